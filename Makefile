@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# Keel: user-space parts. `make help` lists the targets.
+
+O ?= build
+CC ?= gcc
+VERSION := 0.1.0
+PREFIX ?= /usr
+
+OPT ?= -O2
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter \
+	-Wno-sign-compare -Wno-missing-field-initializers
+WERROR ?= -Werror
+CFLAGS ?= $(OPT) -g
+ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -Icompiler/passes \
+	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
+	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_LDFLAGS = -pthread $(SAN) $(LDFLAGS)
+
+rwild = $(foreach d,$(wildcard $(1)*),$(call rwild,$(d)/,$(2)) $(filter $(subst *,%,$(2)),$(d)))
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+
+ISA_SRC := $(call rwild,isa/,*.c)
+COMPILER_SRC := $(call rwild,compiler/,*.c)
+USERLIB_SRC := $(call rwild,userlib/,*.c)
+TOOLS_SRC := $(call rwild,tools/,*.c)
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+TESTLIB_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+
+USERLIB_LIBS := -lOpenCL -lm -ldl
+COMPILER_LIBS := -lprotobuf-c -ldnnl -ljansson -lm
+TOOLS_LIBS := -ljpeg -lpng -lz
+
+.PHONY: all
+all: $(O)/keel $(O)/libkeel.so
+
+$(O)/libkeelisa.a: $(call objs,$(ISA_SRC))
+$(O)/libkeelcompiler.a: $(call objs,$(COMPILER_SRC)) $(O)/gen/onnx.pb-c.o
+$(O)/libkeel.a: $(call objs,$(USERLIB_SRC)) $(call objs,$(ISA_SRC))
+$(O)/libkeeltools.a: $(call objs,$(filter-out tools/keel.c,$(TOOLS_SRC)))
+$(O)/lib%.a:
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+include userlib/module.mk
+
+$(O)/keel: $(O)/tools/keel.o $(O)/libkeeltools.a $(O)/libkeelcompiler.a $(O)/libkeel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
+
+# ONNX's schema comes from Debian's libonnx-dev; only the generated code is compiled.
+ONNX_PROTO ?= /usr/include/onnx/onnx.proto
+$(O)/gen/onnx.pb-c.c: $(ONNX_PROTO)
+	@mkdir -p $(@D)
+	protoc-c -I$(dir $(ONNX_PROTO)) --c_out=$(@D) $(ONNX_PROTO)
+$(O)/gen/onnx.pb-c.h: $(O)/gen/onnx.pb-c.c
+$(O)/gen/onnx.pb-c.o: $(O)/gen/onnx.pb-c.c
+	$(CC) $(ALL_CFLAGS) -w -c -o $@ $<
+$(call objs,$(call rwild,compiler/import/,*.c)): | $(O)/gen/onnx.pb-c.h
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(FILE_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The integer executor is the simulator's and the tests' workhorse.
+$(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
+
+# Tests: each test_*.c is a program of its own; exit 77 means skipped.
+.PHONY: tests
+tests: $(UNIT:%=$(O)/tests/unit/%)
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O)/libkeeltools.a \
+		$(O)/libkeelcompiler.a $(O)/libkeel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
+
+-include tests/module.mk docs/module.mk packaging/module.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(O)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
