@@ -311,10 +311,16 @@ struct keel_graph *keel_graph_clone(const struct keel_graph *g);
  * keel_graph_tensor() - add a tensor
  * @name: wanted name; made unique with a suffix when taken
  *
- * Returns NULL when memory is short.
+ * Returns NULL when memory is short, and when a dimension is negative or the
+ * value would not fit in 63 bits of bytes (importers check that first).
  */
 struct keel_tensor *keel_graph_tensor(struct keel_graph *g, const char *name, enum keel_dtype type,
 				      unsigned int rank, const int64_t *dims);
+
+/** keel_graph_add_input() - append @t to the graph's inputs; returns 0, or -ENOMEM */
+int keel_graph_add_input(struct keel_graph *g, struct keel_tensor *t);
+/** keel_graph_add_output() - append @t to the graph's outputs; returns 0, or -ENOMEM */
+int keel_graph_add_output(struct keel_graph *g, struct keel_tensor *t);
 
 /** keel_graph_constant() - add a tensor with data; @data is copied, NULL gives zeros */
 struct keel_tensor *keel_graph_constant(struct keel_graph *g, const char *name, enum keel_dtype type,
@@ -322,7 +328,11 @@ struct keel_tensor *keel_graph_constant(struct keel_graph *g, const char *name, 
 
 /**
  * keel_graph_node() - append a node
+ * @name: NULL or "" takes the first output's name
  * @outputs: their producer is set to the new node
+ *
+ * Attributes start at zero, except groups, kernel, stride and dilation at 1,
+ * sources at the name and onnx_op at the canonical operator's name.
  */
 struct keel_node *keel_graph_node(struct keel_graph *g, enum keel_op op, const char *name,
 				  unsigned int nr_inputs, struct keel_tensor *const *inputs,
@@ -351,6 +361,8 @@ int keel_graph_sort(struct keel_graph *g, struct keel_error *e);
 void keel_graph_dump(const struct keel_graph *g, void (*line)(void *ctx, const char *text), void *ctx);
 
 const char *keel_op_name(enum keel_op op);
+/** keel_op_is_unary() - whether keel_unary_eval() knows @op */
+bool keel_op_is_unary(enum keel_op op);
 size_t keel_dtype_size(enum keel_dtype type);
 /** keel_tensor_count() - number of elements; dims were checked on creation, so it cannot overflow */
 int64_t keel_tensor_count(const struct keel_tensor *t);
