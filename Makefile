@@ -12,7 +12,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unu
 WERROR ?= -Werror
 CFLAGS ?= $(OPT) -g
 ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -Icompiler/passes \
-	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi
+	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
