@@ -267,9 +267,9 @@ enum keel_transpose_mode {
 	F(u16, ofm_h, 1, 65535, "height") \
 	F(u16, ofm_w, 1, 65535, "width") \
 	F(u16, ofm_c, 1, 65535, "channels") \
-	F(s8, clamp_lo, -128, 127, "RESCALE: lowest output level") \
-	F(s8, clamp_hi, -128, 127, "RESCALE: highest output level") \
-	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "RESCALE: to the output") \
+	F(s8, clamp_lo, -128, 127, "RESCALE, LRN: lowest output level") \
+	F(s8, clamp_hi, -128, 127, "RESCALE, LRN: highest output level") \
+	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "RESCALE, LRN: to the output") \
 	F(u32, table_offset, 0, 0xffffffff, "TABLE: 256 int8; SOFTMAX: 256 uint32; LRN: 513 int32") \
 	F(u8, table_slot, 0, 31, "slot of the table") \
 	F(u8, shift, 0, 62, "of multiplier") \

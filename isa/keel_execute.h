@@ -36,7 +36,7 @@
  * RESCALE: requant(q - zi, ...). TABLE: table[q + 128]. FILL: value.
  * SOFTMAX: e[c] = table[max - q[c]], keel_softmax_level(e[c], sum of e).
  * LRN: sum of (q - zi)^2 over channels c - (size - 1) / 2 .. c + size / 2 inside the picture,
- *   f = keel_lrn_factor(); requant(wrapping (q - zi) * f, ...).
+ *   f = keel_lrn_factor(); requant(wrapping (q - zi) * f, ...), clamp_lo .. clamp_hi as always.
  * RESIZE: keel_resize_point() down and right, coordinates clamped to the picture; NEAREST: i, or
  *   i + 1 where 2 r >= n; BILINEAR: requant(sum of the four (q - zi) * weights, ...), wrapping.
  *   NEAREST clamps the level to clamp_lo .. clamp_hi.
