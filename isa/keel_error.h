@@ -8,12 +8,16 @@
  * leaves one sentence: what was wrong, where, which limit, what to do.
  */
 
+/* The same struct is in libkeel's public header, which stands alone. */
+#ifndef KEEL_ERROR_STRUCT
+#define KEEL_ERROR_STRUCT
 /** struct keel_error - the sentence behind a negative errno
  * @text: one sentence without a trailing newline; empty when nothing failed
  */
 struct keel_error {
 	char text[512];
 };
+#endif
 
 /**
  * keel_error_set() - write the sentence and pass the errno on
