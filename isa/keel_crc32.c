@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "keel_validate.h"
+
+/*
+ * CRC-32 is linear over XOR, so a table entry is the XOR of the entries of its
+ * bits. Row k below lists table k at 1, 2, 4 .. 128: the remainder of that bit
+ * followed by k zero bytes. The compiler expands the rows to eight tables, with
+ * which eight bytes are taken at a time.
+ */
+#define BIT(i, bit, v) ((i) & (bit) ? (keel_u32)(v) : 0)
+#define ENTRY(i, a, b, c, d, e, f, g, h) \
+	(BIT(i, 1, a) ^ BIT(i, 2, b) ^ BIT(i, 4, c) ^ BIT(i, 8, d) ^ BIT(i, 16, e) ^ \
+	 BIT(i, 32, f) ^ BIT(i, 64, g) ^ BIT(i, 128, h))
+#define ENTRY4(i, ...) \
+	ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__), \
+		ENTRY((i) + 3, __VA_ARGS__)
+#define ENTRY16(i, ...) \
+	ENTRY4(i, __VA_ARGS__), ENTRY4((i) + 4, __VA_ARGS__), ENTRY4((i) + 8, __VA_ARGS__), \
+		ENTRY4((i) + 12, __VA_ARGS__)
+#define ENTRY64(i, ...) \
+	ENTRY16(i, __VA_ARGS__), ENTRY16((i) + 16, __VA_ARGS__), ENTRY16((i) + 32, __VA_ARGS__), \
+		ENTRY16((i) + 48, __VA_ARGS__)
+#define ROW(...) \
+	{ ENTRY64(0, __VA_ARGS__), ENTRY64(64, __VA_ARGS__), ENTRY64(128, __VA_ARGS__), \
+	  ENTRY64(192, __VA_ARGS__) }
+
+/* clang-format off */
+static const keel_u32 crc_table[8][256] = {
+	ROW(0x77073096, 0xee0e612c, 0x076dc419, 0x0edb8832,
+	    0x1db71064, 0x3b6e20c8, 0x76dc4190, 0xedb88320),
+	ROW(0x191b3141, 0x32366282, 0x646cc504, 0xc8d98a08,
+	    0x4ac21251, 0x958424a2, 0xf0794f05, 0x3b83984b),
+	ROW(0x01c26a37, 0x0384d46e, 0x0709a8dc, 0x0e1351b8,
+	    0x1c26a370, 0x384d46e0, 0x709a8dc0, 0xe1351b80),
+	ROW(0xb8bc6765, 0xaa09c88b, 0x8f629757, 0xc5b428ef,
+	    0x5019579f, 0xa032af3e, 0x9b14583d, 0xed59b63b),
+	ROW(0x3d6029b0, 0x7ac05360, 0xf580a6c0, 0x30704bc1,
+	    0x60e09782, 0xc1c12f04, 0x58f35849, 0xb1e6b092),
+	ROW(0xcb5cd3a5, 0x4dc8a10b, 0x9b914216, 0xec53826d,
+	    0x03d6029b, 0x07ac0536, 0x0f580a6c, 0x1eb014d8),
+	ROW(0xa6770bb4, 0x979f1129, 0xf44f2413, 0x33ef4e67,
+	    0x67de9cce, 0xcfbd399c, 0x440b7579, 0x8816eaf2),
+	ROW(0xccaa009e, 0x4225077d, 0x844a0efa, 0xd3e51bb5,
+	    0x7cbb312b, 0xf9766256, 0x299dc2ed, 0x533b85da),
+};
+/* clang-format on */
+
+static keel_u32 crc_eight(keel_u32 crc, const keel_u8 *p)
+{
+	crc ^= p[0] | (keel_u32)p[1] << 8 | (keel_u32)p[2] << 16 | (keel_u32)p[3] << 24;
+	return crc_table[7][crc & 0xff] ^ crc_table[6][crc >> 8 & 0xff] ^
+	       crc_table[5][crc >> 16 & 0xff] ^ crc_table[4][crc >> 24] ^ crc_table[3][p[4]] ^
+	       crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
+}
+
+keel_u32 keel_crc32(keel_u32 crc, const void *data, keel_u64 bytes)
+{
+	const keel_u8 *p = data;
+
+	crc = ~crc;
+	for (; bytes >= 8; bytes -= 8, p += 8)
+		crc = crc_eight(crc, p);
+	while (bytes--)
+		crc = crc_table[0][(crc ^ *p++) & 0xff] ^ crc >> 8;
+
+	return ~crc;
+}
