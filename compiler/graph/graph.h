@@ -163,6 +163,8 @@ struct keel_node;
  * @data: value of a constant, dense, last dimension innermost; NULL otherwise
  * @producer: node that computes it; NULL for constants and graph inputs
  * @quant: quantization when it runs on the NPU; scale 0 while unknown
+ * @given_scales: steps of a weight constant that arrived quantized; NULL otherwise
+ * @nr_given_scales: 1, or the number of output channels
  */
 struct keel_tensor {
 	unsigned int id;
@@ -173,6 +175,8 @@ struct keel_tensor {
 	void *data;
 	struct keel_node *producer;
 	struct keel_quant quant;
+	double *given_scales;
+	unsigned int nr_given_scales;
 };
 
 /** struct keel_window - sliding window of convolutions and pools, in pixels

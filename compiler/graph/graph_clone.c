@@ -27,6 +27,20 @@ static bool clone_floats(struct keel_graph *copy, float **floats, unsigned int n
 	return true;
 }
 
+static bool clone_steps(struct keel_graph *copy, struct keel_tensor *c, const struct keel_tensor *t)
+{
+	size_t bytes = t->nr_given_scales * sizeof(*t->given_scales);
+
+	if (!t->given_scales)
+		return true;
+	c->given_scales = keel_graph_alloc(copy, bytes);
+	if (!c->given_scales)
+		return false;
+	memcpy(c->given_scales, t->given_scales, bytes);
+	c->nr_given_scales = t->nr_given_scales;
+	return true;
+}
+
 static bool clone_tensor(struct keel_graph *copy, const struct keel_tensor *t)
 {
 	struct keel_tensor *c;
@@ -35,9 +49,10 @@ static bool clone_tensor(struct keel_graph *copy, const struct keel_tensor *t)
 		c = keel_graph_constant(copy, t->name, t->type, t->rank, t->dims, t->data);
 	else
 		c = keel_graph_tensor(copy, t->name, t->type, t->rank, t->dims);
-	if (c)
-		c->quant = t->quant;
-	return c;
+	if (!c)
+		return false;
+	c->quant = t->quant;
+	return clone_steps(copy, c, t);
 }
 
 static bool clone_list(struct keel_graph *copy, struct keel_tensor ***list, unsigned int nr)

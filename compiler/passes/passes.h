@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_PASSES_H
+#define KEEL_PASSES_H
+
+#include "keel_error.h"
+
+struct keel_graph;
+
+/*
+ * Rewrites of the graph that keep its float function. Each leaves the graph
+ * sorted; the order is qdq, fold, fuse. Names of inputs and outputs survive.
+ *
+ * All return 0, or a negative errno with a sentence in @e: -EINVAL when a
+ * constant holds NaN or infinity, -ENOMEM.
+ */
+
+/**
+ * keel_pass_qdq() - turn quantize/dequantize pairs into given quantization
+ *
+ * Networks that arrive quantized: a pair on an activation becomes
+ * tensor->quant with @given set and disappears; a DEQUANTIZE of a constant
+ * becomes a float constant that remembers its steps in tensor->given_scales.
+ * uint8 becomes int8 by moving zero points by -128. A network input or output
+ * that carries levels becomes a float tensor with given quantization: the
+ * interface is in real values.
+ *
+ * Also -EOPNOTSUPP: per-channel activations, non-zero zero points of weights.
+ */
+int keel_pass_qdq(struct keel_graph *g, struct keel_error *e);
+
+/**
+ * keel_pass_fold() - normalizations, constants, padding and layout
+ *
+ * Afterwards the graph holds no BATCHNORM, no flatten before an FC (it is a
+ * CONV with a full-size kernel and a RESHAPE behind), no SUB, DIV or POW by a
+ * constant that has a simpler form, no RESHAPE or TRANSPOSE that does nothing;
+ * scale and shift per channel that found no convolution are depthwise 1x1.
+ */
+int keel_pass_fold(struct keel_graph *g, struct keel_error *e);
+
+/**
+ * keel_pass_fuse() - move activations into the node before them
+ *
+ * RELU and CLIP become KEEL_ACT_CLIP on CONV, CONV_TRANSPOSE, FC, ADD, SUB,
+ * MUL, MAX and MIN; LEAKY_RELU and PRELU per channel become KEEL_ACT_PRELU on
+ * the first three. Arrays have one entry, or one per output channel. All other
+ * unary functions stay nodes.
+ */
+int keel_pass_fuse(struct keel_graph *g, struct keel_error *e);
+
+#endif

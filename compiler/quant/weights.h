@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_WEIGHTS_H
+#define KEEL_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keel_error.h"
+
+struct keel_node;
+
+/** struct keel_weight_options - how weights are quantized
+ * @per_channel: one scale per output channel; else all are equal
+ * @mse: search the scale with the least squared error instead of taking the maximum
+ */
+struct keel_weight_options {
+	bool per_channel;
+	bool mse;
+};
+
+/** struct keel_weights - int8 weights of one CONV, CONV_TRANSPOSE or FC
+ * @channels: output channels
+ * @taps: weights that one output channel reads
+ * @count: elements of @q
+ * @q: in the order of the float tensor, [-127, 127]
+ * @scale: per output channel, > 0
+ * @bias: int32 per output channel, in steps of input scale * scale
+ * @raised: channels whose scale was raised so that the bias fits
+ *
+ * Proven for every channel: 255 * sum |q| + |bias| < 2^31.
+ */
+struct keel_weights {
+	unsigned int channels;
+	size_t taps, count;
+	int8_t *q;
+	double *scale;
+	int32_t *bias;
+	unsigned int raised;
+};
+
+/**
+ * keel_weights_quantize() - weights and bias of a node
+ * @n: its input 1 (and 2) hold float data
+ * @input_scale: step of input 0
+ *
+ * Weights that arrived quantized (tensor->given_scales) keep their steps and levels.
+ *
+ * Return: 0; -ERANGE with a sentence when the accumulator cannot be proven to
+ * fit; -EINVAL for weights or a bias that are not finite; -ENOMEM.
+ */
+int keel_weights_quantize(const struct keel_node *n, double input_scale,
+			  const struct keel_weight_options *options, struct keel_weights **w,
+			  struct keel_error *e);
+void keel_weights_del(struct keel_weights *w);
+
+/**
+ * keel_weights_bias() - quantize other biases for weights that are done: bias correction
+ * @bias: float, one per channel
+ *
+ * Return: 0, -ERANGE when one does not fit beside its weights (nothing is changed then).
+ */
+int keel_weights_bias(struct keel_weights *w, double input_scale, const double *bias,
+		      struct keel_error *e);
+
+/** keel_weights_channel() - output channel that element @index of the weight tensor belongs to */
+unsigned int keel_weights_channel(const struct keel_node *n, size_t index);
+
+#endif
