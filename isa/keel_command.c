@@ -149,6 +149,7 @@ static void add_fm(struct keel_operand **o, const char *name, keel_u8 access,
 		.access = access,
 		.slot = fm->slot,
 		.align = 1,
+		.fm = 1,
 		.offset = fm->offset,
 		.dims = { 1, h, w, c_bytes },
 		.strides = { 0, fm->row_stride, fm->pixel_stride, 1 },
@@ -200,8 +201,10 @@ static void mac_operands(const union keel_command *c, struct keel_operand **o)
 		add_array(o, "weights", KEEL_READ, m->weights_slot, m->weights_offset,
 			  keel_weights_bytes(c), 16);
 	}
-	if (m->h.flags & KEEL_MAC_RESIDUAL)
+	if (m->h.flags & KEEL_MAC_RESIDUAL) {
 		add_fm(o, "ifm2", KEEL_READ, &m->ifm2, h, w, m->ofm_c);
+		(*o)[-1].in_place = 1;
+	}
 	add_array(o, "channels", KEEL_READ, m->channels_slot, m->channels_offset,
 		  (keel_u64)m->ofm_c * sizeof(struct keel_channel), 16);
 	if (m->h.flags & KEEL_MAC_TABLE)
@@ -221,15 +224,20 @@ static void eltwise_operands(const struct keel_cmd_eltwise *e, struct keel_opera
 
 	add_fm(o, "ifm", KEEL_READ, &e->ifm, f & KEEL_ELTWISE_A_H ? 1 : e->ofm_h,
 	       f & KEEL_ELTWISE_A_W ? 1 : e->ofm_w, f & KEEL_ELTWISE_A_C ? 1 : e->ofm_c);
+	(*o)[-1].in_place = 1;
 	add_fm(o, "ifm2", KEEL_READ, &e->ifm2, f & KEEL_ELTWISE_B_H ? 1 : e->ofm_h,
 	       f & KEEL_ELTWISE_B_W ? 1 : e->ofm_w, f & KEEL_ELTWISE_B_C ? 1 : e->ofm_c);
+	(*o)[-1].in_place = 1;
 	add_fm(o, "ofm", KEEL_WRITE, &e->ofm, e->ofm_h, e->ofm_w, e->ofm_c);
 }
 
 static void unary_operands(const struct keel_cmd_unary *u, struct keel_operand **o)
 {
-	if (u->h.opcode != KEEL_CMD_FILL)
+	if (u->h.opcode != KEEL_CMD_FILL) {
 		add_fm(o, "ifm", KEEL_READ, &u->ifm, u->ofm_h, u->ofm_w, u->ofm_c);
+		(*o)[-1].in_place = u->h.opcode == KEEL_CMD_RESCALE ||
+				    u->h.opcode == KEEL_CMD_TABLE;
+	}
 	if (u->h.opcode == KEEL_CMD_TABLE)
 		add_array(o, "table", KEEL_READ, u->table_slot, u->table_offset, 256, 1);
 	if (u->h.opcode == KEEL_CMD_SOFTMAX)

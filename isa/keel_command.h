@@ -450,6 +450,8 @@ enum keel_access { KEEL_READ = 1, KEEL_WRITE = 2 };
  * @access: KEEL_READ or KEEL_WRITE
  * @slot: slot number, not yet checked
  * @align: required alignment of @offset
+ * @fm: 1: a feature map, [1][h][w][bytes of a pixel]; 0: an array or a box of COPY
+ * @in_place: 1: read element by element before the write; may be the very view written
  * @offset: first byte in the slot
  * @dims: extents, outermost first; the innermost counts bytes
  * @strides: bytes between neighbours along each dimension
@@ -459,6 +461,8 @@ struct keel_operand {
 	keel_u8 access;
 	keel_u8 slot;
 	keel_u8 align;
+	keel_u8 fm;
+	keel_u8 in_place;
 	keel_u64 offset;
 	keel_u32 dims[4];
 	keel_u32 strides[4];
