@@ -16,7 +16,7 @@ typedef int keel_s32;
 typedef uint keel_u32;
 typedef long keel_s64;
 typedef ulong keel_u64;
-#define KEEL_INLINE inline
+#define KEEL_INLINE static inline
 #elif defined(__KERNEL__)
 #include <linux/types.h>
 typedef s8 keel_s8;
