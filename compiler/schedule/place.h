@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_PLACE_H
+#define KEEL_PLACE_H
+
+#include "graph.h"
+
+/*
+ * Where every node runs. The NPU takes what it has a command for. What it has
+ * none for, and arithmetic on real-valued results that int8 would ruin (Exp,
+ * Log, Pow, division), runs in float on the host, but only where that is at the
+ * edge of the network; in its middle such a node is unsupported.
+ */
+
+enum keel_place {
+	KEEL_PLACE_NPU,
+	KEEL_PLACE_HOST,
+	KEEL_PLACE_UNSUPPORTED,
+};
+
+/** struct keel_verdict - what was decided about a node
+ * @place: where it runs
+ * @before: on the host, before the NPU's part (else after it)
+ * @reason: why not on the NPU, or why refused; "" when on the NPU
+ * @suggestion: what to do about it; "" when nothing is needed
+ */
+struct keel_verdict {
+	enum keel_place place;
+	bool before;
+	char reason[160];
+	char suggestion[160];
+};
+
+/**
+ * keel_place() - decide for every node of a sorted, fused graph
+ * @v: g->nr_nodes entries, in node order
+ *
+ * Never fails: unsupported nodes are verdicts. Return: number of unsupported nodes.
+ */
+unsigned int keel_place(const struct keel_graph *g, struct keel_verdict *v);
+
+/** keel_place_rules() - every operator and its limits, for the documentation */
+void keel_place_rules(void (*row)(void *ctx, enum keel_op op, const char *npu, const char *host),
+		      void *ctx);
+
+#endif
