@@ -29,7 +29,7 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 TESTLIB_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
 USERLIB_LIBS := -lOpenCL -lm -ldl
-COMPILER_LIBS := -lprotobuf-c -ldnnl -ljansson -lm
+COMPILER_LIBS := -lprotobuf-c -ldnnl -lgomp -ljansson -lm
 TOOLS_LIBS := -ljpeg -lpng -lz
 
 .PHONY: all
@@ -64,6 +64,8 @@ $(O)/%.o: %.c
 
 # The integer executor is the simulator's and the tests' workhorse.
 $(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
+# Its loops are written for the vectorizer.
+$(O)/compiler/float/%.o: FILE_CFLAGS := -O3
 
 # Tests: each test_*.c is a program of its own; exit 77 means skipped.
 .PHONY: tests

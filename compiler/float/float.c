@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "float_private.h"
+
+#define ALIGN 64u
+
+/** struct keel_float - one executor
+ * @arena: values, then the scratch memory of the running step
+ * @inputs: the caller's arrays, during a run
+ * @pre: dense copies for the watch callback, made when one is first used
+ */
+struct keel_float {
+	struct keel_float_plan *plan;
+	dnnl_stream_t stream;
+	unsigned char *arena;
+	const void **args;
+	const void *const *inputs;
+	float *pre, *post;
+};
+
+static struct keel_float *executor_new(struct keel_float_plan *p, struct keel_error *e)
+{
+	struct keel_float *f = calloc(1, sizeof(*f));
+	size_t bytes;
+
+	if (!f)
+		goto err_memory;
+	f->plan = p;
+	if (__builtin_add_overflow(p->arena, p->scratch, &bytes) ||
+	    __builtin_add_overflow(bytes, 2 * ALIGN, &bytes))
+		goto err_memory;
+	f->arena = aligned_alloc(ALIGN, bytes & ~(size_t)(ALIGN - 1));
+	f->args = calloc(p->most_inputs + 1, sizeof(*f->args));
+	if (!f->arena || !f->args)
+		goto err_memory;
+	if (!dnnl_stream_create(&f->stream, p->engine, dnnl_stream_default_flags))
+		return f;
+err_memory:
+	keel_error_set(e, -ENOMEM,
+		       "no memory for the values of the float network (%zu bytes wanted); use a "
+		       "smaller input size or fewer threads",
+		       p->arena);
+	if (f)
+		keel_float_del(f);
+	else
+		keel_float_plan_put(p);
+	return NULL;
+}
+
+struct keel_float *keel_float_new(const struct keel_graph *g, struct keel_error *e)
+{
+	struct keel_float_plan *p = keel_float_plan_new(g, e);
+
+	return p ? executor_new(p, e) : NULL;
+}
+
+struct keel_float *keel_float_clone(const struct keel_float *f, struct keel_error *e)
+{
+	atomic_fetch_add(&f->plan->users, 1);
+	return executor_new(f->plan, e);
+}
+
+void keel_float_del(struct keel_float *f)
+{
+	if (!f)
+		return;
+	if (f->stream)
+		dnnl_stream_destroy(f->stream);
+	free(f->arena);
+	free(f->args);
+	free(f->pre);
+	free(f->post);
+	keel_float_plan_put(f->plan);
+	free(f);
+}
+
+static const void *slot_data(const struct keel_float *f, int slot)
+{
+	const struct keel_float_slot *s;
+
+	if (slot < 0)
+		return NULL;
+	s = &f->plan->slots[slot];
+	switch (s->where) {
+	case KEEL_SLOT_CONST:
+		return s->data;
+	case KEEL_SLOT_INPUT:
+		return f->inputs[s->input];
+	case KEEL_SLOT_ARENA:
+		break;
+	}
+	return f->arena + s->offset;
+}
+
+static int watch_prepare(struct keel_float *f, struct keel_error *e)
+{
+	size_t bytes = f->plan->widest * sizeof(float);
+
+	if (!f->pre)
+		f->pre = malloc(bytes + 1);
+	if (!f->post)
+		f->post = malloc(bytes + 1);
+	if (!f->pre || !f->post)
+		return keel_error_set(e, -ENOMEM,
+				      "no memory to watch the values of the float network (%zu "
+				      "bytes wanted)",
+				      2 * bytes);
+	return 0;
+}
+
+/** struct watcher - who looks at the values */
+struct watcher {
+	keel_float_watch call;
+	void *ctx;
+};
+
+/* The fused activation, and what the watcher sees around it. */
+static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
+		   const struct watcher *w)
+{
+	bool act = s->node->act.kind != KEEL_ACT_NONE;
+	const float *post = out;
+
+	if (!w->call) {
+		if (act)
+			keel_float_act_apply(s, out);
+		return;
+	}
+	if (act) {
+		keel_float_to_dense(f->pre, out, &s->out);
+		keel_float_act_apply(s, out);
+	}
+	if (s->out.layout != KEEL_FLOAT_DENSE) {
+		keel_float_to_dense(f->post, out, &s->out);
+		post = f->post;
+	}
+	w->call(w->ctx, s->node, act ? f->pre : post, post);
+}
+
+static int step_run(struct keel_float *f, const struct keel_float_step *s,
+		    const struct watcher *w, struct keel_error *e)
+{
+	struct keel_float_call c = { .in = f->args, .stream = f->stream };
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < s->nr_in; i++)
+		f->args[i] = slot_data(f, s->in[i].slot);
+	c.out = (void *)slot_data(f, s->out.slot);
+	c.scratch = f->arena + f->plan->arena;
+	if (s->kernel->run)
+		err = s->kernel->run(s, &c, e);
+	if (!err && s->node && s->out.t->type == KEEL_F32)
+		finish(f, s, c.out, w);
+	return err;
+}
+
+int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
+		   void *ctx, struct keel_error *e)
+{
+	const struct watcher w = { watch, ctx };
+	int threads, err = watch ? watch_prepare(f, e) : 0;
+	unsigned int i;
+
+	if (err)
+		return err;
+	f->inputs = inputs;
+	threads = keel_float_one_thread();
+	for (i = 0; i < f->plan->nr_steps && !err; i++)
+		err = step_run(f, f->plan->steps[i], &w, e);
+	keel_float_threads_restore(threads);
+	f->inputs = NULL;
+	return err;
+}
+
+const void *keel_float_output(const struct keel_float *f, unsigned int index)
+{
+	return slot_data(f, f->plan->outputs[index]);
+}
+
+const struct keel_graph *keel_float_graph(const struct keel_float *f)
+{
+	return f->plan->g;
+}
+
+size_t keel_float_bytes(const struct keel_float *f)
+{
+	return f->plan->arena + f->plan->scratch;
+}

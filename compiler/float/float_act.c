@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <math.h>
+
+#include "float_private.h"
+
+/* Activations fused behind a node, applied in place to its output. */
+
+/* Channels are axis 1, or the last axis behind a fully connected layer and in vectors. */
+static unsigned int channel_axis(const struct keel_float_step *s)
+{
+	unsigned int rank = s->out.t->rank;
+
+	return s->node->op == KEEL_OP_FC || rank < 2 ? rank - 1 : 1;
+}
+
+static bool parameters_present(const struct keel_act *a)
+{
+	switch (a->kind) {
+	case KEEL_ACT_NONE:
+		return true;
+	case KEEL_ACT_CLIP:
+		return a->lo && a->hi;
+	case KEEL_ACT_PRELU:
+		return a->slope;
+	case KEEL_ACT_TABLE:
+		return keel_op_is_unary(a->fn);
+	}
+	return false;
+}
+
+int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e)
+{
+	const struct keel_act *a = &s->node->act;
+	const struct keel_tensor *t = s->out.t;
+
+	if (a->kind == KEEL_ACT_NONE)
+		return 0;
+	if (t->type != KEEL_F32 || s->kernel->rule == KEEL_RULE_ALIAS)
+		return keel_float_refuse(s, e, "an activation cannot be fused behind it");
+	if (!parameters_present(a))
+		return keel_float_refuse(s, e, "its fused activation lacks its parameters");
+	if (a->kind == KEEL_ACT_TABLE || a->channels == 1)
+		return 0;
+	if (!t->rank || a->channels != t->dims[channel_axis(s)])
+		return keel_float_refuse(s, e, "its fused activation has another number of "
+					       "channels than its output");
+	return 0;
+}
+
+/* NaN passes, so that a broken network shows. */
+static float clip(float x, float lo, float hi)
+{
+	float above = x < lo ? lo : x;
+
+	return above > hi ? hi : above;
+}
+
+static void clip_row(float *x, size_t nr, float lo, float hi)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] = clip(x[i], lo, hi);
+}
+
+static void clip_pixel(float *restrict x, size_t nr, const float *restrict lo,
+		       const float *restrict hi)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] = clip(x[i], lo[i], hi[i]);
+}
+
+static void prelu_row(float *x, size_t nr, float slope)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] = x[i] < 0 ? x[i] * slope : x[i];
+}
+
+static void prelu_pixel(float *restrict x, size_t nr, const float *restrict slope)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] = x[i] < 0 ? x[i] * slope[i] : x[i];
+}
+
+static void act_row(const struct keel_act *a, float *x, size_t nr, size_t channel)
+{
+	if (a->kind == KEEL_ACT_CLIP)
+		clip_row(x, nr, a->lo[channel], a->hi[channel]);
+	else
+		prelu_row(x, nr, a->slope[channel]);
+}
+
+static void act_pixel(const struct keel_act *a, float *x, size_t nr)
+{
+	if (a->kind == KEEL_ACT_CLIP)
+		clip_pixel(x, nr, a->lo, a->hi);
+	else
+		prelu_pixel(x, nr, a->slope);
+}
+
+static void act_channels(const struct keel_float_step *s, float *x)
+{
+	const struct keel_act *a = &s->node->act;
+	size_t outer, channels, inner, i, c;
+
+	keel_float_split(&s->out, channel_axis(s), &outer, &channels, &inner);
+	if (inner == 1) {
+		for (i = 0; i < outer; i++, x += channels)
+			act_pixel(a, x, channels);
+		return;
+	}
+	for (i = 0; i < outer; i++)
+		for (c = 0; c < channels; c++, x += inner)
+			act_row(a, x, inner, c);
+}
+
+void keel_float_act_apply(const struct keel_float_step *s, float *x)
+{
+	const struct keel_act *a = &s->node->act;
+	const struct keel_float_fn fn = { a->fn, a->alpha, a->beta, -INFINITY, INFINITY };
+	size_t nr = keel_tensor_count(s->out.t);
+
+	if (a->kind == KEEL_ACT_TABLE)
+		keel_float_map(&fn, x, x, nr);
+	else if (a->channels == 1)
+		act_row(a, x, nr, 0);
+	else
+		act_channels(s, x);
+}

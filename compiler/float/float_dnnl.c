@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdlib.h>
+
+#include "float_private.h"
+
+/*
+ * oneDNN in its OpenMP build takes the number of threads from the calling
+ * thread. omp.h does not come with every compiler, so its two functions are
+ * declared here.
+ */
+int omp_get_max_threads(void);
+void omp_set_num_threads(int threads);
+
+int keel_float_one_thread(void)
+{
+	int threads = omp_get_max_threads();
+
+	if (threads != 1)
+		omp_set_num_threads(1);
+	return threads;
+}
+
+void keel_float_threads_restore(int threads)
+{
+	if (threads != 1)
+		omp_set_num_threads(threads);
+}
+
+int keel_float_dnnl_failed(const struct keel_float_step *s, dnnl_status_t status,
+			   struct keel_error *e)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} reasons[] = {
+		[dnnl_out_of_memory] = { -ENOMEM, "out of memory" },
+		[dnnl_invalid_arguments] = { -EINVAL, "shapes and attributes do not fit together" },
+		[dnnl_unimplemented] = { -EOPNOTSUPP, "combination of attributes not implemented" },
+	};
+	size_t i = status;
+
+	if (i < sizeof(reasons) / sizeof(*reasons) && reasons[i].text)
+		return keel_error_set(e, reasons[i].err,
+				      "node '%s' (%s) cannot be executed in float by oneDNN: %s",
+				      s->node->name, s->node->onnx_op, reasons[i].text);
+	return keel_error_set(e, -EIO, "node '%s' (%s): oneDNN failed with status %d",
+			      s->node->name, s->node->onnx_op, (int)status);
+}
+
+int keel_float_dnnl_md(const struct keel_float_step *s, dnnl_memory_desc_t *md, int rank,
+		       const int64_t *dims, dnnl_format_tag_t tag, struct keel_error *e)
+{
+	dnnl_status_t status = dnnl_memory_desc_init_by_tag(md, rank, dims, dnnl_f32, tag);
+
+	return status ? keel_float_dnnl_failed(s, status, e) : 0;
+}
+
+static void describe(dnnl_memory_desc_t *md, const_dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+	const dnnl_memory_desc_t *found = dnnl_primitive_desc_query_md(pd, what, 0);
+
+	if (found)
+		*md = *found;
+}
+
+static int keep_primitive(struct keel_float_plan *p, dnnl_primitive_t primitive)
+{
+	void *grown = reallocarray(p->primitives, p->nr_primitives + 1, sizeof(primitive));
+
+	if (!grown)
+		return -ENOMEM;
+	p->primitives = grown;
+	p->primitives[p->nr_primitives++] = primitive;
+	return 0;
+}
+
+static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc, dnnl_engine_t engine)
+{
+	dnnl_primitive_attr_t attr;
+	dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+
+	if (status)
+		return status;
+	/* Library scratchpads belong to a thread; executors move between threads. */
+	status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+	if (!status)
+		status = dnnl_primitive_desc_create(pd, desc, attr, engine, NULL);
+	dnnl_primitive_attr_destroy(attr);
+	return status;
+}
+
+int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
+			 struct keel_float_dnnl *d, struct keel_error *e)
+{
+	dnnl_primitive_desc_t pd;
+	dnnl_status_t status = make_desc(&pd, desc, p->engine);
+
+	if (status)
+		return keel_float_dnnl_failed(s, status, e);
+	describe(&d->src, pd, dnnl_query_src_md);
+	describe(&d->weights, pd, dnnl_query_weights_md);
+	describe(&d->dst, pd, dnnl_query_dst_md);
+	describe(&d->scratchpad, pd, dnnl_query_scratchpad_md);
+	s->scratch = dnnl_memory_desc_get_size(&d->scratchpad);
+	status = dnnl_primitive_create(&d->primitive, pd);
+	dnnl_primitive_desc_destroy(pd);
+	if (status)
+		return keel_float_dnnl_failed(s, status, e);
+	if (keep_primitive(p, d->primitive)) {
+		dnnl_primitive_destroy(d->primitive);
+		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
+	}
+	return 0;
+}
+
+static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to, const dnnl_memory_desc_t *to_md,
+			     const dnnl_memory_desc_t *from_md, const void *data)
+{
+	dnnl_primitive_desc_t pd = NULL;
+	dnnl_primitive_t primitive = NULL;
+	dnnl_stream_t stream = NULL;
+	dnnl_memory_t from = NULL;
+	dnnl_status_t status;
+
+	status = dnnl_memory_create(&from, from_md, engine, (void *)data);
+	if (!status)
+		status = dnnl_reorder_primitive_desc_create(&pd, from_md, engine, to_md, engine,
+							    NULL);
+	if (!status)
+		status = dnnl_primitive_create(&primitive, pd);
+	if (!status)
+		status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+	if (!status) {
+		const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to } };
+
+		status = dnnl_primitive_execute(primitive, stream, 2, args);
+	}
+	if (stream)
+		dnnl_stream_wait(stream);
+	dnnl_stream_destroy(stream);
+	dnnl_primitive_destroy(primitive);
+	dnnl_primitive_desc_destroy(pd);
+	dnnl_memory_destroy(from);
+	return status;
+}
+
+int keel_float_dnnl_pack(struct keel_float_plan *p, const struct keel_float_step *s,
+			 struct keel_float_dnnl *d, const dnnl_memory_desc_t *plain,
+			 const void *data, struct keel_error *e)
+{
+	dnnl_status_t status;
+	void *grown = reallocarray(p->packed, p->nr_packed + 1, sizeof(*p->packed));
+
+	if (!grown)
+		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
+	p->packed = grown;
+	status = dnnl_memory_create(&d->packed, &d->weights, p->engine, DNNL_MEMORY_ALLOCATE);
+	if (status)
+		return keel_float_dnnl_failed(s, status, e);
+	p->packed[p->nr_packed++] = d->packed;
+	status = reorder(p->engine, d->packed, &d->weights, plain, data);
+	return status ? keel_float_dnnl_failed(s, status, e) : 0;
+}
+
+/* Memory objects are cheap; made for each call they need no home in the executor. */
+static dnnl_status_t bind_all(dnnl_exec_arg_t *args, const struct keel_float_bind *bind,
+			      unsigned int nr, dnnl_engine_t engine)
+{
+	dnnl_status_t status = dnnl_success;
+	unsigned int i;
+
+	for (i = 0; i < nr && !status; i++) {
+		args[i].arg = bind[i].arg;
+		args[i].memory = bind[i].packed;
+		if (!bind[i].packed)
+			status = dnnl_memory_create(&args[i].memory, bind[i].md, engine,
+						    (void *)bind[i].data);
+	}
+	return status;
+}
+
+int keel_float_dnnl_run(const struct keel_float_step *s, const struct keel_float_dnnl *d,
+			const struct keel_float_call *c, const struct keel_float_bind *bind,
+			unsigned int nr, struct keel_error *e)
+{
+	dnnl_exec_arg_t args[8] = { 0 };
+	struct keel_float_bind all[8];
+	dnnl_engine_t engine;
+	dnnl_status_t status;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		all[i] = bind[i];
+	if (s->scratch)
+		all[nr++] = (struct keel_float_bind){ DNNL_ARG_SCRATCHPAD, &d->scratchpad,
+						      c->scratch, NULL };
+	status = dnnl_stream_get_engine(c->stream, &engine);
+	if (!status)
+		status = bind_all(args, all, nr, engine);
+	if (!status)
+		status = dnnl_primitive_execute(d->primitive, c->stream, nr, args);
+	if (!status)
+		status = dnnl_stream_wait(c->stream);
+	for (i = 0; i < nr; i++)
+		if (!all[i].packed)
+			dnnl_memory_destroy(args[i].memory);
+	return status ? keel_float_dnnl_failed(s, status, e) : 0;
+}
