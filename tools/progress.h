@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_TOOLS_PROGRESS_H
+#define KEEL_TOOLS_PROGRESS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/** struct keel_progress - a progress bar on the standard error
+ * @label: what is being done, one or two words
+ * @total: steps in all; 0 when unknown
+ * @done: steps done
+ * @shown: it is drawn: a terminal, and not quiet
+ * @start: when it began, in seconds of the monotonic clock
+ * @next: when it is drawn next; protected by @lock
+ * @lock: one thread draws
+ */
+struct keel_progress {
+	const char *label;
+	size_t total;
+	atomic_size_t done;
+	bool shown;
+	double start, next;
+	pthread_mutex_t lock;
+};
+
+/**
+ * keel_progress_begin() - start a bar
+ * @label: must outlive it
+ * @quiet: draw nothing
+ *
+ * Nothing is drawn either when the standard error is no terminal, and nothing in
+ * the first half second: short work needs no bar.
+ */
+void keel_progress_begin(struct keel_progress *p, const char *label, size_t total, bool quiet);
+
+/** keel_progress_add() - @n more steps are done; threads may call it at the same time */
+void keel_progress_add(struct keel_progress *p, size_t n);
+
+/** keel_progress_end() - take the bar away */
+void keel_progress_end(struct keel_progress *p);
+
+/**
+ * keel_progress_format() - the line that is drawn
+ * @elapsed: seconds since the beginning
+ * @columns: width of the terminal; the line stays below it
+ */
+void keel_progress_format(char *line, size_t size, const char *label, size_t done, size_t total,
+			  double elapsed, unsigned int columns);
+
+#endif
