@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "keel_draw.h"
+
+#include <string.h>
+
+#include "keel_numerics.h"
+
+#define SOFTMAX_TABLE 256
+
+/* Accumulators of @taps products of noise are about 2^this in units of an output level. */
+static keel_u32 accumulator_log2(keel_u64 taps)
+{
+	return 6 + keel_draw_log2(taps) / 2;
+}
+
+static keel_u64 taps(const struct keel_cmd_mac *m)
+{
+	keel_u64 n = (keel_u64)m->kernel_h * m->kernel_w;
+
+	return m->h.opcode == KEEL_CMD_DEPTHWISE ? n : n * m->ifm_c / m->groups;
+}
+
+/* What the compiler would write. */
+static void typical_channel(struct keel_draw *d, struct keel_channel *ch, keel_u32 log2)
+{
+	keel_s32 a = (keel_s32)keel_random_below(d->r, 256) - 128;
+	keel_s32 b = (keel_s32)keel_random_below(d->r, 256) - 128;
+	keel_u32 bias = 1u << (log2 + 7 < 30 ? log2 + 7 : 30);
+
+	ch->bias = (keel_s32)keel_random_below(d->r, bias) - (keel_s32)(bias / 2);
+	ch->multiplier = 0x40000000 + (keel_s32)keel_random_below(d->r, 0x40000000);
+	ch->shift = (keel_u8)(29 + log2 + keel_random_below(d->r, 3));
+	ch->multiplier_neg = ch->multiplier;
+	ch->shift_neg = (keel_u8)(ch->shift + keel_random_below(d->r, 5));
+	if (keel_draw_chance(d, 4))
+		ch->multiplier_neg = -ch->multiplier_neg;
+	ch->clamp_lo = -128;
+	ch->clamp_hi = 127;
+	if (keel_draw_chance(d, 2))
+		return;
+	ch->clamp_lo = (keel_s8)(a < b ? a : b);
+	ch->clamp_hi = (keel_s8)(a < b ? b : a);
+}
+
+static keel_s32 edge32(struct keel_draw *d)
+{
+	static const keel_u32 edges[] = { 0, 1, 0xffffffff, 0x7fffffff, 0x80000000, 0x80000001,
+					  0x40000000, 0xc0000000 };
+
+	return (keel_s32)(keel_draw_chance(d, 3) ? keel_random_u32(d->r) :
+						   edges[keel_random_below(d->r, 8)]);
+}
+
+static keel_u8 edge_shift(struct keel_draw *d)
+{
+	static const keel_u16 edges[] = { 0, 1, 2, 30, 31, 32, 33, 61, 62, 63, 64, 127, 128, 255 };
+
+	return keel_draw_chance(d, 3) ? keel_random_below(d->r, 256) : keel_draw_pick(d, edges, 14);
+}
+
+/* Data that no compiler writes, but that has a meaning all the same. */
+static void extreme_channel(struct keel_draw *d, struct keel_channel *ch)
+{
+	ch->bias = edge32(d);
+	ch->multiplier = edge32(d);
+	ch->multiplier_neg = edge32(d);
+	ch->shift = edge_shift(d);
+	ch->shift_neg = edge_shift(d);
+	ch->clamp_lo = (keel_s8)keel_random_u32(d->r);
+	ch->clamp_hi = (keel_s8)keel_random_u32(d->r);
+}
+
+static void fill_channels(struct keel_draw *d, struct keel_random_memory *m)
+{
+	const struct keel_cmd_mac *mac = &d->c->mac;
+	keel_u8 *p = m->slots[mac->channels_slot].base + mac->channels_offset;
+	keel_u32 i, log2 = accumulator_log2(taps(mac));
+	int tame = keel_draw_chance(d, 2);
+
+	for (i = 0; i < mac->ofm_c; i++, p += sizeof(struct keel_channel)) {
+		struct keel_channel ch;
+
+		if (tame || !keel_draw_chance(d, 3))
+			typical_channel(d, &ch, log2);
+		else
+			extreme_channel(d, &ch);
+		memcpy(p, &ch, sizeof(ch));
+	}
+}
+
+/* round(2^23 * ratio^i) for a ratio of num / 2^16; steep or flat, as activations' scales are. */
+static void fill_softmax(struct keel_draw *d, keel_u8 *p)
+{
+	keel_u64 v = (keel_u64)1 << 39, ratio = 0x10000 - keel_random_below(d->r, 0x8000);
+	keel_u32 i, entry;
+
+	for (i = 0; i < SOFTMAX_TABLE; i++) {
+		entry = (keel_u32)((v + 0x8000) >> 16);
+		memcpy(p + 4 * i, &entry, sizeof(entry));
+		v = (v * ratio) >> 16;
+	}
+}
+
+/* A falling curve around 2^20. */
+static void fill_lrn(struct keel_draw *d, keel_u8 *p)
+{
+	keel_s32 v = 1 << 20, i;
+
+	for (i = 0; i < KEEL_LRN_TABLE; i++) {
+		memcpy(p + 4 * i, &v, sizeof(v));
+		v -= (keel_s32)keel_random_below(d->r, v / 128 + 1);
+	}
+}
+
+void keel_draw_contents(struct keel_draw *d, struct keel_random_memory *m)
+{
+	const struct keel_cmd_unary *u = &d->c->unary;
+	const struct keel_command_desc *desc = keel_command_desc(d->c->h.opcode);
+
+	if (desc->layout == KEEL_LAYOUT_ID_MAC)
+		fill_channels(d, m);
+	/* Sometimes a table is noise. */
+	if (u->h.opcode == KEEL_CMD_SOFTMAX && !keel_draw_chance(d, 4))
+		fill_softmax(d, m->slots[u->table_slot].base + u->table_offset);
+	if (u->h.opcode == KEEL_CMD_LRN && !keel_draw_chance(d, 4))
+		fill_lrn(d, m->slots[u->table_slot].base + u->table_offset);
+}
