@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "finish.h"
+
+static int check_finite(const struct keel_node *n, const struct keel_tensor *t,
+			struct keel_error *e)
+{
+	const float *v = t->data;
+	int64_t i, count = keel_tensor_count(t);
+
+	if (!v || t->type != KEEL_F32)
+		return 0;
+	for (i = 0; i < count; i++)
+		if (!isfinite(v[i]))
+			return keel_error_set(e, -EINVAL,
+					      "node '%s' (%s): element %lld of the constant '%s' is "
+					      "%s; a network with such weights computes nothing",
+					      n->name, n->onnx_op, (long long)i, t->name,
+					      isnan(v[i]) ? "not a number" : "infinite");
+	return 0;
+}
+
+static int check_elements(const struct keel_node *n, const struct keel_tensor *t,
+			  struct keel_error *e)
+{
+	if (!keel_tensor_count(t))
+		return keel_error_set(e, -EINVAL, "node '%s' (%s): '%s' has no elements", n->name,
+				      n->onnx_op, t->name);
+	return check_finite(n, t, e);
+}
+
+static int check_attributes(const struct keel_node *n, struct keel_error *e)
+{
+	double sum = n->alpha + n->beta + n->epsilon + n->bias;
+
+	if (isfinite(sum) && !isnan(n->lo) && !isnan(n->hi) && !isnan(n->pad_value))
+		return 0;
+	return keel_error_set(e, -EINVAL, "node '%s' (%s): an attribute is not a finite number",
+			      n->name, n->onnx_op);
+}
+
+static int check_node(const struct keel_node *n, struct keel_error *e)
+{
+	unsigned int i;
+	int err = check_attributes(n, e);
+
+	for (i = 0; i < n->nr_inputs && !err; i++)
+		if (n->inputs[i])
+			err = check_elements(n, n->inputs[i], e);
+	return err;
+}
+
+static void keep(bool *used, struct keel_tensor *const *list, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (list[i])
+			used[list[i]->id] = true;
+}
+
+/* Folded and forgotten constants would be copied with every clone of the graph. */
+static int drop_unused(struct keel_graph *g)
+{
+	bool *used = calloc(g->nr_tensors + 1, sizeof(*used));
+	unsigned int i, nr = 0;
+
+	if (!used)
+		return -ENOMEM;
+	keep(used, g->inputs, g->nr_inputs);
+	keep(used, g->outputs, g->nr_outputs);
+	for (i = 0; i < g->nr_nodes; i++) {
+		keep(used, g->nodes[i]->inputs, g->nodes[i]->nr_inputs);
+		keep(used, g->nodes[i]->outputs, g->nodes[i]->nr_outputs);
+	}
+	for (i = 0; i < g->nr_tensors; i++)
+		if (used[i]) {
+			g->tensors[nr] = g->tensors[i];
+			g->tensors[nr]->id = nr;
+			nr++;
+		}
+	g->nr_tensors = nr;
+	free(used);
+	return 0;
+}
+
+int keel_finish(struct keel_builder *b, unsigned int seed)
+{
+	struct keel_graph *g = b->g;
+	unsigned int i;
+
+	if (b->err)
+		return b->err;
+	b->err = keel_graph_sort(g, b->e);
+	if (!b->err && seed)
+		keel_seed_weights(b, seed);
+	for (i = 0; i < g->nr_nodes && !b->err; i++)
+		b->err = check_node(g->nodes[i], b->e);
+	if (!b->err && drop_unused(g))
+		keel_build_fail(b, -ENOMEM, "memory is short");
+	return b->err;
+}
