@@ -12,11 +12,10 @@
  * checked everything that a caller can get wrong before it calls: sizes,
  * indexes, the model file, aliasing of bindings, use while mapped or in flight.
  *
- * A backend derives its objects by embedding nothing: the handles below are
- * opaque, each backend defines its own structs of other names and casts.
+ * The handles are opaque: a backend casts them from and to structs of its own.
  *
  * Threads. Calls on one job are serialized, except that job_cancel() may come at
- * any time between job_submit() and the end of job_wait(). Calls on one buffer are
+ * any time after the first job_submit(), also when nothing runs. Calls on one buffer are
  * serialized. Everything else may come from several threads at once: what
  * the objects of a device share is for the backend to lock.
  *
@@ -93,7 +92,9 @@ struct keel_backend {
 			   struct keel_backend_program **program, struct keel_error *e);
 	void (*program_del)(struct keel_backend_program *program);
 
-	/** @job_new: scratch (model->scratch_bytes) and SRAM of its own, zeroed at first */
+	/** @job_new: scratch (model->scratch_bytes) and SRAM (model->info.need[KEEL_SLOT_SRAM])
+	 * of its own, zeroed at first
+	 */
 	int (*job_new)(struct keel_backend_program *program, struct keel_backend_job **job,
 		       struct keel_error *e);
 	/** @job_del: never in flight */
@@ -115,7 +116,8 @@ struct keel_backend {
 			struct keel_job_result *result, struct keel_error *e);
 
 	/** @job_cancel: ask the submission to stop at the next command; its status becomes
-	 * -ECANCELED unless it is done before. NULL: submissions can't be stopped
+	 * -ECANCELED unless it is done before. No effect on later submissions. NULL: submissions
+	 * can't be stopped
 	 */
 	void (*job_cancel)(struct keel_backend_job *job);
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# libkeel: shared and static library, pkg-config file, check of the exported symbols.
+
+LIBDIR ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)
+LIBKEEL_SONAME := libkeel.so.0
+
+-include userlib/backends/opencl/module.mk
+
+# A backend is built in when its folder has sources.
+$(O)/userlib/backends.o: FILE_CFLAGS := \
+	$(if $(wildcard userlib/backends/opencl/*.c),-DKEEL_HAVE_OPENCL)
+# Conversion of inputs and outputs is on the path of every inference.
+$(O)/userlib/value.o: FILE_CFLAGS := -O3
+
+$(O)/libkeel.so.$(VERSION): $(call objs,$(USERLIB_SRC)) $(call objs,$(ISA_SRC)) \
+		userlib/libkeel.map userlib/keel.h userlib/check-symbols
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(LIBKEEL_SONAME) -Wl,-z,defs \
+		-Wl,--version-script=userlib/libkeel.map -o $@ $(filter %.o,$^) $(USERLIB_LIBS)
+	CC="$(CC)" userlib/check-symbols $@ userlib/libkeel.map userlib/keel.h || { rm -f $@; false; }
+$(O)/$(LIBKEEL_SONAME): $(O)/libkeel.so.$(VERSION)
+	ln -sf $(<F) $@
+$(O)/libkeel.so: $(O)/$(LIBKEEL_SONAME)
+	ln -sf $(<F) $@
+
+$(O)/libkeel.pc: userlib/libkeel.pc.in
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		-e 's|@LIBS_PRIVATE@|$(USERLIB_LIBS)|' $< > $@
+
+.PHONY: libkeel install-libkeel
+libkeel: $(O)/libkeel.so $(O)/libkeel.a $(O)/libkeel.pc
+install-libkeel: libkeel
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 644 userlib/keel.h $(DESTDIR)$(PREFIX)/include/keel.h
+	install -m 644 $(O)/libkeel.so.$(VERSION) $(O)/libkeel.a $(DESTDIR)$(LIBDIR)
+	ln -sf libkeel.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(LIBKEEL_SONAME)
+	ln -sf $(LIBKEEL_SONAME) $(DESTDIR)$(LIBDIR)/libkeel.so
+	install -m 644 $(O)/libkeel.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libkeel.pc

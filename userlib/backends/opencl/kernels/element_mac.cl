@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * MAC commands, one stored element at a time: the definition in keel_execute.h
+ * spelled out. Any device, any attribute; the fast paths fall back to it.
+ */
+
+/* Bases of the slots that a command's operands lie in. */
+struct keel_io {
+	global const uchar *ifm, *ifm2, *weights, *channels, *table;
+	global uchar *ofm, *psum;
+};
+
+static inline global const char *keel_at(global const uchar *slot, global const struct keel_fm *fm,
+					 uint y, uint x, uint c)
+{
+	return (global const char *)slot + fm->offset + (ulong)y * fm->row_stride +
+	       (ulong)x * fm->pixel_stride + c;
+}
+
+static inline global char *keel_at_out(global uchar *slot, global const struct keel_fm *fm, uint y,
+				       uint x, uint c)
+{
+	return (global char *)slot + fm->offset + (ulong)y * fm->row_stride +
+	       (ulong)x * fm->pixel_stride + c;
+}
+
+static inline uint keel_extent(uint in, uint pads, uint kernel_size, uint dilation, uint stride)
+{
+	return (in + pads - (kernel_size - 1) * dilation - 1) / stride + 1;
+}
+
+/* Width of the output before pooling; partial sums are laid out with it. */
+static inline uint keel_mac_width(global const struct keel_cmd_mac *m)
+{
+	if (m->h.opcode == KEEL_CMD_CONV2D || m->h.opcode == KEEL_CMD_DEPTHWISE)
+		return keel_extent(m->ifm_w, m->pad_left + m->pad_right, m->kernel_w,
+				   m->dilation_x, m->stride_x);
+	return m->ofm_w;
+}
+
+static inline uint keel_mac_height(global const struct keel_cmd_mac *m)
+{
+	if (m->h.opcode == KEEL_CMD_CONV2D || m->h.opcode == KEEL_CMD_DEPTHWISE)
+		return keel_extent(m->ifm_h, m->pad_top + m->pad_bottom, m->kernel_h,
+				   m->dilation_y, m->stride_y);
+	return m->ofm_h;
+}
+
+/*
+ * Input coordinate that tap @k of output coordinate @o reads; -1 when it reads
+ * padding. A transposed convolution asks the same question backwards.
+ */
+static inline int keel_tap(int transposed, uint o, uint k, uint stride, uint dilation, uint pad,
+			   uint extent)
+{
+	int i = transposed ? (int)(o + pad) - (int)(k * dilation) :
+			     (int)(o * stride + k * dilation) - (int)pad;
+
+	if (transposed) {
+		if (i < 0 || i % (int)stride)
+			return -1;
+		i /= (int)stride;
+	}
+	return i < (int)extent ? i : -1;
+}
+
+/* One tap over the input channels of a group: sum of (x - zx) * w over quads of four. */
+static inline uint keel_dot_tap(global const char *x, global const char *w, uint channels, int zx)
+{
+	uint acc = 0, c, j;
+
+	for (c = 0; c + 4 <= channels; c += 4, w += KEEL_BLOCK_OC * KEEL_BLOCK_IC)
+		for (j = 0; j < 4; j++)
+			acc += (uint)((x[c + j] - zx) * w[j]);
+	for (j = 0; c + j < channels; j++)
+		acc += (uint)((x[c + j] - zx) * w[j]);
+	return acc;
+}
+
+static inline uint keel_conv_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+				 uint x, uint c)
+{
+	uint groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1;
+	uint in_c = m->ifm_c / groups, out_c = m->ofm_c / groups, g = c / out_c, oc = c % out_c;
+	uint quads = (in_c + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC;
+	uint blocks = (out_c + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC;
+	int transposed = m->h.opcode == KEEL_CMD_CONV_TRANSPOSE;
+	global const char *w = (global const char *)io.weights + m->weights_offset +
+			       (((ulong)g * blocks + oc / KEEL_BLOCK_OC) * m->kernel_h * m->kernel_w *
+					quads * KEEL_BLOCK_OC + oc % KEEL_BLOCK_OC) * KEEL_BLOCK_IC;
+	uint acc = 0;
+
+	for (uint ky = 0; ky < m->kernel_h; ky++) {
+		int iy = keel_tap(transposed, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
+
+		for (uint kx = 0; kx < m->kernel_w; kx++, w += quads * KEEL_BLOCK_OC * KEEL_BLOCK_IC) {
+			int ix = keel_tap(transposed, x, kx, m->stride_x, m->dilation_x, m->pad_left,
+					  m->ifm_w);
+
+			if (iy >= 0 && ix >= 0)
+				acc += keel_dot_tap(keel_at(io.ifm, &m->ifm, iy, ix, g * in_c), w,
+						    in_c, m->ifm.zero_point);
+		}
+	}
+	return acc;
+}
+
+static inline uint keel_depthwise_sum(global const struct keel_cmd_mac *m, struct keel_io io,
+				      uint y, uint x, uint c)
+{
+	uint in = c / (m->ofm_c / m->ifm_c);
+	global const char *w = (global const char *)io.weights + m->weights_offset +
+			       ((ulong)(c / KEEL_BLOCK_OC) * m->kernel_h * m->kernel_w) *
+				       KEEL_BLOCK_OC + c % KEEL_BLOCK_OC;
+	uint acc = 0;
+
+	for (uint ky = 0; ky < m->kernel_h; ky++) {
+		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
+
+		for (uint kx = 0; kx < m->kernel_w; kx++, w += KEEL_BLOCK_OC) {
+			int ix = keel_tap(0, x, kx, m->stride_x, m->dilation_x, m->pad_left, m->ifm_w);
+
+			if (iy >= 0 && ix >= 0)
+				acc += (uint)((*keel_at(io.ifm, &m->ifm, iy, ix, in) -
+					       m->ifm.zero_point) * *w);
+		}
+	}
+	return acc;
+}
+
+/* MATMUL: the second operand is weights, or activations with a zero point of their own. */
+static inline uint keel_matmul_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+				   uint x, uint n)
+{
+	global const char *a = keel_at(io.ifm, &m->ifm, y, x, 0);
+	int za = m->ifm.zero_point, zb = m->ifm2.zero_point;
+	uint transposed = m->h.flags & KEEL_MAC_B_TRANSPOSED, acc = 0;
+
+	if (!(m->h.flags & KEEL_MAC_B_ACTIVATION)) {
+		uint quads = (m->ifm_c + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC;
+		ulong block = (ulong)(n / KEEL_BLOCK_OC) * quads * KEEL_BLOCK_OC + n % KEEL_BLOCK_OC;
+
+		return keel_dot_tap(a, (global const char *)io.weights + m->weights_offset +
+				    block * KEEL_BLOCK_IC, m->ifm_c, za);
+	}
+	for (uint k = 0; k < m->ifm_c; k++) {
+		int b = transposed ? *keel_at(io.ifm2, &m->ifm2, y, n, k) :
+				     *keel_at(io.ifm2, &m->ifm2, y, k, n);
+
+		acc += (uint)((a[k] - za) * (b - zb));
+	}
+	return acc;
+}
+
+static inline ulong keel_psum_index(global const struct keel_cmd_mac *m, uint y, uint x, uint c)
+{
+	return ((ulong)y * keel_mac_width(m) + x) * m->ofm_c + c;
+}
+
+static inline int keel_mac_accumulator(global const struct keel_cmd_mac *m, struct keel_io io,
+				       uint y, uint x, uint c)
+{
+	global const struct keel_channel *channel =
+		(global const struct keel_channel *)(io.channels + m->channels_offset) + c;
+	uint acc = (uint)channel->bias;
+
+	if (m->h.flags & KEEL_MAC_ACC_IN)
+		acc = ((global const uint *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)];
+	if (m->h.opcode == KEEL_CMD_DEPTHWISE)
+		acc += keel_depthwise_sum(m, io, y, x, c);
+	else if (m->h.opcode == KEEL_CMD_MATMUL)
+		acc += keel_matmul_sum(m, io, y, x, c);
+	else
+		acc += keel_conv_sum(m, io, y, x, c);
+	return (int)acc;
+}
+
+/* From an accumulator to a finished level, pooling excepted. */
+static inline int keel_mac_finish(global const struct keel_cmd_mac *m, struct keel_io io, int acc,
+				  uint y, uint x, uint c)
+{
+	global const struct keel_channel *channel =
+		(global const struct keel_channel *)(io.channels + m->channels_offset) + c;
+	uint flags = m->h.flags, round = flags & KEEL_DOUBLE_ROUND;
+	int negative = (flags & KEEL_MAC_PRELU) && acc < 0;
+	int q = keel_rescale(acc, negative ? channel->multiplier_neg : channel->multiplier,
+			     negative ? channel->shift_neg : channel->shift, round);
+
+	if (flags & KEEL_MAC_RESIDUAL) {
+		int r = *keel_at(io.ifm2, &m->ifm2, y, x, c) - m->ifm2.zero_point;
+
+		q = keel_sat32((long)q + keel_rescale(r, m->residual_multiplier, m->residual_shift,
+						      round));
+	}
+	q = keel_clamp(keel_sat32((long)q + m->ofm.zero_point), channel->clamp_lo,
+		       channel->clamp_hi);
+	if (flags & KEEL_MAC_TABLE)
+		q = ((global const char *)io.table)[m->table_offset + q + 128];
+	return q;
+}
+
+static inline int keel_mac_level(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+				 uint x, uint c)
+{
+	return keel_mac_finish(m, io, keel_mac_accumulator(m, io, y, x, c), y, x, c);
+}
+
+static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+				  uint x, uint c)
+{
+	int best = -128, sum = 0;
+
+	for (uint i = 0; i < 4; i++) {
+		int q = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c);
+
+		best = max(best, q);
+		sum += q - m->ofm.zero_point;
+	}
+	if (m->h.flags & KEEL_MAC_POOL_MAX)
+		return best;
+	return keel_clamp(keel_average(sum, 4) + m->ofm.zero_point, -128, 127);
+}
+
+/* Element @i of the output as stored, [h][w][c]; with ACC_OUT of the partial sums. */
+static inline void keel_mac_element(global const struct keel_cmd_mac *m, struct keel_io io, ulong i)
+{
+	uint c = (uint)(i % m->ofm_c), w = m->ofm_w, x, y;
+
+	i /= m->ofm_c;
+	x = (uint)(i % w);
+	y = (uint)(i / w);
+	if (m->h.flags & KEEL_MAC_ACC_OUT)
+		((global int *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)] =
+			keel_mac_accumulator(m, io, y, x, c);
+	else
+		*keel_at_out(io.ofm, &m->ofm, y, x, c) =
+			(char)(m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ?
+				       keel_mac_pooled(m, io, y, x, c) :
+				       keel_mac_level(m, io, y, x, c));
+}

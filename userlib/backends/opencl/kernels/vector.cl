@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Vectors of the tier. VL lanes of int32; a dword of packed activations holds
+ * four bytes (KEEL_QUADS: unsigned, level + 128) or two shorts (levels), and
+ * KEEL_DOT adds the products with a vector of packed weights to VL accumulators.
+ *
+ * Compilers never emit vpdpbusd for POCL's targets, hence the inline assembly; its
+ * {vex} prefix must be written %{vex%}, or it is taken for an alternative.
+ */
+#if defined(KEEL_TIER_VNNI512)
+#define VL 16
+#define KEEL_ROWS 14
+#define KEEL_QUADS 1
+#define KEEL_DOT(acc, a, w) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
+#elif defined(KEEL_TIER_VNNI256)
+#define VL 8
+#define KEEL_ROWS 6
+#define KEEL_QUADS 1
+#define KEEL_DOT(acc, a, w) __asm__("%{vex%} vpdpbusd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
+#elif defined(KEEL_TIER_MADD512)
+#define VL 16
+#define KEEL_ROWS 14
+#define KEEL_QUADS 0
+#define KEEL_DOT(acc, a, w) \
+	((acc) += __builtin_ia32_pmaddwd512(__builtin_astype(a, keel_halves), \
+					    __builtin_astype(w, keel_halves)))
+#elif defined(KEEL_TIER_MADD256)
+#define VL 8
+#define KEEL_ROWS 6
+#define KEEL_QUADS 0
+#define KEEL_DOT(acc, a, w) \
+	((acc) += __builtin_ia32_pmaddwd256(__builtin_astype(a, keel_halves), \
+					    __builtin_astype(w, keel_halves)))
+#else
+#define VL 8
+#define KEEL_ROWS 4
+#define KEEL_QUADS 0
+#define KEEL_DOT(acc, a, w) \
+	((acc) += ((a) << 16 >> 16) * ((w) << 16 >> 16) + ((a) >> 16) * ((w) >> 16))
+#endif
+
+#define KEEL_VECTOR(type, n) type __attribute__((ext_vector_type(n)))
+
+typedef KEEL_VECTOR(int, VL) keel_ints;
+typedef KEEL_VECTOR(long, VL / 2) keel_longs;
+typedef KEEL_VECTOR(short, 2 * VL) keel_halves;
+typedef KEEL_VECTOR(char, 4 * VL) keel_bytes;
+typedef KEEL_VECTOR(char, 2 * VL) keel_bytes_half;
+typedef KEEL_VECTOR(char, VL) keel_bytes_quarter;
+typedef KEEL_VECTOR(short, VL) keel_shorts;
+
+/* The same in memory, wherever it lies. */
+typedef keel_bytes keel_bytes_at __attribute__((aligned(1)));
+typedef keel_bytes_half keel_bytes_half_at __attribute__((aligned(1)));
+typedef keel_bytes_quarter keel_bytes_quarter_at __attribute__((aligned(1)));
+typedef char16 keel_char16_at __attribute__((aligned(1)));
+typedef short8 keel_short8_at __attribute__((aligned(1)));
+typedef short16 keel_short16_at __attribute__((aligned(1)));
+typedef char8 keel_char8_at __attribute__((aligned(1)));
+typedef ulong keel_ulong_at __attribute__((aligned(1)));
+typedef uint keel_uint_at __attribute__((aligned(1)));
+typedef ushort keel_ushort_at __attribute__((aligned(1)));
+
+#define KEEL_LOAD(type, p) (*(global const type *)(p))
+#define KEEL_STORE(type, p, v) (*(global type *)(p) = (v))
+
+#if VL == 16
+#define KEEL_IOTA(F) \
+	F(0), F(1), F(2), F(3), F(4), F(5), F(6), F(7), F(8), F(9), F(10), F(11), F(12), F(13), \
+	F(14), F(15)
+#else
+#define KEEL_IOTA(F) F(0), F(1), F(2), F(3), F(4), F(5), F(6), F(7)
+#endif
+
+/* Products of the even lanes of two vectors. */
+#if defined(__AVX512F__) && VL == 16
+#define KEEL_MUL_EVEN(a, b) __builtin_ia32_pmuldq512(a, b)
+#elif defined(__AVX2__) && VL == 8
+#define KEEL_MUL_EVEN(a, b) __builtin_ia32_pmuldq256(a, b)
+#else
+#define KEEL_MUL_EVEN(a, b) \
+	((__builtin_astype(a, keel_longs) << 32 >> 32) * (__builtin_astype(b, keel_longs) << 32 >> 32))
+#endif
+
+/**
+ * keel_scale_lanes() - high half of v * multiplier + rounding, shifted right
+ *
+ * With shifts of 33 and more the high half is all that matters, so that two 32-bit
+ * multiplications replace a 64-bit one.
+ */
+static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_longs odd,
+					 keel_longs round_even, keel_longs round_odd, keel_ints shift)
+{
+	keel_longs e = KEEL_MUL_EVEN(v, __builtin_astype(even, keel_ints)) + round_even;
+	keel_longs o = KEEL_MUL_EVEN(__builtin_astype(__builtin_astype(v, keel_longs) >> 32, keel_ints),
+				     __builtin_astype(odd, keel_ints)) + round_odd;
+
+#define KEEL_HIGH(i) (((i) | 1) + ((i) & 1) * VL)
+	return __builtin_shufflevector(__builtin_astype(e, keel_ints), __builtin_astype(o, keel_ints),
+				       KEEL_IOTA(KEEL_HIGH)) >> shift;
+#undef KEEL_HIGH
+}
+
+/* Scale set of a lane record: even, odd, round_even, round_odd, shift. */
+static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *s)
+{
+	return keel_scale_lanes(v, s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4));
+}
+
+/* The same with one scale for all lanes. */
+struct keel_uniform {
+	keel_longs multiplier, rounding;
+	keel_ints shift;
+	int pre;
+};
+
+static inline struct keel_uniform keel_uniform(global const struct keel_plan_scale *s)
+{
+	struct keel_uniform u = { (keel_longs)s->multiplier, (keel_longs)s->rounding,
+				  (keel_ints)(int)s->post, (int)s->pre };
+
+	return u;
+}
+
+static inline keel_ints keel_scale_uniform(keel_ints v, struct keel_uniform u)
+{
+	return keel_scale_lanes(v << u.pre, u.multiplier, u.multiplier, u.rounding, u.rounding,
+				u.shift);
+}
+
+/* Four vectors to bytes, saturating, in the order of the lane records. */
+static inline keel_bytes keel_narrow(keel_ints a, keel_ints b, keel_ints c, keel_ints d)
+{
+#if defined(__AVX512BW__) && VL == 16
+	return __builtin_ia32_packsswb512(__builtin_ia32_packssdw512(a, b),
+					  __builtin_ia32_packssdw512(c, d));
+#elif defined(__AVX2__) && VL == 8
+	return __builtin_ia32_packsswb256(__builtin_ia32_packssdw256(a, b),
+					  __builtin_ia32_packssdw256(c, d));
+#else
+#define KEEL_PAIR(i) ((i) & 3) + (i) / 8 * 4 + ((i) & 4) / 4 * VL
+	const keel_ints lo = -128, hi = 127;
+	keel_shorts p, q, r, s;
+	keel_halves x, y;
+
+	p = __builtin_convertvector(min(max(a, lo), hi), keel_shorts);
+	q = __builtin_convertvector(min(max(b, lo), hi), keel_shorts);
+	r = __builtin_convertvector(min(max(c, lo), hi), keel_shorts);
+	s = __builtin_convertvector(min(max(d, lo), hi), keel_shorts);
+	x = __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
+	y = __builtin_shufflevector(r, s, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
+#undef KEEL_PAIR
+	return __builtin_convertvector(
+		__builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23,
+					8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
+		keel_bytes);
+#endif
+}
+
+/* After keel_narrow(p0b0, p0b1, p1b0, p1b1): the bytes of p0, then those of p1. */
+static inline keel_bytes keel_part_pairs(keel_bytes v)
+{
+	keel_longs q = __builtin_astype(v, keel_longs);
+
+#if VL == 16
+	q = __builtin_shufflevector(q, q, 0, 2, 4, 6, 1, 3, 5, 7);
+#else
+	q = __builtin_shufflevector(q, q, 0, 2, 1, 3);
+#endif
+	return __builtin_astype(q, keel_bytes);
+}
+
+/* After keel_narrow(p0, p1, p2, p3): the bytes of p0, p1, p2, p3. */
+static inline keel_bytes keel_part_quads(keel_bytes v)
+{
+	keel_ints q = __builtin_astype(v, keel_ints);
+
+#if VL == 16
+	q = __builtin_shufflevector(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+#else
+	q = __builtin_shufflevector(q, q, 0, 4, 1, 5, 2, 6, 3, 7);
+#endif
+	return __builtin_astype(q, keel_bytes);
+}
+
+static inline keel_bytes keel_clamp_bytes(keel_bytes v, keel_bytes lo, keel_bytes hi)
+{
+	v = v > lo ? v : lo;
+	return v < hi ? v : hi;
+}
+
+/* The first @n of some bytes; @n is less than a vector. */
+static inline void keel_store_part(global char *to, const char *from, uint n)
+{
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		vstore8(vload8(0, from), 0, to);
+	for (uint i = 0; i < n; i++)
+		to[i] = from[i];
+}
+
+/* Look @n bytes up in place. */
+static inline void keel_look_up(global char *p, uint n, global const char *table)
+{
+	for (uint i = 0; i < n; i++)
+		p[i] = table[p[i] + 128];
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_OPENCL_PLAN_H
+#define KEEL_OPENCL_PLAN_H
+
+#ifndef __OPENCL_VERSION__
+#include "keel_types.h"
+#endif
+
+/*
+ * What the host works out about each command when a program is loaded, for the
+ * fast kernels. Compiled by the host and by the kernels from the same text.
+ *
+ * The fast kernels split a command into tickets. Any work-group may run any
+ * ticket; tickets of one command never write the same byte.
+ */
+
+/** enum keel_plan_kind - which fast path a command takes */
+enum keel_plan_kind {
+	KEEL_PLAN_NONE,		/* nothing to do: control commands */
+	KEEL_PLAN_ELEMENTS,	/* one element at a time, the definition */
+	KEEL_PLAN_GEMM,		/* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
+	KEEL_PLAN_DEPTHWISE,	/* any window, vectors of channels */
+	KEEL_PLAN_DEPTHWISE_3X3,	/* 3x3 with a sliding window of columns */
+	KEEL_PLAN_POOL,
+	KEEL_PLAN_ELTWISE,
+	KEEL_PLAN_RESCALE,
+	KEEL_PLAN_TABLE,
+	KEEL_PLAN_FILL,
+	KEEL_PLAN_COPY,
+	KEEL_PLAN_MEAN,		/* REDUCE over height and width */
+	KEEL_PLAN_BILINEAR,
+};
+
+/*
+ * A tile is packed into rows, one per output pixel, that are cut into slices, so
+ * that all rows of a slice are at constant distances. The distance is not a
+ * power of two: the rows would share cache sets.
+ */
+#define KEEL_SLICE_BYTES 1024
+#define KEEL_ROW_STRIDE 1088
+#define KEEL_TILE_ROWS 16	/* room; a tier uses fewer */
+
+/*
+ * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
+ * twice (accumulators >= 0, accumulators < 0): multipliers of the even lanes
+ * s64[VL/2], of the odd lanes, rounding terms with the zero point of the even
+ * lanes, of the odd lanes, then right shifts of the high halves s32[VL].
+ *
+ * A panel is NB lane records, the lowest and the highest levels s8[4 * VL] each, a
+ * header, and the weights. Lane l of record b belongs to channel
+ * (l / 4) * 4 * NB + 4 * b + l % 4 of the panel: the order in which narrowing
+ * instructions that work on 128 bits at a time give the channels in sequence.
+ */
+#define KEEL_SCALE_BYTES(vl) (20 * (vl))
+#define KEEL_RECORD_BYTES(vl) (4 * (vl) + 2 * KEEL_SCALE_BYTES(vl))
+#define KEEL_PANEL_LO(vl, nb) ((nb) * KEEL_RECORD_BYTES(vl))
+#define KEEL_PANEL_HI(vl, nb) (KEEL_PANEL_LO(vl, nb) + 4 * (vl))
+#define KEEL_PANEL_HEADER(vl, nb) (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
+#define KEEL_PANEL_WEIGHTS(vl, nb) (KEEL_PANEL_HEADER(vl, nb) + 64)
+
+/** struct keel_panel_header
+ * @channel: first output channel
+ * @channels: how many of them exist
+ * @slow: a scale that the high-half form can't express: finish element by element
+ */
+struct keel_panel_header {
+	keel_u32 channel;
+	keel_u32 channels;
+	keel_u32 slow;
+	keel_u32 rsv;
+};
+
+/** struct keel_plan_scale - keel_rescale() of a shifted value by its high half
+ * @multiplier: m
+ * @rounding: added to the product; holds the rounding term and the zero point's share
+ * @pre: left shift of the value
+ * @post: right shift of the high half
+ */
+struct keel_plan_scale {
+	keel_s64 multiplier;
+	keel_s64 rounding;
+	keel_u32 pre;
+	keel_u32 post;
+};
+
+/** struct keel_plan_op - one command
+ * @kind: enum keel_plan_kind
+ * @tickets: how many
+ * @after: all commands before this one must be complete
+ * @flags: KEEL_PLAN_*
+ * @elements: of the output, as keel_element() counts them
+ * @packed: offset of the panels, or of other derived data
+ * @chunk: elements, rows or runs in a ticket
+ */
+struct keel_plan_op {
+	keel_u32 kind;
+	keel_u32 tickets;
+	keel_u32 after;
+	keel_u32 flags;
+	keel_u64 elements;
+	keel_u64 packed;
+	keel_u32 chunk;
+	keel_u32 rsv;
+	union {
+		/* Pixels are counted over the whole output; a tile is @step of them. */
+		struct {
+			keel_u32 pixels, width;
+			keel_u32 tiles, step;
+			keel_u32 group_tiles;	/* packed together */
+			keel_u32 ticket_tiles;
+			keel_u32 panels, ticket_panels, ticket_columns;
+			keel_u32 group_panels;	/* of each convolution group */
+			keel_u32 panel_bytes;
+			keel_u32 group_bytes;
+			keel_u32 depth;		/* dwords of a row */
+			keel_u32 slices;
+			keel_u32 channels;	/* input channels of a group */
+		} gemm;
+		/* Chunks of 4 * VL channels, then chunks of VL. */
+		struct {
+			keel_u32 wide, narrow;
+			keel_u32 wide_bytes, narrow_bytes;
+			keel_u32 columns;	/* tickets along the chunks */
+			keel_u32 chunks;	/* in a ticket */
+			keel_u32 width, height;
+		} depthwise;
+		/* Runs of consecutive bytes: @run each, @inner of them along a row. */
+		struct {
+			keel_u64 a_outer, a_inner, b_outer, b_inner, out_outer, out_inner;
+			keel_u32 run, inner, runs;
+			keel_u32 rsv;
+			struct keel_plan_scale a, b, out;
+		} runs;
+	};
+};
+
+#define KEEL_PLAN_RUNS		0x1	/* pixels of a row are neighbours in memory */
+#define KEEL_PLAN_DUMP		0x2	/* the epilogue needs more than requantization and clamp */
+#define KEEL_PLAN_SINGLE	0x4	/* the last panel has one lane record */
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "value.h"
+
+/* Elements converted at a time; the buffer stays in the first-level cache. */
+#define CHUNK 256
+
+static const struct {
+	const char *name;
+	size_t bytes;
+} elements[] = {
+	[KEEL_ELEMENT_S8] = { "int8", 1 },
+	[KEEL_ELEMENT_S32] = { "int32", 4 },
+	[KEEL_ELEMENT_F32] = { "float", 4 },
+	[KEEL_ELEMENT_S64] = { "int64", 8 },
+};
+
+#define NR_ELEMENTS (sizeof(elements) / sizeof(*elements))
+
+size_t keel_element_bytes(enum keel_element type)
+{
+	return (unsigned int)type < NR_ELEMENTS ? elements[type].bytes : 0;
+}
+
+const char *keel_element_name(enum keel_element type)
+{
+	return (unsigned int)type < NR_ELEMENTS ? elements[type].name : "unknown";
+}
+
+/*
+ * Adding 1.5 * 2^52 leaves no room for a fraction, so the sum is rounded half to
+ * even by the hardware, in vectors too. Needs |v| < 2^51.
+ */
+static double round_even(double v)
+{
+	return v + 0x1.8p52 - 0x1.8p52;
+}
+
+static double clamp(double v, double lo, double hi)
+{
+	v = v > lo ? v : lo;
+	return v < hi ? v : hi;
+}
+
+/* Clamped before rounding: far levels stay far, and NaN turns into the lowest one. */
+static void quantize(const double *in, int8_t *out, size_t n, double scale, double zero_point)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		double v = round_even(clamp(in[i] / scale, -1024, 1024)) + zero_point;
+
+		out[i] = (int8_t)(int32_t)clamp(v, -128, 127);
+	}
+}
+
+static void store_s8(const struct keel_line *l, const double *in, size_t n)
+{
+	int8_t levels[CHUNK], *out = l->data;
+	size_t i;
+
+	if (l->step == 1) {
+		quantize(in, out, n, l->scale, l->zero_point);
+		return;
+	}
+	quantize(in, levels, n, l->scale, l->zero_point);
+	for (i = 0; i < n; i++, out += l->step)
+		*out = levels[i];
+}
+
+static int64_t to_s64(double v)
+{
+	if (isnan(v))
+		return 0;
+	if (v >= 0x1p63)
+		return INT64_MAX;
+	return v <= -0x1p63 ? INT64_MIN : (int64_t)v;
+}
+
+static int32_t to_s32(double v)
+{
+	return isnan(v) ? 0 : (int32_t)clamp(v, INT32_MIN, INT32_MAX);
+}
+
+/* Elements may lie anywhere: memcpy, which compiles to a plain access. */
+#define STORE(name, type, convert) \
+	static void name(const struct keel_line *l, const double *in, size_t n) \
+	{ \
+		uint8_t *p = l->data; \
+		size_t i; \
+\
+		for (i = 0; i < n; i++, p += l->step) { \
+			type v = convert(in[i]); \
+\
+			memcpy(p, &v, sizeof(v)); \
+		} \
+	}
+
+#define LOAD(name, type) \
+	static void name(const struct keel_line *l, double *out, size_t n) \
+	{ \
+		const uint8_t *p = l->data; \
+		type v; \
+		size_t i; \
+\
+		for (i = 0; i < n; i++, p += l->step) { \
+			memcpy(&v, p, sizeof(v)); \
+			out[i] = (double)v; \
+		} \
+	}
+
+STORE(store_s32, int32_t, to_s32)
+STORE(store_f32, float, (float))
+STORE(store_s64, int64_t, to_s64)
+LOAD(load_s32, int32_t)
+LOAD(load_f32, float)
+LOAD(load_s64, int64_t)
+
+static void load_s8(const struct keel_line *l, double *out, size_t n)
+{
+	const int8_t *p = l->data;
+	size_t i;
+
+	for (i = 0; i < n; i++, p += l->step)
+		out[i] = (*p - l->zero_point) * l->scale;
+}
+
+static void (*const loads[])(const struct keel_line *l, double *out, size_t n) = {
+	load_s8, load_s32, load_f32, load_s64
+};
+
+static void (*const stores[])(const struct keel_line *l, const double *in, size_t n) = {
+	store_s8, store_s32, store_f32, store_s64
+};
+
+/* The next @n elements of a line. */
+static struct keel_line advance(const struct keel_line *l, size_t n)
+{
+	struct keel_line next = *l;
+
+	next.data = (uint8_t *)l->data + l->step * (int64_t)n;
+	return next;
+}
+
+void keel_line_load(const struct keel_line *line, double *out, size_t n)
+{
+	loads[line->type](line, out, n);
+}
+
+void keel_line_store(const struct keel_line *line, const double *in, size_t n)
+{
+	struct keel_line l = *line;
+	size_t part;
+
+	for (; n; n -= part) {
+		part = n < CHUNK ? n : CHUNK;
+		stores[l.type](&l, in, part);
+		l = advance(&l, part);
+		in += part;
+	}
+}
+
+static bool same_values(const struct keel_line *a, const struct keel_line *b)
+{
+	if (a->type != b->type)
+		return false;
+	return a->type != KEEL_ELEMENT_S8 ||
+	       (a->scale == b->scale && a->zero_point == b->zero_point);
+}
+
+/* Spelled out for each size, so that the copy of an element is one move. */
+#define COPY(name, type) \
+	static void name(const struct keel_line *dst, const struct keel_line *src, size_t n) \
+	{ \
+		const uint8_t *s = src->data; \
+		uint8_t *d = dst->data; \
+		size_t i; \
+		type v; \
+\
+		for (i = 0; i < n; i++, d += dst->step, s += src->step) { \
+			memcpy(&v, s, sizeof(v)); \
+			memcpy(d, &v, sizeof(v)); \
+		} \
+	}
+
+COPY(copy_1, uint8_t)
+COPY(copy_4, uint32_t)
+COPY(copy_8, uint64_t)
+
+static void copy_equal(const struct keel_line *dst, const struct keel_line *src, size_t n)
+{
+	int64_t size = (int64_t)keel_element_bytes(dst->type);
+
+	if (dst->step == size && src->step == size)
+		memmove(dst->data, src->data, n * (size_t)size);
+	else if (size == 1)
+		copy_1(dst, src, n);
+	else if (size == 4)
+		copy_4(dst, src, n);
+	else
+		copy_8(dst, src, n);
+}
+
+void keel_line_copy(const struct keel_line *dst, const struct keel_line *src, size_t n)
+{
+	struct keel_line d = *dst, s = *src;
+	double values[CHUNK];
+	size_t part;
+
+	if (same_values(dst, src)) {
+		copy_equal(dst, src, n);
+		return;
+	}
+	for (; n; n -= part) {
+		part = n < CHUNK ? n : CHUNK;
+		loads[s.type](&s, values, part);
+		stores[d.type](&d, values, part);
+		s = advance(&s, part);
+		d = advance(&d, part);
+	}
+}
