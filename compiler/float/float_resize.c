@@ -61,7 +61,7 @@ static double from_symmetric(const struct axis *a, double x)
 {
 	double adjustment = a->out / (a->scale * a->in);
 
-	return a->in / 2 * (1 - adjustment) + from_half_pixel(a, x);
+	return a->in / 2 * (1 - adjustment) + (x + 0.5) / a->scale - 0.5;
 }
 
 static double (*const transforms[])(const struct axis *, double) = {
