@@ -137,7 +137,8 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
 			 unsigned int threads, double *difference, struct keel_error *e);
 
 /** struct keel_factorize_result - what keel_factorize() did
- * @plan: of the last round, for reports; delete it before the graph that was passed in
+ * @plan: for reports: its nodes are those of the graph that came out, its scales the
+ *	product over all rounds, its limits those of the first round
  * @difference: see keel_factorize_check()
  * @rolled_back: the float function had changed: nothing was kept
  * @recalibrate: the statistics no longer describe the graph
@@ -152,14 +153,13 @@ struct keel_factorize_result {
 
 /**
  * keel_factorize() - plan, apply, check, keep or roll back
- * @g: in: the graph; out: the graph to go on with. Tensor ids stay the same. When
- *	it is a new one the old one is handed to @before, which may be NULL to
- *	have it deleted (then @result->plan is NULL, too)
+ * @g: in: the graph; out: the graph to go on with, another one with the same tensor
+ *	ids; the old one is deleted. Unchanged when the work was rolled back
  * @stats: of @g; scaled along
  *
  * Return: 0 also when rolled back; -ENOMEM, or errors of float execution.
  */
-int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
+int keel_factorize(struct keel_graph **g, struct keel_stats *stats,
 		   const struct keel_sample_source *source, unsigned int threads,
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e);

@@ -25,6 +25,7 @@ struct keel_weight_options {
  * @count: elements of @q
  * @q: in the order of the float tensor, [-127, 127]
  * @scale: per output channel, > 0
+ * @magnitude: per output channel, sum |q|
  * @bias: int32 per output channel, in steps of input scale * scale
  * @raised: channels whose scale was raised so that the bias fits
  *
@@ -35,6 +36,7 @@ struct keel_weights {
 	size_t taps, count;
 	int8_t *q;
 	double *scale;
+	uint64_t *magnitude;
 	int32_t *bias;
 	unsigned int raised;
 };
@@ -62,8 +64,5 @@ void keel_weights_del(struct keel_weights *w);
  */
 int keel_weights_bias(struct keel_weights *w, double input_scale, const double *bias,
 		      struct keel_error *e);
-
-/** keel_weights_channel() - output channel that element @index of the weight tensor belongs to */
-unsigned int keel_weights_channel(const struct keel_node *n, size_t index);
 
 #endif

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "calibrate_private.h"
+#include "graph.h"
+
+/* Means are summed with this many bits behind the point; beyond 2^MEAN_LIMIT they saturate. */
+#define MEAN_BITS 64
+#define MEAN_LIMIT 40
+#define LANES 8
+
+/** struct channel - what one worker knows about one channel */
+struct channel {
+	__int128 sum;
+	float min, max;
+};
+
+/** struct pass - first walk
+ * @post: first entry per tensor id in a worker's table
+ * @pre: the same for values before the fused activation
+ * @channels: entries of a worker's table
+ * @tables: one a worker, and one for the inputs
+ */
+struct pass {
+	const struct keel_graph *g;
+	size_t *post, *pre, channels;
+	unsigned int nr_tables;
+	struct channel **tables;
+};
+
+#define NOT_SEEN SIZE_MAX
+
+static size_t reserve(struct pass *p, const struct keel_tensor *t)
+{
+	size_t at = p->channels;
+
+	p->channels += keel_axis_of(t).channels;
+	return at;
+}
+
+static void lay_out(struct pass *p)
+{
+	const struct keel_graph *g = p->g;
+	unsigned int i;
+
+	for (i = 0; i < g->nr_tensors; i++)
+		p->post[i] = p->pre[i] = NOT_SEEN;
+	for (i = 0; i < g->nr_inputs; i++)
+		if (g->inputs[i]->type == KEEL_F32 && p->post[g->inputs[i]->id] == NOT_SEEN)
+			p->post[g->inputs[i]->id] = reserve(p, g->inputs[i]);
+	for (i = 0; i < g->nr_nodes; i++) {
+		const struct keel_node *n = g->nodes[i];
+
+		if (!n->nr_outputs || n->outputs[0]->type != KEEL_F32)
+			continue;
+		p->post[n->outputs[0]->id] = reserve(p, n->outputs[0]);
+		if (n->act.kind != KEEL_ACT_NONE)
+			p->pre[n->outputs[0]->id] = reserve(p, n->outputs[0]);
+	}
+}
+
+static struct channel *table_new(size_t channels)
+{
+	struct channel *table = calloc(channels + 1, sizeof(*table));
+	size_t i;
+
+	for (i = 0; table && i < channels; i++) {
+		table[i].min = INFINITY;
+		table[i].max = -INFINITY;
+	}
+	return table;
+}
+
+static void pass_free(struct pass *p)
+{
+	unsigned int i;
+
+	for (i = 0; p->tables && i < p->nr_tables; i++)
+		free(p->tables[i]);
+	free(p->tables);
+	free(p->post);
+	free(p->pre);
+}
+
+static int pass_init(struct pass *p, const struct keel_graph *g, unsigned int workers)
+{
+	unsigned int i;
+
+	p->g = g;
+	p->nr_tables = workers + 1;
+	p->post = calloc(g->nr_tensors + 1, sizeof(*p->post));
+	p->pre = calloc(g->nr_tensors + 1, sizeof(*p->pre));
+	p->tables = calloc(p->nr_tables, sizeof(*p->tables));
+	if (!p->post || !p->pre || !p->tables)
+		return -ENOMEM;
+	lay_out(p);
+	for (i = 0; i < p->nr_tables; i++) {
+		p->tables[i] = table_new(p->channels);
+		if (!p->tables[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/** struct row - extremes and sum of contiguous values; lanes are apart so that they vectorize */
+struct row {
+	float min[LANES], max[LANES];
+	double sum[LANES];
+};
+
+static void row_add(struct row *r, const float *v, size_t count)
+{
+	size_t i, k;
+
+	for (i = 0; i + LANES <= count; i += LANES) {
+		for (k = 0; k < LANES; k++) {
+			r->min[k] = v[i + k] < r->min[k] ? v[i + k] : r->min[k];
+			r->max[k] = v[i + k] > r->max[k] ? v[i + k] : r->max[k];
+			r->sum[k] += v[i + k];
+		}
+	}
+	for (k = 0; i + k < count; k++) {
+		r->min[k] = v[i + k] < r->min[k] ? v[i + k] : r->min[k];
+		r->max[k] = v[i + k] > r->max[k] ? v[i + k] : r->max[k];
+		r->sum[k] += v[i + k];
+	}
+}
+
+static __int128 fixed_point(double mean)
+{
+	double limit = ldexp(1, MEAN_LIMIT);
+
+	return (__int128)ldexp(fmin(fmax(mean, -limit), limit), MEAN_BITS);
+}
+
+static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
+{
+	struct row r = { .sum = { 0 } };
+	double sum = 0;
+	size_t i, k;
+
+	for (k = 0; k < LANES; k++) {
+		r.min[k] = INFINITY;
+		r.max[k] = -INFINITY;
+	}
+	for (i = 0; i < a->outer; i++)
+		row_add(&r, v + i * a->channels * a->inner, a->inner);
+	for (k = 0; k < LANES; k++) {
+		c->min = fminf(c->min, r.min[k]);
+		c->max = fmaxf(c->max, r.max[k]);
+		sum += r.sum[k];
+	}
+	if (!isfinite(sum))
+		return false;
+	c->sum += fixed_point(sum / (a->outer * a->inner));
+	return true;
+}
+
+static bool tensor_take(struct channel *table, const struct keel_tensor *t, const float *v)
+{
+	struct keel_axis a = keel_axis_of(t);
+	bool ok = true;
+	size_t c;
+
+	for (c = 0; c < a.channels; c++)
+		ok &= channel_take(&table[c], &a, v + c * a.inner);
+	return ok;
+}
+
+static bool pass_take(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
+		      const float *post)
+{
+	struct pass *p = ctx;
+	struct channel *table = p->tables[worker];
+	bool ok = tensor_take(table + p->post[t->id], t, post);
+
+	if (pre && p->pre[t->id] != NOT_SEEN)
+		ok &= tensor_take(table + p->pre[t->id], t, pre);
+	return ok;
+}
+
+static void merge_channel(const struct pass *p, size_t at, size_t samples,
+			  struct keel_channel_stats *s)
+{
+	__int128 sum = 0;
+	unsigned int i;
+
+	s->min = INFINITY;
+	s->max = -INFINITY;
+	for (i = 0; i < p->nr_tables; i++) {
+		s->min = fminf(s->min, p->tables[i][at].min);
+		s->max = fmaxf(s->max, p->tables[i][at].max);
+		sum += p->tables[i][at].sum;
+	}
+	s->mean = ldexp((double)sum, -MEAN_BITS) / samples;
+}
+
+static struct keel_channel_stats *merge_tensor(const struct pass *p, size_t at, size_t channels,
+					       size_t samples)
+{
+	struct keel_channel_stats *s = calloc(channels, sizeof(*s));
+	size_t c;
+
+	for (c = 0; s && c < channels; c++)
+		merge_channel(p, at + c, samples, &s[c]);
+	return s;
+}
+
+static bool finish_tensor(const struct pass *p, const struct keel_tensor *t, size_t samples,
+			  struct keel_tensor_stats *s)
+{
+	unsigned int c;
+
+	if (p->post[t->id] == NOT_SEEN)
+		return true;
+	s->channels = keel_axis_of(t).channels;
+	s->post = merge_tensor(p, p->post[t->id], s->channels, samples);
+	if (p->pre[t->id] != NOT_SEEN)
+		s->pre = merge_tensor(p, p->pre[t->id], s->channels, samples);
+	if (!s->post || (p->pre[t->id] != NOT_SEEN && !s->pre))
+		return false;
+	s->min = INFINITY;
+	s->max = -INFINITY;
+	for (c = 0; c < s->channels; c++) {
+		s->min = fminf(s->min, s->post[c].min);
+		s->max = fmaxf(s->max, s->post[c].max);
+	}
+	return true;
+}
+
+static struct keel_stats *finish(const struct pass *p, size_t samples)
+{
+	struct keel_stats *s = keel_stats_new(p->g);
+	unsigned int i;
+
+	for (i = 0; s && i < p->g->nr_tensors; i++) {
+		if (finish_tensor(p, p->g->tensors[i], samples, &s->tensors[i]))
+			continue;
+		keel_stats_del(s);
+		return NULL;
+	}
+	if (s)
+		s->samples = samples;
+	return s;
+}
+
+static int no_memory(const struct keel_graph *g, struct keel_error *e)
+{
+	return keel_error_set(e, -ENOMEM, "no memory for the calibration statistics of %u tensors",
+			      g->nr_tensors);
+}
+
+int keel_calibrate(const struct keel_graph *g, const struct keel_sample_source *source,
+		   const struct keel_calibrate_options *options, struct keel_stats **stats,
+		   struct keel_error *e)
+{
+	const struct keel_calibrate_options none = { 0 };
+	struct pass p = { 0 };
+	struct keel_walk w = { .g = g, .source = source, .options = options ? options : &none,
+			       .take = pass_take, .ctx = &p };
+	int err;
+
+	*stats = NULL;
+	if (!source->count)
+		return keel_error_set(e, -EINVAL, "calibration needs at least one sample");
+	w.workers = keel_sweep_workers(w.options->threads, source->count);
+	err = pass_init(&p, g, w.workers);
+	if (err) {
+		no_memory(g, e);
+		goto out;
+	}
+	err = keel_walk_run(&w, e);
+	if (err)
+		goto out;
+	*stats = finish(&p, source->count);
+	if (!*stats)
+		err = no_memory(g, e);
+out:
+	pass_free(&p);
+	return err;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_CALIBRATE_PRIVATE_H
+#define KEEL_CALIBRATE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "calibrate.h"
+#include "sweep.h"
+
+struct keel_graph;
+struct keel_node;
+struct keel_tensor;
+
+/** struct keel_walk - one walk over the samples: what both passes of calibration share
+ * @source: the caller's
+ * @options: never NULL
+ * @take: a value of tensor @t, in worker @worker; @pre is NULL unless an activation is
+ *	  fused; inputs come with @worker equal to @workers, under @lock; returns false
+ *	  when the value is not finite
+ * @workers: of the sweep
+ * @bad: per worker, node with a value that is not finite
+ * @lock: protects @done and whatever @take keeps for inputs
+ */
+struct keel_walk {
+	const struct keel_graph *g;
+	const struct keel_sample_source *source;
+	const struct keel_calibrate_options *options;
+	bool (*take)(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
+		     const float *post);
+	void *ctx;
+	unsigned int workers;
+	const struct keel_node **bad;
+	pthread_mutex_t lock;
+	size_t done;
+};
+
+/** keel_walk_run() - sweep over all samples; fills in @bad, @lock and @done itself */
+int keel_walk_run(struct keel_walk *w, struct keel_error *e);
+
+/** struct keel_axis - a tensor seen as [outer, channels, inner] */
+struct keel_axis {
+	size_t outer, channels, inner;
+};
+
+struct keel_axis keel_axis_of(const struct keel_tensor *t);
+
+#endif

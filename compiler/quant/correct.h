@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_CORRECT_H
+#define KEEL_CORRECT_H
+
+#include <stddef.h>
+
+#include "keel_error.h"
+
+struct keel_lowered;
+struct keel_sample_source;
+struct keel_stats;
+struct keel_calibrate_options;
+
+/** struct keel_correct_result - what bias correction did
+ * @samples: how many were used
+ * @channels: corrected channels
+ * @largest: largest change, in levels of the layer's output
+ */
+struct keel_correct_result {
+	size_t samples;
+	unsigned long channels;
+	double largest;
+};
+
+/**
+ * keel_correct() - iterative bias correction on the integer network
+ * @l: the lowered network; biases in its constants are changed
+ * @stats: float statistics of the same graph
+ * @samples: how many to use at most; 0 lets the network's size decide
+ *
+ * Layer by layer in the order of the commands: with everything before already
+ * corrected, the mean of each output channel's accumulators over the samples is
+ * brought to the float network's mean before the activation. The commands
+ * themselves are executed, so nothing is simulated. Sums are integers: the
+ * result does not depend on the number of threads.
+ *
+ * Return: 0; -EOPNOTSUPP when host steps come before the NPU; what the source
+ * returned; -ECANCELED; -ENOMEM.
+ */
+int keel_correct(struct keel_lowered *l, const struct keel_stats *stats,
+		 const struct keel_sample_source *source, size_t samples,
+		 const struct keel_calibrate_options *options, struct keel_correct_result *result,
+		 struct keel_error *e);
+
+#endif
