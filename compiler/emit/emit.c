@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit.h"
+#include "keel_rules.h"
+
+uint32_t emit_string(struct keel_emitted *x, const char *s)
+{
+	size_t bytes = strlen(s) + 1;
+	uint64_t at = x->strings_bytes;
+	char *p = realloc(x->strings, at + bytes);
+
+	if (!p) {
+		x->failed = -ENOMEM;
+		return 0;
+	}
+	x->strings = p;
+	memcpy(p + at, s, bytes);
+	x->strings_bytes += bytes;
+	return at;
+}
+
+uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t)
+{
+	struct keel_model_tensor *p = realloc(x->tensors, (x->nr_tensors + 1) * sizeof(*p));
+
+	if (!p) {
+		x->failed = -ENOMEM;
+		return 0;
+	}
+	x->tensors = p;
+	p[x->nr_tensors] = *t;
+	return x->nr_tensors++;
+}
+
+/* Host constants: 8-byte aligned, referred to by offset plus one. */
+static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	size_t bytes = keel_tensor_count(t) * keel_dtype_size(t->type);
+	uint64_t at = (x->host_data_bytes + 7) & ~7ull;
+	uint8_t *p = realloc(x->host_data, at + bytes);
+
+	if (!p) {
+		x->failed = -ENOMEM;
+		return 0;
+	}
+	memset(p + x->host_data_bytes, 0, at - x->host_data_bytes);
+	memcpy(p + at, t->data, bytes);
+	x->host_data = p;
+	x->host_data_bytes = at + bytes;
+	return at + 1;
+}
+
+static void describe(struct keel_emitted *x, const struct keel_tensor *t,
+		     struct keel_model_tensor *m)
+{
+	unsigned int i;
+
+	memset(m, 0, sizeof(*m));
+	m->name = emit_string(x, t->name);
+	m->rank = t->rank;
+	m->scale = 1;
+	for (i = 0; i < t->rank; i++)
+		m->dims[i] = t->dims[i];
+}
+
+/* A tensor that lies in a slot as the NPU wants or leaves it. */
+static uint32_t emit_slot_tensor(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	const struct keel_view *v = &x->l->views[t->id];
+	struct keel_model_tensor m;
+	unsigned int i;
+
+	describe(x, t, &m);
+	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32 : KEEL_VALUE_S8;
+	m.slot = v->area->slot;
+	m.offset = v->area->offset + v->offset;
+	if (m.type == KEEL_VALUE_S8) {
+		m.scale = t->quant.scale;
+		m.zero_point = t->quant.zero_point;
+	}
+	for (i = 0; i < t->rank; i++)
+		m.strides[i] = v->strides[i];
+	return emit_tensor(x, &m);
+}
+
+/* The tensor as the host sees it: in its slot when the NPU has it, else dense floats. */
+uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	struct keel_model_tensor m;
+	uint32_t stride;
+	unsigned int i;
+
+	if (x->slot_tensor[t->id])
+		return x->slot_tensor[t->id] - 1;
+	if (x->host_tensor[t->id])
+		return x->host_tensor[t->id] - 1;
+	describe(x, t, &m);
+	m.type = t->type == KEEL_F32 ? KEEL_VALUE_F32 : KEEL_VALUE_S64;
+	m.slot = 0xff;
+	if (t->data)
+		m.data = emit_host_data(x, t);
+	stride = m.type == KEEL_VALUE_F32 ? 4 : 8;
+	for (i = t->rank; i-- > 0; stride *= m.dims[i])
+		m.strides[i] = stride;
+	x->host_tensor[t->id] = emit_tensor(x, &m) + 1;
+	return x->host_tensor[t->id] - 1;
+}
+
+static int emit_steps(struct keel_emitted *x, struct keel_error *e)
+{
+	const struct keel_graph *g = x->l->g;
+	unsigned int i, pass;
+	int err = 0;
+
+	for (pass = 0; pass < 2; pass++)
+		for (i = 0; i < g->nr_nodes && !err; i++) {
+			const struct keel_verdict *v = &x->l->options->verdicts[i];
+
+			if (v->place != KEEL_PLACE_HOST || v->before == (pass == 1))
+				continue;
+			x->before = v->before;
+			x->layer = i;
+			err = emit_host_node(x, g->nodes[i], e);
+		}
+	return err;
+}
+
+/* The NPU's int32 positions become the int64 that the network promises. */
+static uint32_t widen(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	uint32_t from = x->slot_tensor[t->id] - 1, to;
+	struct keel_host_step *s;
+	unsigned int i;
+
+	x->slot_tensor[t->id] = 0;
+	to = emit_host_tensor(x, t);
+	s = realloc(x->steps, (x->nr_steps + 1) * sizeof(*s));
+	if (!s || x->failed) {
+		x->failed = -ENOMEM;
+		return 0;
+	}
+	x->steps = s;
+	s += x->nr_steps++;
+	memset(s, 0, sizeof(*s));
+	s->op = KEEL_HOST_MOVE;
+	s->layer = t->producer ? lower_node_index(x->l, t->producer) : 0;
+	s->out.tensor = to;
+	s->a.tensor = from;
+	s->b.tensor = ~0u;
+	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++) {
+		s->dims[i] = i < t->rank ? t->dims[i] : 1;
+		s->out.strides[i] = i < t->rank ? x->tensors[to].strides[i] / 8 : 0;
+		s->a.strides[i] = i < t->rank ? x->tensors[from].strides[i] / 4 : 0;
+	}
+	return to;
+}
+
+static int emit_borders(struct keel_emitted *x, struct keel_error *e)
+{
+	const struct keel_lowered *l = x->l;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < l->nr_npu_inputs; i++)
+		x->slot_tensor[l->npu_inputs[i]->id] = emit_slot_tensor(x, l->npu_inputs[i]) + 1;
+	for (i = 0; i < l->nr_npu_outputs; i++)
+		x->slot_tensor[l->npu_outputs[i]->id] = emit_slot_tensor(x, l->npu_outputs[i]) + 1;
+	err = emit_steps(x, e);
+	for (i = 0; i < l->g->nr_inputs && !err; i++)
+		x->inputs[i] = emit_host_tensor(x, l->g->inputs[i]);
+	for (i = 0; i < l->g->nr_outputs && !err; i++) {
+		const struct keel_tensor *t = l->g->outputs[i];
+
+		if (t->type == KEEL_I64 && x->slot_tensor[t->id])
+			x->outputs[i] = widen(x, t);
+		else
+			x->outputs[i] = emit_host_tensor(x, t);
+	}
+	return err ? err : x->failed;
+}
+
+static void emit_layer(struct keel_emitted *x, unsigned int i)
+{
+	const struct keel_lowered *l = x->l;
+	const struct keel_node *n = l->layer_node[i];
+	const struct keel_tensor *t = n->outputs[0];
+	const struct keel_view *v = &l->views[t->id];
+	struct keel_model_layer *m = &x->layers[i];
+	unsigned int k;
+
+	m->name = emit_string(x, n->name);
+	m->op = emit_string(x, n->onnx_op ? n->onnx_op : keel_op_name(n->op));
+	m->sources = emit_string(x, n->sources ? n->sources : n->name);
+	m->scale = t->quant.scale;
+	m->zero_point = t->quant.zero_point;
+	m->rank = t->rank;
+	for (k = 0; k < t->rank; k++) {
+		m->dims[k] = t->dims[k];
+		m->strides[k] = v->strides[k] < 0 ? 0 : v->strides[k];
+	}
+}
+
+static void emit_costs(struct keel_emitted *x, const struct keel_target *target)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->l->nr_commands; i++) {
+		const union keel_command *c = &x->l->commands[i];
+		const struct keel_command_desc *d = keel_command_desc(c->h.opcode);
+		struct keel_model_layer *m;
+
+		if (d->engine == KEEL_ENGINE_CONTROL || !x->l->nr_layers)
+			continue;
+		m = &x->layers[c->h.layer];
+		m->macs += keel_command_macs(c);
+		m->cycles += keel_target_cycles(target, c);
+		if (d->engine == KEEL_ENGINE_MAC && !(c->h.flags & KEEL_MAC_B_ACTIVATION))
+			m->weight_bytes += keel_weights_bytes(c);
+	}
+}
+
+static void seal(struct keel_lowered *l)
+{
+	struct keel_cmd_end *end = &l->commands[l->nr_commands - 1].end;
+
+	end->checksum = keel_crc32(0, l->commands,
+				   (uint64_t)(l->nr_commands - 1) * KEEL_COMMAND_SIZE);
+}
+
+int keel_emit_model(const struct keel_lowered *l, const struct keel_target *target,
+		    const struct keel_emit_texts *texts, struct keel_model *m,
+		    struct keel_emitted *x, struct keel_error *e)
+{
+	const struct keel_graph *g = l->g;
+	unsigned int i;
+	int err;
+
+	memset(x, 0, sizeof(*x));
+	x->l = l;
+	x->inputs = calloc(g->nr_inputs + 1, sizeof(*x->inputs));
+	x->outputs = calloc(g->nr_outputs + 1, sizeof(*x->outputs));
+	x->layers = calloc(l->nr_layers + 1, sizeof(*x->layers));
+	x->slot_tensor = calloc(g->nr_tensors + 1, sizeof(*x->slot_tensor));
+	x->host_tensor = calloc(g->nr_tensors + 1, sizeof(*x->host_tensor));
+	if (!x->inputs || !x->outputs || !x->layers || !x->slot_tensor || !x->host_tensor) {
+		err = -ENOMEM;
+		goto out;
+	}
+	emit_string(x, "");
+	err = emit_borders(x, e);
+	if (err)
+		goto out;
+	for (i = 0; i < l->nr_layers; i++)
+		emit_layer(x, i);
+	emit_costs(x, target);
+	seal((struct keel_lowered *)l);
+	err = x->failed;
+
+	*m = (struct keel_model){
+		.target = *target,
+		.tensors = x->tensors, .nr_tensors = x->nr_tensors,
+		.inputs = x->inputs, .nr_inputs = g->nr_inputs,
+		.outputs = x->outputs, .nr_outputs = g->nr_outputs,
+		.commands = l->commands, .nr_commands = l->nr_commands,
+		.constants = l->constants, .constants_bytes = l->constants_bytes,
+		.layers = x->layers, .nr_layers = l->nr_layers,
+		.steps = x->steps, .nr_steps = x->nr_steps,
+		.host_data = x->host_data, .host_data_bytes = x->host_data_bytes,
+		.strings = x->strings, .strings_bytes = x->strings_bytes,
+		.options = texts->options, .preprocess = texts->preprocess, .labels = texts->labels,
+		.scratch_bytes = l->scratch_bytes,
+	};
+out:
+	if (err == -ENOMEM)
+		keel_error_set(e, err, "out of memory while writing the model");
+	if (err)
+		keel_emit_free(x);
+	return err;
+}
+
+void keel_emit_free(struct keel_emitted *x)
+{
+	free(x->tensors);
+	free(x->steps);
+	free(x->layers);
+	free(x->inputs);
+	free(x->outputs);
+	free(x->host_data);
+	free(x->strings);
+	free(x->slot_tensor);
+	free(x->host_tensor);
+	memset(x, 0, sizeof(*x));
+}
+
+int keel_emit(const struct keel_lowered *l, const struct keel_target *target,
+	      const struct keel_emit_texts *texts, void **data, size_t *bytes, struct keel_error *e)
+{
+	struct keel_emitted x;
+	struct keel_model m;
+	int err = keel_emit_model(l, target, texts, &m, &x, e);
+
+	if (err)
+		return err;
+	err = keel_model_serialize(&m, data, bytes, e);
+	keel_emit_free(&x);
+	return err;
+}
