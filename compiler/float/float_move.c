@@ -65,6 +65,8 @@ static int slice_check(const struct keel_float_step *s, struct keel_error *e)
 
 		if (!y->dims[i])
 			continue;
+		if (y->dims[i] > 1 && !n->step[i])
+			return keel_float_refuse(s, e, "it has a step of 0");
 		if (__builtin_mul_overflow(y->dims[i] - 1, n->step[i], &last) ||
 		    __builtin_add_overflow(last, n->start[i], &last) || n->start[i] < 0 ||
 		    n->start[i] >= x->dims[i] || last < 0 || last >= x->dims[i])
