@@ -35,17 +35,23 @@ void keel_onnx_binary(struct keel_onnx_call *c)
 	c->out[0] = keel_build_binary(c->b, c->op, x, y);
 }
 
+/* The sign of the result follows the divisor, or with fmod the dividend: x - y * (x / y). */
 void keel_onnx_mod(struct keel_onnx_call *c)
 {
-	struct keel_tensor *x = keel_onnx_need(c, 0), *y = keel_onnx_need(c, 1);
+	struct keel_tensor *x = keel_onnx_need(c, 0), *y = keel_onnx_need(c, 1), *t;
 	bool fmod = keel_onnx_int(c, "fmod", 0);
 
-	if (!c->b->err && fmod != (x->type == KEEL_F32)) {
-		keel_build_fail(c->b, -EOPNOTSUPP, "fmod = %d with these element types is not "
-				"supported", fmod);
+	if (c->b->err)
+		return;
+	if (x->type == KEEL_F32 && !fmod)
+		keel_build_fail(c->b, -EINVAL, "floats need fmod = 1");
+	if (x->type == KEEL_F32 || !fmod) {
+		c->out[0] = keel_build_binary(c->b, KEEL_OP_MOD, x, y);
 		return;
 	}
-	c->out[0] = keel_build_binary(c->b, KEEL_OP_MOD, x, y);
+	t = keel_build_binary(c->b, KEEL_OP_DIV, x, y);
+	t = keel_build_binary(c->b, KEEL_OP_MUL, y, t);
+	c->out[0] = keel_build_binary(c->b, KEEL_OP_SUB, x, t);
 }
 
 void keel_onnx_variadic(struct keel_onnx_call *c)

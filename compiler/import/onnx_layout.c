@@ -144,15 +144,38 @@ void keel_onnx_expand(struct keel_onnx_call *c)
 	c->out[0] = keel_build_expand(c->b, x, s.rank, s.dims);
 }
 
-/* Identity, and Dropout, which does nothing at inference. */
 void keel_onnx_identity(struct keel_onnx_call *c)
+{
+	c->out[0] = keel_onnx_need(c, 0);
+}
+
+/* The mask of a Dropout that drops nothing. */
+static struct keel_tensor *keep_all(struct keel_builder *b, const struct keel_tensor *x)
+{
+	struct keel_shape s = keel_shape_of(x);
+	struct keel_tensor *mask;
+	int64_t i, count;
+
+	s.type = KEEL_BOOL;
+	mask = keel_build_constant(b, b->prefix, &s);
+	count = mask ? keel_tensor_count(mask) : 0;
+	for (i = 0; i < count; i++)
+		keel_value_set_int(mask, i, 1);
+	return mask;
+}
+
+/* Dropout does nothing at inference. */
+void keel_onnx_dropout(struct keel_onnx_call *c)
 {
 	struct keel_tensor *training = keel_onnx_input(c, 2);
 
-	if (training && (!training->data || keel_value_int(training, 0)))
+	if (training && (!training->data || keel_tensor_count(training) != 1 ||
+			 keel_value_int(training, 0)))
 		keel_build_fail(c->b, -EOPNOTSUPP, "it is in training mode; export the model for "
 				"inference");
 	c->out[0] = keel_onnx_need(c, 0);
+	if (c->nr_out > 1 && *c->node->output[1] && !c->b->err)
+		c->out[1] = keep_all(c->b, c->out[0]);
 }
 
 void keel_onnx_cast(struct keel_onnx_call *c)

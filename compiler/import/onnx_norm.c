@@ -44,24 +44,33 @@ static struct keel_tensor *mean_from(struct keel_builder *b, struct keel_tensor 
 	return keel_build(b, &n, NULL);
 }
 
-/* (x - mean) / sqrt(variance + epsilon) * scale + bias, over the axes from axis inwards. */
+/*
+ * (x - mean) / sqrt(variance + epsilon) * scale + bias, over the axes from axis
+ * inwards; mean and 1 / sqrt(...) are outputs, too.
+ */
 void keel_onnx_layernorm(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0), *scale = keel_onnx_need(c, 1);
-	struct keel_tensor *bias = keel_onnx_input(c, 2), *d, *var;
+	struct keel_tensor *bias = keel_onnx_input(c, 2), *mean, *d, *spread;
 	double epsilon = keel_onnx_float(c, "epsilon", 1e-5);
 	int axis;
 
 	if (c->b->err)
 		return;
 	axis = keel_onnx_axis(c, keel_onnx_int(c, "axis", -1), x->rank);
-	d = keel_build_binary(c->b, KEEL_OP_SUB, x, mean_from(c->b, x, axis));
-	var = mean_from(c->b, keel_build_binary(c->b, KEEL_OP_MUL, d, d), axis);
-	var = keel_build_binary(c->b, KEEL_OP_ADD, var,
-				keel_build_scalar(c->b, KEEL_F32, epsilon));
-	d = keel_build_binary(c->b, KEEL_OP_DIV, d, keel_build_unary(c->b, KEEL_OP_SQRT, var));
+	mean = mean_from(c->b, x, axis);
+	d = keel_build_binary(c->b, KEEL_OP_SUB, x, mean);
+	spread = mean_from(c->b, keel_build_binary(c->b, KEEL_OP_MUL, d, d), axis);
+	spread = keel_build_binary(c->b, KEEL_OP_ADD, spread,
+				   keel_build_scalar(c->b, KEEL_F32, epsilon));
+	spread = keel_build_unary(c->b, KEEL_OP_SQRT, spread);
+	d = keel_build_binary(c->b, KEEL_OP_DIV, d, spread);
 	d = keel_build_binary(c->b, KEEL_OP_MUL, d, scale);
 	c->out[0] = bias ? keel_build_binary(c->b, KEEL_OP_ADD, d, bias) : d;
+	if (c->nr_out > 1)
+		c->out[1] = mean;
+	if (c->nr_out > 2)
+		c->out[2] = keel_build_unary(c->b, KEEL_OP_RECIPROCAL, spread);
 }
 
 void keel_onnx_lrn(struct keel_onnx_call *c)

@@ -185,6 +185,23 @@ static void refuse_rare(struct keel_onnx_call *c, const struct request *r)
 			keel_build_fail(c->b, -EOPNOTSUPP, "antialias is not supported");
 }
 
+#define TF_HALF_PIXEL (KEEL_RESIZE_HALF_PIXEL_SYMMETRIC + 1)
+
+/*
+ * Opsets 11 and 12: half_pixel without its final - 0.5. For two roundings of
+ * nearest that is half_pixel with another rounding.
+ */
+static void from_tf_half_pixel(struct keel_onnx_call *c, struct keel_resize *resize)
+{
+	if (resize->linear || (resize->round != KEEL_RESIZE_FLOOR &&
+			       resize->round != KEEL_RESIZE_ROUND_PREFER_FLOOR))
+		keel_build_fail(c->b, -EOPNOTSUPP, "tf_half_pixel_for_nn is supported with nearest "
+				"and floor or round_prefer_floor");
+	resize->transform = KEEL_RESIZE_HALF_PIXEL;
+	resize->round = resize->round == KEEL_RESIZE_FLOOR ? KEEL_RESIZE_ROUND_PREFER_CEIL
+							   : KEEL_RESIZE_CEIL;
+}
+
 static void modern_resize(struct keel_onnx_call *c, const struct request *r)
 {
 	static const char *const modes[] = { "nearest", "linear", NULL };
@@ -194,6 +211,7 @@ static void modern_resize(struct keel_onnx_call *c, const struct request *r)
 		[KEEL_RESIZE_ALIGN_CORNERS] = "align_corners",
 		[KEEL_RESIZE_ASYMMETRIC] = "asymmetric",
 		[KEEL_RESIZE_HALF_PIXEL_SYMMETRIC] = "half_pixel_symmetric",
+		[TF_HALF_PIXEL] = "tf_half_pixel_for_nn",
 		NULL
 	};
 	static const char *const rounds[] = {
@@ -212,6 +230,8 @@ static void modern_resize(struct keel_onnx_call *c, const struct request *r)
 	};
 
 	refuse_rare(c, r);
+	if ((unsigned int)resize.transform == TF_HALF_PIXEL)
+		from_tf_half_pixel(c, &resize);
 	c->out[0] = emit(c, r, &resize);
 }
 

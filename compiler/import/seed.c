@@ -7,8 +7,13 @@
  * Networks that come as topology only have weights made by ConstantOfShape.
  * They get random values here, in ranges that keep activations alive through a
  * hundred layers: uniform weights of variance 2 / fan-in (He et al. 2015), and
- * normalization parameters near the identity.
+ * normalization parameters near the identity. Layers without a rectifier behind
+ * them need half the variance, and branches that end in a residual addition
+ * less, since each addition would double it.
  */
+
+#define LINEAR_GAIN 0.7
+#define BRANCH_GAIN 0.3
 
 /** struct range - uniform distribution */
 struct range {
@@ -36,7 +41,37 @@ static struct range weights_range(const struct keel_node *n)
 	return (struct range){ -limit, limit };
 }
 
-static struct range parameter_range(const struct keel_node *n, unsigned int input)
+static struct range scaled(struct range r, double gain)
+{
+	return (struct range){ r.lo * gain, r.hi * gain };
+}
+
+static bool has_constant(const struct keel_node *n)
+{
+	return n->inputs[0]->data || n->inputs[1]->data;
+}
+
+/* The node behind @n when normalization and scale layers are passed over; NULL when many. */
+static const struct keel_node *next_layer(const struct keel_graph *g, const struct keel_node *n)
+{
+	do
+		n = keel_graph_consumer(g, n->outputs[0]);
+	while (n && (n->op == KEEL_OP_BATCHNORM ||
+		     ((n->op == KEEL_OP_MUL || n->op == KEEL_OP_ADD) && has_constant(n))));
+	return n;
+}
+
+static double gain_of(const struct keel_graph *g, const struct keel_node *n)
+{
+	const struct keel_node *to = next_layer(g, n);
+
+	if (to && (to->op == KEEL_OP_RELU || to->op == KEEL_OP_CLIP))
+		return 1;
+	return to && to->op == KEEL_OP_ADD ? BRANCH_GAIN : LINEAR_GAIN;
+}
+
+static struct range parameter_range(const struct keel_graph *g, const struct keel_node *n,
+				    unsigned int input)
 {
 	static const struct range batchnorm[] = {
 		{ 0, 0 }, { 0.6, 1.0 }, { -0.1, 0.1 }, { -0.1, 0.1 }, { 0.8, 1.2 },
@@ -46,7 +81,8 @@ static struct range parameter_range(const struct keel_node *n, unsigned int inpu
 	case KEEL_OP_CONV:
 	case KEEL_OP_CONV_TRANSPOSE:
 	case KEEL_OP_FC:
-		return input == 1 ? weights_range(n) : (struct range){ -0.1, 0.1 };
+		return scaled(input == 1 ? weights_range(n) : (struct range){ -0.1, 0.1 },
+			      gain_of(g, n));
 	case KEEL_OP_BATCHNORM:
 		return batchnorm[input];
 	case KEEL_OP_MUL:
@@ -78,7 +114,7 @@ void keel_seed_weights(struct keel_builder *b, unsigned int seed)
 		for (k = 0; k < n->nr_inputs; k++)
 			if (keel_build_marked(b, n->inputs[k], KEEL_MARK_SEEDED) &&
 			    n->inputs[k]->type == KEEL_F32)
-				fill(n->inputs[k], parameter_range(n, k),
+				fill(n->inputs[k], parameter_range(b->g, n, k),
 				     (uint64_t)seed << 32 | n->inputs[k]->id);
 	}
 }
