@@ -60,9 +60,24 @@ struct keel_memory {
  * @c: a command of a validated program
  * @slots: KEEL_SLOT_COUNT bindings that satisfy the program's needs
  *
- * Control commands do nothing. Needs no allocation of more than a row of
- * accumulators, on the stack or in @scratch.
+ * Control commands do nothing. Allocates nothing; needs up to 64 KiB of stack.
  */
 void keel_execute(const union keel_command *c, const struct keel_memory *slots);
+
+/**
+ * keel_execute_height() - rows into which a command's work can be split
+ *
+ * Rows of the output as it is stored for MAC commands, 1 for all others.
+ */
+keel_u32 keel_execute_height(const union keel_command *c);
+
+/**
+ * keel_execute_rows() - execute rows @y0 .. @y1 - 1 of a command
+ * @y1: at most keel_execute_height()
+ *
+ * Disjoint ranges may run at the same time in different threads.
+ */
+void keel_execute_rows(const union keel_command *c, const struct keel_memory *slots, keel_u32 y0,
+		       keel_u32 y1);
 
 #endif

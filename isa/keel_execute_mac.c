@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "keel_execute_mac.h"
+
+/*
+ * MAC commands, by runs of up to 64 output pixels and blocks of 16 output
+ * channels. The input of a run is gathered once into a dense array, so that
+ * padding, strides, dilation and transposed convolutions cost the inner loops
+ * nothing; when the reduction is too long for that array it is gathered in
+ * pieces, again for every block.
+ */
+
+static void size_runs(struct keel_mac *m)
+{
+	keel_u32 room = m->c->h.opcode == KEEL_CMD_DEPTHWISE ? KEEL_MAC_TAPS : KEEL_MAC_QUADS;
+
+	m->run = m->total <= room / m->window ? room / m->total : KEEL_MAC_RUN / 8;
+	m->run = keel_min_u32(m->run, KEEL_MAC_RUN) / m->window * m->window;
+	m->piece = keel_min_u32(m->total, room / m->run);
+}
+
+static void prepare(struct keel_mac *m, const union keel_command *c,
+		    const struct keel_memory *slots)
+{
+	const struct keel_cmd_mac *mac = &c->mac;
+	const keel_u32 pool = KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE;
+	keel_u32 taps = (keel_u32)mac->kernel_h * mac->kernel_w;
+	keel_u32 depthwise = mac->h.opcode == KEEL_CMD_DEPTHWISE;
+
+	m->c = mac;
+	m->lanes = keel_lanes_best();
+	m->ifm = keel_pixels(slots, &mac->ifm);
+	m->ifm2 = keel_pixels(slots, &mac->ifm2);
+	m->ofm = keel_pixels(slots, &mac->ofm);
+	m->weights = (const keel_s8 *)keel_bytes_at(slots, mac->weights_slot, mac->weights_offset);
+	m->channels = (const struct keel_channel *)keel_bytes_at(slots, mac->channels_slot,
+								 mac->channels_offset);
+	m->table = (const keel_s8 *)keel_bytes_at(slots, mac->table_slot, mac->table_offset);
+	m->psum = (keel_s32 *)keel_bytes_at(slots, mac->psum_slot, mac->psum_offset);
+	keel_mac_extent(c, &m->oh, &m->ow);
+	m->window = !(mac->h.flags & KEEL_MAC_ACC_OUT) && (mac->h.flags & pool) ? 4 : 1;
+	m->width = m->window == 4 ? m->ow / 2 : m->ow;
+	m->groups = mac->h.opcode == KEEL_CMD_CONV2D ? mac->groups : 1;
+	m->ic = mac->ifm_c / m->groups;
+	m->oc = mac->ofm_c / m->groups;
+	m->quads = keel_blocks(m->ic, KEEL_BLOCK_IC);
+	m->total = depthwise ? taps : taps * m->quads;
+	size_runs(m);
+}
+
+/* Stored pixels @first .. @first + n of the output become the pixels of the run. */
+static void place_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u64 first,
+		      keel_u64 last)
+{
+	keel_u32 side = m->window == 4 ? 2 : 1;
+	keel_u32 y = first / m->width, x = first % m->width;
+	keel_u32 i;
+
+	w->n = 0;
+	for (; first < last && w->n < m->run; first++) {
+		for (i = 0; i < m->window; i++, w->n++) {
+			w->y[w->n] = y * side + i / side;
+			w->x[w->n] = x * side + i % side;
+		}
+		if (++x == m->width) {
+			x = 0;
+			y++;
+		}
+	}
+}
+
+static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	const struct keel_channel *ch;
+	keel_u32 p, i;
+
+	w->channel = w->group * m->oc + w->block * KEEL_BLOCK_OC;
+	w->count = keel_min_u32(KEEL_BLOCK_OC, m->oc - w->block * KEEL_BLOCK_OC);
+	ch = m->channels + w->channel;
+	memset(w->acc, 0, sizeof(*w->acc) * w->n * KEEL_LANES);
+
+	for (p = 0; p < w->n; p++) {
+		keel_u64 at = ((keel_u64)w->y[p] * m->ow + w->x[p]) * m->c->ofm_c + w->channel;
+
+		if (m->c->h.flags & KEEL_MAC_ACC_IN)
+			memcpy(w->acc + p * KEEL_LANES, m->psum + at, w->count * sizeof(*w->acc));
+		else
+			for (i = 0; i < w->count; i++)
+				w->acc[p * KEEL_LANES + i] = ch[i].bias;
+	}
+}
+
+static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 first,
+			keel_u32 last)
+{
+	keel_u32 depthwise = m->c->h.opcode == KEEL_CMD_DEPTHWISE;
+	keel_u32 product = m->c->h.flags & KEEL_MAC_B_ACTIVATION;
+	keel_u32 whole = !depthwise && !product && m->piece == m->total;
+
+	if (whole)
+		keel_mac_gather(m, w, 0, m->total);
+
+	for (w->block = first; w->block < last; w->block++) {
+		start_block(m, w);
+		if (depthwise)
+			keel_mac_depthwise(m, w);
+		else if (product)
+			keel_mac_product(m, w);
+		else
+			keel_mac_conv(m, w, w->sums + (w->block - first) * KEEL_LANES, whole);
+		keel_mac_finish(m, w);
+	}
+}
+
+static keel_u32 needs_sums(const struct keel_mac *m)
+{
+	return m->c->h.opcode != KEEL_CMD_DEPTHWISE &&
+	       !(m->c->h.flags & KEEL_MAC_B_ACTIVATION) && m->ifm.zp != -128;
+}
+
+void keel_execute_mac(const union keel_command *c, const struct keel_memory *slots, keel_u32 y0,
+		      keel_u32 y1)
+{
+	struct keel_mac_work w;
+	struct keel_mac m;
+	keel_u32 blocks, first, last;
+	keel_u64 at;
+
+	prepare(&m, c, slots);
+	blocks = keel_blocks(m.oc, KEEL_BLOCK_OC);
+	memset(w.sums, 0, sizeof(w.sums));
+
+	for (w.group = 0; w.group < m.groups; w.group++)
+		for (first = 0; first < blocks; first = last) {
+			last = keel_min_u32(blocks, first + KEEL_MAC_TILE);
+			if (needs_sums(&m))
+				keel_mac_sums(&m, w.group, first, last, w.sums);
+			for (at = (keel_u64)y0 * m.width; at < (keel_u64)y1 * m.width;
+			     at += w.n / m.window) {
+				place_run(&m, &w, at, (keel_u64)y1 * m.width);
+				execute_run(&m, &w, first, last);
+			}
+		}
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_EXECUTE_MAC_H
+#define KEEL_EXECUTE_MAC_H
+
+#include "keel_execute_lanes.h"
+#include "keel_execute_private.h"
+
+/* Output pixels worked on together, before pooling. */
+#define KEEL_MAC_RUN 64
+
+/* Output channel blocks whose weight sums are kept at a time. */
+#define KEEL_MAC_TILE 64
+
+/* Gathered input: quads of bytes, or taps of sixteen int16. */
+#define KEEL_MAC_QUADS 8192
+#define KEEL_MAC_TAPS 1024
+
+/* MATMUL of activations: quads along the reduction that are gathered at a time. */
+#define KEEL_MAC_PIECE 128
+
+/** struct keel_mac - a MAC command made ready
+ * @c: the command
+ * @lanes: inner loops
+ * @ifm: input
+ * @ifm2: residual or second operand
+ * @ofm: output
+ * @weights: blocked weights
+ * @channels: one record per output channel
+ * @table: 256 levels
+ * @psum: partial sums
+ * @oh: output height before pooling
+ * @ow: output width before pooling
+ * @width: of the output as stored
+ * @window: 4 with a pool behind, 1 otherwise
+ * @groups: groups
+ * @ic: input channels of a group
+ * @oc: output channels of a group
+ * @quads: quads of input channels of a group
+ * @total: quads (DEPTHWISE: taps) that one output sums over
+ * @piece: quads (DEPTHWISE: taps) that are gathered at a time
+ * @run: output pixels that are worked on together
+ */
+struct keel_mac {
+	const struct keel_cmd_mac *c;
+	const struct keel_lanes *lanes;
+	struct keel_pixels ifm, ifm2, ofm;
+	const keel_s8 *weights;
+	const struct keel_channel *channels;
+	const keel_s8 *table;
+	keel_s32 *psum;
+	keel_u32 oh, ow, width, window;
+	keel_u32 groups, ic, oc, quads, total, piece, run;
+};
+
+/** struct keel_mac_work - what one call works in; all of it on the stack
+ * @y: row of each output pixel, before pooling; the four of a pool window are neighbours
+ * @x: column of each
+ * @n: number of output pixels
+ * @group: group
+ * @block: block of output channels in the group
+ * @channel: first output channel of the block
+ * @count: output channels in the block
+ * @sums: sums of the weights of this tile of blocks
+ * @acc: accumulators
+ * @residual: rescaled residual
+ * @levels: finished levels
+ * @b: gathered second operand
+ * @quads: gathered input bytes, + 128
+ * @taps: the same as int16 without zero point, for DEPTHWISE
+ */
+struct keel_mac_work {
+	keel_u16 y[KEEL_MAC_RUN], x[KEEL_MAC_RUN];
+	keel_u32 n, group, block, channel, count;
+	keel_s32 sums[KEEL_MAC_TILE * KEEL_LANES];
+	keel_s32 acc[KEEL_MAC_RUN * KEEL_LANES];
+	keel_s32 residual[KEEL_MAC_RUN * KEEL_LANES];
+	keel_s8 levels[KEEL_MAC_RUN * KEEL_LANES];
+	keel_s8 b[KEEL_MAC_PIECE * KEEL_BLOCK_IC * KEEL_LANES];
+	union {
+		keel_u8 quads[KEEL_MAC_QUADS * KEEL_BLOCK_IC];
+		keel_s16 taps[KEEL_MAC_TAPS * KEEL_LANES];
+	};
+};
+
+/** keel_mac_gather() - input bytes + 128 of a work's pixels, quads @q0 .. @q1 of the reduction */
+void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 q0, keel_u32 q1);
+
+/** keel_mac_sums() - sums of the weights of a group's blocks @first .. @last into @sums */
+void keel_mac_sums(const struct keel_mac *m, keel_u32 group, keel_u32 first, keel_u32 last,
+		   keel_s32 *sums);
+
+/** keel_mac_conv() - add a block's products; @whole: the input has been gathered already */
+void keel_mac_conv(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
+		   keel_u32 whole);
+void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w);
+void keel_mac_product(const struct keel_mac *m, struct keel_mac_work *w);
+
+/** keel_mac_finish() - epilogue and store of a block */
+void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w);
+
+#endif
