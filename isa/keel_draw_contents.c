@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "keel_numerics.h"
+#include "keel_weights.h"
 
 #define SOFTMAX_TABLE 256
 
@@ -112,13 +113,68 @@ static void fill_lrn(struct keel_draw *d, keel_u8 *p)
 	}
 }
 
+/* Bell-shaped as trained weights are, pruned, or of few values; at times plain noise. */
+static void draw_raw(struct keel_draw *d, keel_u8 *raw, keel_u32 bytes)
+{
+	keel_u32 i, kind = keel_random_below(d->r, 4), width = 1 + keel_random_below(d->r, 64);
+
+	for (i = 0; i < bytes; i++) {
+		keel_u32 v = keel_random_u32(d->r);
+		keel_u32 sum = (v & 0xff) + (v >> 8 & 0xff) + (v >> 16 & 0xff) + (v >> 24);
+
+		if (kind == 0)
+			raw[i] = (keel_u8)v;
+		else if (kind == 1)
+			raw[i] = (keel_u8)(v >> 16 & 3 ? 0 : v);
+		else if (kind == 2)
+			raw[i] = (keel_u8)(v % width * 3);
+		else
+			raw[i] = (keel_u8)(((keel_s32)sum - 510) * (keel_s32)width / 512);
+	}
+}
+
+/* Flip a bit, cut off, or let something follow: every stream has a meaning. */
+static void damage(struct keel_draw *d, keel_u32 *bytes)
+{
+	keel_u32 i;
+
+	switch (keel_random_below(d->r, 3)) {
+	case 0:
+		d->stream[keel_random_below(d->r, *bytes)] ^= 1u << keel_random_below(d->r, 8);
+		return;
+	case 1:
+		*bytes = 1 + keel_random_below(d->r, *bytes);
+		return;
+	default:
+		for (i = keel_random_below(d->r, 40); i; i--)
+			d->stream[(*bytes)++] = (keel_u8)keel_random_u32(d->r);
+	}
+}
+
+void keel_draw_encoded(struct keel_draw *d, keel_u32 raw_bytes)
+{
+	struct keel_cmd_weights *w = &d->c->weights;
+	keel_u8 raw[KEEL_RANDOM_SLOT_BYTES];
+	keel_u32 bytes;
+
+	draw_raw(d, raw, raw_bytes);
+	bytes = (keel_u32)keel_weights_encode(raw, raw_bytes, d->stream);
+	if (keel_draw_chance(d, 4))
+		damage(d, &bytes);
+	w->raw_bytes = raw_bytes;
+	w->encoded_bytes = bytes;
+}
+
 void keel_draw_contents(struct keel_draw *d, struct keel_random_memory *m)
 {
 	const struct keel_cmd_unary *u = &d->c->unary;
+	const struct keel_cmd_weights *w = &d->c->weights;
 	const struct keel_command_desc *desc = keel_command_desc(d->c->h.opcode);
 
 	if (desc->layout == KEEL_LAYOUT_ID_MAC)
 		fill_channels(d, m);
+	if (desc->layout == KEEL_LAYOUT_ID_WEIGHTS)
+		memcpy(m->slots[w->src_slot].base + w->src_offset, d->stream, w->encoded_bytes);
 	/* Sometimes a table is noise. */
 	if (u->h.opcode == KEEL_CMD_SOFTMAX && !keel_draw_chance(d, 4))
 		fill_softmax(d, m->slots[u->table_slot].base + u->table_offset);

@@ -413,10 +413,9 @@ static void draw_copy(struct keel_draw *d, keel_u32 limit)
 
 static void draw_weights(struct keel_draw *d, keel_u32 limit)
 {
-	struct keel_cmd_weights *w = &d->c->weights;
+	keel_u32 blocks = keel_draw_chance(d, 8) ? keel_random_below(d->r, limit / 16 + 1) : 0;
 
-	w->raw_bytes = dim(d, limit) * dim(d, limit);
-	w->encoded_bytes = 1 + keel_random_below(d->r, w->raw_bytes + 64);
+	keel_draw_encoded(d, at_most(blocks * 4096 + dim(d, limit) * dim(d, limit), OPERAND_LIMIT));
 }
 
 static void draw_mark(struct keel_draw *d, keel_u32 limit)

@@ -143,7 +143,8 @@ int keel_random_command(struct keel_random *r, keel_u8 opcode, union keel_comman
 			struct keel_random_memory *m)
 {
 	const struct keel_command_desc *desc = keel_command_desc(opcode);
-	struct keel_draw d = { .r = r, .c = c };
+	keel_u8 stream[KEEL_DRAW_STREAM];
+	struct keel_draw d = { .r = r, .c = c, .stream = stream };
 	unsigned int i;
 
 	if (!desc || opcode == KEEL_CMD_END)
@@ -211,7 +212,8 @@ static void grow_slots(struct keel_random_memory *m, const struct keel_draw *d)
 void keel_random_program(struct keel_random *r, union keel_command *commands, keel_u32 n,
 			 struct keel_random_memory *m)
 {
-	struct keel_draw d = { .r = r };
+	keel_u8 stream[KEEL_DRAW_STREAM];
+	struct keel_draw d = { .r = r, .stream = stream };
 	keel_u32 i, issued[KEEL_ENGINE_COUNT] = { 0 };
 
 	for (i = 0; i < KEEL_SLOT_COUNT; i++) {

@@ -138,12 +138,12 @@ static int check_rules(struct walk *w, const union keel_command *c,
 	keel_u32 opcode = KEEL_OPCODE_BIT(c->h.opcode);
 	unsigned int i;
 
-	for (i = 0; i < rules->nr_rules; i++)
-		if (rules->rules[i].opcodes & opcode && rules->rules[i].broken(c))
-			return refuse(w, rules->rules[i].field, rules->rules[i].reason);
 	for (i = 0; i < rules->nr_uses; i++)
 		if (!(rules->uses[i].users & selector) && check_use(w, c, &rules->uses[i]))
 			return REFUSED;
+	for (i = 0; i < rules->nr_rules; i++)
+		if (rules->rules[i].opcodes & opcode && rules->rules[i].broken(c))
+			return refuse(w, rules->rules[i].field, rules->rules[i].reason);
 	return 0;
 }
 
