@@ -253,7 +253,10 @@ static int lower_node(struct keel_lowered *l, unsigned int i, struct keel_error 
 	if (l->absorbed[i] || l->options->verdicts[i].place != KEEL_PLACE_NPU)
 		return 0;
 	l->layer = i;
-	if (l->residual_of[i])
+	if (!lower_ops[n->op])
+		err = keel_error_set(e, -EOPNOTSUPP, "node '%s' (%s) has no lowering", n->name,
+				     keel_op_name(n->op));
+	else if (l->residual_of[i])
 		err = lower_mac(l, l->residual_of[i], n, e);
 	else if (n->op == KEEL_OP_PRELU && n->outputs[0]->rank != 4)
 		err = lower_unary(l, n, e);

@@ -288,7 +288,7 @@ static const struct place_rule rules[KEEL_OP_COUNT] = {
 	[KEEL_OP_DEPTH_TO_SPACE] = { check_none, false, false, "copies" },
 	[KEEL_OP_SPACE_TO_DEPTH] = { check_none, false, false, "copies" },
 	[KEEL_OP_CAST] = { no_command, true, true, "-" },
-	[KEEL_OP_BATCHNORM] = { no_command, false, false, "folded before" },
+	[KEEL_OP_BATCHNORM] = { check_none, false, false, "folded into a convolution" },
 	[KEEL_OP_INSTANCE_NORM] = { no_command, false, false, "-" },
 	[KEEL_OP_UNSUPPORTED] = { refused, false, false, "-" },
 };

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compile.h"
+#include "emit.h"
+#include "lower.h"
+#include "match.h"
+#include "passes.h"
+#include "rows.h"
+#include "weights.h"
+
+int keel_compile_prepare(struct keel_graph *g, struct keel_error *e)
+{
+	static int (*const passes[])(struct keel_graph *, struct keel_error *) = {
+		keel_pass_match, keel_pass_qdq, keel_pass_rows, keel_pass_fold, keel_pass_fuse,
+	};
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < sizeof(passes) / sizeof(passes[0]) && !err; i++)
+		err = passes[i](g, e);
+	return err;
+}
+
+static void stage(const struct keel_compile_options *o, const char *name, size_t done, size_t total)
+{
+	if (o->stage)
+		o->stage(o->ctx, name, done, total);
+}
+
+/** struct stage_ctx - adapts per-sample progress to named stages */
+struct stage_ctx {
+	const struct keel_compile_options *o;
+	const char *name;
+};
+
+static void stage_progress(void *ctx, size_t done, size_t total)
+{
+	const struct stage_ctx *s = ctx;
+
+	stage(s->o, s->name, done, total);
+}
+
+static struct keel_calibrate_options calibrate_options(struct stage_ctx *s)
+{
+	return (struct keel_calibrate_options){
+		.threads = s->o->threads,
+		.progress = stage_progress,
+		.ctx = s,
+		.cancel = s->o->cancel,
+	};
+}
+
+static int place(struct keel_compiled *c, struct keel_error *e)
+{
+	struct keel_verdict *v = realloc(c->verdicts, (c->g->nr_nodes + 1) * sizeof(*v));
+	unsigned int i, unsupported;
+
+	if (!v)
+		return keel_error_set(e, -ENOMEM, "out of memory while placing nodes");
+	c->verdicts = v;
+	unsupported = keel_place(c->g, v);
+	for (i = 0; unsupported && i < c->g->nr_nodes; i++) {
+		const struct keel_node *n = c->g->nodes[i];
+
+		if (v[i].place != KEEL_PLACE_UNSUPPORTED)
+			continue;
+		return keel_error_set(e, -EOPNOTSUPP,
+				      "node '%s' (%s) can't be compiled: %s; %s (--check lists all %u such nodes)",
+				      n->name, n->onnx_op ? n->onnx_op : keel_op_name(n->op),
+				      v[i].reason, v[i].suggestion, unsupported);
+	}
+	return 0;
+}
+
+static int calibrate(struct keel_compiled *c, const struct keel_sample_source *source,
+		     const struct keel_compile_options *o, const char *name, bool histograms,
+		     struct keel_error *e)
+{
+	struct stage_ctx s = { o, name };
+	struct keel_calibrate_options options = calibrate_options(&s);
+	int err = 0;
+
+	if (!c->stats)
+		err = keel_calibrate(c->g, source, &options, &c->stats, e);
+	s.name = "histograms";
+	if (!err && histograms)
+		err = keel_calibrate_histograms(c->g, source, &options, c->stats, e);
+	return err;
+}
+
+static int factorize(struct keel_compiled *c, const struct keel_sample_source *source,
+		     const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_factorize_options f = o->factorize;
+	int err;
+
+	if (f.mode == KEEL_FACTORIZE_NONE)
+		return 0;
+	stage(o, "factorize", 0, 0);
+	f.per_channel = o->per_channel;
+	err = keel_factorize(&c->g, &c->before, c->stats, source, o->threads, &f, &c->factorize, e);
+	if (err)
+		return err;
+	if (c->factorize.recalibrate) {
+		keel_stats_del(c->stats);
+		c->stats = NULL;
+	}
+	return place(c, e);
+}
+
+static bool has_weights(const struct keel_node *n)
+{
+	return n->op == KEEL_OP_CONV || n->op == KEEL_OP_CONV_TRANSPOSE || n->op == KEEL_OP_FC;
+}
+
+static int quantize_weights(struct keel_compiled *c, const struct keel_compile_options *o,
+			    struct keel_weights **weights, struct keel_error *e)
+{
+	const struct keel_weight_options w = { .per_channel = o->per_channel, .mse = o->weights_mse };
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < c->g->nr_nodes && !err; i++) {
+		const struct keel_node *n = c->g->nodes[i];
+
+		if (!has_weights(n) || c->verdicts[i].place != KEEL_PLACE_NPU)
+			continue;
+		err = keel_weights_quantize(n, n->inputs[0]->quant.scale, &w, &weights[i], e);
+		if (!err)
+			c->raised += weights[i]->raised;
+	}
+	return err;
+}
+
+static int correct(struct keel_compiled *c, struct keel_lowered *l,
+		   const struct keel_sample_source *source, const struct keel_compile_options *o,
+		   struct keel_error *e)
+{
+	struct stage_ctx s = { o, "bias correction" };
+	struct keel_calibrate_options options = calibrate_options(&s);
+	struct keel_error why = { "" };
+	int err;
+
+	if (!o->bias_correction)
+		return 0;
+	err = keel_correct(l, c->stats, source, 0, &options, &c->correct, &why);
+	c->corrected = !err;
+	if (err == -EOPNOTSUPP) {
+		snprintf(c->note, sizeof(c->note), "%s", why.text);
+		return 0;
+	}
+	return err ? keel_error_set(e, err, "%s", why.text) : 0;
+}
+
+static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
+			  const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_weights **weights = calloc(c->g->nr_nodes + 1, sizeof(*weights));
+	struct keel_lower_options options = { c->verdicts, weights };
+	const struct keel_emit_texts texts = {
+		o->options_json ? o->options_json : "",
+		o->preprocess ? o->preprocess : "",
+		o->labels ? o->labels : "",
+	};
+	struct keel_lowered l;
+	unsigned int i;
+	int err;
+
+	if (!weights)
+		return keel_error_set(e, -ENOMEM, "out of memory while quantizing weights");
+	stage(o, "quantize", 0, 0);
+	err = quantize_weights(c, o, weights, e);
+	if (!err)
+		err = keel_lower(c->g, &options, &l, e);
+	if (!err) {
+		err = correct(c, &l, source, o, e);
+		stage(o, "write", 0, 0);
+		if (!err)
+			err = keel_emit(&l, &o->target, &texts, &c->data, &c->bytes, e);
+		c->commands = l.nr_commands;
+		keel_lowered_free(&l);
+	}
+	for (i = 0; i < c->g->nr_nodes; i++)
+		keel_weights_del(weights[i]);
+	free(weights);
+	return err;
+}
+
+static int count_macs(struct keel_compiled *c, struct keel_error *e)
+{
+	struct keel_model m;
+	int err = keel_model_view(c->data, c->bytes, &m, e);
+
+	if (!err)
+		c->macs = m.info.macs;
+	return err;
+}
+
+int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
+		 const struct keel_compile_options *o, struct keel_compiled *c,
+		 struct keel_error *e)
+{
+	bool histograms = o->ranges.method != KEEL_RANGE_MINMAX;
+	int err;
+
+	memset(c, 0, sizeof(*c));
+	c->g = g;
+	err = place(c, e);
+	if (!err)
+		err = calibrate(c, source, o, "calibrate", false, e);
+	if (!err)
+		err = factorize(c, source, o, e);
+	if (!err)
+		err = calibrate(c, source, o, "calibrate again", histograms, e);
+	if (!err)
+		err = keel_ranges(c->g, c->stats, &o->ranges, e);
+	if (!err)
+		err = lower_and_emit(c, source, o, e);
+	if (!err)
+		err = count_macs(c, e);
+	if (err)
+		keel_compiled_free(c);
+	return err;
+}
+
+void keel_compiled_free(struct keel_compiled *c)
+{
+	keel_factorize_plan_del(c->factorize.plan);
+	keel_stats_del(c->stats);
+	keel_graph_del(c->g);
+	keel_graph_del(c->before);
+	free(c->verdicts);
+	free(c->data);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_COMPILE_H
+#define KEEL_COMPILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "calibrate.h"
+#include "correct.h"
+#include "factorize.h"
+#include "graph.h"
+#include "keel_model.h"
+#include "place.h"
+#include "ranges.h"
+#include "sweep.h"
+
+/*
+ * The way from a float graph to a model file: simplify, place, calibrate,
+ * factorize, choose ranges, quantize, lower, correct biases, emit.
+ */
+
+/** struct keel_compile_options - what the user chose
+ * @target: NPU configuration
+ * @per_channel: weight scales per output channel; else one per tensor
+ * @factorize: see keel_factorize_options
+ * @ranges: see keel_range_options
+ * @weights_mse: search weight scales by squared error
+ * @bias_correction: iterative, on the integer network
+ * @threads: 0 for one per processor; never changes the result
+ * @preprocess: text stored in the file; NULL for none
+ * @labels: text stored in the file; NULL for none
+ * @options_json: text stored in the file; NULL for none
+ * @stage: called when a stage begins and as it goes on (@total 0: unknown); may be NULL
+ * @ctx: for @stage
+ * @cancel: non-zero ends the work with -ECANCELED; may be NULL
+ */
+struct keel_compile_options {
+	struct keel_target target;
+	bool per_channel;
+	struct keel_factorize_options factorize;
+	struct keel_range_options ranges;
+	bool weights_mse;
+	bool bias_correction;
+	unsigned int threads;
+	const char *preprocess, *labels, *options_json;
+	void (*stage)(void *ctx, const char *name, size_t done, size_t total);
+	void *ctx;
+	const volatile int *cancel;
+};
+
+/** struct keel_compiled - everything that is known after compiling; keel_compiled_free()
+ * @g: the graph as lowered: fused, factorized, quantized
+ * @before: the graph that the factorization plan refers to; may be NULL
+ * @verdicts: placement, by node of @g
+ * @stats: float statistics of @g
+ * @factorize: what factorization did
+ * @correct: what bias correction did
+ * @corrected: bias correction ran
+ * @note: why a step that was asked for was left out; "" otherwise
+ * @data: the model file
+ * @bytes: its size
+ * @macs: multiply-accumulates of one inference
+ * @commands: in the stream
+ * @raised: weight scales raised so that biases fit
+ */
+struct keel_compiled {
+	struct keel_graph *g, *before;
+	struct keel_verdict *verdicts;
+	struct keel_stats *stats;
+	struct keel_factorize_result factorize;
+	struct keel_correct_result correct;
+	bool corrected;
+	char note[512];
+	void *data;
+	size_t bytes;
+	uint64_t macs;
+	unsigned int commands;
+	unsigned long raised;
+};
+
+/**
+ * keel_compile_prepare() - simplify an imported graph: match, fold, fuse
+ *
+ * After this keel_place() says where every node runs.
+ */
+int keel_compile_prepare(struct keel_graph *g, struct keel_error *e);
+
+/**
+ * keel_compile() - compile a prepared graph
+ * @g: taken over, also on failure
+ * @source: calibration samples
+ * @c: filled on success
+ *
+ * Return: 0; -EOPNOTSUPP with a sentence naming the first unsupported node;
+ * other negative errnos with a sentence.
+ */
+int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
+		 const struct keel_compile_options *options, struct keel_compiled *c,
+		 struct keel_error *e);
+void keel_compiled_free(struct keel_compiled *c);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_REPORT_H
+#define KEEL_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "compile.h"
+
+/** struct keel_report_figures - what the caller measured
+ * @network: path of the source
+ * @output: path of the model file
+ * @seconds: wall time so far
+ * @peak_rss_mib: largest resident size
+ */
+struct keel_report_figures {
+	const char *network, *output;
+	double seconds, peak_rss_mib;
+};
+
+/** keel_report_check() - a line a node: verdict, operator, name, reason, suggestion */
+void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v);
+json_t *keel_report_check_json(const struct keel_graph *g, const struct keel_verdict *v,
+			       const struct keel_report_figures *figures);
+
+/** keel_report_summary() - a few lines about what was compiled and what it will cost */
+void keel_report_summary(FILE *f, const struct keel_compiled *c,
+			 const struct keel_compile_options *o,
+			 const struct keel_report_figures *figures);
+
+/** keel_report_json() - everything in the text report, for scripts */
+json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
+			 const struct keel_report_figures *figures);
+
+/** keel_report_options_json() - compiler version and options, for the model file; from malloc() */
+char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
+			       unsigned int seed);
+
+/**
+ * keel_report_write() - report.txt and report.json in @dir, which is made when it isn't there
+ */
+int keel_report_write(const char *dir, const struct keel_compiled *c,
+		      const struct keel_compile_options *o,
+		      const struct keel_report_figures *figures, struct keel_error *e);
+
+#endif
