@@ -390,7 +390,7 @@ union keel_command {
 
 #ifndef __OPENCL_VERSION__
 
-enum keel_layout {
+enum keel_command_layout {
 #define KEEL_ENUM(LAYOUT, member) KEEL_LAYOUT_ID_##LAYOUT,
 	KEEL_LAYOUTS(KEEL_ENUM)
 #undef KEEL_ENUM
@@ -427,7 +427,7 @@ struct keel_layout_desc {
 struct keel_command_desc {
 	const char *name;
 	const char *text;
-	enum keel_layout layout;
+	enum keel_command_layout layout;
 	enum keel_engine engine;
 	keel_u16 flags;
 	keel_u8 opcode;
