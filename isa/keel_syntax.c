@@ -142,7 +142,7 @@ static void item_of(const struct keel_layout_desc *l, const struct keel_field_de
 	};
 }
 
-unsigned int keel_syntax_items(enum keel_layout layout, struct keel_item *items)
+unsigned int keel_syntax_items(enum keel_command_layout layout, struct keel_item *items)
 {
 	const struct keel_layout_desc *l = &keel_layouts[layout];
 	unsigned int i, j, n = 0;

@@ -51,13 +51,13 @@ struct keel_item {
  */
 struct keel_suffix {
 	const char *name;
-	enum keel_layout layout;
+	enum keel_command_layout layout;
 	keel_u16 is_flag;
 	keel_u16 value;
 };
 
 /** keel_syntax_items() - the keys of a layout in the order written; returns their number */
-unsigned int keel_syntax_items(enum keel_layout layout, struct keel_item *items);
+unsigned int keel_syntax_items(enum keel_command_layout layout, struct keel_item *items);
 
 /** keel_syntax_suffix() - the @i-th suffix of a command, NULL behind the last */
 const struct keel_suffix *keel_syntax_suffix(const struct keel_command_desc *d, unsigned int i);
