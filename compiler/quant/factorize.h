@@ -137,7 +137,7 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
 			 unsigned int threads, double *difference, struct keel_error *e);
 
 /** struct keel_factorize_result - what keel_factorize() did
- * @plan: for reports: its nodes are those of the graph that came out, its scales the
+ * @plan: for reports, NULL when rolled back: its nodes are those of the graph that came out, its scales the
  *	product over all rounds, its limits those of the first round
  * @difference: see keel_factorize_check()
  * @rolled_back: the float function had changed: nothing was kept
