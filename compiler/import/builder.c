@@ -7,6 +7,7 @@
 
 #include "builder.h"
 #include "fold.h"
+#include "given.h"
 
 void *keel_build_fail(struct keel_builder *b, int err, const char *fmt, ...)
 {
@@ -95,6 +96,8 @@ static struct keel_tensor *fold(struct keel_builder *b, const struct keel_node *
 	for (i = 0; i < spec->nr_inputs; i++)
 		if (keel_build_marked(b, spec->inputs[i], KEEL_MARK_SEEDED))
 			keel_build_mark(b, t, KEEL_MARK_SEEDED);
+	if (!b->err)
+		keel_given_follow(b, spec, t);
 	return b->err ? NULL : t;
 }
 

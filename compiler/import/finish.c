@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "finish.h"
+#include "given.h"
 
 static int check_finite(const struct keel_node *n, const struct keel_tensor *t,
 			struct keel_error *e)
@@ -96,6 +97,7 @@ int keel_finish(struct keel_builder *b, unsigned int seed)
 	if (b->err)
 		return b->err;
 	b->err = keel_graph_sort(g, b->e);
+	keel_given_finish(b);
 	if (!b->err && seed)
 		keel_seed_weights(b, seed);
 	for (i = 0; i < g->nr_nodes && !b->err; i++)
