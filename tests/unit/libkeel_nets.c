@@ -21,7 +21,7 @@ struct net {
 	struct keel_model_layer layer;
 	uint32_t inputs[MAX_TENSORS], outputs[MAX_TENSORS];
 	char strings[256];
-	_Alignas(64) uint8_t constants[256];
+	_Alignas(64) uint8_t constants[16384];
 	float host_data[16];
 };
 
@@ -36,8 +36,12 @@ static uint32_t name(struct net *n, const char *text)
 
 static struct net *net_new(void)
 {
-	struct net *n = calloc(1, sizeof(*n));
+	struct net *n = NULL;
 
+	if (posix_memalign((void **)&n, 64, sizeof(*n)))
+		abort();
+	memset(n, 0, sizeof(*n));
+	n->m.constants_bytes = 256;
 	n->commands = calloc(MAX_COMMANDS, sizeof(*n->commands));
 	name(n, "");
 	n->layer.name = name(n, "layer");
@@ -82,7 +86,6 @@ static void *net_finish(struct net *n, size_t *bytes)
 	n->m.outputs = n->outputs;
 	n->m.commands = n->commands;
 	n->m.constants = n->constants;
-	n->m.constants_bytes = sizeof(n->constants);
 	n->m.layers = &n->layer;
 	n->m.nr_layers = 1;
 	n->m.steps = n->steps;
@@ -362,5 +365,50 @@ void *nets_slow(uint32_t count, size_t *bytes)
 	output(n, y);
 	for (i = 0; i < count; i++)
 		pool(n);
+	return net_finish(n, bytes);
+}
+
+/* Numbers that look random and are the same everywhere. */
+static uint32_t noise(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 16;
+}
+
+static void conv_constants(struct net *n, uint32_t weights, uint32_t channels)
+{
+	struct keel_channel *c = (struct keel_channel *)(n->constants + weights);
+	uint32_t i, state = 1;
+
+	for (i = 0; i < weights; i++)
+		((int8_t *)n->constants)[i] = (int8_t)(noise(&state) % 255 - 127);
+	for (i = 0; i < channels; i++)
+		c[i] = (struct keel_channel){ .bias = (keel_s32)noise(&state), .multiplier = 0x60000000,
+					      .shift = 41, .clamp_lo = -120, .clamp_hi = 125 };
+	n->m.constants_bytes = weights + channels * sizeof(*c);
+}
+
+void *nets_conv(size_t *bytes)
+{
+	static const uint32_t dims[] = { 1, 32, 37, 29 };
+	struct net *n = net_new();
+	uint32_t x = tensor(n, "x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, dims);
+	uint32_t y = tensor(n, "y", KEEL_VALUE_S8, KEEL_SLOT_OUTPUT, 4, dims);
+	union keel_command *c = command(n, KEEL_CMD_CONV2D);
+
+	nhwc_strides(&n->tensors[x], 1);
+	nhwc_strides(&n->tensors[y], 1);
+	input(n, x);
+	output(n, y);
+	c->mac.ifm = fm(KEEL_SLOT_INPUT, 29, 32, 5);
+	c->mac.ofm = fm(KEEL_SLOT_OUTPUT, 29, 32, -7);
+	c->mac.ifm_h = c->mac.ofm_h = 37;
+	c->mac.ifm_w = c->mac.ofm_w = 29;
+	c->mac.ifm_c = c->mac.ofm_c = 32;
+	c->mac.kernel_h = c->mac.kernel_w = 3;
+	c->mac.stride_y = c->mac.stride_x = c->mac.dilation_y = c->mac.dilation_x = c->mac.groups = 1;
+	c->mac.pad_top = c->mac.pad_left = c->mac.pad_bottom = c->mac.pad_right = 1;
+	c->mac.channels_offset = (uint32_t)keel_weights_bytes(c);
+	conv_constants(n, c->mac.channels_offset, 32);
 	return net_finish(n, bytes);
 }

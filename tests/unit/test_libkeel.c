@@ -698,6 +698,49 @@ START_TEST(batch_by_repeated_submission)
 }
 END_TEST
 
+#define CONV_ELEMENTS (32 * 37 * 29)
+
+static void convolve(unsigned int threads, int8_t *y)
+{
+	struct keel_device_options o = { .threads = threads };
+	static int8_t x[CONV_ELEMENTS];
+	struct keel_device_info info;
+	struct keel_network *n;
+	struct keel_job *job;
+	int i;
+
+	for (i = 0; i < CONV_ELEMENTS; i++)
+		x[i] = (int8_t)(i * i % 251 - 125);
+	keel_device_del(dev);
+	ck_assert_int_eq(keel_device_new("reference", &o, &dev, &err), 0);
+	keel_device_get_info(dev, &info);
+	ck_assert_uint_eq(info.threads, threads);
+	n = load(nets_conv);
+	job = new_job(n, 0);
+	ck_assert_int_eq(keel_job_set_input(job, 0, KEEL_ELEMENT_S8, x, CONV_ELEMENTS, &err), 0);
+	ck_assert_int_eq(keel_job_submit(job, &err), 0);
+	ck_assert_int_eq(keel_job_wait(job, -1, &err), 0);
+	ck_assert_int_eq(keel_job_get_output(job, 0, KEEL_ELEMENT_S8, y, CONV_ELEMENTS, &err), 0);
+	keel_job_del(job);
+	keel_network_del(n);
+}
+
+START_TEST(threads_change_no_bit)
+{
+	static int8_t alone[CONV_ELEMENTS], together[CONV_ELEMENTS];
+	int i, distinct = 0;
+
+	convolve(1, alone);
+	for (i = 1; i < CONV_ELEMENTS; i++)
+		distinct += alone[i] != alone[i - 1];
+	ck_assert_int_gt(distinct, CONV_ELEMENTS / 2);
+	convolve(2, together);
+	ck_assert_mem_eq(alone, together, CONV_ELEMENTS);
+	convolve(7, together);
+	ck_assert_mem_eq(alone, together, CONV_ELEMENTS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("libkeel");
@@ -730,6 +773,7 @@ int main(void)
 	tcase_add_test(t, host_steps_can_run_apart);
 	tcase_add_test(t, counters_count);
 	tcase_add_test(t, references_keep_alive);
+	tcase_add_test(t, threads_change_no_bit);
 	tcase_add_test(t, batch_by_repeated_submission);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "backend.h"
-#include "keel_execute.h"
+#include "team.h"
 
 /*
- * The reference backend: one worker thread for each device executes one command
- * after the other with the code that defines what commands mean.
+ * The reference backend: for each device one worker, helped by a team, executes
+ * one command after the other with the code that defines what commands mean.
  */
 
 /** struct memory - zeroed pages, which cost nothing until they are touched */
@@ -24,11 +24,13 @@ struct memory {
 };
 
 /** struct device
+ * @team: the worker's
  * @lock: protects the queue, @stop, and the state of all jobs
  * @work: something was queued, or @stop
  * @done: a job is done
  */
 struct device {
+	struct team *team;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	pthread_t worker;
@@ -99,7 +101,7 @@ static void execute(struct job *job)
 			job->result.fault_command = i;
 			break;
 		}
-		keel_execute(&m->commands[i], job->slots);
+		team_execute(job->program->device->team, &m->commands[i], job->slots);
 		ended = keel_now_ns();
 		desc = keel_command_desc(m->commands[i].h.opcode);
 		job->ns[i] = ended - began;
@@ -162,6 +164,26 @@ static void device_free(struct device *d)
 	free(d);
 }
 
+static int start(struct device *d, unsigned int threads, struct keel_error *e)
+{
+	int r = team_new(threads, &d->team, e);
+
+	if (r)
+		return r;
+	r = pthread_create(&d->worker, NULL, worker, d);
+	if (!r)
+		return 0;
+	team_del(d->team);
+	return keel_error_set(e, -r, "no thread for a device: %s", strerror(r));
+}
+
+static unsigned int cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (unsigned int)n : 1;
+}
+
 static int reference_open(const struct keel_device_options *options,
 			  struct keel_counters *counters, struct keel_backend_device **device,
 			  struct keel_error *e)
@@ -177,10 +199,10 @@ static int reference_open(const struct keel_device_options *options,
 	if (!d)
 		return keel_error_set(e, -ENOMEM, "no memory for a device");
 	device_init(d);
-	r = pthread_create(&d->worker, NULL, worker, d);
+	r = start(d, options->threads ? options->threads : cores(), e);
 	if (r) {
 		device_free(d);
-		return keel_error_set(e, -r, "no thread for a device: %s", strerror(r));
+		return r;
 	}
 	*device = (struct keel_backend_device *)d;
 	return 0;
@@ -195,6 +217,7 @@ static void reference_close(struct keel_backend_device *device)
 	pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);
 	pthread_join(d->worker, NULL);
+	team_del(d->team);
 	device_free(d);
 }
 
@@ -203,8 +226,8 @@ static void reference_get_info(struct keel_backend_device *device, struct keel_d
 	snprintf(info->name, sizeof(info->name), "CPU");
 	snprintf(info->tier, sizeof(info->tier), "portable C");
 	snprintf(info->driver, sizeof(info->driver), "libkeel %s", KEEL_VERSION);
-	info->compute_units = 1;
-	info->threads = 1;
+	info->compute_units = cores();
+	info->threads = team_threads(((struct device *)device)->team);
 	info->flags = KEEL_DEVICE_EXACT;
 	info->align = KEEL_ALIGN;
 	info->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
