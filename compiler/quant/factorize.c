@@ -116,7 +116,7 @@ static int run(struct keel_graph **g, struct keel_graph *copy, struct keel_stats
 	return 0;
 }
 
-int keel_factorize(struct keel_graph **g, struct keel_stats *stats,
+int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
 		   const struct keel_sample_source *source, unsigned int threads,
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e)
@@ -126,6 +126,8 @@ int keel_factorize(struct keel_graph **g, struct keel_stats *stats,
 	int err = -ENOMEM;
 
 	memset(result, 0, sizeof(*result));
+	if (before)
+		*before = NULL;
 	if (!copy || !scaled) {
 		keel_error_set(e, err, "no memory for a copy of the network");
 		goto out;
@@ -136,6 +138,10 @@ int keel_factorize(struct keel_graph **g, struct keel_stats *stats,
 	swap_stats(stats, scaled);
 	*g = copy;
 	copy = old;
+	if (before) {
+		*before = old;
+		copy = NULL;
+	}
 out:
 	/* A plan that was not kept speaks of nodes that are about to go. */
 	if (err || result->rolled_back) {

@@ -154,12 +154,13 @@ struct keel_factorize_result {
 /**
  * keel_factorize() - plan, apply, check, keep or roll back
  * @g: in: the graph; out: the graph to go on with, another one with the same tensor
- *	ids; the old one is deleted. Unchanged when the work was rolled back
+ *	ids, unless the work was rolled back
+ * @before: receives the old graph, or NULL when it stayed; may be NULL to have it deleted
  * @stats: of @g; scaled along
  *
  * Return: 0 also when rolled back; -ENOMEM, or errors of float execution.
  */
-int keel_factorize(struct keel_graph **g, struct keel_stats *stats,
+int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
 		   const struct keel_sample_source *source, unsigned int threads,
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e);
