@@ -1,46 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "keel_execute_mac.h"
 
-/* Sixteen output channels of one tap, without zero point; the padding is zero. */
-static void gather_lanes(const struct keel_mac *m, const struct keel_mac_work *w, keel_s32 iy,
-			 keel_s32 ix, keel_u32 repeat, keel_s16 *to)
-{
-	const keel_s8 *from;
-	keel_u32 i;
+/*
+ * Depthwise convolutions read the input where it lies: sixteen channels side by
+ * side, at offsets that are the same for all blocks but for the channel. Where
+ * channels are repeated, or fewer than sixteen are left, they are gathered first.
+ */
 
-	if (iy < 0 || iy >= m->c->ifm_h || ix < 0 || ix >= m->c->ifm_w) {
-		memset(to, 0, KEEL_LANES * sizeof(*to));
-		return;
-	}
-	from = keel_pixel(&m->ifm, iy, ix);
-	if (repeat == 1 && w->count == KEEL_LANES) {
-		from += w->channel;
-		for (i = 0; i < KEEL_LANES; i++)
-			to[i] = from[i] - m->ifm.zp;
-		return;
-	}
-	for (i = 0; i < w->count; i++)
-		to[i] = from[(w->channel + i) / repeat] - m->ifm.zp;
-	for (; i < KEEL_LANES; i++)
-		to[i] = 0;
+static keel_s64 tap_offset(const struct keel_mac *m, keel_s32 y, keel_s32 x)
+{
+	if (y < 0 || y >= m->c->ifm_h || x < 0 || x >= m->c->ifm_w)
+		return -1;
+	return y * (keel_s64)m->ifm.row + x * (keel_s64)m->ifm.pixel;
 }
 
-static void gather_taps(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 first,
-			keel_u32 count)
+void keel_mac_find(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 t0, keel_u32 t1)
 {
 	const struct keel_cmd_mac *c = m->c;
-	keel_u32 repeat = c->ofm_c / c->ifm_c;
 	keel_u32 p, t;
 
 	for (p = 0; p < w->n; p++) {
-		keel_s16 *to = w->taps + p * m->piece * KEEL_LANES;
+		keel_s64 *to = w->offset + p * m->piece;
 		keel_s32 y = w->y[p] * c->stride_y - c->pad_top;
 		keel_s32 x = w->x[p] * c->stride_x - c->pad_left;
-		keel_u32 ky = first / c->kernel_w, kx = first % c->kernel_w;
+		keel_u32 ky = t0 / c->kernel_w, kx = t0 % c->kernel_w;
 
-		for (t = 0; t < count; t++, to += KEEL_LANES) {
-			gather_lanes(m, w, y + (keel_s32)(ky * c->dilation_y),
-				     x + (keel_s32)(kx * c->dilation_x), repeat, to);
+		for (t = t0; t < t1; t++) {
+			*to++ = tap_offset(m, y + (keel_s32)(ky * c->dilation_y),
+					   x + (keel_s32)(kx * c->dilation_x));
 			if (++kx == c->kernel_w) {
 				kx = 0;
 				ky++;
@@ -49,14 +36,45 @@ static void gather_taps(const struct keel_mac *m, struct keel_mac_work *w, keel_
 	}
 }
 
-void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w)
+static void gather_lanes(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	keel_u32 repeat = m->c->ofm_c / m->c->ifm_c;
+	keel_u32 t, i;
+
+	/* In a last, shorter piece some offsets are those of the piece before: no harm. */
+	for (t = 0; t < w->n * m->piece; t++) {
+		keel_s8 *to = w->lanes + t * KEEL_LANES;
+		const keel_s8 *from;
+
+		w->lane_offset[t] = w->offset[t] < 0 ? -1 : (keel_s64)t * KEEL_LANES;
+		if (w->offset[t] < 0)
+			continue;
+		from = (const keel_s8 *)m->ifm.base + w->offset[t];
+		for (i = 0; i < w->count; i++)
+			to[i] = from[(w->channel + i) / repeat];
+		for (; i < KEEL_LANES; i++)
+			to[i] = 0;
+	}
+}
+
+void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 whole)
 {
 	const keel_s8 *weights = m->weights + (keel_u64)w->block * m->total * KEEL_LANES;
+	keel_u32 direct = w->count == KEEL_LANES && m->c->ofm_c == m->c->ifm_c;
+	struct keel_lanes_taps taps = {
+		.base = direct ? (const keel_s8 *)m->ifm.base + w->channel : w->lanes,
+		.offset = direct ? w->offset : w->lane_offset,
+		.stride = m->piece,
+		.zp = m->ifm.zp,
+	};
 	keel_u32 t, count;
 
 	for (t = 0; t < m->total; t += count, weights += count * KEEL_LANES) {
 		count = keel_min_u32(m->total - t, m->piece);
-		gather_taps(m, w, t, count);
-		m->lanes->depthwise(w->acc, w->taps, m->piece * KEEL_LANES, weights, count, w->n);
+		if (!whole)
+			keel_mac_find(m, w, t, t + count);
+		if (!direct)
+			gather_lanes(m, w);
+		m->lanes->depthwise(w->acc, &taps, weights, count, w->n);
 	}
 }

@@ -163,6 +163,25 @@ LANES_TARGET ALWAYS_INLINE void dot_vnni_n(keel_s32 *acc, const keel_u8 *x, keel
 		_mm512_storeu_si512(acc + p * KEEL_LANES, sum[p]);
 }
 
+/* One pixel: four sums, since a single one would wait for itself. */
+LANES_TARGET ALWAYS_INLINE void dot_vnni_1(keel_s32 *acc, const keel_u8 *x, const keel_s8 *w,
+					   keel_u32 quads)
+{
+	__m512i sum[4] = { _mm512_loadu_si512(acc) };
+	keel_u32 i;
+
+	for (; quads >= 4; quads -= 4, x += 16, w += 256)
+		for (i = 0; i < 4; i++)
+			sum[i] = _mm512_dpbusd_epi32(sum[i], _mm512_set1_epi32(quad_at(x + 4 * i)),
+						     _mm512_loadu_si512(w + 64 * i));
+	for (; quads; quads--, x += 4, w += 64)
+		sum[0] = _mm512_dpbusd_epi32(sum[0], _mm512_set1_epi32(quad_at(x)),
+					     _mm512_loadu_si512(w));
+	sum[0] = _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]),
+				  _mm512_add_epi32(sum[2], sum[3]));
+	_mm512_storeu_si512(acc, sum[0]);
+}
+
 LANES_TARGET static void dot_avx512vnni(keel_s32 *acc, const keel_u8 *x, keel_u32 x_stride,
 					const keel_s8 *w, keel_u32 quads, keel_u32 pixels)
 {
@@ -171,7 +190,7 @@ LANES_TARGET static void dot_avx512vnni(keel_s32 *acc, const keel_u8 *x, keel_u3
 	for (; pixels >= 4; pixels -= 4, acc += 4 * KEEL_LANES, x += 4 * (keel_u64)x_stride)
 		dot_vnni_n(acc, x, x_stride, w, quads, 4);
 	for (; pixels; pixels--, acc += KEEL_LANES, x += x_stride)
-		dot_vnni_n(acc, x, x_stride, w, quads, 1);
+		dot_vnni_1(acc, x, w, quads);
 }
 
 /* Eight channels of all pixels, their constants in registers. */

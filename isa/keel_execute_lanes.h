@@ -43,10 +43,23 @@ struct keel_lanes_epilogue {
 	keel_s32 zp;
 };
 
+/** struct keel_lanes_taps - the input of depthwise products
+ * @base: what offsets count from
+ * @offset: of the sixteen channels that each tap of each pixel reads; negative: padding
+ * @stride: taps from one pixel to the next
+ * @zp: zero point
+ */
+struct keel_lanes_taps {
+	const keel_s8 *base;
+	const keel_s64 *offset;
+	keel_u32 stride;
+	keel_s32 zp;
+};
+
 /** struct keel_lanes - one set of inner loops
  * @name: of the instruction set
  * @dot: acc[p][o] += sum over q, j of x[p * x_stride + 4 q + j] * w[q][o][j], wrapping
- * @depthwise: acc[p][o] += sum over t of x[p * x_stride + 16 t + o] * w[t][o], wrapping
+ * @depthwise: acc[p][o] += sum over t of (x[p][t][o] - zp) * w[t][o], wrapping
  * @finish: levels[p][o] = clamp(sat32(rescale(acc[p][o]) (+ residual[p][o]) + zp));
  *	@residual may be NULL
  * @rescale: out[i] = keel_rescale(v[i])
@@ -56,7 +69,7 @@ struct keel_lanes {
 	const char *name;
 	void (*dot)(keel_s32 *acc, const keel_u8 *x, keel_u32 x_stride, const keel_s8 *w,
 		    keel_u32 quads, keel_u32 pixels);
-	void (*depthwise)(keel_s32 *acc, const keel_s16 *x, keel_u32 x_stride, const keel_s8 *w,
+	void (*depthwise)(keel_s32 *acc, const struct keel_lanes_taps *x, const keel_s8 *w,
 			  keel_u32 taps, keel_u32 pixels);
 	void (*finish)(const struct keel_lanes_epilogue *e, const keel_s32 *acc,
 		       const keel_s32 *residual, keel_s8 *levels, keel_u32 pixels);

@@ -6,17 +6,24 @@
  * the function and LANES_TARGET selecting the instructions.
  */
 
-LANES_TARGET static void LANES_FN(depthwise)(keel_s32 *acc, const keel_s16 *x, keel_u32 x_stride,
+LANES_TARGET static void LANES_FN(depthwise)(keel_s32 *acc, const struct keel_lanes_taps *x,
 					     const keel_s8 *w, keel_u32 taps, keel_u32 pixels)
 {
+	const keel_s64 *offset = x->offset;
 	keel_u32 p, t, i;
 
-	for (p = 0; p < pixels; p++, acc += KEEL_LANES, x += x_stride) {
+	for (p = 0; p < pixels; p++, acc += KEEL_LANES, offset += x->stride) {
 		keel_u32 sum[KEEL_LANES] = { 0 };
 
-		for (t = 0; t < taps; t++)
+		for (t = 0; t < taps; t++) {
+			const keel_s8 *from;
+
+			if (offset[t] < 0)
+				continue;
+			from = x->base + offset[t];
 			for (i = 0; i < KEEL_LANES; i++)
-				sum[i] += (keel_u32)(x[t * KEEL_LANES + i] * w[t * KEEL_LANES + i]);
+				sum[i] += (keel_u32)((from[i] - x->zp) * w[t * KEEL_LANES + i]);
+		}
 		for (i = 0; i < KEEL_LANES; i++)
 			acc[i] = (keel_s32)((keel_u32)acc[i] + sum[i]);
 	}

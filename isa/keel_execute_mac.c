@@ -94,15 +94,17 @@ static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_
 {
 	keel_u32 depthwise = m->c->h.opcode == KEEL_CMD_DEPTHWISE;
 	keel_u32 product = m->c->h.flags & KEEL_MAC_B_ACTIVATION;
-	keel_u32 whole = !depthwise && !product && m->piece == m->total;
+	keel_u32 whole = m->piece == m->total;
 
-	if (whole)
+	if (whole && depthwise)
+		keel_mac_find(m, w, 0, m->total);
+	else if (whole && !product)
 		keel_mac_gather(m, w, 0, m->total);
 
 	for (w->block = first; w->block < last; w->block++) {
 		start_block(m, w);
 		if (depthwise)
-			keel_mac_depthwise(m, w);
+			keel_mac_depthwise(m, w, whole);
 		else if (product)
 			keel_mac_product(m, w);
 		else

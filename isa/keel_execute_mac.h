@@ -11,7 +11,7 @@
 /* Output channel blocks whose weight sums are kept at a time. */
 #define KEEL_MAC_TILE 64
 
-/* Gathered input: quads of bytes, or taps of sixteen int16. */
+/* Gathered input: quads of bytes, or taps of sixteen bytes. */
 #define KEEL_MAC_QUADS 8192
 #define KEEL_MAC_TAPS 1024
 
@@ -66,7 +66,9 @@ struct keel_mac {
  * @levels: finished levels
  * @b: gathered second operand
  * @quads: gathered input bytes, + 128
- * @taps: the same as int16 without zero point, for DEPTHWISE
+ * @offset: DEPTHWISE: bytes from the input to the pixel that each tap reads; negative: padding
+ * @lane_offset: the same for @lanes
+ * @lanes: sixteen channels where the input doesn't hold them side by side
  */
 struct keel_mac_work {
 	keel_u16 y[KEEL_MAC_RUN], x[KEEL_MAC_RUN];
@@ -78,7 +80,11 @@ struct keel_mac_work {
 	keel_s8 b[KEEL_MAC_PIECE * KEEL_BLOCK_IC * KEEL_LANES];
 	union {
 		keel_u8 quads[KEEL_MAC_QUADS * KEEL_BLOCK_IC];
-		keel_s16 taps[KEEL_MAC_TAPS * KEEL_LANES];
+		struct {
+			keel_s64 offset[KEEL_MAC_TAPS];
+			keel_s64 lane_offset[KEEL_MAC_TAPS];
+			keel_s8 lanes[KEEL_MAC_TAPS * KEEL_LANES];
+		};
 	};
 };
 
@@ -89,10 +95,17 @@ void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32
 void keel_mac_sums(const struct keel_mac *m, keel_u32 group, keel_u32 first, keel_u32 last,
 		   keel_s32 *sums);
 
+/** keel_mac_find() - offsets of taps @t0 .. @t1 of a work's pixels */
+void keel_mac_find(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 t0, keel_u32 t1);
+
 /** keel_mac_conv() - add a block's products; @whole: the input has been gathered already */
 void keel_mac_conv(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
 		   keel_u32 whole);
-void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w);
+
+/** keel_mac_depthwise() - the same for DEPTHWISE; @whole: the offsets have been found already */
+void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 whole);
+
+/** keel_mac_product() - the same for MATMUL of two activations */
 void keel_mac_product(const struct keel_mac *m, struct keel_mac_work *w);
 
 /** keel_mac_finish() - epilogue and store of a block */
