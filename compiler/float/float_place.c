@@ -41,30 +41,20 @@ static void place_one(struct keel_float_slot **placed, unsigned int nr, struct k
 	placed[i] = s;
 }
 
-/* With the sum of all sizes in range, no offset can overflow. */
-static int sizes_ok(const struct keel_float_plan *p, struct keel_error *e)
+static int too_large(const struct keel_float_plan *p, struct keel_error *e)
 {
-	size_t total = 0;
-	unsigned int i;
-
-	for (i = 0; i < p->nr_slots; i++)
-		if (p->slots[i].where == KEEL_SLOT_ARENA &&
-		    __builtin_add_overflow(total, p->slots[i].bytes, &total))
-			return keel_error_set(e, -ENOMEM,
-					      "the values of graph '%s' together exceed the "
-					      "address space; use a smaller input size",
-					      p->g->name ? p->g->name : "");
-	return 0;
+	return keel_error_set(e, -ENOMEM,
+			      "the values of graph '%s' would take more than %zu bytes of memory "
+			      "in float; use a smaller input size",
+			      p->g->name ? p->g->name : "", KEEL_FLOAT_MAX_BYTES);
 }
 
 int keel_float_place(struct keel_float_plan *p, struct keel_error *e)
 {
 	struct keel_float_slot **order, **placed;
 	unsigned int i, nr = 0;
-	int err = sizes_ok(p, e);
+	int err = 0;
 
-	if (err)
-		return err;
 	order = calloc(p->nr_slots + 1, sizeof(*order));
 	placed = calloc(p->nr_slots + 1, sizeof(*placed));
 	if (!order || !placed) {
@@ -75,10 +65,12 @@ int keel_float_place(struct keel_float_plan *p, struct keel_error *e)
 		if (p->slots[i].where == KEEL_SLOT_ARENA)
 			order[nr++] = &p->slots[i];
 	qsort(order, nr, sizeof(*order), by_size);
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && !err; i++) {
 		place_one(placed, i, order[i]);
 		if (order[i]->offset + order[i]->bytes > p->arena)
 			p->arena = order[i]->offset + order[i]->bytes;
+		if (p->arena > KEEL_FLOAT_MAX_BYTES)
+			err = too_large(p, e);
 	}
 out:
 	free(order);

@@ -251,6 +251,19 @@ static int check_kernel(const struct keel_node *n, struct keel_error *e)
 	return 0;
 }
 
+/* Ahead of everything that allocates by shape */
+static int check_size(const struct keel_node *n, struct keel_error *e)
+{
+	size_t bytes = keel_tensor_count(n->outputs[0]) * keel_float_elem(n->outputs[0]);
+
+	if (bytes <= KEEL_FLOAT_MAX_BYTES)
+		return 0;
+	return keel_error_set(e, -ENOMEM,
+			      "the output of node '%s' (%s) would take %zu bytes of memory in "
+			      "float, more than the limit of %zu; use a smaller input size",
+			      n->name, n->onnx_op, bytes, KEEL_FLOAT_MAX_BYTES);
+}
+
 static int check_types(const struct keel_float_step *s, struct keel_error *e)
 {
 	unsigned int i;
@@ -306,6 +319,8 @@ static int add_node(struct keel_float_plan *p, const struct keel_node *n, struct
 	unsigned int i;
 	int err = check_kernel(n, e);
 
+	if (!err)
+		err = check_size(n, e);
 	if (err)
 		return err;
 	s = step_new(p, n, keel_float_kernels[n->op], n->nr_inputs);

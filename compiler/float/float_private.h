@@ -22,6 +22,9 @@
  * write; the planner inserts conversions.
  */
 
+/* Largest value, and sum of all that live at once; more is a mistake or an attack. */
+#define KEEL_FLOAT_MAX_BYTES ((size_t)16 << 30)
+
 /** enum keel_float_layout - order of a value in memory */
 enum keel_float_layout {
 	KEEL_FLOAT_DENSE,

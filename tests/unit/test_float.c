@@ -353,7 +353,21 @@ START_TEST(enormous_values_are_refused)
 
 	rig_node(g, KEEL_OP_EXPAND, 1, &x, KEEL_F32,
 		 DIMS(1, 1 << 20, 1 << 20, 1 << 16));
-	rig_refused(g, "memory");
+	rig_refused(g, "limit of 17179869184");
+}
+END_TEST
+
+/* Values of 6 GiB each, all wanted at the end */
+START_TEST(too_many_large_values_are_refused)
+{
+	struct keel_graph *g = keel_graph_new();
+	uint64_t r = 1;
+	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 1, 1, 1));
+	int i;
+
+	for (i = 0; i < 3; i++)
+		rig_node(g, KEEL_OP_EXPAND, 1, &x, KEEL_F32, DIMS(1, 6, 1 << 14, 1 << 14));
+	rig_refused(g, "more than 17179869184 bytes");
 }
 END_TEST
 
@@ -464,6 +478,7 @@ int main(void)
 	tcase_add_loop_test(t, refusals, 0, 22);
 	tcase_add_loop_test(t, bad_windows_are_refused, 0, 5);
 	tcase_add_test(t, enormous_values_are_refused);
+	tcase_add_test(t, too_many_large_values_are_refused);
 	tcase_add_test(t, sweep_does_not_depend_on_threads);
 	tcase_add_loop_test(t, sweep_reports_the_first_failure, 0, 4);
 	tcase_add_test(t, sweep_of_nothing);
