@@ -18,13 +18,13 @@ struct keel_graph;
  * keel_pass_qdq() - turn quantize/dequantize pairs into given quantization
  *
  * Networks that arrive quantized: a pair on an activation becomes
- * tensor->quant with @given set and disappears; a DEQUANTIZE of a constant
- * becomes a float constant that remembers its steps in tensor->given_scales.
- * uint8 becomes int8 by moving zero points by -128. A network input or output
- * that carries levels becomes a float tensor with given quantization: the
- * interface is in real values.
+ * tensor->quant with @given set and disappears, or leaves a CLIP behind where
+ * the layer before it can take the saturation as its activation. uint8 becomes
+ * int8 by moving zero points by -128. A network input or output that carries
+ * levels becomes a float tensor with given quantization: the interface is in
+ * real values. Constants were folded by the importer.
  *
- * Also -EOPNOTSUPP: per-channel activations, non-zero zero points of weights.
+ * Also -EOPNOTSUPP: activations per channel or with computed scales.
  */
 int keel_pass_qdq(struct keel_graph *g, struct keel_error *e);
 
