@@ -66,11 +66,27 @@ static bool does_nothing(const struct keel_node *n)
 	}
 }
 
+/* A node between two given quantizations is a conversion from one to the other. */
+static bool converts(const struct keel_quant *a, const struct keel_quant *b)
+{
+	return a->given && b->given && (a->scale != b->scale || a->zero_point != b->zero_point);
+}
+
 int keel_rule_nothing(struct keel_graph *g, struct keel_node *n, struct keel_error *e)
 {
+	struct keel_quant *x, *y;
+
 	if (n->nr_inputs < 1 || n->nr_outputs != 1 || !n->inputs[0] || n->inputs[0]->data)
 		return 0;
-	return does_nothing(n) ? keel_pass_bypass(g, n) : 0;
+	x = &n->inputs[0]->quant;
+	y = &n->outputs[0]->quant;
+	if (!does_nothing(n) || converts(x, y))
+		return 0;
+	if (y->given)
+		*x = *y;
+	else
+		*y = *x;
+	return keel_pass_bypass(g, n);
 }
 
 /* A transpose that only moves extents of 1 leaves memory as it is. */
@@ -100,7 +116,8 @@ int keel_rule_reshapes(struct keel_graph *g, struct keel_node *n, struct keel_er
 	if (n->op != KEEL_OP_RESHAPE)
 		return 0;
 	before = n->inputs[0]->producer;
-	if (!before || before->op != KEEL_OP_RESHAPE)
+	if (!before || before->op != KEEL_OP_RESHAPE ||
+	    converts(&before->inputs[0]->quant, &before->outputs[0]->quant))
 		return 0;
 	n->inputs[0] = before->inputs[0];
 	return keel_pass_join(g, n, before) ? -ENOMEM : 1;
