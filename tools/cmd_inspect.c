@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "keel_disassemble.h"
+#include "keel_model.h"
+#include "output.h"
+
+/** struct inspect_args - the command line */
+struct inspect_args {
+	const char *model, *dot;
+	bool disassemble, layers, json;
+};
+
+enum { OPT_DISASSEMBLE = 256, OPT_LAYERS, OPT_DOT, OPT_JSON };
+
+static const struct argp_option options[] = {
+	{ "disassemble", OPT_DISASSEMBLE, NULL, 0, "print every command as text", 0 },
+	{ "layers", OPT_LAYERS, NULL, 0, "print a table of layers", 0 },
+	{ "dot", OPT_DOT, "FILE", 0, "write the commands and what flows between them for Graphviz", 0 },
+	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct inspect_args *a = state->input;
+
+	switch (key) {
+	case OPT_DISASSEMBLE:
+		a->disassemble = true;
+		return 0;
+	case OPT_LAYERS:
+		a->layers = true;
+		return 0;
+	case OPT_DOT:
+		a->dot = arg;
+		return 0;
+	case OPT_JSON:
+		a->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->model)
+			argp_error(state, "one model at a time, not also '%s'", arg);
+		a->model = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->model)
+			argp_error(state, "name the model: keel inspect NET.keel");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char *const types[] = { "int8", "int32", "float32", "int64" };
+
+static void print_tensor(const struct keel_model *m, const char *role, uint32_t index)
+{
+	const struct keel_model_tensor *t = &m->tensors[index];
+	unsigned int i;
+
+	printf("%-7s %s [", role, keel_model_string(m, t->name));
+	for (i = 0; i < t->rank; i++)
+		printf("%s%u", i ? "x" : "", t->dims[i]);
+	printf("] %s", types[t->type]);
+	if (t->type == KEEL_VALUE_S8)
+		printf(", scale %.6g, zero point %d, slot %u", t->scale, t->zero_point, t->slot);
+	printf("\n");
+}
+
+static void print_header(const struct keel_model *m)
+{
+	uint32_t i;
+
+	printf("target  %s: %u MACs a cycle, %u KiB SRAM, %u MHz\n", m->target.name,
+	       m->target.macs_per_cycle, m->target.sram_bytes / 1024, m->target.clock_mhz);
+	for (i = 0; i < m->nr_inputs; i++)
+		print_tensor(m, "input", m->inputs[i]);
+	for (i = 0; i < m->nr_outputs; i++)
+		print_tensor(m, "output", m->outputs[i]);
+	printf("work    %u commands, %.1f million MACs, %u host steps\n", m->nr_commands,
+	       m->info.macs / 1e6, m->nr_steps);
+	printf("memory  %.2f MiB constants, %.2f MiB scratch\n", m->constants_bytes / 1048576.0,
+	       m->scratch_bytes / 1048576.0);
+	printf("options %s\n", m->options);
+}
+
+static void print_layers(const struct keel_model *m)
+{
+	uint32_t i;
+	unsigned int k;
+
+	printf("%5s %-16s %14s %12s %10s %10s %4s  %s\n", "layer", "operator", "MACs", "cycles", "weights",
+	       "scale", "zp", "name and shape");
+	for (i = 0; i < m->nr_layers; i++) {
+		const struct keel_model_layer *l = &m->layers[i];
+
+		printf("%5u %-16s %14llu %12llu %10llu %10.4g %4d  %s [", i, keel_model_string(m, l->op),
+		       (unsigned long long)l->macs, (unsigned long long)l->cycles,
+		       (unsigned long long)l->weight_bytes, l->scale, l->zero_point,
+		       keel_model_string(m, l->name));
+		for (k = 0; k < l->rank; k++)
+			printf("%s%u", k ? "x" : "", l->dims[k]);
+		printf("]\n");
+	}
+}
+
+static void print_commands(const struct keel_model *m)
+{
+	char line[KEEL_LINE_BYTES];
+	uint32_t i;
+
+	for (i = 0; i < m->nr_commands; i++) {
+		keel_disassemble(&m->commands[i], line, sizeof(line));
+		printf("%5u  %s\n", i, line);
+	}
+}
+
+static json_t *tensor_json(const struct keel_model *m, uint32_t index)
+{
+	const struct keel_model_tensor *t = &m->tensors[index];
+	json_t *shape = json_array();
+	unsigned int i;
+
+	for (i = 0; i < t->rank; i++)
+		json_array_append_new(shape, json_integer(t->dims[i]));
+	return json_pack("{s:s, s:s, s:o, s:f, s:i}", "name", keel_model_string(m, t->name), "type",
+			 types[t->type], "shape", shape, "scale", t->scale, "zero_point",
+			 (int)t->zero_point);
+}
+
+static json_t *model_json(const struct inspect_args *a, const struct keel_model *m)
+{
+	json_t *inputs = json_array(), *outputs = json_array(), *layers = json_array(), *j;
+	uint32_t i;
+
+	for (i = 0; i < m->nr_inputs; i++)
+		json_array_append_new(inputs, tensor_json(m, m->inputs[i]));
+	for (i = 0; i < m->nr_outputs; i++)
+		json_array_append_new(outputs, tensor_json(m, m->outputs[i]));
+	for (i = 0; i < m->nr_layers; i++) {
+		const struct keel_model_layer *l = &m->layers[i];
+
+		json_array_append_new(layers,
+				      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:i}", "name",
+						keel_model_string(m, l->name), "op",
+						keel_model_string(m, l->op), "sources",
+						keel_model_string(m, l->sources), "macs",
+						(json_int_t)l->macs, "cycles", (json_int_t)l->cycles,
+						"weight_bytes", (json_int_t)l->weight_bytes, "scale",
+						l->scale, "zero_point", (int)l->zero_point));
+	}
+	j = json_pack("{s:s, s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "target", m->target.name,
+		      "inputs", inputs, "outputs", outputs, "commands", (int)m->nr_commands, "host_steps",
+		      (int)m->nr_steps, "macs", (json_int_t)m->info.macs, "constants_bytes",
+		      (json_int_t)m->constants_bytes, "scratch_bytes", (json_int_t)m->scratch_bytes,
+		      "options", json_loads(m->options, 0, NULL), "layers", layers);
+	if (a->disassemble) {
+		json_t *commands = json_array();
+		char line[KEEL_LINE_BYTES];
+
+		for (i = 0; i < m->nr_commands; i++) {
+			keel_disassemble(&m->commands[i], line, sizeof(line));
+			json_array_append_new(commands, json_string(line));
+		}
+		json_object_set_new(j, "disassembly", commands);
+	}
+	return j;
+}
+
+/* Names come from the network and may hold anything. */
+static void dot_text(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
+	}
+}
+
+static bool overlap(const struct keel_operand *a, const struct keel_operand *b)
+{
+	uint64_t ea = a->offset, eb = b->offset;
+	unsigned int i;
+
+	if (a->slot != b->slot)
+		return false;
+	for (i = 0; i < 4; i++) {
+		ea += (uint64_t)(a->dims[i] - 1) * a->strides[i];
+		eb += (uint64_t)(b->dims[i] - 1) * b->strides[i];
+	}
+	return a->offset <= eb && b->offset <= ea;
+}
+
+static const struct keel_operand *written(const union keel_command *c, struct keel_operand *o)
+{
+	unsigned int i, n = keel_command_operands(c, o);
+
+	for (i = 0; i < n; i++)
+		if (o[i].access & KEEL_WRITE)
+			return &o[i];
+	return NULL;
+}
+
+/* An edge from the latest writer of what a command reads; slots of the outside are nodes. */
+static void dot_edges(FILE *f, const struct keel_model *m, uint32_t to)
+{
+	struct keel_operand reads[KEEL_MAX_OPERANDS], writes[KEEL_MAX_OPERANDS];
+	unsigned int i, n = keel_command_operands(&m->commands[to], reads);
+	const struct keel_operand *w;
+	uint32_t from;
+
+	for (i = 0; i < n; i++) {
+		if (!(reads[i].access & KEEL_READ) || reads[i].slot == KEEL_SLOT_CONSTANTS)
+			continue;
+		if (reads[i].slot >= KEEL_SLOT_INPUT && reads[i].slot < KEEL_SLOT_OUTPUT)
+			fprintf(f, "  slot%u -> c%u;\n", reads[i].slot, to);
+		for (from = to; from-- > 0;) {
+			w = written(&m->commands[from], writes);
+			if (!w || !overlap(w, &reads[i]))
+				continue;
+			fprintf(f, "  c%u -> c%u;\n", from, to);
+			/* A joined tensor has several writers; one that covers it all is the last. */
+			if (w->offset <= reads[i].offset && w->strides[2] == reads[i].strides[2] &&
+			    w->dims[3] >= reads[i].dims[3])
+				break;
+		}
+	}
+}
+
+static int write_dot(const struct inspect_args *a, const struct keel_model *m, struct keel_error *e)
+{
+	struct keel_operand o[KEEL_MAX_OPERANDS];
+	const struct keel_operand *w;
+	struct keel_outfile *out;
+	uint32_t i;
+	FILE *f;
+	int err = keel_outfile_open(a->dot, &out, e);
+
+	if (err)
+		return err;
+	f = keel_outfile_stream(out);
+	fprintf(f, "digraph keel {\n  node [shape=box, fontname=\"sans-serif\"];\n");
+	for (i = 0; i < m->nr_inputs; i++) {
+		const struct keel_model_tensor *t = &m->tensors[m->inputs[i]];
+
+		if (t->slot == 0xff)
+			continue;
+		fprintf(f, "  slot%u [shape=ellipse, label=\"", t->slot);
+		dot_text(f, keel_model_string(m, t->name));
+		fprintf(f, "\"];\n");
+	}
+	for (i = 0; i + 1 < m->nr_commands; i++) {
+		const union keel_command *c = &m->commands[i];
+
+		fprintf(f, "  c%u [label=\"%s\\n", i, keel_command_desc(c->h.opcode)->name);
+		if (c->h.layer < m->nr_layers)
+			dot_text(f, keel_model_string(m, m->layers[c->h.layer].name));
+		w = written(c, o);
+		if (w && w->fm)
+			fprintf(f, "\\n%ux%ux%u", w->dims[1], w->dims[2], w->dims[3]);
+		fprintf(f, "\"];\n");
+		dot_edges(f, m, i);
+	}
+	fprintf(f, "}\n");
+	return keel_outfile_commit(out, e);
+}
+
+int keel_inspect_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, "NET.keel", "Show what is in a model file.", NULL, NULL, NULL,
+	};
+	struct inspect_args a = { 0 };
+	struct keel_error e = { "" };
+	struct keel_model m;
+	int err;
+
+	command_parse(&argp, argc, argv, &a);
+	err = keel_model_read(a.model, &m, &e);
+	if (err)
+		return command_fail(err, &e);
+	if (a.dot)
+		err = write_dot(&a, &m, &e);
+	if (!err && a.json) {
+		err = command_json(model_json(&a, &m), "-", &e);
+	} else if (!err) {
+		if (!a.layers && !a.disassemble && !a.dot)
+			print_header(&m);
+		if (a.layers)
+			print_layers(&m);
+		if (a.disassemble)
+			print_commands(&m);
+	}
+	keel_model_close(&m);
+	return err ? command_fail(err, &e) : KEEL_EXIT_DONE;
+}
