@@ -2,8 +2,10 @@
 #ifndef KEEL_TARGET_H
 #define KEEL_TARGET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
+#include "keel_command.h"
 #include "keel_error.h"
 
 /** struct keel_target - the parametric NPU
@@ -42,5 +44,33 @@ struct keel_target {
  * Return: 0, -ENOENT or -EINVAL with a sentence that lists what is known.
  */
 int keel_target_get(const char *name, struct keel_target *t, struct keel_error *e);
+
+/** keel_target_builtin() - the @i-th named configuration, smallest first; NULL past the last */
+const struct keel_target *keel_target_builtin(unsigned int i);
+
+/**
+ * keel_target_parse() - a configuration from text
+ * @text: lines of ``key = value``, every key of struct keel_target once; numbers may be followed
+ *	by KiB, MiB or GiB; '#' starts a comment
+ * @where: name of the text in errors
+ *
+ * Return: 0 or -EINVAL with a sentence that names the line.
+ */
+int keel_target_parse(const char *text, const char *where, struct keel_target *t,
+		      struct keel_error *e);
+
+/** keel_target_print() - the text of a configuration, as snprintf does; for keel_target_parse() */
+int keel_target_print(const struct keel_target *t, char *text, size_t bytes);
+
+/** keel_target_check() - is a configuration possible? 0 or -EINVAL with a sentence */
+int keel_target_check(const struct keel_target *t, struct keel_error *e);
+
+/**
+ * keel_target_cycles() - estimate of a valid command's time, alone on the NPU
+ *
+ * A roofline: the larger of the engine's work, with channels padded to its array, and
+ * the bytes that cross the DRAM border, plus the first byte's latency.
+ */
+keel_u64 keel_target_cycles(const struct keel_target *t, const union keel_command *c);
 
 #endif
