@@ -10,7 +10,7 @@ LIBKEEL_SONAME := libkeel.so.0
 $(O)/userlib/backends.o: FILE_CFLAGS := \
 	$(if $(wildcard userlib/backends/opencl/*.c),-DKEEL_HAVE_OPENCL)
 # Conversion of inputs and outputs is on the path of every inference.
-$(O)/userlib/value.o: FILE_CFLAGS := -O3
+$(O)/userlib/value.o $(O)/userlib/quantize.o: FILE_CFLAGS := -O3 -fno-trapping-math
 
 $(O)/libkeel.so.$(VERSION): $(call objs,$(USERLIB_SRC)) $(call objs,$(ISA_SRC)) \
 		userlib/libkeel.map userlib/keel.h userlib/check-symbols

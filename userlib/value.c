@@ -3,10 +3,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "quantize.h"
 #include "value.h"
 
 /* Elements converted at a time; the buffer stays in the first-level cache. */
-#define CHUNK 256
+#define CHUNK KEEL_QUANTIZE_CHUNK
 
 static const struct {
 	const char *name;
@@ -30,45 +31,30 @@ const char *keel_element_name(enum keel_element type)
 	return (unsigned int)type < NR_ELEMENTS ? elements[type].name : "unknown";
 }
 
-/*
- * Adding 1.5 * 2^52 leaves no room for a fraction, so the sum is rounded half to
- * even by the hardware, in vectors too. Needs |v| < 2^51.
- */
-static double round_even(double v)
+static void scatter(const struct keel_line *l, const int8_t *levels, size_t n)
 {
-	return v + 0x1.8p52 - 0x1.8p52;
-}
-
-static double clamp(double v, double lo, double hi)
-{
-	v = v > lo ? v : lo;
-	return v < hi ? v : hi;
-}
-
-/* Clamped before rounding: far levels stay far, and NaN turns into the lowest one. */
-static void quantize(const double *in, int8_t *out, size_t n, double scale, double zero_point)
-{
+	int8_t *out = l->data;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		double v = round_even(clamp(in[i] / scale, -1024, 1024)) + zero_point;
-
-		out[i] = (int8_t)(int32_t)clamp(v, -128, 127);
-	}
+	for (i = 0; i < n; i++, out += l->step)
+		*out = levels[i];
 }
 
 static void store_s8(const struct keel_line *l, const double *in, size_t n)
 {
-	int8_t levels[CHUNK], *out = l->data;
-	size_t i;
+	int8_t levels[CHUNK];
 
-	if (l->step == 1) {
-		quantize(in, out, n, l->scale, l->zero_point);
-		return;
-	}
-	quantize(in, levels, n, l->scale, l->zero_point);
-	for (i = 0; i < n; i++, out += l->step)
-		*out = levels[i];
+	keel_quantize(in, levels, n, l->scale, l->zero_point);
+	scatter(l, levels, n);
+}
+
+/* Dense floats to levels: what happens to almost every input. */
+static void store_floats(const struct keel_line *l, const float *in, size_t n)
+{
+	int8_t levels[CHUNK];
+
+	keel_quantize_floats(in, levels, n, l->scale, l->zero_point);
+	scatter(l, levels, n);
 }
 
 static int64_t to_s64(double v)
@@ -82,7 +68,11 @@ static int64_t to_s64(double v)
 
 static int32_t to_s32(double v)
 {
-	return isnan(v) ? 0 : (int32_t)clamp(v, INT32_MIN, INT32_MAX);
+	if (isnan(v))
+		return 0;
+	if (v >= INT32_MAX)
+		return INT32_MAX;
+	return v <= INT32_MIN ? INT32_MIN : (int32_t)v;
 }
 
 /* Elements may lie anywhere: memcpy, which compiles to a plain access. */
@@ -204,10 +194,22 @@ static void copy_equal(const struct keel_line *dst, const struct keel_line *src,
 		copy_8(dst, src, n);
 }
 
+static void convert(const struct keel_line *dst, const struct keel_line *src, size_t n)
+{
+	double values[CHUNK];
+
+	if (dst->type == KEEL_ELEMENT_S8 && src->type == KEEL_ELEMENT_F32 &&
+	    src->step == sizeof(float) && !((uintptr_t)src->data % _Alignof(float))) {
+		store_floats(dst, src->data, n);
+		return;
+	}
+	loads[src->type](src, values, n);
+	stores[dst->type](dst, values, n);
+}
+
 void keel_line_copy(const struct keel_line *dst, const struct keel_line *src, size_t n)
 {
 	struct keel_line d = *dst, s = *src;
-	double values[CHUNK];
 	size_t part;
 
 	if (same_values(dst, src)) {
@@ -216,8 +218,7 @@ void keel_line_copy(const struct keel_line *dst, const struct keel_line *src, si
 	}
 	for (; n; n -= part) {
 		part = n < CHUNK ? n : CHUNK;
-		loads[s.type](&s, values, part);
-		stores[d.type](&d, values, part);
+		convert(&d, &s, part);
 		s = advance(&s, part);
 		d = advance(&d, part);
 	}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_QUANTIZE_H
+#define KEEL_QUANTIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Most elements that one call takes. */
+#define KEEL_QUANTIZE_CHUNK 256
+
+/**
+ * keel_quantize() - real numbers to levels
+ *
+ * round_half_even(in / scale) + zero_point, clamped to int8; NaN becomes the lowest level.
+ */
+void keel_quantize(const double *in, int8_t *out, size_t n, double scale, int32_t zero_point);
+
+/** keel_quantize_floats() - the same levels from floats, several times as fast */
+void keel_quantize_floats(const float *in, int8_t *out, size_t n, double scale, int32_t zero_point);
+
+#endif
