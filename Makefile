@@ -2,7 +2,9 @@
 # Keel: user-space parts. `make help` lists the targets.
 
 O ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 VERSION := 0.1.0
 PREFIX ?= /usr
 

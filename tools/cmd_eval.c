@@ -104,7 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  * @noise: sum of squares of the difference
  */
 struct sample_score {
-	bool top1, top5, labelled, agrees;
+	bool top1, top5, labelled, agrees, float_top1, float_top5;
 	double *signal, *noise;
 };
 
@@ -131,17 +131,26 @@ struct eval_worker {
 	float *in, **out;
 };
 
+static bool contains(const uint64_t *top, unsigned int n, int64_t label)
+{
+	unsigned int k;
+
+	for (k = 0; k < n; k++)
+		if ((int64_t)top[k] == label)
+			return true;
+	return false;
+}
+
 static void score(struct evaluation *v, struct eval_worker *w, size_t i)
 {
 	struct sample_score *s = &v->scores[i];
-	uint64_t top[5], ref[1];
+	uint64_t top[5], ref[5];
 	unsigned int k, n = session_top(w->out[0], v->ports[0].elements, 5, top);
 	int64_t label = keel_dataset_label(v->d->ds, i);
 
 	s->labelled = label >= 0;
-	s->top1 = s->labelled && n && (int64_t)top[0] == label;
-	for (k = 0; k < n; k++)
-		s->top5 |= s->labelled && (int64_t)top[k] == label;
+	s->top1 = n && (int64_t)top[0] == label;
+	s->top5 = contains(top, n, label);
 	if (!w->f)
 		return;
 	for (k = 0; k < v->s->info.outputs; k++) {
@@ -158,8 +167,10 @@ static void score(struct evaluation *v, struct eval_worker *w, size_t i)
 		}
 	}
 	if (v->ports[0].type != KEEL_ELEMENT_S64) {
-		session_top(keel_float_output(w->f, 0), v->ports[0].elements, 1, ref);
+		n = session_top(keel_float_output(w->f, 0), v->ports[0].elements, 5, ref);
 		s->agrees = n && ref[0] == top[0];
+		s->float_top1 = n && (int64_t)ref[0] == label;
+		s->float_top5 = contains(ref, n, label);
 	}
 }
 
@@ -281,9 +292,15 @@ static double db(double signal, double noise)
 	return noise > 0 && signal > 0 ? fmin(10 * log10(signal / noise), 200) : noise > 0 ? 0 : 200;
 }
 
+static double share(size_t part, size_t whole)
+{
+	return whole ? (double)part / whole : 0;
+}
+
 static int report(const struct evaluation *v, const struct eval_args *a, struct keel_error *e)
 {
-	size_t i, n = keel_dataset_count(v->d->ds), labelled = 0, top1 = 0, top5 = 0, agrees = 0;
+	size_t i, n = keel_dataset_count(v->d->ds), labelled = 0, agrees = 0;
+	size_t top1 = 0, top5 = 0, float1 = 0, float5 = 0;
 	unsigned int k, outputs = v->s->info.outputs;
 	double signal[outputs], noise[outputs];
 	json_t *j, *per_output = json_array();
@@ -297,6 +314,8 @@ static int report(const struct evaluation *v, const struct eval_args *a, struct 
 		top1 += s->top1;
 		top5 += s->top5;
 		agrees += s->agrees;
+		float1 += s->float_top1;
+		float5 += s->float_top5;
 		for (k = 0; k < outputs && v->f; k++) {
 			signal[k] += s->signal[k];
 			noise[k] += s->noise[k];
@@ -305,8 +324,12 @@ static int report(const struct evaluation *v, const struct eval_args *a, struct 
 	j = json_pack("{s:I}", "images", (json_int_t)n);
 	if (a->labels) {
 		json_object_set_new(j, "labelled", json_integer(labelled));
-		json_object_set_new(j, "top1", json_real(labelled ? (double)top1 / labelled : 0));
-		json_object_set_new(j, "top5", json_real(labelled ? (double)top5 / labelled : 0));
+		json_object_set_new(j, "top1", json_real(share(top1, labelled)));
+		json_object_set_new(j, "top5", json_real(share(top5, labelled)));
+	}
+	if (a->labels && v->f) {
+		json_object_set_new(j, "float_top1", json_real(share(float1, labelled)));
+		json_object_set_new(j, "float_top5", json_real(share(float5, labelled)));
 	}
 	for (k = 0; k < outputs && v->f; k++)
 		json_array_append_new(per_output, json_pack("{s:s, s:f}", "name", v->ports[k].name,
@@ -322,9 +345,11 @@ static int report(const struct evaluation *v, const struct eval_args *a, struct 
 	json_decref(j);
 	printf("images     %zu\n", n);
 	if (a->labels)
-		printf("top-1      %.4f\ntop-5      %.4f  (%zu labelled)\n",
-		       labelled ? (double)top1 / labelled : 0, labelled ? (double)top5 / labelled : 0,
-		       labelled);
+		printf("top-1      %.4f\ntop-5      %.4f  (%zu labelled)\n", share(top1, labelled),
+		       share(top5, labelled), labelled);
+	if (a->labels && v->f)
+		printf("float      top-1 %.4f, top-5 %.4f\n", share(float1, labelled),
+		       share(float5, labelled));
 	if (v->f)
 		printf("agreement  %.4f\n", (double)agrees / n);
 	for (k = 0; k < outputs && v->f; k++)
