@@ -100,7 +100,7 @@ static void walk_box(struct walk *w)
 {
 	const struct keel_view *out = w->view[0];
 	int64_t strides[3][KEEL_MAX_RANK];
-	unsigned int order[KEEL_MAX_RANK], i, j, k;
+	unsigned int order[KEEL_MAX_RANK] = { 0 }, i, j, k;
 
 	/* Outermost first by the output's strides; extents of one merge away. */
 	for (i = 0; i < out->rank; i++) {

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# make install, make deb, make lint.
+
+MANDIR ?= $(PREFIX)/share/man
+MAN_PAGES = $(wildcard docs/man/*.[1-8])
+
+.PHONY: install deb lint lint-format lint-cppcheck lint-sparse lint-man lint-style
+install: all install-libkeel
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/keel
+	install -m 755 $(O)/keel $(DESTDIR)$(PREFIX)/bin/keel
+	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/keel
+	set -e; for page in $(MAN_PAGES); do \
+		section=$${page##*.}; \
+		install -d $(DESTDIR)$(MANDIR)/man$$section; \
+		install -m 644 $$page $(DESTDIR)$(MANDIR)/man$$section; \
+	done
+
+# One package with tool, library and headers; dependencies are read off the binaries.
+deb: all
+	packaging/deb "$(MAKE)" "$(O)" "$(VERSION)"
+
+LINT_C = $(shell git ls-files '*.c' '*.h' | grep -v '\.map$$')
+lint: lint-format lint-style lint-cppcheck lint-sparse lint-man
+lint-format:
+	clang-format --dry-run --Werror $(LINT_C)
+# Rules that no tool of Debian's knows: SPDX on line 1, no machine paths, layers point downwards.
+lint-style:
+	packaging/lint-style
+lint-cppcheck:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem --suppressions-list=packaging/cppcheck.supp \
+		-j 2 -D__GNUC__ -DKEEL_VERSION='"x"' $(ROOMS) isa compiler userlib tools
+lint-sparse: $(O)/gen/onnx.pb-c.h
+	packaging/lint-sparse "$(ROOMS) -I$(O)/gen" $(filter-out compiler/import/%,$(ISA_SRC) $(COMPILER_SRC) $(USERLIB_SRC) $(TOOLS_SRC))
+lint-man:
+	$(if $(MAN_PAGES),mandoc -Tlint -W warning $(MAN_PAGES))
