@@ -95,8 +95,9 @@ static const struct refusal_case cases[] = {
 	{ "POOL.max " POOL, "pad=1,1,1,1", "pad=1,3,1,1", "pad_left", PADS },
 	{ "POOL.max " POOL, "pad=1,1,1,1", "pad=1,1,3,1", "pad_bottom", PADS },
 	{ "POOL.max " POOL, "pad=1,1,1,1", "pad=1,1,1,3", "pad_right", PADS },
-	{ "RESIZE.nearest " MAPS "in=8x8 out=65535x8 channels=1 scale_y=3/65535 scale_x=1/1",
-	  "scale_y=3", "scale_y=1", "scale_y_n", "places output rows beyond the 32-bit range" },
+	{ "RESIZE.nearest " MAPS "in=8x8 out=65535x8 channels=1 scale_y=1/32769 scale_x=1/1",
+	  "scale_x=1/1", "scale_x=1/1 offset=1,0", "scale_y_n",
+	  "places output rows beyond the 32-bit range" },
 	{ "RESIZE.nearest ifm=input0+0x0:64:8 ofm=scratch+0x0:65535:1 in=8x8 out=8x65535 "
 	  "channels=1 scale_y=1/1 scale_x=3/65535",
 	  "scale_x=3", "scale_x=1", "scale_x_n", "places output columns beyond the 32-bit range" },

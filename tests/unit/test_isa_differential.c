@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "isa_fixture.h"
+#include "isa_slow.h"
+#include "keel_random.h"
+
+/* The validator against a checker that looks at every byte, over commands near the border. */
+
+#define OVERLAPS "overlaps what the command reads"
+#define TWICE "is less than the dimensions inside cover: a byte could be written twice"
+
+static unsigned int accepted, refused, conflicts, cautious;
+
+static void wrong(const union keel_command *c, const struct keel_refusal *r, const char *what)
+{
+	isa_print(c);
+	ck_abort_msg("%s (%s %s)", what, r->field ? r->field : "", r->reason ? r->reason : "");
+}
+
+static int beyond(const struct isa_bytes *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_SLOT_COUNT; i++)
+		if (b->need[i] > (i == KEEL_SLOT_SRAM ? ISA_SRAM : (keel_u64)1 << 32))
+			return 1;
+	return 0;
+}
+
+/* The validator may only be more careful than needed where it says so. */
+static int may_be_cautious(const struct keel_refusal *r)
+{
+	return !strcmp(r->reason, OVERLAPS) || !strcmp(r->reason, TWICE);
+}
+
+static void compare_bytes(const union keel_command *c, int verdict,
+			  const struct keel_program_info *info, const struct keel_refusal *r)
+{
+	struct isa_bytes b;
+
+	isa_slow_visit(c, &b);
+	if (b.too_many)
+		return;
+	if (verdict == 0) {
+		if (b.conflict || b.twice || b.rights || beyond(&b))
+			wrong(c, r, "accepted, but touches what it may not");
+		if (memcmp(info->need, b.need, sizeof(b.need)) || info->written != b.written)
+			wrong(c, r, "accepted with wrong needs");
+		accepted++;
+		return;
+	}
+	if (b.conflict || b.twice || b.rights || beyond(&b))
+		conflicts++;
+	else if (may_be_cautious(r))
+		cautious++;
+	else
+		wrong(c, r, "refused, but every byte is in order");
+}
+
+static void compare(const union keel_command *c)
+{
+	struct keel_program_info info;
+	struct keel_refusal r = { 0 };
+	int verdict = isa_validate(c, &info, &r);
+
+	if (isa_slow_rules(c)) {
+		compare_bytes(c, verdict, &info, &r);
+		return;
+	}
+	if (verdict == 0)
+		wrong(c, &r, "accepted, but breaks a rule");
+	refused++;
+}
+
+/* Small steps reach the limits of fields, and make operands meet. */
+static void perturb(struct keel_random *r, union keel_command *c)
+{
+	static const signed char steps[] = { 1, -1, 1, -1, 2, -2, 3, 4, -4, 8, -8, 16, -16, 64, -128 };
+	unsigned int i = keel_random_below(r, keel_random_below(r, 4) ? 100 : KEEL_COMMAND_SIZE);
+
+	if (i >= 4 && i < 8)
+		return;
+	c->bytes[i] += steps[keel_random_below(r, sizeof(steps))];
+	if (keel_random_below(r, 40) == 0)
+		c->bytes[i] = (keel_u8)keel_random_u32(r);
+}
+
+/* Bring two operands into one slot, near each other. */
+static void collide(struct keel_random *r, union keel_command *c)
+{
+	static const unsigned int at[] = { 16, 32, 48 };
+	struct keel_fm *a = (struct keel_fm *)(c->bytes + at[keel_random_below(r, 2)]);
+	struct keel_fm *b = (struct keel_fm *)(c->bytes + at[keel_random_below(r, 3)]);
+
+	if (c->h.opcode < KEEL_CMD_CONV2D || keel_random_below(r, 3))
+		return;
+	a->slot = b->slot;
+	a->offset = b->offset;
+	if (keel_random_below(r, 2)) {
+		a->row_stride = b->row_stride;
+		a->pixel_stride = b->pixel_stride;
+	}
+	if (keel_random_below(r, 2))
+		a->offset += keel_random_below(r, b->pixel_stride + 2);
+	else if (keel_random_below(r, 2))
+		a->offset += keel_random_below(r, b->row_stride + 2);
+}
+
+START_TEST(agrees_near_the_border)
+{
+	struct keel_random_memory m;
+	struct keel_random r;
+	union keel_command c;
+	unsigned int i, j;
+
+	keel_random_init(&r, 1000 + _i);
+	ck_assert_int_eq(keel_random_memory_init(&m), 0);
+	accepted = refused = conflicts = cautious = 0;
+	for (i = 0; i < 4000; i++) {
+		keel_random_command(&r, keel_commands[_i].opcode, &c, &m);
+		compare(&c);
+		for (j = 0; j < 4; j++) {
+			union keel_command near = c;
+
+			collide(&r, &near);
+			do
+				perturb(&r, &near);
+			while (keel_random_below(&r, 3) == 0);
+			compare(&near);
+		}
+	}
+	keel_random_memory_fini(&m);
+
+	printf("%-15s accepted %u, broken rules %u, bytes in conflict %u, over-careful %u\n",
+	       keel_commands[_i].name, accepted, refused, conflicts, cautious);
+	ck_assert_uint_gt(accepted, 4000);
+	ck_assert_uint_gt(refused, 1000);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("differential");
+	TCase *t = tcase_create("differential");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 300);
+	/* The first row is END. */
+	tcase_add_loop_test(t, agrees_near_the_border, 1, keel_nr_commands);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
