@@ -27,8 +27,14 @@ $(O)/libkeel.pc: userlib/libkeel.pc.in
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		-e 's|@LIBS_PRIVATE@|$(USERLIB_LIBS)|' $< > $@
 
-.PHONY: libkeel install-libkeel
+LIBKEEL_MAN := $(wildcard docs/man/*.3)
+
+.PHONY: libkeel check-manuals install-libkeel
 libkeel: $(O)/libkeel.so $(O)/libkeel.a $(O)/libkeel.pc
+check-manuals:
+	CC="$(CC)" userlib/check-manuals userlib/keel.h $(LIBKEEL_MAN)
+
+# A page is also found under the other names in its NAME section.
 install-libkeel: libkeel
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 644 userlib/keel.h $(DESTDIR)$(PREFIX)/include/keel.h
@@ -36,3 +42,11 @@ install-libkeel: libkeel
 	ln -sf libkeel.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(LIBKEEL_SONAME)
 	ln -sf $(LIBKEEL_SONAME) $(DESTDIR)$(LIBDIR)/libkeel.so
 	install -m 644 $(O)/libkeel.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libkeel.pc
+	install -d $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 $(LIBKEEL_MAN) $(DESTDIR)$(PREFIX)/share/man/man3
+	for page in $(notdir $(LIBKEEL_MAN)); do \
+		for name in $$(sed -n 's/^\.Nm \(keel_[a-z0-9_]*\).*/\1/p' docs/man/$$page); do \
+			[ $$name.3 = $$page ] || echo ".so man3/$$page" \
+				> $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3; \
+		done; \
+	done
