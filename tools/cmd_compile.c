@@ -19,7 +19,7 @@ struct compile_args {
 	const char *network, *output, *preprocess, *json, *report, *target;
 	const char *calibrate[64];
 	unsigned int nr_calibrate;
-	size_t limit;
+	size_t limit, split;
 	struct keel_compile_options o;
 	unsigned int seed;
 	bool check, quiet;
@@ -28,7 +28,7 @@ struct compile_args {
 enum {
 	OPT_CALIBRATE = 256, OPT_PREPROCESS, OPT_GRANULARITY, OPT_FACTORIZE, OPT_RANGES, OPT_BIAS,
 	OPT_TARGET, OPT_CHECK, OPT_REPORT, OPT_JSON, OPT_SEED, OPT_THREADS, OPT_LIMIT,
-	OPT_PERCENTILE, OPT_QUIET,
+	OPT_PERCENTILE, OPT_QUIET, OPT_SPLIT,
 };
 
 static const struct argp_option options[] = {
@@ -36,6 +36,8 @@ static const struct argp_option options[] = {
 	{ "calibrate", OPT_CALIBRATE, "DIR", 0,
 	  "pictures or tensors to calibrate with: a folder or a file; may be repeated", 0 },
 	{ "limit", OPT_LIMIT, "N", 0, "use at most N of them, spread evenly (default 64; 0: all)", 0 },
+	{ "split", OPT_SPLIT, "K", 0,
+	  "use only every K-th of them; 'keel eval --split K' then uses the rest", 0 },
 	{ "preprocess", OPT_PREPROCESS, "FILE", 0,
 	  "how pictures become inputs (default: NET.preprocess beside the network)", 0 },
 	{ "granularity", OPT_GRANULARITY, "WHAT", 0, "weight scales: per-tensor or per-channel (default)",
@@ -105,6 +107,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_LIMIT:
 		a->limit = command_number(arg, "limit", 0, 1000000, state);
+		return 0;
+	case OPT_SPLIT:
+		a->split = command_number(arg, "split", 2, 1000000, state);
 		return 0;
 	case OPT_PREPROCESS:
 		a->preprocess = arg;
@@ -184,7 +189,7 @@ static int open_dataset(const struct compile_args *a, const struct keel_graph *g
 		.recursive = true,
 		.preprocess = p,
 		.rank = g->inputs[0]->rank,
-		.select = { .limit = a->limit, .spread = true },
+		.select = { .limit = a->limit, .spread = true, .split_every = a->split },
 	};
 
 	if (g->nr_inputs != 1)

@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
 	{ "limit", OPT_LIMIT, "N", 0, "only the first N samples", 0 },
 	{ "shard", OPT_SHARD, "I/N", 0, "only the I-th of N parts, to spread the work over machines", 0 },
 	{ "split", OPT_SPLIT, "K", 0,
-	  "leave out every K-th sample: those that 'compile' saw with the same folder and limit", 0 },
+	  "leave out every K-th sample: those that 'keel compile --split K' uses", 0 },
 	{ "preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0 },
 	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
 	{ 0 },

@@ -91,7 +91,7 @@ struct verify {
 	size_t room;
 	uint64_t tensors;
 	json_t *difference;
-	char text[1024];
+	char text[2 * KEEL_LINE_BYTES];
 };
 
 static uint64_t span(const struct keel_operand *o)

@@ -152,7 +152,7 @@ static int add_dim(struct proto *p, uint64_t v, struct keel_error *e)
 
 static int read_dims(struct proto *p, const struct item *it, struct keel_error *e)
 {
-	struct wire_reader r = {it->bytes, it->bytes + it->size};
+	struct wire_reader r;
 	uint64_t v;
 	int err = 0;
 
@@ -160,6 +160,7 @@ static int read_dims(struct proto *p, const struct item *it, struct keel_error *
 		return add_dim(p, it->value, e);
 	if (it->wire != WIRE_BYTES)
 		return damaged(p, e);
+	r = (struct wire_reader){it->bytes, it->bytes + it->size};
 	while (!err && r.at < r.end) {
 		if (!read_varint(&r, &v))
 			return damaged(p, e);
