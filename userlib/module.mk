@@ -12,10 +12,10 @@ $(O)/userlib/backends.o: FILE_CFLAGS := \
 # Conversion of inputs and outputs is on the path of every inference.
 $(O)/userlib/value.o $(O)/userlib/quantize.o: FILE_CFLAGS := -O3 -fno-trapping-math
 
-$(O)/libkeel.so.$(VERSION): $(call objs,$(USERLIB_SRC)) $(call objs,$(ISA_SRC)) \
-		userlib/libkeel.map userlib/keel.h userlib/check-symbols
+$(O)/libkeel.so.$(VERSION): $(call objs,$(USERLIB_SRC)) $(O)/libkeelisa.a userlib/libkeel.map \
+		userlib/keel.h userlib/check-symbols
 	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(LIBKEEL_SONAME) -Wl,-z,defs \
-		-Wl,--version-script=userlib/libkeel.map -o $@ $(filter %.o,$^) $(USERLIB_LIBS)
+		-Wl,--version-script=userlib/libkeel.map -o $@ $(filter %.o %.a,$^) $(USERLIB_LIBS)
 	CC="$(CC)" userlib/check-symbols $@ userlib/libkeel.map userlib/keel.h || { rm -f $@; false; }
 $(O)/$(LIBKEEL_SONAME): $(O)/libkeel.so.$(VERSION)
 	ln -sf $(<F) $@

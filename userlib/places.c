@@ -16,92 +16,46 @@ _Static_assert((int)KEEL_ELEMENT_S8 == KEEL_VALUE_S8 && (int)KEEL_ELEMENT_S32 ==
 	       "the library's element types are the file's");
 _Static_assert(KEEL_RANK_MAX == KEEL_MODEL_MAX_RANK, "ranks are the file's");
 
-#define HOST_SLOT 0xff
-
-/* First byte behind the tensor, counted like its offset; -EOVERFLOW beyond 2^48. */
-static int tensor_end(const struct keel_model_tensor *t, uint64_t *end)
+static bool on_host(const struct keel_model_tensor *t)
 {
-	uint64_t last = t->slot == HOST_SLOT ? 0 : t->offset, step, elements = 1;
+	return t->slot >= KEEL_SLOT_COUNT;
+}
+
+/* First byte behind the tensor in its slot, or its size on the host; the reader has limited it. */
+static uint64_t tensor_end(const struct keel_model_tensor *t)
+{
+	uint64_t last = t->offset;
 	unsigned int i;
 
-	for (i = 0; i < t->rank; i++) {
-		if (!t->dims[i] || __builtin_mul_overflow(elements, t->dims[i], &elements) ||
-		    __builtin_mul_overflow((uint64_t)t->dims[i] - 1, t->strides[i], &step) ||
-		    __builtin_add_overflow(last, step, &last))
-			return -EOVERFLOW;
-	}
-	if (t->slot == HOST_SLOT)
-		last = elements - 1;
-	if (t->slot == HOST_SLOT && __builtin_mul_overflow(last, keel_element_bytes(t->type), &last))
-		return -EOVERFLOW;
-	*end = last + keel_element_bytes(t->type);
-	return *end >> 48 ? -EOVERFLOW : 0;
+	for (i = 0; i < t->rank; i++)
+		last += ((uint64_t)t->dims[i] - 1) * t->strides[i];
+	return last + keel_element_bytes((enum keel_element)t->type);
 }
 
-static const char *tensor_name(const struct keel_network *n, uint32_t t)
-{
-	return keel_model_string(&n->model, n->model.tensors[t].name);
-}
-
-static bool is_border_slot(unsigned int slot)
-{
-	return slot >= KEEL_SLOT_INPUT && slot < KEEL_SLOT_SRAM;
-}
-
-static void need_place(struct keel_network *n, uint32_t place, uint64_t bytes)
-{
-	if (n->places[place].bytes < bytes)
-		n->places[place].bytes = bytes;
-}
-
-static int place_in_slot(struct keel_network *n, uint32_t t, struct keel_error *e)
+static void place_in_slot(struct keel_network *n, uint32_t t)
 {
 	const struct keel_model_tensor *tensor = &n->model.tensors[t];
-	uint64_t end;
+	uint64_t end = tensor_end(tensor);
 
-	if (!is_border_slot(tensor->slot))
-		return keel_error_set(e, -EINVAL,
-				      "tensor %s lies in slot %u; inputs and outputs lie in slots %u to %u",
-				      tensor_name(n, t), tensor->slot, KEEL_SLOT_INPUT,
-				      KEEL_SLOT_SRAM - 1);
-	if (tensor_end(tensor, &end))
-		return keel_error_set(e, -EINVAL, "tensor %s is too large", tensor_name(n, t));
 	n->tensor_place[t] = tensor->slot;
-	need_place(n, tensor->slot, end);
-	return 0;
+	if (n->places[tensor->slot].bytes < end)
+		n->places[tensor->slot].bytes = end;
 }
 
-static int place_port(struct keel_network *n, uint32_t t, struct keel_error *e)
+static void place_port(struct keel_network *n, uint32_t t)
 {
-	const struct keel_model_tensor *tensor = &n->model.tensors[t];
-	uint64_t end;
-
 	if (n->tensor_place[t] != KEEL_NO_PLACE)
-		return 0;
-	if (tensor->data)
-		return keel_error_set(e, -EINVAL,
-				      "input or output %s is a constant, which nothing computes",
-				      tensor_name(n, t));
-	if (tensor_end(tensor, &end))
-		return keel_error_set(e, -EINVAL, "tensor %s is too large", tensor_name(n, t));
-	n->tensor_place[t] = n->nr_places;
-	need_place(n, n->nr_places++, end);
-	return 0;
+		return;
+	n->places[n->nr_places].bytes = tensor_end(&n->model.tensors[t]);
+	n->tensor_place[t] = n->nr_places++;
 }
 
-static int place_on_host(struct keel_network *n, uint32_t t, struct keel_error *e)
+static void place_on_host(struct keel_network *n, uint32_t t)
 {
-	uint64_t end;
+	uint64_t end = tensor_end(&n->model.tensors[t]);
 
-	if (n->tensor_place[t] != KEEL_NO_PLACE || n->model.tensors[t].data)
-		return 0;
-	if (tensor_end(&n->model.tensors[t], &end))
-		return keel_error_set(e, -EINVAL, "tensor %s is too large", tensor_name(n, t));
 	n->host_offset[t] = n->host_bytes;
-	end = (end + KEEL_ALIGN - 1) & ~(uint64_t)(KEEL_ALIGN - 1);
-	if (__builtin_add_overflow(n->host_bytes, end, &n->host_bytes))
-		return keel_error_set(e, -EINVAL, "the host tensors of the network are too large");
-	return 0;
+	n->host_bytes += (end + KEEL_ALIGN - 1) & ~(uint64_t)(KEEL_ALIGN - 1);
 }
 
 static void mark_written(struct keel_network *n)
@@ -129,24 +83,23 @@ static int allocate(struct keel_network *n)
 	return n->places && n->tensor_place && n->host_offset ? 0 : -ENOMEM;
 }
 
-static int place_tensors(struct keel_network *n, struct keel_error *e)
+static void place_tensors(struct keel_network *n)
 {
 	const struct keel_model *m = &n->model;
 	uint32_t i;
-	int r = 0;
 
-	for (i = 0; i < m->nr_tensors && !r; i++) {
+	for (i = 0; i < m->nr_tensors; i++) {
 		n->tensor_place[i] = KEEL_NO_PLACE;
-		if (m->tensors[i].slot != HOST_SLOT)
-			r = place_in_slot(n, i, e);
+		if (!on_host(&m->tensors[i]))
+			place_in_slot(n, i);
 	}
-	for (i = 0; i < m->nr_inputs && !r; i++)
-		r = place_port(n, m->inputs[i], e);
-	for (i = 0; i < m->nr_outputs && !r; i++)
-		r = place_port(n, m->outputs[i], e);
-	for (i = 0; i < m->nr_tensors && !r; i++)
-		r = place_on_host(n, i, e);
-	return r;
+	for (i = 0; i < m->nr_inputs; i++)
+		place_port(n, m->inputs[i]);
+	for (i = 0; i < m->nr_outputs; i++)
+		place_port(n, m->outputs[i]);
+	for (i = 0; i < m->nr_tensors; i++)
+		if (n->tensor_place[i] == KEEL_NO_PLACE && !m->tensors[i].data)
+			place_on_host(n, i);
 }
 
 int keel_places_new(struct keel_network *n, struct keel_error *e)
@@ -158,10 +111,9 @@ int keel_places_new(struct keel_network *n, struct keel_error *e)
 		return keel_error_set(e, r, "no memory for the tables of a network");
 	for (slot = KEEL_SLOT_INPUT; slot < KEEL_SLOT_SRAM; slot++)
 		n->places[slot].bytes = n->model.info.need[slot];
-	r = place_tensors(n, e);
-	if (!r)
-		mark_written(n);
-	return r;
+	place_tensors(n);
+	mark_written(n);
+	return 0;
 }
 
 void keel_places_del(struct keel_network *n)

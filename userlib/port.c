@@ -2,16 +2,6 @@
 #include <errno.h>
 
 #include "private.h"
-#include "value.h"
-
-static void dense_strides(struct keel_port *p)
-{
-	uint64_t stride = keel_element_bytes(p->type);
-	unsigned int i;
-
-	for (i = p->rank; i--; stride *= p->dims[i])
-		p->strides[i] = stride;
-}
 
 void keel_port_init(const struct keel_network *n, uint32_t tensor, struct keel_port *port)
 {
@@ -24,6 +14,7 @@ void keel_port_init(const struct keel_network *n, uint32_t tensor, struct keel_p
 		.rank = t->rank,
 		.zero_point = t->zero_point,
 		.scale = t->scale,
+		.offset = t->offset,
 		.elements = 1,
 	};
 	for (i = 0; i < t->rank; i++) {
@@ -31,10 +22,6 @@ void keel_port_init(const struct keel_network *n, uint32_t tensor, struct keel_p
 		port->strides[i] = t->strides[i];
 		port->elements *= t->dims[i];
 	}
-	if (t->slot >= KEEL_SLOT_COUNT)
-		dense_strides(port);
-	else
-		port->offset = t->offset;
 	if (n->tensor_place[tensor] != KEEL_NO_PLACE)
 		port->bytes = n->places[n->tensor_place[tensor]].bytes;
 }

@@ -89,7 +89,7 @@ static struct keel_host_operand operand(const struct mapping *m, const struct ke
 	else if (place == KEEL_NO_PLACE)
 		o.base = m->job->host + n->host_offset[v->tensor];
 	else
-		o.base = m->data[place] + (place < KEEL_SLOT_COUNT ? t->offset : 0);
+		o.base = m->data[place] + t->offset;
 	return o;
 }
 

@@ -11,6 +11,7 @@
 #define MAX_TENSORS 16
 #define MAX_STEPS 8
 #define UNUSED 0xffffffffu
+#define HOST 0xff
 
 /** struct net - a model under construction */
 struct net {
@@ -104,6 +105,15 @@ static void *net_finish(struct net *n, size_t *bytes)
 	return data;
 }
 
+static void dense_strides(struct keel_model_tensor *t)
+{
+	uint32_t stride = t->type == KEEL_VALUE_S64 ? 8 : 4;
+	unsigned int i;
+
+	for (i = t->rank; i--; stride *= t->dims[i])
+		t->strides[i] = stride;
+}
+
 static uint32_t tensor(struct net *n, const char *text, uint8_t type, uint8_t slot, unsigned int rank,
 		       const uint32_t *dims)
 {
@@ -117,6 +127,8 @@ static uint32_t tensor(struct net *n, const char *text, uint8_t type, uint8_t sl
 	t->scale = 1;
 	for (i = 0; i < rank; i++)
 		t->dims[i] = dims[i];
+	if (slot == HOST)
+		dense_strides(t);
 	return n->m.nr_tensors++;
 }
 
@@ -254,10 +266,10 @@ static struct keel_host_view view(uint32_t t, int64_t s1, int64_t s2)
 static void host_after(struct net *n, uint32_t npu_y, const uint32_t *dims)
 {
 	static const uint32_t row[] = { 1, 1, 2 };
-	uint32_t y = tensor(n, "y", KEEL_VALUE_F32, 0xff, 3, dims);
-	uint32_t sum = tensor(n, "sum", KEEL_VALUE_F32, 0xff, 3, row);
-	uint32_t best = tensor(n, "best", KEEL_VALUE_S64, 0xff, 2, row + 1);
-	uint32_t power = tensor(n, "power", KEEL_VALUE_F32, 0xff, 3, dims);
+	uint32_t y = tensor(n, "y", KEEL_VALUE_F32, HOST, 3, dims);
+	uint32_t sum = tensor(n, "sum", KEEL_VALUE_F32, HOST, 3, row);
+	uint32_t best = tensor(n, "best", KEEL_VALUE_S64, HOST, 2, row + 1);
+	uint32_t power = tensor(n, "power", KEEL_VALUE_F32, HOST, 3, dims);
 	struct keel_host_step *s;
 
 	s = step(n, KEEL_HOST_MOVE, 0, dims);
@@ -283,9 +295,9 @@ void *nets_host(size_t *bytes)
 {
 	static const uint32_t dims[] = { 1, 4, 2 }, one[] = { 1 };
 	struct net *n = net_new();
-	uint32_t x = tensor(n, "x", KEEL_VALUE_F32, 0xff, 3, dims);
-	uint32_t two = tensor(n, "two", KEEL_VALUE_F32, 0xff, 1, one);
-	uint32_t doubled = tensor(n, "double", KEEL_VALUE_F32, 0xff, 3, dims);
+	uint32_t x = tensor(n, "x", KEEL_VALUE_F32, HOST, 3, dims);
+	uint32_t two = tensor(n, "two", KEEL_VALUE_F32, HOST, 1, one);
+	uint32_t doubled = tensor(n, "double", KEEL_VALUE_F32, HOST, 3, dims);
 	uint32_t npu_x = tensor(n, "npu_x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 3, dims);
 	uint32_t npu_y = tensor(n, "npu_y", KEEL_VALUE_S8, KEEL_SLOT_OUTPUT, 3, dims);
 	struct keel_host_step *s;
