@@ -77,17 +77,25 @@ struct keel_tensor *keel_build_constant(struct keel_builder *b, const char *name
 	return t ? t : no_memory(b);
 }
 
-static char *part_name(const struct keel_builder *b, enum keel_op op, char name[256])
+/* Unlike the name of any value of the file, which the value itself may still want. */
+static char *part_name(const struct keel_builder *b, const char *part, char name[256])
 {
-	snprintf(name, 256, "%s:%s", b->prefix ? b->prefix : "", keel_op_name(op));
+	snprintf(name, 256, "%s:%s", b->prefix ? b->prefix : "", part);
 	return name;
+}
+
+struct keel_tensor *keel_build_made(struct keel_builder *b, const struct keel_shape *s)
+{
+	char name[256];
+
+	return keel_build_constant(b, part_name(b, "Constant", name), s);
 }
 
 static struct keel_tensor *fold(struct keel_builder *b, const struct keel_node *spec,
 				const struct keel_shape *s)
 {
 	char name[256];
-	struct keel_tensor *t = keel_build_constant(b, part_name(b, spec->op, name), s);
+	struct keel_tensor *t = keel_build_constant(b, part_name(b, keel_op_name(spec->op), name), s);
 	unsigned int i;
 
 	if (!t)
@@ -161,7 +169,7 @@ static struct keel_tensor *emit(struct keel_builder *b, const struct keel_node *
 					       "the result has shape %s: a tensor without elements "
 					       "cannot be computed",
 					       keel_shape_text(name, s->rank, s->dims));
-	t = keel_graph_tensor(b->g, part_name(b, spec->op, name), s->type, s->rank, s->dims);
+	t = keel_graph_tensor(b->g, part_name(b, keel_op_name(spec->op), name), s->type, s->rank, s->dims);
 	if (!t)
 		return no_memory(b);
 	return add_node(b, spec, 1, &t) ? t : NULL;
@@ -353,7 +361,7 @@ struct keel_tensor *keel_build_slice(struct keel_builder *b, struct keel_tensor 
 struct keel_tensor *keel_build_scalar(struct keel_builder *b, enum keel_dtype type, double value)
 {
 	struct keel_shape s = { .type = type };
-	struct keel_tensor *t = keel_build_constant(b, b->prefix, &s);
+	struct keel_tensor *t = keel_build_made(b, &s);
 
 	if (t)
 		keel_value_set_float(t, 0, value);

@@ -57,6 +57,9 @@ bool keel_build_marked(const struct keel_builder *b, const struct keel_tensor *t
 struct keel_tensor *keel_build_constant(struct keel_builder *b, const char *name,
 					const struct keel_shape *shape);
 
+/** keel_build_made() - the same, named after the node that is being brought in */
+struct keel_tensor *keel_build_made(struct keel_builder *b, const struct keel_shape *shape);
+
 /**
  * keel_build() - add a node with one output, or fold it
  * @spec: operator, inputs and attributes, usually on the stack; copied

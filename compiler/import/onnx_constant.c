@@ -11,7 +11,7 @@ static struct keel_tensor *list_of_ints(struct keel_builder *b, unsigned int ran
 					const int64_t *values, size_t nr)
 {
 	struct keel_shape s = { .type = KEEL_I64, .rank = rank, .dims = { (int64_t)nr } };
-	struct keel_tensor *t = keel_build_constant(b, b->prefix, &s);
+	struct keel_tensor *t = keel_build_made(b, &s);
 	size_t i;
 
 	for (i = 0; t && i < nr; i++)
@@ -23,7 +23,7 @@ static struct keel_tensor *list_of_floats(struct keel_builder *b, unsigned int r
 					  const float *values, size_t nr)
 {
 	struct keel_shape s = { .type = KEEL_F32, .rank = rank, .dims = { (int64_t)nr } };
-	struct keel_tensor *t = keel_build_constant(b, b->prefix, &s);
+	struct keel_tensor *t = keel_build_made(b, &s);
 	size_t i;
 
 	for (i = 0; t && i < nr; i++)
@@ -61,7 +61,7 @@ void keel_onnx_constant_of_shape(struct keel_onnx_call *c)
 		return;
 	nr = keel_onnx_input_ints(c, 0, dims, KEEL_MAX_RANK);
 	if (value && value->t)
-		v = keel_onnx_value(c->b, value->t, c->b->prefix);
+		v = keel_onnx_value(c->b, value->t, "value");
 	if (v && keel_tensor_count(v) != 1)
 		keel_build_fail(c->b, -EINVAL, "value has %lld elements instead of one",
 				(long long)keel_tensor_count(v));
@@ -71,7 +71,7 @@ void keel_onnx_constant_of_shape(struct keel_onnx_call *c)
 	for (i = 0; i < nr; i++)
 		s.dims[i] = dims[i];
 	s.type = v ? v->type : KEEL_F32;
-	t = keel_build_constant(c->b, c->b->prefix, &s);
+	t = keel_build_made(c->b, &s);
 	count = t ? keel_tensor_count(t) : 0;
 	for (i = 0; i < count && v; i++)
 		keel_value_set_float(t, i, keel_value_float(v, 0));
@@ -141,7 +141,7 @@ void keel_onnx_range(struct keel_onnx_call *c)
 	}
 	s.type = start->type;
 	s.dims[0] = count > 0 ? (int64_t)count : 0;
-	t = keel_build_constant(c->b, c->b->prefix, &s);
+	t = keel_build_made(c->b, &s);
 	for (i = 0; t && i < s.dims[0]; i++)
 		keel_value_set_float(t, i, keel_value_float(start, 0) +
 					   i * keel_value_float(delta, 0));

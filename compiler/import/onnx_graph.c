@@ -143,9 +143,9 @@ static struct keel_tensor *copy_of(struct keel_builder *b, struct keel_tensor *t
 	return keel_build(b, &spec, &want);
 }
 
-static bool is_end(const struct keel_graph *g, const struct keel_tensor *t)
+static bool is_end(const struct keel_graph *g, const struct keel_tensor *t, const char *name)
 {
-	return t->data || keel_tensor_is_input(g, t) || keel_tensor_is_output(g, t);
+	return (t->data && strcmp(t->name, name)) || keel_tensor_is_input(g, t) || keel_tensor_is_output(g, t);
 }
 
 static void import_output(struct keel_onnx *o, const Onnx__ValueInfoProto *info)
@@ -159,7 +159,7 @@ static void import_output(struct keel_onnx *o, const Onnx__ValueInfoProto *info)
 		return;
 	}
 	o->b.node = o->b.prefix = name;
-	if (is_end(o->b.g, t))
+	if (is_end(o->b.g, t, name))
 		t = copy_of(&o->b, t);
 	if (o->b.err)
 		return;

@@ -157,7 +157,7 @@ static struct keel_tensor *keep_all(struct keel_builder *b, const struct keel_te
 	int64_t i, count;
 
 	s.type = KEEL_BOOL;
-	mask = keel_build_constant(b, b->prefix, &s);
+	mask = keel_build_made(b, &s);
 	count = mask ? keel_tensor_count(mask) : 0;
 	for (i = 0; i < count; i++)
 		keel_value_set_int(mask, i, 1);

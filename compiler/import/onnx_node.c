@@ -58,7 +58,7 @@ static void name_output(struct keel_onnx_call *c, unsigned int i, unsigned int f
 	unsigned int k;
 	char *name;
 
-	if (t->id < first_id)
+	if (t->id < first_id || !strcmp(t->name, c->node->output[i]))
 		return;
 	for (k = 0; k < i; k++)
 		if (c->out[k] == t)
@@ -108,8 +108,8 @@ static const struct keel_onnx_op *find_row(struct keel_onnx_call *c)
 	if (c->opset < row->first || c->opset > row->last)
 		return keel_build_fail(c->b, -EOPNOTSUPP,
 				       "operator %s is supported in opsets %d to %d and this model "
-				       "has opset %d; convert the model to opset 13", op, row->first,
-				       row->last, c->opset);
+				       "has opset %d; convert the model to one of those", op,
+				       row->first, row->last, c->opset);
 	return row;
 }
 

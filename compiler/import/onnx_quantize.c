@@ -20,7 +20,7 @@ static struct keel_tensor *zeros_like(struct keel_builder *b, const struct keel_
 		return NULL;
 	s = keel_shape_of(scale);
 	s.type = type;
-	return keel_build_constant(b, b->prefix, &s);
+	return keel_build_made(b, &s);
 }
 
 static struct keel_tensor *convert(struct keel_builder *b, enum keel_op op,

@@ -272,7 +272,7 @@ static struct keel_tensor *positive_indices(struct keel_builder *b, const struct
 	struct keel_tensor *p;
 
 	s.type = KEEL_I64;
-	p = keel_build_constant(b, b->prefix, &s);
+	p = keel_build_made(b, &s);
 	for (i = 0; p && i < count; i++) {
 		int64_t v = keel_value_int(t, i);
 

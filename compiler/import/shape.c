@@ -45,7 +45,11 @@ int64_t keel_shape_count(const struct keel_shape *s, struct keel_error *e)
 	char text[96];
 
 	for (i = 0; i < s->rank; i++)
-		if (s->dims[i] < 0 || __builtin_mul_overflow(count, s->dims[i], &count) ||
+		if (s->dims[i] < 0)
+			return keel_error_set(e, -EINVAL, "a tensor of shape %s has a negative extent",
+					      keel_shape_text(text, s->rank, s->dims));
+	for (i = 0; i < s->rank; i++)
+		if (__builtin_mul_overflow(count, s->dims[i], &count) ||
 		    count > KEEL_MAX_ELEMENTS)
 			return keel_error_set(e, -EINVAL,
 					      "a tensor of shape %s has more than %lld elements, the "
