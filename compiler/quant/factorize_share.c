@@ -148,15 +148,6 @@ static void anchor_group(struct keel_factorize_plan *plan, unsigned int group)
 		scale_group(plan, group, fmax(v.before / v.after, v.slack));
 }
 
-static void floor_at_slack(struct keel_factorize_private *p)
-{
-	uint32_t v;
-
-	for (v = 0; v < p->labels.nr_vars; v++)
-		if (p->scale[v] > 0)
-			p->scale[v] = fmax(p->scale[v], p->slack[v]);
-}
-
 static void share_group(struct keel_factorize_plan *plan, unsigned int group)
 {
 	bool shared = group_size(plan, group) > 1;
@@ -184,6 +175,5 @@ int keel_factorize_share(struct keel_factorize_plan *plan)
 	for (i = 0; i < plan->nr_layers; i++)
 		if (plan->priv->raw[i].group == i)
 			share_group(plan, i);
-	floor_at_slack(plan->priv);
 	return 0;
 }
