@@ -275,6 +275,25 @@ START_TEST(npy_samples)
 }
 END_TEST
 
+/* 1x1x2x3 could be a picture of 2x1 in colour, but it is the network's own shape. */
+START_TEST(npy_like_input)
+{
+	const char *paths[] = {data_fixture_path("a.npy")};
+	struct keel_dataset_options o = options(1, paths);
+	struct keel_dataset *ds;
+	float out[6];
+	int i;
+
+	o.dims[3] = 3;
+	write_npy("a.npy", "|u1", "1, 1, 2, 3", "\1\2\3\4\5\6", 6);
+	ck_done(keel_dataset_open(&o, &ds, e));
+	ck_done(keel_dataset_get(ds, 0, out, e));
+	for (i = 0; i < 6; i++)
+		ck_assert_float_eq(out[i], i + 1);
+	keel_dataset_close(ds);
+}
+END_TEST
+
 START_TEST(npy_misfit)
 {
 	write_npy("a.npy", "|i1", "3, 2", "123456", 6);
@@ -433,6 +452,24 @@ START_TEST(labels_ambiguous)
 	ck_done(keel_dataset_labels(ds, data_fixture_path("labels"), 2, e));
 	ck_assert_int_eq(keel_dataset_label(ds, 0), 0);
 	ck_assert_int_eq(keel_dataset_label(ds, 1), -1);
+	keel_dataset_close(ds);
+}
+END_TEST
+
+/* A whole name wins over the last part of another. */
+START_TEST(labels_whole_name)
+{
+	struct keel_dataset *ds;
+
+	write_picture("d/a/c.pgm", 1);
+	write_picture("d/c.pgm", 2);
+	write_picture("d/x/c.pgm", 3);
+	data_fixture_text("labels", "c.pgm,dog\n");
+	ds = open_folder("d", NULL, true);
+	ck_done(keel_dataset_labels(ds, data_fixture_path("labels"), 2, e));
+	ck_assert_int_eq(keel_dataset_label(ds, 0), -1);
+	ck_assert_int_eq(keel_dataset_label(ds, 1), 1);
+	ck_assert_int_eq(keel_dataset_label(ds, 2), -1);
 	keel_dataset_close(ds);
 }
 END_TEST
@@ -666,6 +703,7 @@ int main(void)
 	tcase_add_test(tc, get_refused);
 	tcase_add_test(tc, no_picture_input);
 	LOOP(tc, npy_samples, tensors);
+	tcase_add_test(tc, npy_like_input);
 	tcase_add_test(tc, npy_misfit);
 	LOOP(tc, selection, selections);
 	tcase_add_test(tc, selection_refused);
@@ -673,6 +711,7 @@ int main(void)
 	LOOP(tc, labels, label_files);
 	LOOP(tc, labels_refused, bad_labels);
 	tcase_add_test(tc, labels_ambiguous);
+	tcase_add_test(tc, labels_whole_name);
 	tcase_add_test(tc, labels_of_folders);
 	tcase_add_loop_test(tc, idx_pair, 0, 2);
 	tcase_add_test(tc, idx_pair_misfit);

@@ -428,6 +428,19 @@ START_TEST(jpeg_truncated)
 }
 END_TEST
 
+/* What a damaged disk leaves: a part of the data, and then the end marker. */
+START_TEST(jpeg_hole)
+{
+	struct jpeg_made m = rgb_jpeg;
+	struct keel_image img;
+
+	smooth_jpeg(&m);
+	memcpy(file.data + file.size - 100, file.data + file.size - 2, 2);
+	ck_refused(keel_image_decode(file.data, file.size - 98, "x.jpg", 0, &img, e), -EBADMSG,
+		   "premature end");
+}
+END_TEST
+
 START_TEST(jpeg_too_wide)
 {
 	static uint8_t pixels[KEEL_IMAGE_MAX_SIDE + 1];
@@ -572,6 +585,7 @@ int main(void)
 	tcase_add_loop_test(tc, jpeg_orientation, 0, 16);
 	tcase_add_test(tc, jpeg_bad_orientation);
 	tcase_add_loop_test(tc, jpeg_truncated, 0, 2);
+	tcase_add_test(tc, jpeg_hole);
 	tcase_add_test(tc, jpeg_too_wide);
 	LOOP(tc, pnm_read, pnm_good);
 	LOOP(tc, pnm_refused, pnm_bad);
