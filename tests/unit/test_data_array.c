@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "data/array.h"
@@ -512,6 +513,9 @@ START_TEST(blob_limits)
 	keel_blob_free(&b);
 	ck_refused(keel_blob_read(data_fixture_path("a"), 4, &b, e), -EFBIG, "has 5 bytes");
 	ck_refused(keel_blob_read(data_fixture_path("."), 4, &b, e), -EISDIR, "directory");
+	/* opening a FIFO must not wait for a writer */
+	ck_assert_int_eq(mkfifo(data_fixture_path("fifo"), 0600), 0);
+	ck_refused(keel_blob_read(data_fixture_path("fifo"), 4, &b, e), -EINVAL, "no regular file");
 	ck_refused(keel_blob_read("/dev/null", 4, &b, e), -EINVAL, "no regular file");
 }
 END_TEST
