@@ -29,10 +29,14 @@ $(O)/libkeel.pc: userlib/libkeel.pc.in
 
 LIBKEEL_MAN := $(wildcard docs/man/*.3)
 
-.PHONY: libkeel check-manuals install-libkeel
+.PHONY: libkeel check-libkeel install-libkeel
 libkeel: $(O)/libkeel.so $(O)/libkeel.a $(O)/libkeel.pc
-check-manuals:
+check-libkeel: libkeel
 	CC="$(CC)" userlib/check-manuals userlib/keel.h $(LIBKEEL_MAN)
+	rm -rf $(O)/installed
+	$(MAKE) --no-print-directory install-libkeel DESTDIR=$(abspath $(O)/installed)
+	CC="$(CC)" userlib/check-install $(abspath $(O)/installed) \
+		$(abspath $(O)/installed)$(LIBDIR)/pkgconfig
 
 # A page is also found under the other names in its NAME section.
 install-libkeel: libkeel
