@@ -75,12 +75,25 @@ static int check_checksum(const struct keel_model_header *h, struct keel_error *
 	return 0;
 }
 
+static int gap_is_zero(const struct keel_model_header *h, uint64_t at, uint64_t end)
+{
+	const char *p = (const char *)h;
+
+	for (; at < end && at < h->bytes; at++)
+		if (p[at])
+			return 0;
+	return 1;
+}
+
 static int check_sections(const struct keel_model_header *h, struct keel_error *e)
 {
 	const struct keel_model_entry *entry = (const void *)(h + 1);
 	uint64_t at = KEEL_MODEL_FIRST, end = at;
 	unsigned int i;
 
+	if (!gap_is_zero(h, sizeof(*h) + KEEL_SECTION_COUNT * sizeof(*entry), at))
+		return keel_error_set(e, -EINVAL,
+				      "the model has bytes behind its section table that are not zero");
 	for (i = 0; i < KEEL_SECTION_COUNT; i++) {
 		const struct keel_model_section_desc *d = &keel_model_sections[i];
 
@@ -96,6 +109,10 @@ static int check_sections(const struct keel_model_header *h, struct keel_error *
 		at = keel_model_align(end);
 		if (i + 1 < KEEL_SECTION_COUNT && at > h->bytes)
 			return keel_error_set(e, -EINVAL, "the model ends behind section %s", d->name);
+		if (!gap_is_zero(h, end, at))
+			return keel_error_set(e, -EINVAL,
+					      "the model has bytes behind section %s that are not zero",
+					      d->name);
 	}
 	if (end != h->bytes)
 		return keel_error_set(e, -EINVAL, "the model has bytes behind its last section");

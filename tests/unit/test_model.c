@@ -182,6 +182,8 @@ SPOIL(trailing, f->entry[KEEL_SECTION_LABELS].bytes--)
 SPOIL(no_end, f->data[f->bytes - 1] = 'x')
 SPOIL(early_end, f->data[f->entry[KEEL_SECTION_LABELS].offset] = '\0')
 SPOIL(strings_end, f->data[f->entry[KEEL_SECTION_STRINGS].offset + 20] = 'x')
+SPOIL(gap, f->data[f->entry[KEEL_SECTION_INPUTS].offset + 5] = 1)
+SPOIL(table_gap, f->data[KEEL_MODEL_FIRST - 1] = 1)
 
 /* The target's section gets empty and everything behind it moves up: all else stays sound. */
 static void no_target(struct file *f)
@@ -221,6 +223,8 @@ static const struct byte_defect byte_defects[] = {
 	{ "no end of a text", "section labels doesn't end", no_end, 1 },
 	{ "text ends early", "section labels doesn't end", early_end, 1 },
 	{ "no end of the strings", "section strings doesn't end", strings_end, 1 },
+	{ "gap", "behind section inputs that are not zero", gap, 1 },
+	{ "gap behind the table", "behind its section table", table_gap, 1 },
 	{ "no target", "section target is not one target", no_target, 1 },
 };
 
