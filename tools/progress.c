@@ -33,6 +33,7 @@ void keel_progress_begin(struct keel_progress *p, const char *label, size_t tota
 	p->total = total;
 	atomic_init(&p->done, 0);
 	p->shown = !quiet && is_terminal();
+	p->drawn = false;
 	p->start = now();
 	p->next = p->start + FIRST_AFTER;
 	pthread_mutex_init(&p->lock, NULL);
@@ -112,14 +113,14 @@ void keel_progress_add(struct keel_progress *p, size_t n)
 	if (t >= p->next) {
 		draw(p, t);
 		p->next = t + EVERY;
+		p->drawn = true;
 	}
 	pthread_mutex_unlock(&p->lock);
 }
 
 void keel_progress_end(struct keel_progress *p)
 {
-	/* Nothing was drawn when the first moment to draw is still ahead */
-	if (p->shown && p->next != p->start + FIRST_AFTER)
+	if (p->drawn)
 		fputs("\r\033[K", stderr);
 	pthread_mutex_destroy(&p->lock);
 }

@@ -12,6 +12,7 @@
  * @total: steps in all; 0 when unknown
  * @done: steps done
  * @shown: it is drawn: a terminal, and not quiet
+ * @drawn: it was, so it has to be taken away; protected by @lock
  * @start: when it began, in seconds of the monotonic clock
  * @next: when it is drawn next; protected by @lock
  * @lock: one thread draws
@@ -20,7 +21,7 @@ struct keel_progress {
 	const char *label;
 	size_t total;
 	atomic_size_t done;
-	bool shown;
+	bool shown, drawn;
 	double start, next;
 	pthread_mutex_t lock;
 };
