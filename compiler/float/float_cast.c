@@ -45,10 +45,10 @@ static int64_t whole(float x, enum keel_dtype type)
 	return narrow((int64_t)x, type);
 }
 
-static int same_size(struct keel_float_plan *p, struct keel_float_step *s, struct keel_error *e)
+static int same_shape(struct keel_float_plan *p, struct keel_float_step *s, struct keel_error *e)
 {
-	if (keel_tensor_count(s->in[0].t) != keel_tensor_count(s->out.t))
-		return keel_float_refuse(s, e, "its input and output differ in size");
+	if (!keel_float_same_shape(s->in[0].t, s->out.t))
+		return keel_float_refuse(s, e, "its input and output differ in shape");
 	return 0;
 }
 
@@ -77,7 +77,7 @@ static int cast_run(const struct keel_float_step *s, const struct keel_float_cal
 const struct keel_float_kernel keel_float_cast = {
 	.rule = KEEL_RULE_DENSE,
 	.ints = true,
-	.prepare = same_size,
+	.prepare = same_shape,
 	.run = cast_run,
 };
 
@@ -102,7 +102,7 @@ static int affine_check(struct keel_float_step *s, struct keel_error *e)
 	if (per_axis(s) && (axis < 0 || axis >= (int)x->rank ||
 			    keel_tensor_count(scale) != x->dims[axis]))
 		return keel_float_refuse(s, e, "it needs one scale, or one per index of its axis");
-	return same_size(NULL, s, e);
+	return same_shape(NULL, s, e);
 }
 
 static void affine_split(const struct keel_float_step *s, size_t *outer, size_t *extent,

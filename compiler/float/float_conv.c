@@ -36,17 +36,46 @@ static int weights_check(const struct keel_float_step *s, int64_t first, int64_t
 	return 0;
 }
 
+/* oneDNN computes with int; within these bounds nothing can overflow there. */
+#define MAX_WINDOW (1 << 20)
+
+static bool in_range(int x, int low)
+{
+	return x >= low && x <= MAX_WINDOW;
+}
+
 static int window_check(const struct keel_float_step *s, struct keel_error *e)
 {
 	const struct keel_window *w = &s->node->window;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		if (w->kernel[i] != s->in[1].t->dims[2 + i] || w->stride[i] < 1 ||
-		    w->dilation[i] < 1 || w->pad[i] < 0 || w->pad[2 + i] < 0)
-			return keel_float_refuse(s, e, "its window does not fit its weights, or "
-						       "has a stride or dilation below 1 or "
-						       "negative padding");
+		if (w->kernel[i] != s->in[1].t->dims[2 + i] || !in_range(w->kernel[i], 1) ||
+		    !in_range(w->stride[i], 1) || !in_range(w->dilation[i], 1) ||
+		    !in_range(w->pad[i], 0) || !in_range(w->pad[2 + i], 0) ||
+		    !in_range(w->output_pad[i], 0))
+			return keel_float_refuse(s, e,
+						 "its window does not fit its weights, or has a "
+						 "stride or dilation below 1, negative padding, or "
+						 "a number above 2^20");
+	return 0;
+}
+
+/* Convolutions lead from @wide to @narrow, transposed ones back. */
+static int size_check(const struct keel_float_step *s, const struct conv *c, const int64_t *wide,
+		      const int64_t *narrow, bool exact, struct keel_error *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		int64_t range = (c->kernel[i] - 1) * (c->dilation[i] + 1) + 1;
+		int64_t rest = wide[2 + i] + c->begin[i] + c->end[i] - range;
+
+		if (rest < 0 || rest / c->stride[i] + 1 != narrow[2 + i] ||
+		    (exact && rest % c->stride[i]))
+			return keel_float_refuse(s, e, "its output has another size than its "
+						       "window gives");
+	}
 	return 0;
 }
 
@@ -160,6 +189,9 @@ static int conv_prepare(struct keel_float_plan *p, struct keel_float_step *s, st
 	if (err)
 		return err;
 	conv_fill(s, &c);
+	err = size_check(s, &c, s->in[0].t->dims, s->out.t->dims, false, e);
+	if (err)
+		return err;
 	return build(p, s, &c, c.groups > 1 ? dnnl_goihw : dnnl_oihw, e);
 }
 
@@ -177,15 +209,11 @@ static int conv_transpose_prepare(struct keel_float_plan *p, struct keel_float_s
 	if (err)
 		return err;
 	conv_fill(s, &c);
-	for (i = 0; i < 2; i++) {
-		int64_t full = (x[2 + i] - 1) * c.stride[i] +
-			       (c.kernel[i] - 1) * (c.dilation[i] + 1) + 1;
-
+	for (i = 0; i < 2; i++)
 		c.end[i] -= s->node->window.output_pad[i];
-		if (full - c.begin[i] - c.end[i] != y[2 + i])
-			return keel_float_refuse(s, e, "its output has another size than its "
-						       "window gives");
-	}
+	err = size_check(s, &c, y, x, true, e);
+	if (err)
+		return err;
 	return build(p, s, &c, c.groups > 1 ? dnnl_giohw : dnnl_iohw, e);
 }
 

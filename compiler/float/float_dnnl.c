@@ -51,8 +51,14 @@ int keel_float_dnnl_failed(const struct keel_float_step *s, dnnl_status_t status
 int keel_float_dnnl_md(const struct keel_float_step *s, dnnl_memory_desc_t *md, int rank,
 		       const int64_t *dims, dnnl_format_tag_t tag, struct keel_error *e)
 {
-	dnnl_status_t status = dnnl_memory_desc_init_by_tag(md, rank, dims, dnnl_f32, tag);
+	dnnl_status_t status;
+	int i;
 
+	/* oneDNN computes with int in places */
+	for (i = 0; i < rank; i++)
+		if (dims[i] > 1 << 30)
+			return keel_float_refuse(s, e, "an extent is above 2^30");
+	status = dnnl_memory_desc_init_by_tag(md, rank, dims, dnnl_f32, tag);
 	return status ? keel_float_dnnl_failed(s, status, e) : 0;
 }
 
@@ -114,7 +120,8 @@ int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, c
 	return 0;
 }
 
-static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to, const dnnl_memory_desc_t *to_md,
+static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to,
+			     const dnnl_memory_desc_t *to_md,
 			     const dnnl_memory_desc_t *from_md, const void *data)
 {
 	dnnl_primitive_desc_t pd = NULL;

@@ -16,7 +16,7 @@ static int norm_check(struct keel_float_step *s, unsigned int parameters, struct
 	const struct keel_tensor *x = s->in[0].t;
 	unsigned int i;
 
-	if (x->rank < 2 || keel_tensor_count(x) != keel_tensor_count(s->out.t))
+	if (x->rank < 2 || !keel_float_same_shape(x, s->out.t))
 		return keel_float_refuse(s, e, "it needs an input of rank 2 or more, and an "
 					       "output of the same shape");
 	for (i = 1; i <= parameters; i++)
@@ -80,11 +80,7 @@ const struct keel_float_kernel keel_float_batchnorm = {
 static int instance_norm_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 				 struct keel_error *e)
 {
-	int err = norm_check(s, 2, e);
-
-	if (!err && s->in[0].layout != s->out.layout)
-		return keel_float_refuse(s, e, "its input and output differ in layout");
-	return err;
+	return norm_check(s, 2, e);
 }
 
 /** struct plane - one channel of one picture: @nr values, @step apart */

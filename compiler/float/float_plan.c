@@ -236,12 +236,13 @@ static int check_kernel(const struct keel_node *n, struct keel_error *e)
 {
 	if (n->op == KEEL_OP_UNSUPPORTED)
 		return keel_error_set(e, -EOPNOTSUPP, "node '%s' (%s) is not supported: %s",
-				      n->name, n->onnx_op, n->reason ? n->reason : "unknown operator");
+				      n->name, n->onnx_op,
+				      n->reason ? n->reason : "unknown operator");
 	if ((unsigned int)n->op >= KEEL_OP_COUNT || !keel_float_kernels[n->op])
 		return keel_error_set(e, -EOPNOTSUPP,
-				      "node '%s' (%s) has no float execution: it is only understood "
-				      "on constants and shapes, and here its value depends on the "
-				      "input",
+				      "node '%s' (%s) has no float execution: it is only "
+				      "understood on constants and shapes, and here its value "
+				      "depends on the input",
 				      n->name, n->onnx_op);
 	if (n->nr_outputs != 1 || !n->outputs[0] || !n->nr_inputs || !n->inputs[0])
 		return keel_error_set(e, -EINVAL,

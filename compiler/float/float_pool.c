@@ -49,7 +49,8 @@ static int64_t positions(int64_t at, int64_t kernel, int64_t dilation, int64_t l
 	return end > begin ? end - begin : 0;
 }
 
-static struct span span_of(const struct keel_node *n, unsigned int axis, int64_t out, int64_t extent)
+static struct span span_of(const struct keel_node *n, unsigned int axis, int64_t out,
+			   int64_t extent)
 {
 	const struct keel_window *w = &n->window;
 	int64_t at = out * w->stride[axis] - w->pad[axis], first;

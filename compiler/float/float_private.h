@@ -158,6 +158,7 @@ struct keel_float_loop {
 };
 
 size_t keel_float_elem(const struct keel_tensor *t);
+bool keel_float_same_shape(const struct keel_tensor *a, const struct keel_tensor *b);
 /** keel_float_axis() - axis of the tensor at position @i of the memory order */
 unsigned int keel_float_axis(enum keel_float_layout layout, unsigned int i);
 /** keel_float_strides() - distance between neighbours per axis of the tensor, in elements */

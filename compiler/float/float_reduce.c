@@ -227,7 +227,7 @@ const struct keel_float_kernel keel_float_argmax = {
 static int softmax_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 			   struct keel_error *e)
 {
-	if (keel_tensor_count(s->in[0].t) != keel_tensor_count(s->out.t))
+	if (!keel_float_same_shape(s->in[0].t, s->out.t))
 		return keel_float_refuse(s, e, "its input and output differ in shape");
 	return axis_check(s, e);
 }

@@ -108,7 +108,7 @@ void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src
 static int unary_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 			 struct keel_error *e)
 {
-	if (keel_tensor_count(s->in[0].t) != keel_tensor_count(s->out.t) ||
+	if (!keel_float_same_shape(s->in[0].t, s->out.t) ||
 	    s->in[0].t->type != s->out.t->type)
 		return keel_float_refuse(s, e, "input and output differ in shape or type");
 	return 0;

@@ -9,6 +9,11 @@ size_t keel_float_elem(const struct keel_tensor *t)
 	return t->type == KEEL_F32 ? sizeof(float) : sizeof(int64_t);
 }
 
+bool keel_float_same_shape(const struct keel_tensor *a, const struct keel_tensor *b)
+{
+	return a->rank == b->rank && !memcmp(a->dims, b->dims, a->rank * sizeof(*a->dims));
+}
+
 unsigned int keel_float_axis(enum keel_float_layout layout, unsigned int i)
 {
 	static const unsigned char pixels[4] = { 0, 2, 3, 1 };

@@ -341,7 +341,7 @@ START_TEST(bad_windows_are_refused)
 				      rig_const(g, &r, DIMS(4, 4, 3, 3)) };
 
 	rig_node(g, KEEL_OP_CONV, 2, in, KEEL_F32, DIMS(1, 4, 1, 1))->window = windows[_i];
-	rig_refused(g, _i == 4 ? "do not fit together" : "window");
+	rig_refused(g, _i == 4 ? "another size" : "window");
 }
 END_TEST
 
