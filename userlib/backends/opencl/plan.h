@@ -11,7 +11,7 @@
  * fast kernels. Compiled by the host and by the kernels from the same text.
  *
  * The fast kernels split a command into tickets. Any work-group may run any
- * ticket; tickets of one command never write the same byte.
+ * ticket; where two tickets write the same byte, they write the same value.
  */
 
 /** enum keel_plan_kind - which fast path a command takes */
@@ -39,6 +39,19 @@ enum keel_plan_kind {
 #define KEEL_SLICE_BYTES 1024
 #define KEEL_ROW_STRIDE 1088
 #define KEEL_TILE_ROWS 16	/* room; a tier uses fewer */
+
+/** struct keel_tile - a tile of output pixels
+ * @out: offset of each pixel's first channel in the output slot
+ * @y: row of each pixel, before pooling
+ * @x: column
+ * @count: pixels that exist
+ * @rsv: keeps what follows at a multiple of 64
+ */
+struct keel_tile {
+	keel_u64 out[KEEL_TILE_ROWS];
+	keel_u32 y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
+	keel_u32 count, rsv[15];
+};
 
 /*
  * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
@@ -72,18 +85,20 @@ struct keel_panel_header {
 
 /** struct keel_plan_scale - keel_rescale() of a shifted value by its high half
  * @multiplier: m
- * @rounding: added to the product; holds the rounding term and the zero point's share
+ * @rounding: added to the product
+ * @term: added too, with the value's sign: double rounding
  * @pre: left shift of the value
  * @post: right shift of the high half
  */
 struct keel_plan_scale {
 	keel_s64 multiplier;
 	keel_s64 rounding;
+	keel_s64 term;
 	keel_u32 pre;
 	keel_u32 post;
 };
 
-/** struct keel_plan_op - one command
+/** struct keel_plan_op - one command of the stream
  * @kind: enum keel_plan_kind
  * @tickets: how many
  * @after: all commands before this one must be complete
@@ -91,6 +106,7 @@ struct keel_plan_scale {
  * @elements: of the output, as keel_element() counts them
  * @packed: offset of the panels, or of other derived data
  * @chunk: elements, rows or runs in a ticket
+ * @residual: scale of a MAC command's residual, or of a SUM pool
  */
 struct keel_plan_op {
 	keel_u32 kind;
@@ -101,6 +117,7 @@ struct keel_plan_op {
 	keel_u64 packed;
 	keel_u32 chunk;
 	keel_u32 rsv;
+	struct keel_plan_scale residual;
 	union {
 		/* Pixels are counted over the whole output; a tile is @step of them. */
 		struct {
@@ -111,7 +128,7 @@ struct keel_plan_op {
 			keel_u32 panels, ticket_panels, ticket_columns;
 			keel_u32 group_panels;	/* of each convolution group */
 			keel_u32 panel_bytes;
-			keel_u32 group_bytes;
+			keel_u32 group_bytes;	/* panels of a convolution group */
 			keel_u32 depth;		/* dwords of a row */
 			keel_u32 slices;
 			keel_u32 channels;	/* input channels of a group */
@@ -124,6 +141,10 @@ struct keel_plan_op {
 			keel_u32 chunks;	/* in a ticket */
 			keel_u32 width, height;
 		} depthwise;
+		/* Windows: @chunk pixels by @channels channels. */
+		struct {
+			keel_u32 columns, channels;
+		} pool;
 		/* Runs of consecutive bytes: @run each, @inner of them along a row. */
 		struct {
 			keel_u64 a_outer, a_inner, b_outer, b_inner, out_outer, out_inner;

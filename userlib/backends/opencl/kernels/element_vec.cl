@@ -264,12 +264,15 @@ static inline void keel_copy_element(global const struct keel_cmd_copy *m, struc
 	io.ofm[to] = io.ifm[from];
 }
 
-/* Element (for SOFTMAX pixel) @i of any command that has one. */
+/* Element (for SOFTMAX pixel, for WEIGHTS block) @i of any command that has one. */
 static inline void keel_element(global const union keel_command *c, struct keel_io io, ulong i)
 {
 	switch (c->h.opcode) {
 	case KEEL_CMD_COPY:
 		keel_copy_element(&c->copy, io, i);
+		break;
+	case KEEL_CMD_WEIGHTS:
+		keel_weights_element(&c->weights, io, i);
 		break;
 	case KEEL_CMD_CONV2D:
 	case KEEL_CMD_DEPTHWISE:

@@ -6,18 +6,6 @@
  * the zero point. All formulations of a convolution become one matrix product.
  */
 
-/** struct keel_tile - a tile of output pixels
- * @out: offset of each pixel's first channel in the output slot
- * @y: row of each pixel, before pooling
- * @x: column
- * @count: pixels that exist
- */
-struct keel_tile {
-	ulong out[KEEL_TILE_ROWS];
-	uint y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
-	uint count, rsv;
-};
-
 #define KEEL_SLICE_STRIDE (KEEL_ROWS * KEEL_ROW_STRIDE)
 
 /** struct keel_packer - where the next element of a row goes

@@ -108,25 +108,40 @@ static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *
 	return keel_scale_lanes(v, s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4));
 }
 
-/* The same with one scale for all lanes. */
+/* +-@term by the sign of each value: the correction of the double-rounding form. */
+static inline keel_ints keel_scale_double(keel_ints v, keel_longs even, keel_longs odd,
+					  keel_longs round_even, keel_longs round_odd,
+					  keel_ints shift, long term)
+{
+	keel_longs o = __builtin_astype(v, keel_longs) >> 63, e = __builtin_astype(v, keel_longs) << 32 >> 63;
+
+	return keel_scale_lanes(v, even, odd, round_even + ((term ^ e) - e), round_odd + ((term ^ o) - o),
+				shift);
+}
+
+/** struct keel_uniform - one scale for all lanes, see struct keel_plan_scale */
 struct keel_uniform {
 	keel_longs multiplier, rounding;
 	keel_ints shift;
 	int pre;
+	long term;
 };
 
 static inline struct keel_uniform keel_uniform(global const struct keel_plan_scale *s)
 {
 	struct keel_uniform u = { (keel_longs)s->multiplier, (keel_longs)s->rounding,
-				  (keel_ints)(int)s->post, (int)s->pre };
+				  (keel_ints)(int)s->post, (int)s->pre, s->term };
 
 	return u;
 }
 
 static inline keel_ints keel_scale_uniform(keel_ints v, struct keel_uniform u)
 {
-	return keel_scale_lanes(v << u.pre, u.multiplier, u.multiplier, u.rounding, u.rounding,
-				u.shift);
+	v <<= u.pre;
+	if (u.term)
+		return keel_scale_double(v, u.multiplier, u.multiplier, u.rounding, u.rounding,
+					 u.shift, u.term);
+	return keel_scale_lanes(v, u.multiplier, u.multiplier, u.rounding, u.rounding, u.shift);
 }
 
 /* Four vectors to bytes, saturating, in the order of the lane records. */
@@ -204,4 +219,15 @@ static inline void keel_look_up(global char *p, uint n, global const char *table
 {
 	for (uint i = 0; i < n; i++)
 		p[i] = table[p[i] + 128];
+}
+
+/* The same for the first @n bytes of a vector. */
+static inline keel_bytes keel_look_up_bytes(keel_bytes v, uint n, global const char *table)
+{
+	char part[4 * VL];
+
+	*(keel_bytes_at *)part = v;
+	for (uint i = 0; i < n; i++)
+		part[i] = table[part[i] + 128];
+	return *(keel_bytes_at *)part;
 }

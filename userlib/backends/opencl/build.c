@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache.h"
+#include "opencl.h"
+
+/* Building the kernels, from the cache where a binary of the same text for the same device lies. */
+
+#define LOG_BYTES 300
+
+static const char *define_of(const struct keel_cl_device *d, enum keel_cl_program_kind kind)
+{
+	return kind == KEEL_CL_FAST ? d->tier->define : "KEEL_PORTABLE";
+}
+
+static void cache_key(const struct keel_cl_device *d, enum keel_cl_program_kind kind,
+		      struct keel_cl_key *key)
+{
+	size_t bytes;
+	const char *text = keel_cl_source(kind, &bytes);
+
+	keel_cl_key_init(key, d->info.name, d->info.driver, define_of(d, kind), text, bytes);
+}
+
+/* The first lines of the compiler's complaint, as one. */
+static void build_log(struct keel_cl_device *d, cl_program p, char *text)
+{
+	size_t bytes = 0;
+	char *log;
+
+	text[0] = '\0';
+	clGetProgramBuildInfo(p, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
+	log = calloc(1, bytes + 1);
+	if (log && !clGetProgramBuildInfo(p, d->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL))
+		snprintf(text, LOG_BYTES, "%s", log);
+	free(log);
+}
+
+static int build(struct keel_cl_device *d, cl_program p, const char *options, struct keel_error *e)
+{
+	char log[LOG_BYTES];
+	cl_int err = clBuildProgram(p, 1, &d->id, options, NULL, NULL);
+
+	if (!err)
+		return 0;
+	build_log(d, p, log);
+	return keel_error_set(e, keel_cl_errno(err), "the OpenCL compiler of '%.60s' failed: %s (%d): %s",
+			      d->info.name, keel_cl_strerror(err), err, log);
+}
+
+static int from_source(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
+		       struct keel_error *e)
+{
+	size_t bytes;
+	const char *text = keel_cl_source(kind, &bytes);
+	char options[96];
+	cl_int err;
+	int r;
+
+	snprintf(options, sizeof(options), "-cl-std=CL1.2 -D%s", define_of(d, kind));
+	*program = clCreateProgramWithSource(d->context, 1, &text, &bytes, &err);
+	if (!*program)
+		return keel_error_set(e, keel_cl_errno(err), "no OpenCL program: %s (%d)",
+				      keel_cl_strerror(err), err);
+	r = build(d, *program, options, e);
+	if (r)
+		clReleaseProgram(*program);
+	return r;
+}
+
+static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program)
+{
+	struct keel_cl_key key;
+	struct keel_error ignored;
+	unsigned char *data;
+	cl_int err, status;
+	size_t bytes;
+
+	cache_key(d, kind, &key);
+	if (keel_cl_cache_load(d->cache, &key, &data, &bytes) || !bytes)
+		return false;
+	*program = clCreateProgramWithBinary(d->context, 1, &d->id, &bytes,
+					     (const unsigned char **)&data, &status, &err);
+	free(data);
+	if (!*program)
+		return false;
+	if (!err && !status && !build(d, *program, "", &ignored))
+		return true;
+	clReleaseProgram(*program);
+	return false;
+}
+
+static int get_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, struct keel_error *e)
+{
+	uint64_t began = keel_now_ns();
+	bool cached = from_cache(d, kind, &d->programs[kind]);
+	int r = cached ? 0 : from_source(d, kind, &d->programs[kind], e);
+
+	keel_counter_add(d->counters, KEEL_COUNTER_BUILD_NS, keel_now_ns() - began);
+	keel_counter_add(d->counters, cached ? KEEL_COUNTER_BUILD_CACHE_HITS :
+					       KEEL_COUNTER_BUILD_CACHE_MISSES, 1);
+	d->cached[kind] = cached;
+	if (r)
+		d->programs[kind] = NULL;
+	return r;
+}
+
+int keel_cl_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
+		    struct keel_error *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&d->lock);
+	if (!d->programs[kind])
+		r = get_program(d, kind, e);
+	*program = d->programs[kind];
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+static void store(struct keel_cl_device *d, enum keel_cl_program_kind kind)
+{
+	struct keel_cl_key key;
+	unsigned char *data;
+	size_t bytes = 0;
+
+	if (clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes, NULL) ||
+	    !bytes)
+		return;
+	data = malloc(bytes);
+	if (data && !clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARIES, sizeof(data), &data, NULL)) {
+		cache_key(d, kind, &key);
+		keel_cl_cache_store(d->cache, &key, data, bytes);
+	}
+	free(data);
+}
+
+void keel_cl_store_program(struct keel_cl_device *d, enum keel_cl_program_kind kind)
+{
+	pthread_mutex_lock(&d->lock);
+	if (d->programs[kind] && !d->cached[kind]) {
+		store(d, kind);
+		d->cached[kind] = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+}

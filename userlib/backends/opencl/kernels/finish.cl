@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The epilogue of a MAC command for whatever the micro-kernels don't do in
+ * registers: partial sums, PReLU, double rounding, residual, table, pool, and
+ * scales that need the full 64 bits.
+ */
+
+/** struct keel_finish - accumulators on their way to levels
+ * @dump: accumulators, [row][nb][VL]
+ * @levels: room for the levels, [row][VL * nb]
+ * @panel: lane records
+ * @tile: the rows
+ * @nb: lane records of the panel
+ * @channel: first output channel
+ * @channels: output channels
+ */
+struct keel_finish {
+	global int *dump;
+	global char *levels;
+	global const uchar *panel;
+	global const struct keel_tile *tile;
+	uint nb, channel, channels;
+};
+
+/* Where channel @c of a panel lies among its lanes; the reverse of the lane records' order. */
+static inline uint keel_lane_of(uint c, uint nb)
+{
+	return c / 4 % nb * VL + c / (4 * nb) * 4 + c % 4;
+}
+
+static inline void keel_finish_psum(global const struct keel_cmd_mac *m, struct keel_io io,
+				    struct keel_finish f)
+{
+	global int *psum = (global int *)(io.psum + m->psum_offset);
+
+	for (uint r = 0; r < f.tile->count; r++) {
+		ulong at = keel_psum_index(m, f.tile->y[r], f.tile->x[r], f.channel);
+		global int *row = f.dump + r * f.nb * VL;
+
+		for (uint c = 0; c < f.channels; c++) {
+			uint lane = keel_lane_of(c, f.nb);
+
+			if (m->h.flags & KEEL_MAC_ACC_IN)
+				row[lane] = keel_add32(row[lane], psum[at + c]);
+			if (m->h.flags & KEEL_MAC_ACC_OUT)
+				psum[at + c] = row[lane];
+		}
+	}
+}
+
+/* The definition, channel by channel. */
+static inline void keel_finish_slow(global const struct keel_cmd_mac *m, struct keel_io io,
+				    struct keel_finish f)
+{
+	for (uint r = 0; r < f.tile->count; r++)
+		for (uint c = 0; c < f.channels; c++)
+			f.levels[r * f.nb * VL + c] = (char)keel_mac_finish(
+				m, io, f.dump[r * f.nb * VL + keel_lane_of(c, f.nb)],
+				f.tile->y[r], f.tile->x[r], f.channel + c);
+}
+
+/* Residual levels of row @r less their zero point, in the order of the lanes. */
+static inline void keel_finish_residual(global const struct keel_cmd_mac *m, struct keel_io io,
+					struct keel_finish f, uint r, keel_ints *out)
+{
+	global const char *from = keel_at(io.ifm2, &m->ifm2, f.tile->y[r], f.tile->x[r], f.channel);
+	keel_bytes_half v = 0;
+
+	if (f.channels == 2 * VL) {
+		v = KEEL_LOAD(keel_bytes_half_at, from);
+	} else if (f.nb == 1 && f.channels == VL) {
+		v.lo = KEEL_LOAD(keel_bytes_quarter_at, from);
+	} else {
+		char part[2 * VL];
+
+		for (uint c = 0; c < f.channels; c++)
+			part[c] = from[c];
+		v = *(keel_bytes_half_at *)part;
+	}
+	if (f.nb == 1) {
+		out[0] = __builtin_convertvector(v.lo, keel_ints) - (int)m->ifm2.zero_point;
+		return;
+	}
+#define KEEL_FIRST(i) ((i) / 4 * 8 + (i) % 4)
+#define KEEL_SECOND(i) ((i) / 4 * 8 + (i) % 4 + 4)
+	out[0] = __builtin_convertvector(__builtin_shufflevector(v, v, KEEL_IOTA(KEEL_FIRST)), keel_ints) -
+		 (int)m->ifm2.zero_point;
+	out[1] = __builtin_convertvector(__builtin_shufflevector(v, v, KEEL_IOTA(KEEL_SECOND)), keel_ints) -
+		 (int)m->ifm2.zero_point;
+#undef KEEL_FIRST
+#undef KEEL_SECOND
+}
+
+/* Scale accumulators by the record, choosing by sign for PReLU. */
+static inline keel_ints keel_finish_scale(global const uchar *record, keel_ints acc, uint flags)
+{
+	global const keel_longs *s = (global const keel_longs *)(record + 4 * VL);
+	global const keel_longs *n = (global const keel_longs *)(record + 4 * VL + KEEL_SCALE_BYTES(VL));
+	long term = flags & KEEL_DOUBLE_ROUND ? 1L << 30 : 0;
+	keel_ints v = keel_scale_double(acc, s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4),
+					term);
+
+	if (flags & KEEL_MAC_PRELU) {
+		keel_ints w = keel_scale_double(acc, n[0], n[1], n[2], n[3],
+						*(global const keel_ints *)(n + 4), term);
+
+		v = acc < 0 ? w : v;
+	}
+	return v;
+}
+
+static inline void keel_finish_row(global const struct keel_plan_op *op,
+				   global const struct keel_cmd_mac *m, struct keel_io io,
+				   struct keel_finish f, uint r, keel_ints *v)
+{
+	keel_ints residual[2];
+	uint flags = m->h.flags;
+
+	if (flags & KEEL_MAC_RESIDUAL)
+		keel_finish_residual(m, io, f, r, residual);
+	for (uint b = 0; b < f.nb; b++) {
+		v[b] = keel_finish_scale(f.panel + b * KEEL_RECORD_BYTES(VL),
+					 ((global const keel_ints *)f.dump)[r * f.nb + b], flags);
+		if (flags & KEEL_MAC_RESIDUAL)
+			v[b] += keel_scale_uniform(residual[b], keel_uniform(&op->residual));
+	}
+}
+
+static inline void keel_finish_lanes(global const struct keel_plan_op *op,
+				     global const struct keel_cmd_mac *m, struct keel_io io,
+				     struct keel_finish f)
+{
+	keel_bytes lo = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_LO(VL, f.nb));
+	keel_bytes hi = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_HI(VL, f.nb));
+	uint rows = 4 / f.nb;
+
+	for (uint r = 0; r < f.tile->count; r += rows) {
+		keel_ints v[4] = { 0, 0, 0, 0 };
+		keel_bytes out;
+
+		for (uint i = 0; i < rows && r + i < f.tile->count; i++)
+			keel_finish_row(op, m, io, f, r + i, v + i * f.nb);
+		out = keel_narrow(v[0], v[1], v[2], v[3]);
+		out = f.nb == 2 ? keel_part_pairs(out) : keel_part_quads(out);
+		KEEL_STORE(keel_bytes_at, f.levels + r * f.nb * VL, keel_clamp_bytes(out, lo, hi));
+	}
+	if (m->h.flags & KEEL_MAC_TABLE)
+		keel_look_up(f.levels, f.tile->count * f.nb * VL,
+			     (global const char *)io.table + m->table_offset);
+}
+
+/* Levels of one pooled pixel from those of its four, in place. */
+static inline void keel_finish_pool(global const struct keel_cmd_mac *m, global char *levels,
+				    uint stride, uint channels)
+{
+	for (uint c = 0; c < channels; c++) {
+		int a = levels[c], b = levels[c + stride], d = levels[c + 2 * stride],
+		    e = levels[c + 3 * stride], zp = m->ofm.zero_point;
+
+		if (m->h.flags & KEEL_MAC_POOL_MAX)
+			levels[c] = (char)max(max(a, b), max(d, e));
+		else
+			levels[c] = (char)keel_clamp(keel_average(a + b + d + e - 4 * zp, 4) + zp,
+						     -128, 127);
+	}
+}
+
+static inline void keel_finish_tile(global const struct keel_plan_op *op,
+				    global const struct keel_cmd_mac *m, struct keel_io io,
+				    struct keel_finish f, int slow)
+{
+	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1, c;
+
+	if (m->h.flags & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))
+		keel_finish_psum(m, io, f);
+	if (m->h.flags & KEEL_MAC_ACC_OUT)
+		return;
+	if (slow)
+		keel_finish_slow(m, io, f);
+	else
+		keel_finish_lanes(op, m, io, f);
+
+	for (uint r = 0; r < f.tile->count; r += step) {
+		global char *from = f.levels + r * f.nb * VL;
+		global char *to = (global char *)io.ofm + f.tile->out[r] + f.channel;
+
+		if (step == 4)
+			keel_finish_pool(m, from, f.nb * VL, f.channels);
+		for (c = 0; c + VL <= f.channels; c += VL)
+			KEEL_STORE(keel_bytes_quarter_at, to + c, KEEL_LOAD(keel_bytes_quarter_at, from + c));
+		for (; c < f.channels; c++)
+			to[c] = from[c];
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Tickets of matrix products: some tiles by some panels. */
+
+/** struct keel_worker - what a work-group keeps between tickets
+ * @tiles: scratch for the tiles packed together
+ * @dump: scratch for accumulators
+ * @levels: scratch for levels
+ * @pack: scratch for packed rows
+ * @op: command whose tile is packed; @first: its first tile; @group: of which group
+ */
+struct keel_worker {
+	global struct keel_tile *tiles;
+	global int *dump;
+	global char *levels;
+	global uchar *pack;
+	global const struct keel_plan_op *op;
+	uint first, group;
+};
+
+static inline void keel_gemm_pack(global const struct keel_plan_op *op,
+				  global const struct keel_cmd_mac *m, struct keel_io io,
+				  struct keel_worker *w, uint first, uint last, uint group)
+{
+	if (w->op == op && w->first == first && w->group == group)
+		return;
+	w->op = op;
+	w->first = first;
+	w->group = group;
+	for (uint t = first; t < last; t++)
+		keel_pack_tile(op, m, io, w->tiles + (t - first),
+			       w->pack + (ulong)(t - first) * op->gemm.slices * KEEL_SLICE_STRIDE, t,
+			       group);
+}
+
+/* All packed tiles by one panel. */
+static inline void keel_gemm_panel(global const struct keel_plan_op *op,
+				   global const struct keel_cmd_mac *m, struct keel_io io,
+				   struct keel_worker *w, global const uchar *panel, uint tiles,
+				   int single)
+{
+	uint nb = single ? 1 : 2;
+	global const struct keel_panel_header *h =
+		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
+	int dump = h->slow || (op->flags & KEEL_PLAN_DUMP);
+
+	for (uint t = 0; t < tiles; t++) {
+		struct keel_strip s = {
+			w->pack + (ulong)t * op->gemm.slices * KEEL_SLICE_STRIDE, panel, w->tiles + t,
+			(global char *)io.ofm + h->channel, dump ? w->dump : 0, op->gemm.depth,
+			h->channels
+		};
+		struct keel_finish f = { w->dump, w->levels, panel, w->tiles + t, nb, h->channel,
+					 h->channels };
+
+		keel_micro(s, single);
+		if (dump)
+			keel_finish_tile(op, m, io, f, h->slow);
+	}
+}
+
+static inline void keel_gemm_ticket(global const struct keel_plan_op *op,
+				    global const struct keel_cmd_mac *m, struct keel_io io,
+				    struct keel_worker *w, global const uchar *packed, uint ticket)
+{
+	uint column = ticket % op->gemm.ticket_columns, row = ticket / op->gemm.ticket_columns;
+	uint panel0 = column * op->gemm.ticket_panels;
+	uint panel1 = min(panel0 + op->gemm.ticket_panels, op->gemm.panels);
+	uint tile0 = row * op->gemm.ticket_tiles;
+	uint tile1 = min(tile0 + op->gemm.ticket_tiles, op->gemm.tiles);
+
+	for (uint t = tile0; t < tile1; t += op->gemm.group_tiles) {
+		uint last = min(t + op->gemm.group_tiles, tile1);
+
+		for (uint p = panel0; p < panel1; p++) {
+			uint group = p / op->gemm.group_panels, q = p % op->gemm.group_panels;
+			int single = (op->flags & KEEL_PLAN_SINGLE) && q == op->gemm.group_panels - 1;
+
+			keel_gemm_pack(op, m, io, w, t, last, group);
+			keel_gemm_panel(op, m, io, w,
+					packed + op->packed + (ulong)group * op->gemm.group_bytes +
+						(ulong)q * op->gemm.panel_bytes,
+					last - t, single);
+		}
+	}
+}

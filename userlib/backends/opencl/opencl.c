@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache.h"
+#include "opencl.h"
+#include "trial.h"
+
+/* The backend's table, devices, buffers and networks. */
+
+#define PORTABLE_LOCAL 64
+
+static void get_text(cl_device_id id, cl_device_info what, char *text, size_t bytes)
+{
+	char all[256] = "";
+
+	clGetDeviceInfo(id, what, sizeof(all), all, NULL);
+	all[sizeof(all) - 1] = '\0';
+	snprintf(text, bytes, "%s", all);
+}
+
+static void describe(struct keel_cl_device *d, const struct keel_device_options *o)
+{
+	cl_ulong memory = 0, alloc = 0;
+	cl_uint units = 1, align = 1024;
+	size_t local = 1;
+
+	get_text(d->id, CL_DEVICE_NAME, d->info.name, sizeof(d->info.name));
+	get_text(d->id, CL_DRIVER_VERSION, d->info.driver, sizeof(d->info.driver));
+	clGetDeviceInfo(d->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(memory), &memory, NULL);
+	clGetDeviceInfo(d->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(alloc), &alloc, NULL);
+	clGetDeviceInfo(d->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL);
+	clGetDeviceInfo(d->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(align), &align, NULL);
+	clGetDeviceInfo(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(local), &local, NULL);
+	d->info.memory_bytes = memory;
+	d->info.compute_units = units;
+	d->info.align = align / 8 > KEEL_ALIGN ? align / 8 : KEEL_ALIGN;
+	d->max_alloc = alloc;
+	d->local = local < PORTABLE_LOCAL ? local : PORTABLE_LOCAL;
+	d->groups = o->threads && o->threads < units ? o->threads : units;
+	d->info.threads = d->direct ? d->groups : 0;
+	snprintf(d->info.tier, sizeof(d->info.tier), "%s", d->tier ? d->tier->name : "portable");
+	d->info.flags = d->tier ? 0 : KEEL_DEVICE_EXACT;
+}
+
+static int make_context(struct keel_cl_device *d, const struct keel_cl_choice *c, struct keel_error *e)
+{
+	const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
+						     (cl_context_properties)c->platform, 0 };
+	cl_int err;
+
+	d->id = c->device;
+	d->direct = c->type & CL_DEVICE_TYPE_CPU;
+	d->context = clCreateContext(properties, 1, &d->id, NULL, NULL, &err);
+	if (d->context)
+		d->queue = clCreateCommandQueue(d->context, d->id, 0, &err);
+	if (d->queue)
+		return 0;
+	return keel_error_set(e, keel_cl_errno(err), "the OpenCL device cannot be opened: %s (%d)",
+			      keel_cl_strerror(err), err);
+}
+
+static void device_free(struct keel_cl_device *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_CL_PROGRAM_COUNT; i++)
+		if (d->programs[i])
+			clReleaseProgram(d->programs[i]);
+	if (d->queue)
+		clReleaseCommandQueue(d->queue);
+	if (d->context)
+		clReleaseContext(d->context);
+	pthread_mutex_destroy(&d->lock);
+	free(d->cache);
+	free(d);
+}
+
+/* Fast kernels are for CPU devices, and never literal in the sense of KEEL_DEVICE_EXACT. */
+static int choose_tier(struct keel_cl_device *d, const struct keel_device_options *o,
+		       struct keel_cl_trial *trial, struct keel_error *e)
+{
+	const char *wanted = getenv("KEEL_OPENCL_TIER");
+
+	if (o->flags & KEEL_DEVICE_EXACT || (wanted && !strcmp(wanted, "portable")))
+		return 0;
+	if (wanted && *wanted) {
+		d->tier = keel_cl_tier_find(wanted);
+		return d->tier ? 0 : keel_error_set(e, -EINVAL, "KEEL_OPENCL_TIER=%.40s is not a tier; known "
+						    "are portable, generic, avx2, avx512bw, avx-vnni and "
+						    "avx512-vnni", wanted);
+	}
+	if (d->direct)
+		d->tier = keel_cl_trial_tier(trial, d);
+	return 0;
+}
+
+static int open_device(struct keel_cl_device *d, const struct keel_device_options *o,
+		       struct keel_cl_trial *trial, struct keel_error *e)
+{
+	struct keel_cl_choice choice;
+	int r = keel_cl_choose(o->selector, &choice, e);
+
+	r = r ? r : make_context(d, &choice, e);
+	if (r)
+		return r;
+	describe(d, o);
+	r = choose_tier(d, o, trial, e);
+	describe(d, o);
+	return r;
+}
+
+static int opencl_open(const struct keel_device_options *options, struct keel_counters *counters,
+		       struct keel_backend_device **device, struct keel_error *e)
+{
+	struct keel_cl_device *d = calloc(1, sizeof(*d));
+	struct keel_cl_trial trial;
+	int r;
+
+	if (!d)
+		return keel_error_set(e, -ENOMEM, "no memory for a device");
+	pthread_mutex_init(&d->lock, NULL);
+	d->counters = counters;
+	d->cache = keel_cl_cache_folder(options->cache);
+	keel_cl_prepare(options);
+	keel_cl_trial_begin(&trial, options, d->cache);
+	r = open_device(d, options, &trial, e);
+	keel_cl_trial_end(&trial);
+	if (r) {
+		device_free(d);
+		return r;
+	}
+	*device = (struct keel_backend_device *)d;
+	return 0;
+}
+
+static void opencl_close(struct keel_backend_device *device)
+{
+	device_free((struct keel_cl_device *)device);
+}
+
+static void opencl_get_info(struct keel_backend_device *device, struct keel_device_info *info)
+{
+	*info = ((struct keel_cl_device *)device)->info;
+}
+
+static int opencl_buffer_new(struct keel_backend_device *device, uint64_t bytes, void *import,
+			     struct keel_backend_buffer **buffer, struct keel_error *e)
+{
+	struct keel_cl_buffer *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return keel_error_set(e, -ENOMEM, "no memory for a buffer");
+	b->device = (struct keel_cl_device *)device;
+	r = keel_cl_memory_new(b->device, bytes, import, CL_MEM_READ_WRITE, &b->memory, e);
+	if (r) {
+		free(b);
+		return r;
+	}
+	*buffer = (struct keel_backend_buffer *)b;
+	return 0;
+}
+
+static void opencl_buffer_del(struct keel_backend_buffer *buffer)
+{
+	keel_cl_memory_del(&((struct keel_cl_buffer *)buffer)->memory);
+	free(buffer);
+}
+
+static cl_map_flags map_flags(unsigned int flags)
+{
+	if (flags & KEEL_MAP_DISCARD && !(flags & KEEL_MAP_READ))
+		return CL_MAP_WRITE_INVALIDATE_REGION;
+	return (flags & KEEL_MAP_READ ? CL_MAP_READ : 0) | (flags & KEEL_MAP_WRITE ? CL_MAP_WRITE : 0);
+}
+
+static int opencl_buffer_map(struct keel_backend_buffer *buffer, unsigned int flags, void **data,
+			     struct keel_error *e)
+{
+	struct keel_cl_buffer *b = (struct keel_cl_buffer *)buffer;
+	cl_int err = 0;
+
+	b->mapped = b->memory.host;
+	if (!b->mapped)
+		b->mapped = clEnqueueMapBuffer(b->device->queue, b->memory.mem, CL_TRUE, map_flags(flags), 0,
+					       b->memory.bytes, 0, NULL, NULL, &err);
+	*data = b->mapped;
+	return b->mapped ? 0 : keel_error_set(e, keel_cl_errno(err), "the buffer cannot be mapped: %s (%d)",
+					      keel_cl_strerror(err), err);
+}
+
+static int opencl_buffer_unmap(struct keel_backend_buffer *buffer, struct keel_error *e)
+{
+	struct keel_cl_buffer *b = (struct keel_cl_buffer *)buffer;
+	cl_int err = 0;
+
+	if (!b->memory.host) {
+		err = clEnqueueUnmapMemObject(b->device->queue, b->memory.mem, b->mapped, 0, NULL, NULL);
+		err = err ? err : clFinish(b->device->queue);
+	}
+	return err ? keel_error_set(e, keel_cl_errno(err), "the buffer cannot be unmapped: %s (%d)",
+				    keel_cl_strerror(err), err) : 0;
+}
+
+/* Device memory with a copy of @data; @import: the device may use the data where they lie. */
+static int upload(struct keel_cl_device *d, const void *data, uint64_t bytes, bool import,
+		  struct keel_cl_memory *m, struct keel_error *e)
+{
+	int r;
+
+	if (import && d->direct)
+		return keel_cl_memory_new(d, bytes, (void *)data, CL_MEM_READ_ONLY, m, e);
+	r = keel_cl_memory_new(d, bytes, NULL, CL_MEM_READ_ONLY, m, e);
+	return r || !bytes ? r : keel_cl_memory_access(d, m, 0, bytes, (void *)data, true, e);
+}
+
+static int upload_all(struct keel_cl_net *n, struct keel_error *e)
+{
+	const struct keel_model *m = n->model;
+	int r;
+
+	r = upload(n->device, m->constants, m->constants_bytes, true, &n->constants, e);
+	r = r ? r : upload(n->device, m->commands, m->nr_commands * sizeof(*m->commands), false,
+			   &n->commands, e);
+	if (r || !n->device->tier)
+		return r;
+	r = upload(n->device, n->plan.ops, m->nr_commands * sizeof(*n->plan.ops), false, &n->ops, e);
+	r = r ? r : upload(n->device, n->plan.packed, n->plan.packed_bytes, false, &n->packed, e);
+	free(n->plan.packed);
+	n->plan.packed = NULL;
+	return r;
+}
+
+static void opencl_program_del(struct keel_backend_program *program)
+{
+	struct keel_cl_net *n = (struct keel_cl_net *)program;
+
+	keel_cl_memory_del(&n->constants);
+	keel_cl_memory_del(&n->commands);
+	keel_cl_memory_del(&n->ops);
+	keel_cl_memory_del(&n->packed);
+	keel_plan_free(&n->plan);
+	free(n);
+}
+
+static int opencl_program_new(struct keel_backend_device *device, const struct keel_model *model,
+			      struct keel_backend_program **program, struct keel_error *e)
+{
+	struct keel_cl_net *n = calloc(1, sizeof(*n));
+	int r = 0;
+
+	if (!n)
+		return keel_error_set(e, -ENOMEM, "no memory for a program");
+	n->device = (struct keel_cl_device *)device;
+	n->model = model;
+	if (n->device->tier)
+		r = keel_plan_make(n->device->tier, model, n->device->groups, &n->plan, e);
+	r = r ? r : upload_all(n, e);
+	if (r) {
+		opencl_program_del((struct keel_backend_program *)n);
+		return r;
+	}
+	*program = (struct keel_backend_program *)n;
+	return 0;
+}
+
+const struct keel_backend keel_backend_opencl = {
+	.name = "opencl",
+	.description = "any OpenCL 1.2 device; fast on CPUs through POCL",
+	.open = opencl_open,
+	.close = opencl_close,
+	.get_info = opencl_get_info,
+	.buffer_new = opencl_buffer_new,
+	.buffer_del = opencl_buffer_del,
+	.buffer_map = opencl_buffer_map,
+	.buffer_unmap = opencl_buffer_unmap,
+	.program_new = opencl_program_new,
+	.program_del = opencl_program_del,
+	.job_new = keel_cl_job_new,
+	.job_del = keel_cl_job_del,
+	.job_submit = keel_cl_job_submit,
+	.job_wait = keel_cl_job_wait,
+	.job_cancel = keel_cl_job_cancel,
+	.job_profile = keel_cl_job_profile,
+	.job_access = keel_cl_job_access,
+};

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_OPENCL_H
+#define KEEL_OPENCL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <CL/cl.h>
+
+#include "backend.h"
+#include "keel_weights.h"
+#include "plan.h"
+
+/*
+ * The OpenCL backend. Commands are executed where their operands lie (address mode),
+ * either one NDRange each by portable kernels, one element per work-item, or, on CPU
+ * devices, a range of commands as one NDRange by the fast kernels of a tier.
+ */
+
+/** struct keel_cl_tier - a set of fast kernels
+ * @name: for people, KEEL_OPENCL_TIER and the cache
+ * @define: macro that selects it in the kernels' text
+ * @vl: int32 lanes of a vector
+ * @rows: output pixels of a tile
+ * @quads: packed activations are four bytes, level + 128; otherwise two shorts
+ */
+struct keel_cl_tier {
+	const char *name;
+	const char *define;
+	uint32_t vl, rows;
+	bool quads;
+	bool (*supported)(void);
+};
+
+/** keel_cl_tier() - the best one first; NULL behind the last */
+const struct keel_cl_tier *keel_cl_tier(unsigned int index);
+const struct keel_cl_tier *keel_cl_tier_find(const char *name);
+
+/** struct keel_cl_choice - a device that can be opened */
+struct keel_cl_choice {
+	cl_platform_id platform;
+	cl_device_id device;
+	cl_device_type type;
+};
+
+/**
+ * keel_cl_choose() - the device that @selector names
+ * @selector: NULL or "" for the best one, an index, or a part of the name
+ *
+ * Without selector: a GPU or accelerator if there is one, else the first CPU. -ENODEV with a
+ * sentence that lists what there is.
+ */
+int keel_cl_choose(const char *selector, struct keel_cl_choice *choice, struct keel_error *e);
+
+/** keel_cl_prepare() - set POCL's environment; before the first OpenCL call of the process */
+void keel_cl_prepare(const struct keel_device_options *options);
+
+/** keel_cl_strerror() - name of an OpenCL error */
+const char *keel_cl_strerror(cl_int err);
+
+/** keel_cl_errno() - the errno that comes closest */
+int keel_cl_errno(cl_int err);
+
+enum keel_cl_program_kind { KEEL_CL_PORTABLE, KEEL_CL_FAST, KEEL_CL_PROGRAM_COUNT };
+
+/** struct keel_cl_device
+ * @tier: fast kernels, or NULL: portable ones only
+ * @direct: buffers are host memory that the device uses where it lies
+ * @groups: work-groups of a fast launch
+ * @queue: for transfers
+ * @lock: protects @programs while they are built
+ * @programs: built when first needed
+ * @cached: nothing to store in the cache
+ */
+struct keel_cl_device {
+	cl_platform_id platform;
+	cl_device_id id;
+	cl_context context;
+	cl_command_queue queue;
+	const struct keel_cl_tier *tier;
+	struct keel_counters *counters;
+	struct keel_device_info info;
+	char *cache;
+	bool direct;
+	uint32_t groups;
+	size_t local;
+	uint64_t max_alloc;
+	pthread_mutex_t lock;
+	cl_program programs[KEEL_CL_PROGRAM_COUNT];
+	bool cached[KEEL_CL_PROGRAM_COUNT];
+};
+
+/** keel_cl_program() - built program, from the cache where possible */
+int keel_cl_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
+		    struct keel_error *e);
+
+/** keel_cl_store_program() - put a program whose kernels have run into the cache */
+void keel_cl_store_program(struct keel_cl_device *d, enum keel_cl_program_kind kind);
+
+/* source.c */
+const char *keel_cl_source(enum keel_cl_program_kind kind, size_t *bytes);
+
+/**
+ * struct keel_cl_memory - a buffer object
+ * @mem: NULL when @bytes is 0
+ * @host: where it lies, on direct devices
+ * @own: @host is to be unmapped
+ */
+struct keel_cl_memory {
+	cl_mem mem;
+	void *host;
+	uint64_t bytes;
+	bool own;
+};
+
+/**
+ * keel_cl_memory_new() - zeroed memory, or @import
+ * @import: aligned to info.align, or NULL
+ * @flags: CL_MEM_READ_ONLY or CL_MEM_READ_WRITE
+ */
+int keel_cl_memory_new(struct keel_cl_device *d, uint64_t bytes, void *import, cl_mem_flags flags,
+		       struct keel_cl_memory *m, struct keel_error *e);
+void keel_cl_memory_del(struct keel_cl_memory *m);
+int keel_cl_memory_access(struct keel_cl_device *d, struct keel_cl_memory *m, uint64_t offset,
+			  uint64_t bytes, void *data, bool write, struct keel_error *e);
+
+/** struct keel_cl_buffer - what a caller binds */
+struct keel_cl_buffer {
+	struct keel_cl_memory memory;
+	struct keel_cl_device *device;
+	void *mapped;
+};
+
+/** struct keel_plan - what was worked out about a command stream
+ * @ops: one for each command; NULL without tier
+ * @packed: panels and decoded weights
+ * @group_tiles: most tiles packed together
+ * @worker_bytes: scratch of each work-group
+ */
+struct keel_plan {
+	struct keel_plan_op *ops;
+	uint8_t *packed;
+	uint64_t packed_bytes, packed_room;
+	uint32_t group_tiles;
+	uint32_t worker_bytes;
+};
+
+/** struct keel_planner - while a plan is made */
+struct keel_planner {
+	const struct keel_cl_tier *tier;
+	const struct keel_model *model;
+	uint32_t groups;
+	struct keel_plan *plan;
+};
+
+/** keel_plan_make() - plan a checked model for a tier; @groups work-groups will run it */
+int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *model, uint32_t groups,
+		   struct keel_plan *plan, struct keel_error *e);
+void keel_plan_free(struct keel_plan *plan);
+
+/** keel_plan_elements() - elements of a command as the kernels count them; 0: nothing to do */
+uint64_t keel_plan_elements(const union keel_command *c);
+
+/** keel_plan_room() - append zeroed bytes to the packed data; NULL when there is no memory */
+uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset);
+
+/* plan_gemm.c, plan_depthwise.c, plan_simple.c: 1: planned, 0: not for this path, or -errno */
+int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
+int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
+int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
+
+/* plan_record.c */
+
+/** keel_plan_scale() - the high-half form of keel_rescale(); false when there is none
+ * @bits: values are below 2^bits
+ */
+bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
+		     struct keel_plan_scale *scale);
+
+/** struct keel_record_source - the channels of a panel
+ * @channels: record of the panel's first channel
+ * @count: channels that exist
+ * @bias: first value of each accumulator
+ * @bound: no accumulator exceeds this
+ * @zero_point: of the output
+ * @prelu: multiplier_neg is used
+ */
+struct keel_record_source {
+	const struct keel_channel *channels;
+	uint32_t count;
+	const int32_t *bias;
+	const uint64_t *bound;
+	int32_t zero_point;
+	bool prelu;
+};
+
+/** keel_plan_records() - lane records, bounds and header of a panel
+ * @nb: lane records
+ *
+ * Return: 1 when a scale can't be expressed, so that the panel must be finished slowly.
+ */
+uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
+			   const struct keel_record_source *s, uint32_t channel);
+
+/** keel_plan_channel() - channel of lane @lane of record @b */
+static inline uint32_t keel_plan_channel(uint32_t nb, uint32_t b, uint32_t lane)
+{
+	return lane / 4 * 4 * nb + 4 * b + lane % 4;
+}
+
+/** struct keel_cl_net - a network on a device */
+struct keel_cl_net {
+	struct keel_cl_device *device;
+	const struct keel_model *model;
+	struct keel_plan plan;
+	struct keel_cl_memory constants, commands, ops, packed;
+};
+
+/* job.c */
+int keel_cl_job_new(struct keel_backend_program *program, struct keel_backend_job **job,
+		    struct keel_error *e);
+void keel_cl_job_del(struct keel_backend_job *job);
+int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_range *range,
+		       struct keel_error *e);
+int keel_cl_job_wait(struct keel_backend_job *job, uint64_t deadline_ns,
+		     struct keel_job_result *result, struct keel_error *e);
+void keel_cl_job_cancel(struct keel_backend_job *job);
+int keel_cl_job_profile(struct keel_backend_job *job, uint64_t *ns, uint32_t count,
+			struct keel_error *e);
+int keel_cl_job_access(struct keel_backend_job *job, unsigned int slot, uint64_t offset,
+		       uint64_t bytes, void *data, int write, struct keel_error *e);
+
+#endif

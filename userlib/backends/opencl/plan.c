@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "opencl.h"
+
+/* The plan of a command stream: a fast path for each command, and what it has to wait for. */
+
+#define ELEMENT_TICKET 20000u	/* cycles of a ticket of single elements, roughly */
+#define LOOK_BACK 64		/* commands; earlier ones are simply waited for */
+#define PACKED_ALIGN 128
+
+uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset)
+{
+	struct keel_plan *plan = p->plan;
+	uint64_t at = plan->packed_bytes, end, room = plan->packed_room;
+	uint8_t *grown;
+
+	if (__builtin_add_overflow(at, bytes + PACKED_ALIGN - 1, &end))
+		return NULL;
+	end = end / PACKED_ALIGN * PACKED_ALIGN;
+	if (end > room) {
+		room = end + end / 2;
+		grown = realloc(plan->packed, room);
+		if (!grown)
+			return NULL;
+		plan->packed = grown;
+		plan->packed_room = room;
+	}
+	memset(plan->packed + at, 0, end - at);
+	plan->packed_bytes = end;
+	*offset = at;
+	return plan->packed + at;
+}
+
+static uint64_t fm_elements(uint32_t h, uint32_t w, uint32_t c)
+{
+	return (uint64_t)h * w * c;
+}
+
+static uint64_t reduce_elements(const struct keel_cmd_reduce *r)
+{
+	return fm_elements(r->axes & KEEL_AXIS_H ? 1 : r->ifm_h, r->axes & KEEL_AXIS_W ? 1 : r->ifm_w,
+			   r->axes & KEEL_AXIS_C ? 1 : r->ifm_c);
+}
+
+uint64_t keel_plan_elements(const union keel_command *c)
+{
+	const struct keel_cmd_copy *p = &c->copy;
+
+	switch (keel_command_desc(c->h.opcode)->layout) {
+	case KEEL_LAYOUT_ID_COPY:
+		return (uint64_t)p->dim0 * p->dim1 * p->dim2 * p->dim3;
+	case KEEL_LAYOUT_ID_WEIGHTS:
+		return ((uint64_t)c->weights.raw_bytes + KEEL_WEIGHTS_BLOCK - 1) / KEEL_WEIGHTS_BLOCK;
+	case KEEL_LAYOUT_ID_MAC:
+		return fm_elements(c->mac.ofm_h, c->mac.ofm_w, c->mac.ofm_c);
+	case KEEL_LAYOUT_ID_POOL:
+		return fm_elements(c->pool.ofm_h, c->pool.ofm_w, c->pool.channels);
+	case KEEL_LAYOUT_ID_ELTWISE:
+		return fm_elements(c->eltwise.ofm_h, c->eltwise.ofm_w, c->eltwise.ofm_c);
+	case KEEL_LAYOUT_ID_UNARY:
+		return fm_elements(c->unary.ofm_h, c->unary.ofm_w,
+				   c->h.opcode == KEEL_CMD_SOFTMAX ? 1 : c->unary.ofm_c);
+	case KEEL_LAYOUT_ID_RESIZE:
+		return fm_elements(c->resize.ofm_h, c->resize.ofm_w, c->resize.channels);
+	case KEEL_LAYOUT_ID_REDUCE:
+		return reduce_elements(&c->reduce);
+	case KEEL_LAYOUT_ID_TRANSPOSE:
+		return fm_elements(c->transpose.ifm_h, c->transpose.ifm_w, c->transpose.ifm_c);
+	default:
+		return 0;
+	}
+}
+
+/* Rough cycles of one element. */
+static uint64_t element_cycles(const union keel_command *c)
+{
+	const struct keel_cmd_mac *m = &c->mac;
+
+	switch (c->h.opcode) {
+	case KEEL_CMD_CONV2D:
+	case KEEL_CMD_CONV_TRANSPOSE:
+		return 50 + 2 * (uint64_t)m->kernel_h * m->kernel_w * (m->ifm_c / m->groups + 4);
+	case KEEL_CMD_MATMUL:
+		return 50 + 2 * m->ifm_c;
+	case KEEL_CMD_DEPTHWISE:
+		return 50 + 4 * (uint64_t)m->kernel_h * m->kernel_w;
+	case KEEL_CMD_POOL:
+		return 20 + 2 * (uint64_t)c->pool.kernel_h * c->pool.kernel_w;
+	case KEEL_CMD_SOFTMAX:
+		return 20 + 30 * (uint64_t)c->unary.ofm_c;
+	case KEEL_CMD_LRN:
+		return 40 + 3 * c->unary.size;
+	case KEEL_CMD_REDUCE:
+		return 20 + 2 * fm_elements(c->reduce.ifm_h, c->reduce.ifm_w, c->reduce.ifm_c) /
+				    reduce_elements(&c->reduce);
+	case KEEL_CMD_WEIGHTS:
+		return 8 * KEEL_WEIGHTS_BLOCK;
+	default:
+		return 30;
+	}
+}
+
+static void plan_by_elements(struct keel_planner *p, const union keel_command *c,
+			     struct keel_plan_op *op)
+{
+	uint64_t chunk = ELEMENT_TICKET / element_cycles(c), tickets;
+
+	*op = (struct keel_plan_op){ .kind = KEEL_PLAN_ELEMENTS, .elements = keel_plan_elements(c) };
+	chunk = chunk ? chunk : 1;
+	/* Few tickets are enough to share the work; their number has 32 bits. */
+	tickets = (op->elements + chunk - 1) / chunk;
+	if (tickets > 65536)
+		chunk = (op->elements + 65535) / 65536;
+	op->chunk = chunk > UINT32_MAX ? UINT32_MAX : (uint32_t)chunk;
+	op->tickets = (uint32_t)((op->elements + op->chunk - 1) / op->chunk);
+}
+
+static int plan_fast(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+{
+	switch (c->h.opcode) {
+	case KEEL_CMD_CONV2D:
+	case KEEL_CMD_MATMUL:
+	case KEEL_CMD_CONV_TRANSPOSE:
+		return keel_plan_gemm(p, c, op);
+	case KEEL_CMD_DEPTHWISE:
+		return keel_plan_depthwise(p, c, op);
+	case KEEL_CMD_COPY:
+	case KEEL_CMD_POOL:
+	case KEEL_CMD_ELTWISE:
+	case KEEL_CMD_REDUCE:
+	case KEEL_CMD_RESCALE:
+	case KEEL_CMD_TABLE:
+	case KEEL_CMD_FILL:
+		return keel_plan_simple(p, c, op);
+	default:
+		return 0;
+	}
+}
+
+static int plan_command(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+{
+	int r;
+
+	*op = (struct keel_plan_op){ .kind = KEEL_PLAN_NONE };
+	if (!keel_plan_elements(c))
+		return 0;
+	r = plan_fast(p, c, op);
+	if (!r)
+		plan_by_elements(p, c, op);
+	return r < 0 ? r : 0;
+}
+
+/** struct reach - bytes of a slot between the first and the last that an operand touches */
+struct reach {
+	uint64_t first, last;
+	uint8_t slot, write;
+};
+
+static unsigned int reaches(const union keel_command *c, struct reach *out)
+{
+	struct keel_operand o[KEEL_MAX_OPERANDS];
+	unsigned int i, j, n = keel_command_operands(c, o);
+
+	for (i = 0; i < n; i++) {
+		out[i] = (struct reach){ .first = o[i].offset, .last = o[i].offset, .slot = o[i].slot,
+					 .write = o[i].access & KEEL_WRITE };
+		for (j = 0; j < 4; j++)
+			out[i].last += (uint64_t)(o[i].dims[j] - 1) * o[i].strides[j];
+	}
+	return n;
+}
+
+static bool conflict(const struct reach *a, unsigned int na, const struct reach *b, unsigned int nb)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < na; i++)
+		for (j = 0; j < nb; j++)
+			if (a[i].slot == b[j].slot && (a[i].write || b[j].write) &&
+			    a[i].first <= b[j].last && b[j].first <= a[i].last)
+				return true;
+	return false;
+}
+
+/* A command waits for everything up to the last one before it that it has bytes in common with. */
+static void order(const struct keel_model *m, struct keel_plan_op *ops)
+{
+	struct reach ring[LOOK_BACK][KEEL_MAX_OPERANDS];
+	unsigned int counts[LOOK_BACK];
+	uint32_t i, j, from;
+
+	for (i = 0; i < m->nr_commands; i++) {
+		struct reach *own = ring[i % LOOK_BACK];
+		unsigned int n = reaches(&m->commands[i], own);
+
+		counts[i % LOOK_BACK] = n;
+		from = i >= LOOK_BACK ? i - LOOK_BACK + 1 : 0;
+		for (j = i; j > from; j--)
+			if (conflict(own, n, ring[(j - 1) % LOOK_BACK], counts[(j - 1) % LOOK_BACK]))
+				break;
+		ops[i].after = j;
+	}
+}
+
+int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *model, uint32_t groups,
+		   struct keel_plan *plan, struct keel_error *e)
+{
+	struct keel_planner p = { .tier = tier, .model = model, .groups = groups, .plan = plan };
+	uint32_t i;
+
+	*plan = (struct keel_plan){ .group_tiles = 1 };
+	plan->ops = calloc(model->nr_commands, sizeof(*plan->ops));
+	for (i = 0; plan->ops && i < model->nr_commands; i++)
+		if (plan_command(&p, &model->commands[i], &plan->ops[i]))
+			break;
+	if (!plan->ops || i < model->nr_commands) {
+		keel_plan_free(plan);
+		return keel_error_set(e, -ENOMEM, "no memory to pack the weights of the network");
+	}
+	order(model, plan->ops);
+	return 0;
+}
+
+void keel_plan_free(struct keel_plan *plan)
+{
+	free(plan->ops);
+	free(plan->packed);
+	*plan = (struct keel_plan){ 0 };
+}

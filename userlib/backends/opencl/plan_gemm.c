@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "opencl.h"
+
+/* Convolutions and matrix products: panels of weights, and how the work is cut into tickets. */
+
+/* A deeper window is executed element by element; no network has one. */
+#define MAX_DEPTH_BYTES (256u << 10)
+
+/* Packed rows that stay in the first-level cache, and in the second. */
+#define PACK_NEAR (24u << 10)
+#define PACK_FAR (256u << 10)
+
+/* Weights above this are read once for all tiles rather than once for each group. */
+#define WEIGHTS_LARGE (192u << 10)
+
+/* Cycles of a ticket: long enough to hide the taking, short enough to share. */
+#define TICKET_CYCLES 25000u
+#define TICKET_CYCLES_MIN 6000u
+
+/** struct shape - a MAC command as a matrix product
+ * @groups: convolution groups
+ * @in: input channels of a group
+ * @out: output channels of a group
+ * @taps: kernel positions
+ */
+struct shape {
+	const struct keel_cmd_mac *m;
+	uint32_t groups, in, out, taps;
+};
+
+static struct shape shape_of(const struct keel_cmd_mac *m)
+{
+	uint32_t groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1;
+
+	return (struct shape){
+		.m = m,
+		.groups = groups,
+		.in = m->ifm_c / groups,
+		.out = m->ofm_c / groups,
+		.taps = m->h.opcode == KEEL_CMD_MATMUL ? 1 : (uint32_t)m->kernel_h * m->kernel_w,
+	};
+}
+
+static uint32_t ceil_div(uint64_t a, uint64_t b)
+{
+	return (uint32_t)((a + b - 1) / b);
+}
+
+static const int8_t *weights_of(const struct keel_planner *p, const struct shape *s, uint32_t group,
+				uint32_t channel)
+{
+	uint64_t block = (uint64_t)s->taps * ceil_div(s->in, KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
+			 KEEL_BLOCK_IC;
+
+	return (const int8_t *)p->model->constants + s->m->weights_offset +
+	       ((uint64_t)group * ceil_div(s->out, KEEL_BLOCK_OC) + channel / KEEL_BLOCK_OC) * block +
+	       channel % KEEL_BLOCK_OC * KEEL_BLOCK_IC;
+}
+
+/** struct lane_target - where the weights of a channel go
+ * @at: its dword of the first step
+ * @step: bytes between steps
+ * @quads: four bytes in a step, else two shorts
+ */
+struct lane_target {
+	uint8_t *at;
+	uint32_t step;
+	bool quads;
+};
+
+static void put_weight(const struct lane_target *t, uint32_t k, int8_t w)
+{
+	int16_t wide = w;
+
+	if (t->quads)
+		t->at[(uint64_t)(k / 4) * t->step + k % 4] = (uint8_t)w;
+	else
+		memcpy(t->at + (uint64_t)(k / 2) * t->step + k % 2 * 2, &wide, 2);
+}
+
+/** struct sums - of a channel's weights: as they are, and of their magnitudes */
+struct sums {
+	int64_t plain;
+	uint64_t magnitude;
+};
+
+/* Weights are stored [tap][quads of inputs][16][4]; packed, inputs follow each other densely. */
+static struct sums put_channel(const struct shape *s, const int8_t *w, const struct lane_target *t)
+{
+	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i, k = 0;
+	struct sums sums = { 0 };
+
+	for (tap = 0; tap < s->taps; tap++)
+		for (i = 0; i < s->in; i++, k++) {
+			int8_t v = w[((uint64_t)tap * quads + i / KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
+					     KEEL_BLOCK_IC + i % KEEL_BLOCK_IC];
+
+			put_weight(t, k, v);
+			sums.plain += v;
+			sums.magnitude += (uint64_t)abs(v);
+		}
+	return sums;
+}
+
+static const struct keel_channel *channels_of(const struct keel_planner *p,
+					      const struct keel_cmd_mac *m)
+{
+	return (const struct keel_channel *)((const uint8_t *)p->model->constants +
+					     m->channels_offset);
+}
+
+/* Channels @first .. of group @group. */
+static void put_panel(const struct keel_planner *p, const struct shape *s, uint8_t *panel, uint32_t nb,
+		      uint32_t group, uint32_t first)
+{
+	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
+	uint32_t count = s->out - first < width ? s->out - first : width;
+	const struct keel_channel *ch = channels_of(p, s->m) + (uint64_t)group * s->out + first;
+	int64_t offset = s->m->ifm.zero_point + (p->tier->quads ? 128 : 0);
+	int32_t bias[2 * 16];
+	uint64_t bound[2 * 16];
+	struct keel_record_source source = {
+		.channels = ch, .count = count, .bias = bias, .bound = bound,
+		.zero_point = s->m->ofm.zero_point, .prelu = s->m->h.flags & KEEL_MAC_PRELU,
+	};
+
+	for (b = 0; b < nb; b++)
+		for (lane = 0; lane < vl; lane++) {
+			struct lane_target t = {
+				panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4, width * 4,
+				p->tier->quads
+			};
+			struct sums sums;
+			int64_t start;
+
+			c = keel_plan_channel(nb, b, lane);
+			if (c >= count)
+				continue;
+			sums = put_channel(s, weights_of(p, s, group, first + c), &t);
+			start = s->m->h.flags & KEEL_MAC_ACC_IN ? 0 : ch[c].bias;
+			bias[c] = (int32_t)(uint32_t)(uint64_t)(start - offset * sums.plain);
+			bound[c] = s->m->h.flags & KEEL_MAC_ACC_IN ?
+					   (uint64_t)1 << 31 :
+					   255 * sums.magnitude + (uint64_t)llabs(ch[c].bias);
+			if (bound[c] > (uint64_t)1 << 31)
+				bound[c] = (uint64_t)1 << 31;
+		}
+	keel_plan_records(panel, vl, nb, &source, group * s->out + first);
+}
+
+/* Return: 1, 0 when they are too large to address, or -ENOMEM. */
+static int put_panels(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op)
+{
+	uint32_t vl = p->tier->vl, g, q;
+	uint8_t *at;
+
+	op->gemm.panel_bytes = KEEL_PANEL_WEIGHTS(vl, 2) + op->gemm.depth * 2 * vl * 4;
+	if (__builtin_mul_overflow(op->gemm.group_panels, op->gemm.panel_bytes, &op->gemm.group_bytes))
+		return 0;
+	at = keel_plan_room(p, (uint64_t)s->groups * op->gemm.group_bytes, &op->packed);
+	if (!at)
+		return -ENOMEM;
+	for (g = 0; g < s->groups; g++)
+		for (q = 0; q < op->gemm.group_panels; q++) {
+			bool single = op->flags & KEEL_PLAN_SINGLE && q == op->gemm.group_panels - 1;
+
+			put_panel(p, s, at + (uint64_t)g * op->gemm.group_bytes +
+						(uint64_t)q * op->gemm.panel_bytes,
+				  single ? 1 : 2, g, q * 2 * vl);
+		}
+	return 1;
+}
+
+/* Rough cycles of one tile by one panel, and of packing a tile. */
+static uint64_t panel_cycles(const struct keel_planner *p, const struct keel_plan_op *op)
+{
+	return (uint64_t)p->tier->rows * (op->gemm.depth + 8);
+}
+
+static uint64_t tile_cycles(const struct keel_planner *p, const struct shape *s,
+			    const struct keel_plan_op *op)
+{
+	return (uint64_t)p->tier->rows * (8 * s->m->kernel_h + op->gemm.depth / 8);
+}
+
+static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
+{
+	uint64_t n = cycles / TICKET_CYCLES;
+
+	if (n < p->groups)
+		n = cycles / TICKET_CYCLES_MIN < p->groups ? cycles / TICKET_CYCLES_MIN : p->groups;
+	n = n < 1 ? 1 : n;
+	n = n > 4096 ? 4096 : n;
+	/* A multiple of the work-groups, so that all end at the same time. */
+	return n > p->groups ? ceil_div(n, p->groups) * p->groups : (uint32_t)n;
+}
+
+static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_planner *p, uint32_t room)
+{
+	uint32_t n = room / (op->gemm.slices * p->tier->rows * KEEL_ROW_STRIDE);
+
+	return n ? n : 1;
+}
+
+/* Cut tiles by panels into tickets; large weights are shared out rather than read by everyone. */
+static void cut(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op)
+{
+	uint64_t weights = (uint64_t)op->gemm.panels * op->gemm.panel_bytes;
+	bool large = weights > WEIGHTS_LARGE;
+	uint64_t cycles = op->gemm.tiles * (tile_cycles(p, s, op) + op->gemm.panels * panel_cycles(p, op));
+	uint32_t tickets = wanted_tickets(p, cycles), rows, columns;
+
+	op->gemm.group_tiles = fit_tiles(op, p, large ? PACK_FAR : PACK_NEAR);
+	if (large && op->gemm.panels >= 2 * p->groups)
+		rows = ceil_div(op->gemm.tiles, op->gemm.group_tiles);
+	else
+		rows = tickets;
+	rows = rows > op->gemm.tiles ? op->gemm.tiles : rows;
+	columns = ceil_div(tickets, rows);
+	columns = columns > op->gemm.panels ? op->gemm.panels : columns;
+	op->gemm.ticket_tiles = ceil_div(op->gemm.tiles, rows);
+	op->gemm.ticket_panels = ceil_div(op->gemm.panels, columns);
+	op->gemm.ticket_columns = ceil_div(op->gemm.panels, op->gemm.ticket_panels);
+	op->tickets = ceil_div(op->gemm.tiles, op->gemm.ticket_tiles) * op->gemm.ticket_columns;
+	if (op->gemm.group_tiles > op->gemm.ticket_tiles)
+		op->gemm.group_tiles = op->gemm.ticket_tiles;
+	if (p->plan->group_tiles < op->gemm.group_tiles)
+		p->plan->group_tiles = op->gemm.group_tiles;
+}
+
+static void need_scratch(struct keel_planner *p, const struct keel_plan_op *op)
+{
+	uint32_t bytes = op->gemm.group_tiles * op->gemm.slices * p->tier->rows * KEEL_ROW_STRIDE;
+
+	if (p->plan->worker_bytes < bytes)
+		p->plan->worker_bytes = bytes;
+}
+
+/* Kernel rows are single pieces of memory when pixels are neighbours and no channel is left out. */
+static bool rows_are_runs(const struct shape *s)
+{
+	return s->m->h.opcode == KEEL_CMD_CONV2D && s->groups == 1 &&
+	       (s->m->kernel_w == 1 ||
+		(s->m->dilation_x == 1 && s->m->ifm.pixel_stride == s->m->ifm_c));
+}
+
+static bool supported(const struct keel_planner *p, const struct shape *s)
+{
+	const struct keel_cmd_mac *m = s->m;
+
+	return !(m->h.flags & KEEL_MAC_B_ACTIVATION) && m->weights_slot == KEEL_SLOT_CONSTANTS &&
+	       m->channels_slot == KEEL_SLOT_CONSTANTS &&
+	       (uint64_t)s->taps * s->in * (p->tier->quads ? 1 : 2) <= MAX_DEPTH_BYTES;
+}
+
+/* What micro-kernels finish in registers is requantization and clamp. */
+#define BEYOND_PLAIN \
+	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | \
+	 KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE | KEEL_DOUBLE_ROUND)
+
+static bool set_flags(const struct shape *s, const struct keel_planner *p, struct keel_plan_op *op)
+{
+	const struct keel_cmd_mac *m = s->m;
+
+	if (rows_are_runs(s))
+		op->flags |= KEEL_PLAN_RUNS;
+	if (m->h.flags & BEYOND_PLAIN)
+		op->flags |= KEEL_PLAN_DUMP;
+	if (p->tier->vl == 16 && (s->out - 1) % 32 < 16)
+		op->flags |= KEEL_PLAN_SINGLE;
+	return !(m->h.flags & KEEL_MAC_RESIDUAL) ||
+	       keel_plan_scale(m->residual_multiplier, m->residual_shift,
+			       m->h.flags & KEEL_DOUBLE_ROUND, 8, &op->residual);
+}
+
+int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+{
+	const struct keel_cmd_mac *m = &c->mac;
+	struct shape s = shape_of(m);
+	bool pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
+	uint32_t rows = p->tier->rows;
+	uint64_t pixels = (uint64_t)m->ofm_h * m->ofm_w * (pool ? 4 : 1);
+	int r;
+
+	if (!supported(p, &s) || pixels > UINT32_MAX / 2 || !set_flags(&s, p, op))
+		return 0;
+	op->kind = KEEL_PLAN_GEMM;
+	op->gemm.pixels = (uint32_t)pixels;
+	op->gemm.width = m->ofm_w;
+	op->gemm.step = pool ? rows / 4 * 4 : rows;
+	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
+	op->gemm.channels = s.in;
+	op->gemm.depth = ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
+	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
+	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
+	op->gemm.panels = s.groups * op->gemm.group_panels;
+	r = put_panels(p, &s, op);
+	if (r != 1)
+		return r;
+	cut(p, &s, op);
+	need_scratch(p, op);
+	return 1;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "keel_numerics.h"
+#include "opencl.h"
+
+/* VEC and DMA commands: runs of consecutive bytes, and windows. */
+
+#define TICKET_BYTES 32768u	/* of a command that moves or scales */
+#define TICKET_TAPS 65536u	/* of a pool */
+
+static uint32_t tickets_of(uint64_t units, uint32_t chunk)
+{
+	return (uint32_t)((units + chunk - 1) / chunk);
+}
+
+/* A chunk of about @units / tickets such that work-groups end together. */
+static uint32_t even_chunk(const struct keel_planner *p, uint64_t units, uint64_t tickets)
+{
+	tickets = tickets < p->groups ? p->groups : (tickets + p->groups - 1) / p->groups * p->groups;
+	return (uint32_t)(units > tickets ? (units + tickets - 1) / tickets : 1);
+}
+
+/** struct operand - strides of an operand over (row, pixel); 0 where it is repeated */
+struct operand {
+	uint64_t row, pixel;
+};
+
+static struct operand operand(const struct keel_fm *fm, bool repeat_h, bool repeat_w)
+{
+	return (struct operand){ repeat_h ? 0 : fm->row_stride, repeat_w ? 0 : fm->pixel_stride };
+}
+
+/* Runs are rows where all operands have their pixels side by side, else pixels. */
+static void set_runs(struct keel_planner *p, struct keel_plan_op *op, uint32_t h, uint32_t w, uint32_t c,
+		     const struct operand o[3])
+{
+	bool rows = (o[0].pixel == c && o[1].pixel == c && o[2].pixel == c) || w == 1;
+
+	op->runs.run = rows ? w * c : c;
+	op->runs.inner = rows ? 1 : w;
+	op->runs.runs = rows ? h : h * w;
+	op->runs.a_outer = o[0].row;
+	op->runs.a_inner = o[0].pixel;
+	op->runs.b_outer = o[1].row;
+	op->runs.b_inner = o[1].pixel;
+	op->runs.out_outer = o[2].row;
+	op->runs.out_inner = o[2].pixel;
+	op->chunk = even_chunk(p, op->runs.runs, (uint64_t)h * w * c / TICKET_BYTES);
+	op->tickets = tickets_of(op->runs.runs, op->chunk);
+}
+
+static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m, struct keel_plan_op *op)
+{
+	bool round = m->h.flags & KEEL_DOUBLE_ROUND;
+	uint16_t f = m->h.flags;
+	const struct operand o[3] = {
+		operand(&m->ifm, f & KEEL_ELTWISE_A_H, f & KEEL_ELTWISE_A_W),
+		operand(&m->ifm2, f & KEEL_ELTWISE_B_H, f & KEEL_ELTWISE_B_W),
+		operand(&m->ofm, false, false),
+	};
+
+	if (m->ofm_c > 1 && f & (KEEL_ELTWISE_A_C | KEEL_ELTWISE_B_C))
+		return 0;
+	if (m->h.mode == KEEL_ELTWISE_ADD || m->h.mode == KEEL_ELTWISE_SUB) {
+		/* Operands have 8 bits and are shifted left by 20 before they are scaled. */
+		if (!keel_plan_scale(m->multiplier_a, m->shift_a, round, 28, &op->runs.a) ||
+		    !keel_plan_scale(m->multiplier_b, m->shift_b, round, 28, &op->runs.b) ||
+		    !keel_plan_scale(m->multiplier, m->shift, round, 31, &op->runs.out))
+			return 0;
+		op->runs.a.pre += 20;
+		op->runs.b.pre += 20;
+	} else if (m->h.mode == KEEL_ELTWISE_MUL &&
+		   !keel_plan_scale(m->multiplier, m->shift, round, 16, &op->runs.out)) {
+		return 0;
+	}
+	op->kind = KEEL_PLAN_ELTWISE;
+	set_runs(p, op, m->ofm_h, m->ofm_w, m->ofm_c, o);
+	return 1;
+}
+
+static int plan_unary(struct keel_planner *p, const struct keel_cmd_unary *m, struct keel_plan_op *op)
+{
+	const struct operand out = operand(&m->ofm, false, false);
+	const struct operand in = m->h.opcode == KEEL_CMD_FILL ? out : operand(&m->ifm, false, false);
+	const struct operand o[3] = { in, out, out };
+
+	switch (m->h.opcode) {
+	case KEEL_CMD_RESCALE:
+		if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 8,
+				     &op->runs.out))
+			return 0;
+		op->kind = KEEL_PLAN_RESCALE;
+		break;
+	case KEEL_CMD_TABLE:
+		op->kind = KEEL_PLAN_TABLE;
+		break;
+	case KEEL_CMD_FILL:
+		op->kind = KEEL_PLAN_FILL;
+		break;
+	default:
+		return 0;
+	}
+	set_runs(p, op, m->ofm_h, m->ofm_w, m->ofm_c, o);
+	return 1;
+}
+
+/** struct dimension - of a box that is copied, innermost first */
+struct dimension {
+	uint64_t extent, from, to;
+};
+
+/* Drop dimensions of extent 1, join those that continue each other. Return: how many are left. */
+static unsigned int simplify(struct dimension *d, unsigned int n)
+{
+	unsigned int i, left = 0;
+
+	for (i = 0; i < n; i++) {
+		struct dimension *last = left ? &d[left - 1] : NULL;
+
+		if (d[i].extent == 1)
+			continue;
+		if (last && d[i].from == last->extent * last->from && d[i].to == last->extent * last->to)
+			last->extent *= d[i].extent;
+		else
+			d[left++] = d[i];
+	}
+	return left;
+}
+
+static int plan_copy(struct keel_planner *p, const struct keel_cmd_copy *m, struct keel_plan_op *op)
+{
+	struct dimension d[5] = {
+		{ m->dim3, m->src_stride3, m->dst_stride3 }, { m->dim2, m->src_stride2, m->dst_stride2 },
+		{ m->dim1, m->src_stride1, m->dst_stride1 }, { m->dim0, m->src_stride0, m->dst_stride0 },
+	};
+	unsigned int n = simplify(d, 4), i;
+	uint64_t runs;
+
+	for (i = n; i < 3; i++)
+		d[i] = (struct dimension){ 1, 1, 1 };
+	runs = d[1].extent * d[2].extent;
+	if (n > 3 || d[0].from != 1 || d[0].to != 1 || d[0].extent > UINT32_MAX ||
+	    d[1].extent > UINT32_MAX || runs > UINT32_MAX)
+		return 0;
+	op->kind = KEEL_PLAN_COPY;
+	op->runs.run = (uint32_t)d[0].extent;
+	op->runs.inner = (uint32_t)d[1].extent;
+	op->runs.runs = (uint32_t)runs;
+	op->runs.a_inner = d[1].from;
+	op->runs.a_outer = d[2].from;
+	op->runs.out_inner = d[1].to;
+	op->runs.out_outer = d[2].to;
+	op->chunk = even_chunk(p, runs, runs * d[0].extent / TICKET_BYTES);
+	op->tickets = tickets_of(runs, op->chunk);
+	return 1;
+}
+
+/* @pixels windows of @taps over @channels. */
+static void cut_windows(struct keel_planner *p, struct keel_plan_op *op, uint64_t pixels, uint64_t taps,
+			uint32_t channels)
+{
+	uint64_t tickets = (pixels * taps / 16 * channels) / TICKET_TAPS * 16;
+	uint32_t step = 4 * p->tier->vl, columns;
+
+	op->chunk = even_chunk(p, pixels, tickets);
+	columns = pixels >= p->groups ? 1 : p->groups;
+	op->pool.channels = (channels + columns - 1) / columns;
+	op->pool.channels = (op->pool.channels + step - 1) / step * step;
+	op->pool.columns = tickets_of(channels, op->pool.channels);
+	op->tickets = tickets_of(pixels, op->chunk) * op->pool.columns;
+}
+
+static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, struct keel_plan_op *op)
+{
+	if (m->h.mode == KEEL_POOL_SUM &&
+	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 24, &op->residual))
+		return 0;
+	op->kind = KEEL_PLAN_POOL;
+	cut_windows(p, op, (uint64_t)m->ofm_h * m->ofm_w, (uint64_t)m->kernel_h * m->kernel_w,
+		    m->channels);
+	return 1;
+}
+
+static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m, struct keel_plan_op *op)
+{
+	if (m->h.mode != KEEL_REDUCE_MEAN || m->axes != (KEEL_AXIS_H | KEEL_AXIS_W))
+		return 0;
+	op->kind = KEEL_PLAN_MEAN;
+	cut_windows(p, op, 1, (uint64_t)m->ifm_h * m->ifm_w, m->ifm_c);
+	return 1;
+}
+
+int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+{
+	switch (c->h.opcode) {
+	case KEEL_CMD_COPY:
+		return plan_copy(p, &c->copy, op);
+	case KEEL_CMD_POOL:
+		return plan_pool(p, &c->pool, op);
+	case KEEL_CMD_ELTWISE:
+		return plan_eltwise(p, &c->eltwise, op);
+	case KEEL_CMD_REDUCE:
+		return plan_reduce(p, &c->reduce, op);
+	default:
+		return plan_unary(p, &c->unary, op);
+	}
+}

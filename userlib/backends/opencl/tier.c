@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "opencl.h"
+
+/*
+ * Tiers are chosen by what this processor has: on a CPU device, kernels run here.
+ * What the device's compiler accepts is found out by the self-test.
+ */
+
+#if defined(__x86_64__)
+static bool has_vnni512(void)
+{
+	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
+}
+
+/* AVX-VNNI: leaf 7, subleaf 1, EAX bit 4; it needs AVX2's state. */
+static bool has_vnni256(void)
+{
+	unsigned int a, b, c, d;
+
+	return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+}
+
+static bool has_madd512(void)
+{
+	return __builtin_cpu_supports("avx512bw");
+}
+
+static bool has_madd256(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#endif
+
+static bool always(void)
+{
+	return true;
+}
+
+static const struct keel_cl_tier tiers[] = {
+#if defined(__x86_64__)
+	{ "avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, has_vnni512 },
+	{ "avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, has_vnni256 },
+	{ "avx512bw", "KEEL_TIER_MADD512", 16, 14, false, has_madd512 },
+	{ "avx2", "KEEL_TIER_MADD256", 8, 6, false, has_madd256 },
+#endif
+	{ "generic", "KEEL_TIER_GENERIC", 8, 4, false, always },
+};
+
+const struct keel_cl_tier *keel_cl_tier(unsigned int index)
+{
+	return index < sizeof(tiers) / sizeof(*tiers) ? &tiers[index] : NULL;
+}
+
+const struct keel_cl_tier *keel_cl_tier_find(const char *name)
+{
+	const struct keel_cl_tier *t;
+	unsigned int i;
+
+	for (i = 0; (t = keel_cl_tier(i)); i++)
+		if (!strcmp(t->name, name))
+			return t;
+	return NULL;
+}
