@@ -34,12 +34,14 @@ static int check_access(const struct keel_network *n, const struct access *a, st
 		return keel_error_set(e, -EINVAL, "there is no slot %u: slots are 0 to %u", a->slot,
 				      KEEL_SLOT_COUNT - 1);
 	if (a->write && a->slot == KEEL_SLOT_CONSTANTS)
-		return keel_error_set(e, -EACCES, "slot 0 holds the constants, which nobody may write");
+		return keel_error_set(e, -EACCES,
+				      "slot 0 holds the constants, which nobody may write");
 	extent = slot_bytes(n, a->slot);
 	if (a->offset > extent || a->bytes > extent - a->offset)
 		return keel_error_set(e, -EINVAL,
-				      "%" PRIu64 " bytes at offset %" PRIu64 " are outside slot %u, which "
-				      "has %" PRIu64, a->bytes, a->offset, a->slot, extent);
+				      "%" PRIu64 " bytes at offset %" PRIu64
+				      " are outside slot %u, which has %" PRIu64,
+				      a->bytes, a->offset, a->slot, extent);
 	return 0;
 }
 
@@ -69,8 +71,8 @@ static int access_held(struct keel_job *job, const struct access *a, struct keel
 		return 0;
 	}
 	if (a->slot == KEEL_SLOT_SCRATCH || a->slot == KEEL_SLOT_SRAM)
-		return n->device->backend->job_access(job->priv, a->slot, a->offset, a->bytes, a->data,
-						      a->write, e);
+		return n->device->backend->job_access(job->priv, a->slot, a->offset, a->bytes,
+						      a->data, a->write, e);
 	return access_buffer(job, a, e);
 }
 
@@ -101,8 +103,9 @@ int keel_job_read(struct keel_job *job, unsigned int slot, uint64_t offset, uint
 int keel_job_write(struct keel_job *job, unsigned int slot, uint64_t offset, uint64_t bytes,
 		   const void *data, struct keel_error *error)
 {
-	struct access a = { .slot = slot, .offset = offset, .bytes = bytes, .data = (void *)data,
-			    .write = true };
+	struct access a = {
+		.slot = slot, .offset = offset, .bytes = bytes, .data = (void *)data, .write = true
+	};
 
 	return access_slot(job, &a, error);
 }

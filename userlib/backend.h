@@ -127,8 +127,9 @@ struct keel_backend {
 	int (*job_profile)(struct keel_backend_job *job, uint64_t *ns, uint32_t count,
 			   struct keel_error *e);
 
-	/** @job_access: read from (@write 0) or write to scratch or SRAM; never in flight; the range
-	 * is inside the slot. -EOPNOTSUPP with a sentence where the contents aren't kept as addressed
+	/** @job_access: read from (@write 0) or write to scratch or SRAM; never in flight; the
+	 * range is inside the slot. -EOPNOTSUPP with a sentence where the contents aren't kept as
+	 * addressed
 	 */
 	int (*job_access)(struct keel_backend_job *job, unsigned int slot, uint64_t offset,
 			  uint64_t bytes, void *data, int write, struct keel_error *e);

@@ -54,10 +54,12 @@ int keel_backend_find(const char *name, const struct keel_backend **backend, str
 	}
 	for (i = 0; i < sizeof(absent) / sizeof(*absent); i++)
 		if (!strcmp(absent[i].name, name))
-			return keel_error_set(e, -ENODEV,
-					      "backend %s is not available: %s; try auto or reference",
-					      name, absent[i].reason);
+			return keel_error_set(
+				e, -ENODEV,
+				"backend %s is not available: %s; try auto or reference", name,
+				absent[i].reason);
 	return keel_error_set(e, -EINVAL,
 			      "there is no backend named '%.40s'; known are auto, drm, opencl and "
-			      "reference", name);
+			      "reference",
+			      name);
 }

@@ -42,13 +42,14 @@ static int check_binding(const struct keel_job *job, uint32_t place, struct keel
 	if (buffer->device != job->network->device)
 		return keel_error_set(e, -EINVAL, "the buffer belongs to another device");
 	if (offset % KEEL_ALIGN)
-		return keel_error_set(e, -EINVAL, "offset %" PRIu64 " is not a multiple of %u", offset,
-				      KEEL_ALIGN);
+		return keel_error_set(e, -EINVAL, "offset %" PRIu64 " is not a multiple of %u",
+				      offset, KEEL_ALIGN);
 	if (offset > buffer->bytes || buffer->bytes - offset < bytes)
 		return keel_error_set(e, -EINVAL,
 				      "the buffer has %" PRIu64 " bytes from offset %" PRIu64
 				      " on, %" PRIu64 " are needed",
-				      offset > buffer->bytes ? 0 : buffer->bytes - offset, offset, bytes);
+				      offset > buffer->bytes ? 0 : buffer->bytes - offset, offset,
+				      bytes);
 	return 0;
 }
 
@@ -114,9 +115,8 @@ static int get_buffer(struct keel_job *job, struct keel_ports ports, unsigned in
 	return r;
 }
 
-int keel_job_get_input_buffer(struct keel_job *job, unsigned int index,
-			      struct keel_buffer **buffer, uint64_t *offset,
-			      struct keel_error *error)
+int keel_job_get_input_buffer(struct keel_job *job, unsigned int index, struct keel_buffer **buffer,
+			      uint64_t *offset, struct keel_error *error)
 {
 	return get_buffer(job, keel_job_inputs(job), index, buffer, offset, error);
 }

@@ -26,9 +26,9 @@ static int buffer_create(struct keel_device *d, void *import, uint64_t bytes,
 	int r;
 
 	if (!bytes || bytes >> 48)
-		return keel_error_set(e, -EINVAL,
-				      "a buffer of %" PRIu64 " bytes is impossible: 1 byte to 256 TiB",
-				      bytes);
+		return keel_error_set(
+			e, -EINVAL,
+			"a buffer of %" PRIu64 " bytes is impossible: 1 byte to 256 TiB", bytes);
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return keel_error_set(e, -ENOMEM, "no memory for a buffer");
@@ -61,8 +61,8 @@ int keel_buffer_import(struct keel_device *device, void *data, uint64_t bytes,
 	keel_error_clear(error);
 	if (!data || (uintptr_t)data % device->info.align)
 		return keel_error_set(error, -EINVAL,
-				      "memory at %p can't be imported: %s wants a multiple of %u", data,
-				      device->info.backend, device->info.align);
+				      "memory at %p can't be imported: %s wants a multiple of %u",
+				      data, device->info.backend, device->info.align);
 	return buffer_create(device, data, bytes, buffer, error);
 }
 
@@ -104,11 +104,13 @@ static int count_map(struct keel_buffer *b, unsigned int flags, bool claimed, st
 
 	pthread_mutex_lock(&b->device->lock);
 	if (!claimed && keel_claim_find(b, flags & KEEL_MAP_WRITE))
-		r = keel_error_set(e, -EBUSY, "the buffer is used by a job; wait for it before mapping");
-	else if (b->maps && (flags & ~b->map_flags & (KEEL_MAP_READ | KEEL_MAP_WRITE)))
 		r = keel_error_set(e, -EBUSY,
-				   "the buffer is mapped with fewer rights (0x%x) than wanted (0x%x)",
-				   b->map_flags, flags);
+				   "the buffer is used by a job; wait for it before mapping");
+	else if (b->maps && (flags & ~b->map_flags & (KEEL_MAP_READ | KEEL_MAP_WRITE)))
+		r = keel_error_set(
+			e, -EBUSY,
+			"the buffer is mapped with fewer rights (0x%x) than wanted (0x%x)",
+			b->map_flags, flags);
 	else
 		b->maps++;
 	pthread_mutex_unlock(&b->device->lock);
@@ -148,11 +150,12 @@ static int buffer_map(struct keel_buffer *b, unsigned int flags, bool claimed, v
 	int r;
 
 	if (flags & ~MAP_FLAGS || !(flags & (KEEL_MAP_READ | KEEL_MAP_WRITE)))
-		return keel_error_set(e, -EINVAL,
-				      "map flags 0x%x are not a combination of read, write and discard",
-				      flags);
+		return keel_error_set(
+			e, -EINVAL,
+			"map flags 0x%x are not a combination of read, write and discard", flags);
 	if (flags & KEEL_MAP_DISCARD && flags & KEEL_MAP_READ)
-		return keel_error_set(e, -EINVAL, "a map that discards the contents can't read them");
+		return keel_error_set(e, -EINVAL,
+				      "a map that discards the contents can't read them");
 	pthread_mutex_lock(&b->lock);
 	r = map_locked(b, flags, claimed, data, e);
 	pthread_mutex_unlock(&b->lock);

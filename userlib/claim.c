@@ -24,7 +24,8 @@ const struct keel_claim *keel_claim_find(const struct keel_buffer *b, bool any)
 	return NULL;
 }
 
-static const struct keel_claim *conflict(const struct keel_device *d, const struct keel_claim *claim)
+static const struct keel_claim *conflict(const struct keel_device *d,
+					 const struct keel_claim *claim)
 {
 	const struct keel_claim *c;
 
@@ -48,9 +49,10 @@ static int claim_place(struct keel_job *job, uint32_t place, struct keel_error *
 	const struct keel_claim *other;
 
 	if (p->buffer->maps)
-		return keel_error_set(e, -EBUSY,
-				      "the buffer bound to %s %u is mapped; unmap it before submitting",
-				      place_kind(place), place);
+		return keel_error_set(
+			e, -EBUSY,
+			"the buffer bound to %s %u is mapped; unmap it before submitting",
+			place_kind(place), place);
 	claim->first = p->buffer->key + p->offset;
 	claim->last = claim->first + job->network->places[place].bytes - 1;
 	claim->write = job->network->places[place].write;
@@ -62,14 +64,15 @@ static int claim_place(struct keel_job *job, uint32_t place, struct keel_error *
 		return 0;
 	}
 	if (other->job != job)
-		return keel_error_set(e, -EBUSY,
-				      "the buffer bound to %s %u is used by another job; wait for it",
-				      place_kind(place), place);
-	return keel_error_set(e, -EINVAL,
-			      "%s %u and %s %u of the job are bound to the same bytes and one of them "
-			      "is written; bind them apart",
-			      place_kind(place), place, place_kind((uint32_t)(other - job->claims)),
-			      (uint32_t)(other - job->claims));
+		return keel_error_set(
+			e, -EBUSY, "the buffer bound to %s %u is used by another job; wait for it",
+			place_kind(place), place);
+	return keel_error_set(
+		e, -EINVAL,
+		"%s %u and %s %u of the job are bound to the same bytes and one of them "
+		"is written; bind them apart",
+		place_kind(place), place, place_kind((uint32_t)(other - job->claims)),
+		(uint32_t)(other - job->claims));
 }
 
 static void drop_claims(struct keel_job *job)

@@ -35,7 +35,8 @@ static int check_options(const struct keel_device_options *o, struct keel_error 
 				      o->threads, MAX_THREADS);
 	for (i = 0; i < sizeof(o->rsv) / sizeof(*o->rsv); i++)
 		if (o->rsv[i])
-			return keel_error_set(e, -EINVAL, "device options: rsv[%u] must be zero", i);
+			return keel_error_set(e, -EINVAL, "device options: rsv[%u] must be zero",
+					      i);
 	return 0;
 }
 
@@ -64,9 +65,9 @@ static int open_automatic(struct keel_device *d, const struct keel_device_option
 			return r;
 		}
 	}
-	return keel_error_set(e, -ENODEV,
-			      "no device found (%.400s); backend reference works everywhere, slowly",
-			      reason.text);
+	return keel_error_set(
+		e, -ENODEV, "no device found (%.400s); backend reference works everywhere, slowly",
+		reason.text);
 }
 
 static int open_named(struct keel_device *d, const char *name, const struct keel_device_options *o,

@@ -437,7 +437,10 @@ int keel_job_run_host_steps(struct keel_job *job, int after, struct keel_error *
  */
 int keel_job_wait(struct keel_job *job, int64_t timeout_ns, struct keel_error *error);
 
-/** keel_job_poll() - 1 when the last submission is done, 0 while it runs, -EINVAL if there is none */
+/** keel_job_poll() - look at the last submission
+ *
+ * Return: 1 when it is done, 0 while it runs, -EINVAL if there is none.
+ */
 int keel_job_poll(struct keel_job *job);
 
 /**

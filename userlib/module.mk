@@ -29,9 +29,13 @@ $(O)/libkeel.pc: userlib/libkeel.pc.in
 
 LIBKEEL_MAN := $(wildcard docs/man/*.3)
 
-.PHONY: libkeel check-libkeel install-libkeel
+.PHONY: libkeel check-libkeel counters-page install-libkeel
 libkeel: $(O)/libkeel.so $(O)/libkeel.a $(O)/libkeel.pc
+counters-page:
+	CC="$(CC)" userlib/counters-page userlib/counters.h > docs/counters.md
 check-libkeel: libkeel
+	CC="$(CC)" userlib/counters-page userlib/counters.h | diff docs/counters.md - || \
+		{ echo "docs/counters.md is out of date: make counters-page" >&2; false; }
 	CC="$(CC)" userlib/check-manuals userlib/keel.h $(LIBKEEL_MAN)
 	rm -rf $(O)/installed
 	$(MAKE) --no-print-directory install-libkeel DESTDIR=$(abspath $(O)/installed)

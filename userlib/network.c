@@ -75,8 +75,8 @@ static int finish_new(struct keel_network *n, int read, uint64_t began,
 	return 0;
 }
 
-int keel_network_new(struct keel_device *device, const char *path,
-		     struct keel_network **network, struct keel_error *error)
+int keel_network_new(struct keel_device *device, const char *path, struct keel_network **network,
+		     struct keel_error *error)
 {
 	uint64_t began = keel_now_ns();
 	struct keel_network *n = network_alloc(device);

@@ -26,8 +26,7 @@ void keel_port_init(const struct keel_network *n, uint32_t tensor, struct keel_p
 		port->bytes = n->places[n->tensor_place[tensor]].bytes;
 }
 
-int keel_network_get_input(struct keel_network *network, unsigned int index,
-			   struct keel_port *port)
+int keel_network_get_input(struct keel_network *network, unsigned int index, struct keel_port *port)
 {
 	if (index >= network->model.nr_inputs)
 		return -ENOENT;
@@ -62,6 +61,6 @@ int keel_ports_find(struct keel_ports ports, unsigned int index, struct keel_err
 {
 	if (index < ports.count)
 		return 0;
-	return keel_error_set(e, -EINVAL, "there is no %s %u: the network has %u", ports.kind, index,
-			      ports.count);
+	return keel_error_set(e, -EINVAL, "there is no %s %u: the network has %u", ports.kind,
+			      index, ports.count);
 }

@@ -89,9 +89,9 @@ struct keel_network {
 	struct keel_backend_program *priv;
 	struct keel_cost *cost;
 	struct keel_network_place {
-		uint64_t bytes;	/* 0: not used */
+		uint64_t bytes; /* 0: not used */
 		bool write;
-	} *places;
+	} * places;
 	uint32_t nr_places;
 	uint32_t *tensor_place;
 	uint64_t *host_offset;
@@ -125,7 +125,7 @@ struct keel_job {
 	struct keel_job_place {
 		struct keel_buffer *buffer;
 		uint64_t offset;
-	} *places;
+	} * places;
 	struct keel_claim *claims;
 	uint8_t *host;
 	pthread_mutex_t lock;

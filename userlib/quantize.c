@@ -11,7 +11,7 @@
  * hardware, in vectors too. Likewise 1.5 * 2^23 for floats. Needs |v| well below that.
  */
 #define ROUND_DOUBLE 0x1.8p52
-#define ROUND_FLOAT 0x1.8p23f
+#define ROUND_FLOAT  0x1.8p23f
 
 /*
  * With a reciprocal and in float, in / scale is off by less than 3 * 2^-24 of its value: by
@@ -43,9 +43,10 @@ void keel_quantize(const double *in, int8_t *out, size_t n, double scale, int32_
 }
 
 /* False when a number is so close to the middle of two levels that its level is in doubt. */
-static inline __attribute__((always_inline)) bool
-quantize_quickly(const float *restrict in, int8_t *restrict out, size_t n, float reciprocal,
-		 float zero_point)
+static inline __attribute__((always_inline)) bool quantize_quickly(const float *restrict in,
+								   int8_t *restrict out, size_t n,
+								   float reciprocal,
+								   float zero_point)
 {
 	int32_t doubts = 0;
 	size_t i;
@@ -64,12 +65,13 @@ quantize_quickly(const float *restrict in, int8_t *restrict out, size_t n, float
 #if defined(__x86_64__)
 /* The same text for eight lanes. */
 static __attribute__((target("avx2"))) bool quantize_avx2(const float *in, int8_t *out, size_t n,
-							   float reciprocal, float zero_point)
+							  float reciprocal, float zero_point)
 {
 	return quantize_quickly(in, out, n, reciprocal, zero_point);
 }
 
-static bool quantize_fast(const float *in, int8_t *out, size_t n, float reciprocal, float zero_point)
+static bool quantize_fast(const float *in, int8_t *out, size_t n, float reciprocal,
+			  float zero_point)
 {
 	if (__builtin_cpu_supports("avx2"))
 		return quantize_avx2(in, out, n, reciprocal, zero_point);

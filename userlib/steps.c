@@ -10,7 +10,7 @@
 /** struct mapping - the CPU's view of a job's places while steps run */
 struct mapping {
 	struct keel_job *job;
-	uint8_t **data;		/* by place; NULL: not mapped */
+	uint8_t **data; /* by place; NULL: not mapped */
 };
 
 static int map_place(struct mapping *m, uint32_t place, struct keel_error *e)

@@ -119,7 +119,8 @@ int keel_job_submit_range(struct keel_job *job, uint32_t first, uint32_t count,
 	if (!count || first > commands || count > commands - first)
 		return keel_error_set(error, -EINVAL,
 				      "commands %u to %llu can't be executed: the network has %u, "
-				      "0 to %u", first, (unsigned long long)first + count - 1, commands,
+				      "0 to %u",
+				      first, (unsigned long long)first + count - 1, commands,
 				      commands - 1);
 	return submit(job, first, count, false, error);
 }
@@ -169,8 +170,10 @@ static void count_result(struct keel_job *job)
 	keel_counter_add(c, KEEL_COUNTER_BUSY_MAC_NS, r->busy_ns[KEEL_BUSY_MAC]);
 	keel_counter_add(c, KEEL_COUNTER_BUSY_VEC_NS, r->busy_ns[KEEL_BUSY_VEC]);
 	if (r->status) {
-		keel_counter_add(c, r->status == -ECANCELED ? KEEL_COUNTER_JOBS_CANCELLED :
-							      KEEL_COUNTER_JOBS_FAILED, 1);
+		keel_counter_add(c,
+				 r->status == -ECANCELED ? KEEL_COUNTER_JOBS_CANCELLED :
+							   KEEL_COUNTER_JOBS_FAILED,
+				 1);
 		return;
 	}
 	keel_counter_add(c, KEEL_COUNTER_JOBS_COMPLETED, 1);

@@ -21,10 +21,9 @@ static int check_transfer(const struct keel_port *port, enum keel_element type, 
 		return keel_error_set(e, -EINVAL, "%s has %" PRIu64 " elements, not %" PRIu64,
 				      port->name, port->elements, elements);
 	if (type == KEEL_ELEMENT_S8 && port->type != KEEL_ELEMENT_S8)
-		return keel_error_set(e, -EINVAL,
-				      "%s holds %s and has no levels; transfer it as %s or float",
-				      port->name, keel_element_name(port->type),
-				      keel_element_name(port->type));
+		return keel_error_set(
+			e, -EINVAL, "%s holds %s and has no levels; transfer it as %s or float",
+			port->name, keel_element_name(port->type), keel_element_name(port->type));
 	return 0;
 }
 
@@ -49,10 +48,14 @@ static void copy_port(const struct keel_port *p, uint8_t *mapped, enum keel_elem
 	struct keel_box box = port_box(p, type);
 	struct keel_walk walk = keel_walk_start(&box);
 	struct keel_line lines[2] = {
-		[PORT] = { .type = p->type, .step = box.strides[PORT][box.rank - 1],
-			   .zero_point = p->zero_point, .scale = p->scale },
-		[USER] = { .type = type, .step = box.strides[USER][box.rank - 1],
-			   .zero_point = p->zero_point, .scale = p->scale },
+		[PORT] = { .type = p->type,
+			   .step = box.strides[PORT][box.rank - 1],
+			   .zero_point = p->zero_point,
+			   .scale = p->scale },
+		[USER] = { .type = type,
+			   .step = box.strides[USER][box.rank - 1],
+			   .zero_point = p->zero_point,
+			   .scale = p->scale },
 	};
 
 	do {
@@ -72,7 +75,8 @@ static int transfer_held(struct keel_job *job, uint32_t tensor, const struct kee
 	int r = keel_job_place_buffer(job, place, e);
 
 	if (!r)
-		r = keel_buffer_map(p->buffer, to_port ? KEEL_MAP_WRITE : KEEL_MAP_READ, &mapped, e);
+		r = keel_buffer_map(p->buffer, to_port ? KEEL_MAP_WRITE : KEEL_MAP_READ, &mapped,
+				    e);
 	if (r)
 		return r;
 	copy_port(port, (uint8_t *)mapped + p->offset, type, user, to_port);
@@ -105,7 +109,8 @@ static int transfer(struct keel_job *job, struct keel_ports ports, unsigned int 
 int keel_job_set_input(struct keel_job *job, unsigned int index, enum keel_element type,
 		       const void *data, uint64_t elements, struct keel_error *error)
 {
-	return transfer(job, keel_job_inputs(job), index, type, (void *)data, elements, true, error);
+	return transfer(job, keel_job_inputs(job), index, type, (void *)data, elements, true,
+			error);
 }
 
 int keel_job_get_output(struct keel_job *job, unsigned int index, enum keel_element type,

@@ -118,12 +118,21 @@ static void load_s8(const struct keel_line *l, double *out, size_t n)
 		out[i] = (*p - l->zero_point) * l->scale;
 }
 
-static void (*const loads[])(const struct keel_line *l, double *out, size_t n) = {
-	load_s8, load_s32, load_f32, load_s64
+typedef void (*load_fn)(const struct keel_line *l, double *out, size_t n);
+typedef void (*store_fn)(const struct keel_line *l, const double *in, size_t n);
+
+static const load_fn loads[] = {
+	[KEEL_ELEMENT_S8] = load_s8,
+	[KEEL_ELEMENT_S32] = load_s32,
+	[KEEL_ELEMENT_F32] = load_f32,
+	[KEEL_ELEMENT_S64] = load_s64,
 };
 
-static void (*const stores[])(const struct keel_line *l, const double *in, size_t n) = {
-	store_s8, store_s32, store_f32, store_s64
+static const store_fn stores[] = {
+	[KEEL_ELEMENT_S8] = store_s8,
+	[KEEL_ELEMENT_S32] = store_s32,
+	[KEEL_ELEMENT_F32] = store_f32,
+	[KEEL_ELEMENT_S64] = store_s64,
 };
 
 /* The next @n elements of a line. */

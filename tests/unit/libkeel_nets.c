@@ -8,10 +8,10 @@
 #include "libkeel_nets.h"
 
 #define MAX_COMMANDS 4096
-#define MAX_TENSORS 16
-#define MAX_STEPS 8
-#define UNUSED 0xffffffffu
-#define HOST 0xff
+#define MAX_TENSORS  16
+#define MAX_STEPS    8
+#define UNUSED	     0xffffffffu
+#define HOST	     0xff
 
 /** struct net - a model under construction */
 struct net {
@@ -81,7 +81,8 @@ static void *net_finish(struct net *n, size_t *bytes)
 	void *data;
 
 	end->end.count = n->m.nr_commands;
-	end->end.checksum = keel_crc32(0, n->commands, (n->m.nr_commands - 1ull) * KEEL_COMMAND_SIZE);
+	end->end.checksum = keel_crc32(0, n->commands,
+				       (n->m.nr_commands - 1ull) * KEEL_COMMAND_SIZE);
 	n->m.tensors = n->tensors;
 	n->m.inputs = n->inputs;
 	n->m.outputs = n->outputs;
@@ -114,8 +115,8 @@ static void dense_strides(struct keel_model_tensor *t)
 		t->strides[i] = stride;
 }
 
-static uint32_t tensor(struct net *n, const char *text, uint8_t type, uint8_t slot, unsigned int rank,
-		       const uint32_t *dims)
+static uint32_t tensor(struct net *n, const char *text, uint8_t type, uint8_t slot,
+		       unsigned int rank, const uint32_t *dims)
 {
 	struct keel_model_tensor *t = &n->tensors[n->m.nr_tensors];
 	unsigned int i;
@@ -153,7 +154,9 @@ static void output(struct net *n, uint32_t t)
 
 static struct keel_fm fm(uint8_t slot, uint32_t w, uint32_t c, int zero_point)
 {
-	return (struct keel_fm){ .slot = slot, .row_stride = w * c, .pixel_stride = c,
+	return (struct keel_fm){ .slot = slot,
+				 .row_stride = w * c,
+				 .pixel_stride = c,
 				 .zero_point = (keel_s8)zero_point };
 }
 
@@ -173,7 +176,8 @@ static void unary_extent(union keel_command *c, uint16_t h, uint16_t w, uint16_t
 }
 
 /* out = -in for feature maps of equal layout; zero points are the tensors' business. */
-static void negate(struct net *n, uint8_t from, uint8_t to, uint16_t h, uint16_t w, uint16_t channels)
+static void negate(struct net *n, uint8_t from, uint8_t to, uint16_t h, uint16_t w,
+		   uint16_t channels)
 {
 	union keel_command *c = command(n, KEEL_CMD_TABLE);
 
@@ -241,7 +245,8 @@ void *nets_add(size_t *bytes)
 	return net_finish(n, bytes);
 }
 
-static struct keel_host_step *step(struct net *n, uint16_t op, uint32_t before, const uint32_t *dims)
+static struct keel_host_step *step(struct net *n, uint16_t op, uint32_t before,
+				   const uint32_t *dims)
 {
 	struct keel_host_step *s = &n->steps[n->m.nr_steps++];
 	unsigned int i;
@@ -339,7 +344,8 @@ void *nets_argmax(size_t *bytes)
 	c->h.mode = KEEL_REDUCE_ARGMAX;
 	c->h.ofm_type = KEEL_TYPE_S32;
 	c->reduce.ifm = fm(KEEL_SLOT_INPUT, 3, 5, 0);
-	c->reduce.ofm = (struct keel_fm){ .slot = KEEL_SLOT_OUTPUT, .row_stride = 12, .pixel_stride = 4 };
+	c->reduce.ofm =
+		(struct keel_fm){ .slot = KEEL_SLOT_OUTPUT, .row_stride = 12, .pixel_stride = 4 };
 	c->reduce.ifm_h = 2;
 	c->reduce.ifm_w = 3;
 	c->reduce.ifm_c = 5;
@@ -395,8 +401,11 @@ static void conv_constants(struct net *n, uint32_t weights, uint32_t channels)
 	for (i = 0; i < weights; i++)
 		((int8_t *)n->constants)[i] = (int8_t)(noise(&state) % 255 - 127);
 	for (i = 0; i < channels; i++)
-		c[i] = (struct keel_channel){ .bias = (keel_s32)noise(&state), .multiplier = 0x60000000,
-					      .shift = 41, .clamp_lo = -120, .clamp_hi = 125 };
+		c[i] = (struct keel_channel){ .bias = (keel_s32)noise(&state),
+					      .multiplier = 0x60000000,
+					      .shift = 41,
+					      .clamp_lo = -120,
+					      .clamp_hi = 125 };
 	n->m.constants_bytes = weights + channels * sizeof(*c);
 }
 
@@ -418,7 +427,8 @@ void *nets_conv(size_t *bytes)
 	c->mac.ifm_w = c->mac.ofm_w = 29;
 	c->mac.ifm_c = c->mac.ofm_c = 32;
 	c->mac.kernel_h = c->mac.kernel_w = 3;
-	c->mac.stride_y = c->mac.stride_x = c->mac.dilation_y = c->mac.dilation_x = c->mac.groups = 1;
+	c->mac.stride_y = c->mac.stride_x = c->mac.dilation_y = c->mac.dilation_x = c->mac.groups =
+		1;
 	c->mac.pad_top = c->mac.pad_left = c->mac.pad_bottom = c->mac.pad_right = 1;
 	c->mac.channels_offset = (uint32_t)keel_weights_bytes(c);
 	conv_constants(n, c->mac.channels_offset, 32);

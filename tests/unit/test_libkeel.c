@@ -245,9 +245,9 @@ static const struct {
 	float x;
 	int level;
 } levels[] = {
-	{ 0, 3 },	{ 0.5f, 4 },	 { 0.25f, 3 },	   { 0.75f, 5 },     { -0.25f, 3 },
-	{ -0.75f, 1 },	{ 1.25f, 5 },	 { 62, 127 },	   { 1e30f, 127 },   { INFINITY, 127 },
-	{ -65.5f, -128 }, { -1e30f, -128 }, { -INFINITY, -128 }, { NAN, -128 }, { 0.2499f, 3 },
+	{ 0, 3 },	  { 0.5f, 4 },	    { 0.25f, 3 },	 { 0.75f, 5 },	 { -0.25f, 3 },
+	{ -0.75f, 1 },	  { 1.25f, 5 },	    { 62, 127 },	 { 1e30f, 127 }, { INFINITY, 127 },
+	{ -65.5f, -128 }, { -1e30f, -128 }, { -INFINITY, -128 }, { NAN, -128 },	 { 0.2499f, 3 },
 };
 
 START_TEST(floats_become_levels)
@@ -295,7 +295,8 @@ START_TEST(wrong_transfers_are_refused)
 	float x[8] = { 0 };
 
 	refused(keel_job_set_input(job, 1, KEEL_ELEMENT_F32, x, 8, &err), -EINVAL, "no input 1");
-	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, 7, &err), -EINVAL, "8 elements, not 7");
+	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, 7, &err), -EINVAL,
+		"8 elements, not 7");
 	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, NULL, 8, &err), -EINVAL, "no data");
 	refused(keel_job_set_input(job, 0, 9, x, 8, &err), -EINVAL, "type 9");
 	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_S8, x, 8, &err), -EINVAL, "no levels");
@@ -329,7 +330,8 @@ START_TEST(buffers_hold_bytes)
 	ck_assert_ptr_eq(p, q);
 	ck_assert_int_eq(keel_buffer_unmap(b, &err), 0);
 	ck_assert_int_eq(keel_buffer_unmap(b, &err), 0);
-	ck_assert_int_eq(keel_buffer_map(b, KEEL_MAP_WRITE | KEEL_MAP_DISCARD, (void **)&p, &err), 0);
+	ck_assert_int_eq(keel_buffer_map(b, KEEL_MAP_WRITE | KEEL_MAP_DISCARD, (void **)&p, &err),
+			 0);
 	memset(p, 7, 1000);
 	ck_assert_int_eq(keel_buffer_unmap(b, &err), 0);
 	/* Dropped while mapped: nothing leaks. */

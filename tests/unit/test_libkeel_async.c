@@ -90,8 +90,10 @@ START_TEST(a_running_job_is_left_alone)
 	refused(keel_job_submit(job, &err), -EBUSY, "running");
 	refused(keel_job_submit_range(job, 0, 1, &err), -EBUSY, "running");
 	refused(keel_job_run_host_steps(job, 0, &err), -EBUSY, "running");
-	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, SLOW_BYTES, &err), -EBUSY, "running");
-	refused(keel_job_get_output(job, 0, KEEL_ELEMENT_F32, x, SLOW_BYTES, &err), -EBUSY, "running");
+	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, SLOW_BYTES, &err), -EBUSY,
+		"running");
+	refused(keel_job_get_output(job, 0, KEEL_ELEMENT_F32, x, SLOW_BYTES, &err), -EBUSY,
+		"running");
 	refused(keel_job_read(job, 2, 0, 1, &byte, &err), -EBUSY, "running");
 	refused(keel_job_bind_input(job, 0, in, 0, &err), -EBUSY, "running");
 	refused(keel_job_get_input_buffer(job, 0, &in, &offset, &err), -EBUSY, "running");

@@ -194,7 +194,8 @@ START_TEST(bindings_change_between_submissions)
 	for (i = 0; i < 64 * BATCH; i++)
 		ck_assert_int_eq(p[i], 0);
 	ck_assert_int_eq(keel_buffer_unmap(out, &err), 0);
-	ck_assert_int_eq(keel_buffer_map(in, KEEL_MAP_WRITE | KEEL_MAP_DISCARD, (void **)&p, &err), 0);
+	ck_assert_int_eq(keel_buffer_map(in, KEEL_MAP_WRITE | KEEL_MAP_DISCARD, (void **)&p, &err),
+			 0);
 	for (i = 0; i < BATCH; i++)
 		memset(p + 64 * i, i + 1, 64);
 	ck_assert_int_eq(keel_buffer_unmap(in, &err), 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Numbers into levels and back, boxes, and the interpreter of host steps, each against its definition. */
+/* Numbers into levels and back, boxes, and the interpreter of host steps, each against its
+ * definition. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ START_TEST(quick_quantization_is_exact)
 		zero_point = (int)draw(256) - 128;
 		/* Whole chunks without doubtful numbers take the other path. */
 		for (i = 0; i < KEEL_QUANTIZE_CHUNK; i++)
-			x[i] = round % 4 ? (float)(scale * uniform(-350, 350)) : awkward_float(scale);
+			x[i] = round % 4 ? (float)(scale * uniform(-350, 350)) :
+					   awkward_float(scale);
 		keel_quantize_floats(x, quick, KEEL_QUANTIZE_CHUNK, scale, zero_point);
 		for (i = 0; i < KEEL_QUANTIZE_CHUNK; i++)
 			ck_assert_msg(quick[i] == level_of(x[i], scale, zero_point),
@@ -96,8 +98,11 @@ static const struct {
 START_TEST(stored_values_are_rounded_once)
 {
 	uint64_t memory[2] = { 0 };
-	struct keel_line line = { .data = (uint8_t *)memory + 3, .step = 1, .type = stores[_i].type,
-				  .zero_point = 1, .scale = 0.5 };
+	struct keel_line line = { .data = (uint8_t *)memory + 3,
+				  .step = 1,
+				  .type = stores[_i].type,
+				  .zero_point = 1,
+				  .scale = 0.5 };
 	double out;
 
 	/* Off alignment on purpose. */
@@ -130,9 +135,10 @@ START_TEST(lines_copy_between_all_types)
 			keel_line_copy(&to, &from, 600);
 			keel_line_load(&to, got, 600);
 			for (i = 0; i < 600; i++)
-				ck_assert_msg(got[i] == (t == KEEL_ELEMENT_F32 ? want[i] : rint(want[i])),
-					      "%s to %s: %g became %g", keel_element_name(f),
-					      keel_element_name(t), want[i], got[i]);
+				ck_assert_msg(
+					got[i] == (t == KEEL_ELEMENT_F32 ? want[i] : rint(want[i])),
+					"%s to %s: %g became %g", keel_element_name(f),
+					keel_element_name(t), want[i], got[i]);
 		}
 }
 END_TEST
@@ -150,8 +156,10 @@ END_TEST
 
 START_TEST(merged_boxes_visit_the_same_elements)
 {
-	struct keel_box box = { .rank = 4, .dims = { 2, 1, 3, 4 },
-				.strides = { { 12, 99, 4, 1 }, { 24, -7, 8, 2 }, { 100, 0, 0, 0 } } };
+	struct keel_box box = { .rank = 4,
+				.dims = { 2, 1, 3, 4 },
+				.strides = {
+					{ 12, 99, 4, 1 }, { 24, -7, 8, 2 }, { 100, 0, 0, 0 } } };
 	struct keel_walk walk;
 	int64_t last = -1;
 	int lines = 0;
@@ -172,7 +180,8 @@ START_TEST(merged_boxes_visit_the_same_elements)
 	keel_box_merge(&box);
 	ck_assert_uint_eq(box.rank, 1);
 	ck_assert_uint_eq(box.dims[0], 1);
-	box = (struct keel_box){ .rank = 2, .dims = { 1u << 31, 2 },
+	box = (struct keel_box){ .rank = 2,
+				 .dims = { 1u << 31, 2 },
 				 .strides = { { 2, 1 }, { 2, 1 }, { 2, 1 } } };
 	keel_box_merge(&box);
 	ck_assert_uint_eq(box.rank, 2);
@@ -321,8 +330,8 @@ START_TEST(elementwise_steps_follow_their_definition)
 			double want = stored(&out, definition(s.op, get(&a, at), get(&b, at)));
 			double got = get(&out, at);
 
-			ck_assert_msg(got == want || (isnan(got) && isnan(want)), "op %u: %g, not %g",
-				      s.op, got, want);
+			ck_assert_msg(got == want || (isnan(got) && isnan(want)),
+				      "op %u: %g, not %g", s.op, got, want);
 		} while (next(at, s.dims));
 	}
 }
@@ -332,8 +341,10 @@ END_TEST
 static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 {
 	static const double start[KEEL_HOST_OP_COUNT] = {
-		[KEEL_HOST_REDUCE_MAX] = -INFINITY,   [KEEL_HOST_REDUCE_MIN] = INFINITY,
-		[KEEL_HOST_ARGMAX] = -INFINITY, [KEEL_HOST_ARGMAX_LAST] = -INFINITY,
+		[KEEL_HOST_REDUCE_MAX] = -INFINITY,
+		[KEEL_HOST_REDUCE_MIN] = INFINITY,
+		[KEEL_HOST_ARGMAX] = -INFINITY,
+		[KEEL_HOST_ARGMAX_LAST] = -INFINITY,
 	};
 	double best = start[s->op], v;
 	uint32_t at[4] = { 0 }, n = 0, where = 0;

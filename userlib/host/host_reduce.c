@@ -115,7 +115,8 @@ void keel_host_reduce(unsigned int op, const struct keel_box *box, const struct 
 
 	do {
 		for (i = 0; i < moves.dims[inner]; i++) {
-			to.data = (uint8_t *)out->data + walk.at[OUT] + i * moves.strides[OUT][inner];
+			to.data = (uint8_t *)out->data + walk.at[OUT] +
+				  i * moves.strides[OUT][inner];
 			from.data = (uint8_t *)a->data + walk.at[A] + i * moves.strides[A][inner];
 			value = reduce_one(op, &stays, from);
 			keel_line_store(&to, &value, 1);

@@ -42,8 +42,8 @@ static double minimum(double a, double b)
 }
 
 static double (*const binary[KEEL_HOST_OP_COUNT])(double a, double b) = {
-	[KEEL_HOST_ADD] = add,	     [KEEL_HOST_SUB] = sub,	[KEEL_HOST_MUL] = mul,
-	[KEEL_HOST_DIV] = divide,    [KEEL_HOST_MAX] = maximum, [KEEL_HOST_MIN] = minimum,
+	[KEEL_HOST_ADD] = add,	  [KEEL_HOST_SUB] = sub,     [KEEL_HOST_MUL] = mul,
+	[KEEL_HOST_DIV] = divide, [KEEL_HOST_MAX] = maximum, [KEEL_HOST_MIN] = minimum,
 	[KEEL_HOST_POW] = pow,
 };
 
@@ -109,7 +109,8 @@ void keel_host_execute(const struct keel_host_step *step, const struct keel_host
 {
 	/* An absent operand is never looked at; the output stands in for it. */
 	const struct keel_host_operand *operands[] = { out, a, b->base ? b : out };
-	const struct keel_host_view *views[] = { &step->out, &step->a, b->base ? &step->b : &step->out };
+	const struct keel_host_view *views[] = { &step->out, &step->a,
+						 b->base ? &step->b : &step->out };
 	struct keel_line lines[KEEL_BOX_OPERANDS];
 	struct keel_box box = { .rank = KEEL_MODEL_MAX_RANK };
 	unsigned int i;

@@ -76,7 +76,8 @@ static int memory_get(struct memory *m, uint64_t bytes, const char *what, struct
 			       mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
-		return keel_error_set(e, -ENOMEM, "no memory for %" PRIu64 " bytes of %s", bytes, what);
+		return keel_error_set(e, -ENOMEM, "no memory for %" PRIu64 " bytes of %s", bytes,
+				      what);
 	m->data = p;
 	return 0;
 }
@@ -94,7 +95,8 @@ static void execute(struct job *job)
 	const struct keel_command_desc *desc;
 	uint32_t i;
 
-	job->result = (struct keel_job_result){ .fault_command = KEEL_NO_COMMAND, .start_ns = began };
+	job->result = (struct keel_job_result){ .fault_command = KEEL_NO_COMMAND,
+						.start_ns = began };
 	for (i = job->first; i < job->first + job->count; i++) {
 		if (atomic_load_explicit(&job->cancel, memory_order_relaxed)) {
 			job->result.status = -ECANCELED;
@@ -184,9 +186,8 @@ static unsigned int cores(void)
 	return n > 0 ? (unsigned int)n : 1;
 }
 
-static int reference_open(const struct keel_device_options *options,
-			  struct keel_counters *counters, struct keel_backend_device **device,
-			  struct keel_error *e)
+static int reference_open(const struct keel_device_options *options, struct keel_counters *counters,
+			  struct keel_backend_device **device, struct keel_error *e)
 {
 	struct device *d;
 	int r;
@@ -259,8 +260,8 @@ static void reference_buffer_del(struct keel_backend_buffer *buffer)
 	free(b);
 }
 
-static int reference_buffer_map(struct keel_backend_buffer *buffer, unsigned int flags,
-				void **data, struct keel_error *e)
+static int reference_buffer_map(struct keel_backend_buffer *buffer, unsigned int flags, void **data,
+				struct keel_error *e)
 {
 	*data = ((struct buffer *)buffer)->data;
 	return 0;
@@ -350,8 +351,8 @@ static void bind(struct job *j, const struct keel_backend_binding *bindings)
 	}
 }
 
-static int reference_job_submit(struct keel_backend_job *job, const struct keel_backend_range *range,
-				struct keel_error *e)
+static int reference_job_submit(struct keel_backend_job *job,
+				const struct keel_backend_range *range, struct keel_error *e)
 {
 	struct job *j = (struct job *)job;
 	struct device *d = j->program->device;
