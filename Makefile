@@ -76,7 +76,7 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O
 		$(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
 
--include tests/module.mk docs/module.mk packaging/module.mk
+-include tests/module.mk tests/conformance/module.mk docs/module.mk packaging/module.mk
 
 .PHONY: clean
 clean:
