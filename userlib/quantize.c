@@ -95,3 +95,12 @@ void keel_quantize_floats(const float *in, int8_t *out, size_t n, double scale, 
 		exact[i] = in[i];
 	keel_quantize(exact, out, n, scale, zero_point);
 }
+
+void keel_dequantize_floats(const int8_t *in, float *out, size_t n, double scale,
+			    int32_t zero_point)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		out[i] = (float)((in[i] - zero_point) * scale);
+}

@@ -18,4 +18,8 @@ void keel_quantize(const double *in, int8_t *out, size_t n, double scale, int32_
 /** keel_quantize_floats() - the same levels from floats, several times as fast */
 void keel_quantize_floats(const float *in, int8_t *out, size_t n, double scale, int32_t zero_point);
 
+/** keel_dequantize_floats() - (in - zero_point) * scale, rounded once */
+void keel_dequantize_floats(const int8_t *in, float *out, size_t n, double scale,
+			    int32_t zero_point);
+
 #endif

@@ -203,13 +203,34 @@ static void copy_equal(const struct keel_line *dst, const struct keel_line *src,
 		copy_8(dst, src, n);
 }
 
+/* Levels to dense floats: what happens to almost every output. */
+static void load_floats(const struct keel_line *l, float *out, size_t n)
+{
+	const int8_t *in = l->data;
+	int8_t levels[CHUNK];
+	size_t i;
+
+	for (i = 0; i < n; i++, in += l->step)
+		levels[i] = *in;
+	keel_dequantize_floats(levels, out, n, l->scale, l->zero_point);
+}
+
+static bool dense_floats(const struct keel_line *l)
+{
+	return l->type == KEEL_ELEMENT_F32 && l->step == sizeof(float) &&
+	       !((uintptr_t)l->data % _Alignof(float));
+}
+
 static void convert(const struct keel_line *dst, const struct keel_line *src, size_t n)
 {
 	double values[CHUNK];
 
-	if (dst->type == KEEL_ELEMENT_S8 && src->type == KEEL_ELEMENT_F32 &&
-	    src->step == sizeof(float) && !((uintptr_t)src->data % _Alignof(float))) {
+	if (dst->type == KEEL_ELEMENT_S8 && dense_floats(src)) {
 		store_floats(dst, src->data, n);
+		return;
+	}
+	if (src->type == KEEL_ELEMENT_S8 && dense_floats(dst)) {
+		load_floats(src, dst->data, n);
 		return;
 	}
 	loads[src->type](src, values, n);

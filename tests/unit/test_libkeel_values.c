@@ -73,6 +73,26 @@ START_TEST(quick_quantization_is_exact)
 }
 END_TEST
 
+START_TEST(levels_become_floats)
+{
+	int8_t levels[256];
+	float x[256];
+	struct keel_line from = { .data = levels + 255, .step = -1, .type = KEEL_ELEMENT_S8 };
+	struct keel_line to = { .data = x, .step = sizeof(float), .type = KEEL_ELEMENT_F32 };
+	int i, round;
+
+	for (i = 0; i < 256; i++)
+		levels[i] = (int8_t)(i - 128);
+	for (round = 0; round < 100; round++) {
+		from.scale = exp(uniform(-20, 20));
+		from.zero_point = (int)draw(256) - 128;
+		keel_line_copy(&to, &from, 256);
+		for (i = 0; i < 256; i++)
+			ck_assert(x[i] == (float)((127 - i - from.zero_point) * from.scale));
+	}
+}
+END_TEST
+
 static const struct {
 	enum keel_element type;
 	double in, out;
@@ -421,6 +441,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, quick_quantization_is_exact);
+	tcase_add_test(t, levels_become_floats);
 	tcase_add_loop_test(t, stored_values_are_rounded_once, 0, sizeof(stores) / sizeof(*stores));
 	tcase_add_test(t, lines_copy_between_all_types);
 	tcase_add_test(t, equal_integers_keep_all_bits);
