@@ -30,7 +30,7 @@ struct memory {
  * @done: a job is done
  */
 struct device {
-	struct team *team;
+	struct keel_team *team;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	pthread_t worker;
@@ -103,7 +103,7 @@ static void execute(struct job *job)
 			job->result.fault_command = i;
 			break;
 		}
-		team_execute(job->program->device->team, &m->commands[i], job->slots);
+		keel_team_execute(job->program->device->team, &m->commands[i], job->slots);
 		ended = keel_now_ns();
 		desc = keel_command_desc(m->commands[i].h.opcode);
 		job->ns[i] = ended - began;
@@ -168,14 +168,14 @@ static void device_free(struct device *d)
 
 static int start(struct device *d, unsigned int threads, struct keel_error *e)
 {
-	int r = team_new(threads, &d->team, e);
+	int r = keel_team_new(threads, &d->team, e);
 
 	if (r)
 		return r;
 	r = pthread_create(&d->worker, NULL, worker, d);
 	if (!r)
 		return 0;
-	team_del(d->team);
+	keel_team_del(d->team);
 	return keel_error_set(e, -r, "no thread for a device: %s", strerror(r));
 }
 
@@ -218,7 +218,7 @@ static void reference_close(struct keel_backend_device *device)
 	pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);
 	pthread_join(d->worker, NULL);
-	team_del(d->team);
+	keel_team_del(d->team);
 	device_free(d);
 }
 
@@ -228,7 +228,7 @@ static void reference_get_info(struct keel_backend_device *device, struct keel_d
 	snprintf(info->tier, sizeof(info->tier), "portable C");
 	snprintf(info->driver, sizeof(info->driver), "libkeel %s", KEEL_VERSION);
 	info->compute_units = cores();
-	info->threads = team_threads(((struct device *)device)->team);
+	info->threads = keel_team_threads(((struct device *)device)->team);
 	info->flags = KEEL_DEVICE_EXACT;
 	info->align = KEEL_ALIGN;
 	info->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

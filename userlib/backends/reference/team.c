@@ -15,7 +15,7 @@
 /* Pieces for each member, so that a slow one doesn't keep the rest waiting. */
 #define PIECES 4
 
-/** struct team
+/** struct keel_team
  * @lock: protects @round, @working and @stop
  * @go: a new round, or @stop
  * @idle: @working fell to 0
@@ -24,7 +24,7 @@
  * @next_row: first row that nobody has taken
  * @c: with @slots, @height and @piece: written before the round begins
  */
-struct team {
+struct keel_team {
 	pthread_mutex_t lock;
 	pthread_cond_t go, idle;
 	unsigned int threads, helpers, working;
@@ -37,7 +37,7 @@ struct team {
 	pthread_t thread[];
 };
 
-static void take_rows(struct team *t)
+static void take_rows(struct keel_team *t)
 {
 	keel_u32 y;
 
@@ -48,7 +48,7 @@ static void take_rows(struct team *t)
 
 static void *helper(void *arg)
 {
-	struct team *t = arg;
+	struct keel_team *t = arg;
 	uint64_t seen = 0;
 
 	pthread_mutex_lock(&t->lock);
@@ -68,9 +68,9 @@ static void *helper(void *arg)
 	return NULL;
 }
 
-int team_new(unsigned int threads, struct team **team, struct keel_error *e)
+int keel_team_new(unsigned int threads, struct keel_team **team, struct keel_error *e)
 {
-	struct team *t = calloc(1, sizeof(*t) + threads * sizeof(*t->thread));
+	struct keel_team *t = calloc(1, sizeof(*t) + threads * sizeof(*t->thread));
 	int r = 0;
 
 	if (!t)
@@ -84,14 +84,14 @@ int team_new(unsigned int threads, struct team **team, struct keel_error *e)
 		t->helpers += !r;
 	}
 	if (r) {
-		team_del(t);
+		keel_team_del(t);
 		return keel_error_set(e, -r, "can't start %u threads: %s", threads, strerror(r));
 	}
 	*team = t;
 	return 0;
 }
 
-void team_del(struct team *team)
+void keel_team_del(struct keel_team *team)
 {
 	unsigned int i;
 
@@ -107,12 +107,12 @@ void team_del(struct team *team)
 	free(team);
 }
 
-unsigned int team_threads(const struct team *team)
+unsigned int keel_team_threads(const struct keel_team *team)
 {
 	return team->threads;
 }
 
-static void start_round(struct team *t, const union keel_command *c,
+static void start_round(struct keel_team *t, const union keel_command *c,
 			const struct keel_memory *slots, keel_u32 height)
 {
 	keel_u32 pieces = t->threads * PIECES;
@@ -129,7 +129,8 @@ static void start_round(struct team *t, const union keel_command *c,
 	pthread_mutex_unlock(&t->lock);
 }
 
-void team_execute(struct team *team, const union keel_command *c, const struct keel_memory *slots)
+void keel_team_execute(struct keel_team *team, const union keel_command *c,
+		       const struct keel_memory *slots)
 {
 	keel_u32 height = keel_execute_height(c);
 

@@ -6,14 +6,15 @@
 #include "keel_execute.h"
 
 /** A team of threads that share the rows of one command at a time. */
-struct team;
+struct keel_team;
 
-/** team_new() - @threads in all, the caller's included */
-int team_new(unsigned int threads, struct team **team, struct keel_error *e);
-void team_del(struct team *team);
-unsigned int team_threads(const struct team *team);
+/** keel_team_new() - @threads in all, the caller's included */
+int keel_team_new(unsigned int threads, struct keel_team **team, struct keel_error *e);
+void keel_team_del(struct keel_team *team);
+unsigned int keel_team_threads(const struct keel_team *team);
 
-/** team_execute() - keel_execute() by all members; one caller at a time */
-void team_execute(struct team *team, const union keel_command *c, const struct keel_memory *slots);
+/** keel_team_execute() - keel_execute() by all members; one caller at a time */
+void keel_team_execute(struct keel_team *team, const union keel_command *c,
+		       const struct keel_memory *slots);
 
 #endif
