@@ -306,6 +306,9 @@ START_TEST(refusals)
 		{ KEEL_OP_DEQUANTIZE, { 1, 4, 3, 3 }, "integers" },
 		{ KEEL_OP_BATCHNORM, { 1, 4, 3, 3 }, "parameters" },
 		{ KEEL_OP_LRN, { 1, 4, 3, 3 }, "size" },
+		{ KEEL_OP_SOFTMAX, { 1, 3, 4, 3 }, "differ in shape" },
+		{ KEEL_OP_CAST, { 1, 3, 4, 3 }, "differ in shape" },
+		{ KEEL_OP_INSTANCE_NORM, { 1, 3, 4, 3 }, "same shape" },
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
@@ -333,6 +336,7 @@ START_TEST(bad_windows_are_refused)
 		{ { 3, 3 }, { 1, 1 }, { 0, 1 } },
 		{ { 3, 3 }, { 1, 1 }, { 1, 1 }, { -1, 0, 1, 0 } },
 		{ { 2, 3 }, { 1, 1 }, { 1, 1 } },
+		{ { 3, 3 }, { 3, 1 }, { INT32_MAX, 1 } },
 		{ { 3, 3 }, { 1, 1 }, { 1, 1 }, { 5, 0, 0, 0 } },
 	};
 	struct keel_graph *g = keel_graph_new();
@@ -341,7 +345,7 @@ START_TEST(bad_windows_are_refused)
 				      rig_const(g, &r, DIMS(4, 4, 3, 3)) };
 
 	rig_node(g, KEEL_OP_CONV, 2, in, KEEL_F32, DIMS(1, 4, 1, 1))->window = windows[_i];
-	rig_refused(g, _i == 4 ? "another size" : "window");
+	rig_refused(g, _i == 5 ? "another size" : "window");
 }
 END_TEST
 
@@ -475,8 +479,8 @@ int main(void)
 	tcase_add_test(t, clones_run_at_once_with_equal_bits);
 	tcase_add_test(t, buffers_are_reused);
 	tcase_add_test(t, inputs_and_constants_as_outputs);
-	tcase_add_loop_test(t, refusals, 0, 22);
-	tcase_add_loop_test(t, bad_windows_are_refused, 0, 5);
+	tcase_add_loop_test(t, refusals, 0, 25);
+	tcase_add_loop_test(t, bad_windows_are_refused, 0, 6);
 	tcase_add_test(t, enormous_values_are_refused);
 	tcase_add_test(t, too_many_large_values_are_refused);
 	tcase_add_test(t, sweep_does_not_depend_on_threads);
