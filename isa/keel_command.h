@@ -334,7 +334,8 @@ enum keel_transpose_mode {
 /* C(NAME, opcode, LAYOUT, engine, flags, modes, text): flags = allowed bits, modes = number of modes */
 #define KEEL_MAC_EPILOGUE \
 	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | \
-	 KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE | KEEL_DOUBLE_ROUND)
+	 KEEL_DOUBLE_ROUND)
+#define KEEL_MAC_POOLS (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE)
 
 #define KEEL_COMMANDS(C) \
 	C(END, 0x01, END, CONTROL, 0, 1, "end of the stream") \
@@ -342,8 +343,8 @@ enum keel_transpose_mode {
 	C(MARK, 0x03, MARK, CONTROL, 0, 1, "record the time for the profiler") \
 	C(COPY, 0x10, COPY, DMA, 0, 1, "copy a strided box of up to four dimensions") \
 	C(WEIGHTS, 0x11, WEIGHTS, DMA, 0, 1, "fetch entropy-coded weights") \
-	C(CONV2D, 0x20, MAC, MAC, KEEL_MAC_EPILOGUE, 1, "2-D convolution") \
-	C(DEPTHWISE, 0x21, MAC, MAC, KEEL_MAC_EPILOGUE, 1, \
+	C(CONV2D, 0x20, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, "2-D convolution") \
+	C(DEPTHWISE, 0x21, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, \
 	  "depthwise convolution; ofm_c is a multiple of ifm_c") \
 	C(MATMUL, 0x22, MAC, MAC, \
 	  KEEL_MAC_EPILOGUE | KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 1, \

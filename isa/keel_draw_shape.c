@@ -167,9 +167,14 @@ static void finish_transposed(struct keel_draw *d, struct window *w)
 
 static keel_u16 draw_mac_flags(struct keel_draw *d, keel_u8 opcode)
 {
-	keel_u16 f = coin(d, KEEL_MAC_PRELU) | coin(d, KEEL_MAC_TABLE) | coin(d, KEEL_MAC_RESIDUAL) |
-		     coin(d, KEEL_MAC_ACC_IN) | coin(d, KEEL_DOUBLE_ROUND);
+	static const keel_u16 independent[] = { KEEL_MAC_PRELU, KEEL_MAC_TABLE, KEEL_MAC_RESIDUAL,
+						KEEL_MAC_ACC_IN, KEEL_DOUBLE_ROUND };
+	keel_u16 f = 0;
+	unsigned int i;
 
+	/* One statement each: the order of draws must not be the compiler's choice. */
+	for (i = 0; i < 5; i++)
+		f |= coin(d, independent[i]);
 	if (opcode == KEEL_CMD_CONV2D || opcode == KEEL_CMD_DEPTHWISE)
 		f |= keel_draw_chance(d, 2) ? coin(d, KEEL_MAC_POOL_MAX) :
 					      coin(d, KEEL_MAC_POOL_AVERAGE);
@@ -205,7 +210,7 @@ static void draw_mac(struct keel_draw *d, keel_u32 limit)
 	keel_u32 pool;
 
 	m->h.flags = draw_mac_flags(d, m->h.opcode);
-	pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 2 : 1;
+	pool = m->h.flags & KEEL_MAC_POOLS ? 2 : 1;
 	draw_mac_channels(d, m, limit);
 	draw_window(d, &y, limit);
 	draw_window(d, &x, limit);

@@ -31,7 +31,7 @@ static keel_u32 positions(keel_u32 in, keel_u32 pads, keel_u32 window, keel_u32 
 
 static int mac_shape_wrong(const union keel_command *c, keel_u32 extent, keel_u32 stored)
 {
-	return stored != (flag(c, KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? extent / 2 : extent);
+	return stored != (flag(c, KEEL_MAC_POOLS) ? extent / 2 : extent);
 }
 
 /*
@@ -95,15 +95,12 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 #define CLAMP_RULE(R, prefix, view) \
 	R(prefix##_clamp, ANY, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi)
 
-#define MAC_POOLS (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE)
 #define MAC_EPILOGUE_ONLY \
-	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | MAC_POOLS | KEEL_DOUBLE_ROUND)
+	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_POOLS | KEEL_DOUBLE_ROUND)
 
 #define MAC_RULES(R) \
 	R(mac_two_pools, ANY, "flags", "max and average pool exclude each other", \
 	  flag(c, KEEL_MAC_POOL_MAX) && flag(c, KEEL_MAC_POOL_AVERAGE)) \
-	R(mac_pool, OP(MATMUL) | OP(CONV_TRANSPOSE), "flags", \
-	  "only CONV2D and DEPTHWISE can pool", flag(c, MAC_POOLS)) \
 	R(mac_acc_out, ANY, "flags", "ACC_OUT leaves no epilogue that another flag could change", \
 	  flag(c, KEEL_MAC_ACC_OUT) && flag(c, MAC_EPILOGUE_ONLY)) \
 	R(mac_transposed, ANY, "flags", "B_TRANSPOSED needs B_ACTIVATION", \

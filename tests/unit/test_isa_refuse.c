@@ -40,8 +40,6 @@ static const struct refusal_case cases[] = {
 	{ "CONV2D.pool_max ifm=input0+0x0:64:8 ofm=scratch+0x0:32:8 in=8x8x8 out=4x4x8 "
 	  "weights=constants+0x0 channels=constants+0x1000",
 	  ".pool_max", ".pool_max.pool_average", "flags", "max and average pool exclude each other" },
-	{ "MATMUL " FULL, "MATMUL", "MATMUL.pool_max", "flags", "only CONV2D and DEPTHWISE can pool" },
-	{ UP, "TRANSPOSE", "TRANSPOSE.pool_average", "flags", "only CONV2D and DEPTHWISE can pool" },
 	{ "CONV2D.acc_out ifm=input0+0x0:64:8 in=8x8x8 out=8x8x8 weights=constants+0x0 "
 	  "channels=constants+0x1000 psum=sram+0x0",
 	  ".acc_out", ".acc_out.prelu", "flags",
