@@ -132,9 +132,13 @@ static void adopt(struct keel_node *n, const struct keel_node *spec)
 static struct keel_node *add_node(struct keel_builder *b, const struct keel_node *spec,
 				  unsigned int nr_outputs, struct keel_tensor *const *outputs)
 {
-	struct keel_node *n = keel_graph_node(b->g, spec->op, b->node, spec->nr_inputs,
-					      spec->inputs, nr_outputs, outputs);
+	struct keel_node *n;
 
+	if (b->g->nr_nodes == KEEL_BUILD_MAX_NODES)
+		return keel_build_fail(b, -EINVAL, "the network has more than %u nodes, the limit",
+				       KEEL_BUILD_MAX_NODES);
+	n = keel_graph_node(b->g, spec->op, b->node, spec->nr_inputs, spec->inputs, nr_outputs,
+			    outputs);
 	if (!n)
 		return no_memory(b);
 	adopt(n, spec);

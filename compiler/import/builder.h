@@ -18,6 +18,9 @@
 /** Bytes of constants in one graph, folded ones included, unless the options say otherwise */
 #define KEEL_BUILD_BUDGET ((uint64_t)4 << 30)
 
+/** Nodes of one graph; the largest networks have some ten thousand */
+#define KEEL_BUILD_MAX_NODES (1u << 18)
+
 enum keel_mark {
 	KEEL_MARK_UNKNOWN = 1,	/* behind an unsupported operator: shape not known */
 	KEEL_MARK_SEEDED = 2,	/* a placeholder for weights; see keel_seed_weights() */

@@ -9,7 +9,7 @@
 
 #define KEEL_ONNX_OPSET_MIN 1
 #define KEEL_ONNX_OPSET_MAX 21
-/** Inputs, and outputs, of a network; constants that are listed as inputs don't count */
+/** Inputs and outputs of a network, and outputs of a node; constants that are inputs don't count */
 #define KEEL_ONNX_MAX_ENDS 1024
 
 struct keel_import_options;

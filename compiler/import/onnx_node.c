@@ -99,7 +99,8 @@ static const struct keel_onnx_op *find_row(struct keel_onnx_call *c)
 	if (!default_domain(c->node->domain))
 		return keel_build_fail(c->b, -EOPNOTSUPP,
 				       "operator %s.%s is not of the ONNX standard; export the model "
-				       "with standard operators only", c->node->domain, op);
+				       "with standard operators only, a quantized one in QDQ format",
+				       c->node->domain, op);
 	row = keel_onnx_find(op);
 	if (!row)
 		return keel_build_fail(c->b, -EOPNOTSUPP,
@@ -193,7 +194,10 @@ static int import_node(struct keel_onnx *o, const Onnx__NodeProto *n, size_t ind
 	o->b.prefix = n->n_output && *n->output[0] ? n->output[0] : o->b.node;
 	c.in = calloc(c.nr_in + 1, sizeof(*c.in));
 	c.out = calloc(c.nr_out + 1, sizeof(*c.out));
-	if (!c.in || !c.out)
+	if (c.nr_out > KEEL_ONNX_MAX_ENDS)
+		keel_build_fail(&o->b, -EINVAL, "it has %u outputs; the limit is %d", c.nr_out,
+				KEEL_ONNX_MAX_ENDS);
+	else if (!c.in || !c.out)
 		keel_build_fail(&o->b, -ENOMEM, "memory is short");
 	else if (connect_inputs(o, &c))
 		run_handler(&c);
