@@ -239,7 +239,7 @@ int keel_target_print(const struct keel_target *t, char *text, size_t bytes)
 	for (i = 0; i < NR_KEYS; i++) {
 		size_t at = (size_t)n < bytes ? (size_t)n : bytes;
 
-		n += snprintf(text + at, bytes - at, "%s = %u\n", keys[i].name,
+		n += snprintf(text ? text + at : NULL, bytes - at, "%s = %u\n", keys[i].name,
 			      *value((struct keel_target *)t, &keys[i]));
 	}
 	return n;
