@@ -94,10 +94,11 @@ struct keel_tensor *keel_build_made(struct keel_builder *b, const struct keel_sh
 static struct keel_tensor *fold(struct keel_builder *b, const struct keel_node *spec,
 				const struct keel_shape *s)
 {
+	struct keel_tensor *t;
 	char name[256];
-	struct keel_tensor *t = keel_build_constant(b, part_name(b, keel_op_name(spec->op), name), s);
 	unsigned int i;
 
+	t = keel_build_constant(b, part_name(b, keel_op_name(spec->op), name), s);
 	if (!t)
 		return NULL;
 	b->err = keel_fold(spec, t, b->e);
@@ -173,7 +174,8 @@ static struct keel_tensor *emit(struct keel_builder *b, const struct keel_node *
 					       "the result has shape %s: a tensor without elements "
 					       "cannot be computed",
 					       keel_shape_text(name, s->rank, s->dims));
-	t = keel_graph_tensor(b->g, part_name(b, keel_op_name(spec->op), name), s->type, s->rank, s->dims);
+	part_name(b, keel_op_name(spec->op), name);
+	t = keel_graph_tensor(b->g, name, s->type, s->rank, s->dims);
 	if (!t)
 		return no_memory(b);
 	return add_node(b, spec, 1, &t) ? t : NULL;

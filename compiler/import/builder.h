@@ -95,7 +95,7 @@ struct keel_tensor *keel_build_cast(struct keel_builder *b, struct keel_tensor *
 /** keel_build_expand() - NumPy broadcast to exactly these extents */
 struct keel_tensor *keel_build_expand(struct keel_builder *b, struct keel_tensor *x,
 				      unsigned int rank, const int64_t *dims);
-/** keel_build_slice() - @count elements from @start with @step, per axis; @x itself for all of it */
+/** keel_build_slice() - @count elements from @start with @step, per axis; @x for all of it */
 struct keel_tensor *keel_build_slice(struct keel_builder *b, struct keel_tensor *x,
 				     const int64_t *start, const int64_t *step,
 				     const int64_t *count);

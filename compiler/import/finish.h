@@ -16,7 +16,7 @@
  */
 int keel_finish(struct keel_builder *b, unsigned int seed);
 
-/** keel_seed_weights() - plausible random values for marked constants, the same for the same seed */
+/** keel_seed_weights() - plausible values for marked constants; the same for the same seed */
 void keel_seed_weights(struct keel_builder *b, unsigned int seed);
 
 #endif

@@ -78,7 +78,7 @@ struct keel_onnx_op {
 /** keel_onnx_find() - row for @name, NULL when unknown */
 const struct keel_onnx_op *keel_onnx_find(const char *name);
 
-/* Attributes. All give @otherwise when the attribute is absent and fail when it has another type. */
+/* Attributes. All give @otherwise when it is absent and fail when it has another type. */
 const Onnx__AttributeProto *keel_onnx_attribute(const struct keel_onnx_call *c, const char *name);
 int64_t keel_onnx_int(struct keel_onnx_call *c, const char *name, int64_t otherwise);
 double keel_onnx_float(struct keel_onnx_call *c, const char *name, double otherwise);
@@ -166,8 +166,8 @@ keel_onnx_handler keel_onnx_reduce, keel_onnx_argmax, keel_onnx_argmin, keel_onn
 	keel_onnx_reduce_l2, keel_onnx_reduce_log_sum,
 	keel_onnx_reduce_sum_square;					/* onnx_reduce.c */
 keel_onnx_handler keel_onnx_reshape, keel_onnx_flatten, keel_onnx_squeeze, keel_onnx_unsqueeze,
-	keel_onnx_transpose, keel_onnx_expand, keel_onnx_identity, keel_onnx_dropout, keel_onnx_cast,
-	keel_onnx_cast_like, keel_onnx_depth_to_space, keel_onnx_space_to_depth,
+	keel_onnx_transpose, keel_onnx_expand, keel_onnx_identity, keel_onnx_dropout,
+	keel_onnx_cast, keel_onnx_cast_like, keel_onnx_depth_to_space, keel_onnx_space_to_depth,
 	keel_onnx_tile;							/* onnx_layout.c */
 keel_onnx_handler keel_onnx_concat, keel_onnx_split, keel_onnx_slice, keel_onnx_pad,
 	keel_onnx_gather;						/* onnx_slice.c */

@@ -118,7 +118,8 @@ static double range_count(const struct keel_tensor *start, const struct keel_ten
 
 void keel_onnx_range(struct keel_onnx_call *c)
 {
-	const struct keel_tensor *start = keel_onnx_constant(c, 0), *limit = keel_onnx_constant(c, 1);
+	const struct keel_tensor *start = keel_onnx_constant(c, 0);
+	const struct keel_tensor *limit = keel_onnx_constant(c, 1);
 	const struct keel_tensor *delta = keel_onnx_constant(c, 2);
 	struct keel_shape s = { .rank = 1 };
 	struct keel_tensor *t;

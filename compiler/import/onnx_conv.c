@@ -12,7 +12,10 @@ enum auto_pad { NOTSET, SAME_UPPER, SAME_LOWER, VALID };
 
 static enum auto_pad read_auto_pad(struct keel_onnx_call *c)
 {
-	static const char *const choices[] = { "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL };
+	static const char *const choices[] = {
+		[NOTSET] = "NOTSET", [SAME_UPPER] = "SAME_UPPER", [SAME_LOWER] = "SAME_LOWER",
+		[VALID] = "VALID", NULL
+	};
 
 	return keel_onnx_choice(c, "auto_pad", choices, NOTSET);
 }

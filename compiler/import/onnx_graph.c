@@ -145,7 +145,8 @@ static struct keel_tensor *copy_of(struct keel_builder *b, struct keel_tensor *t
 
 static bool is_end(const struct keel_graph *g, const struct keel_tensor *t, const char *name)
 {
-	return (t->data && strcmp(t->name, name)) || keel_tensor_is_input(g, t) || keel_tensor_is_output(g, t);
+	return (t->data && strcmp(t->name, name)) || keel_tensor_is_input(g, t) ||
+	       keel_tensor_is_output(g, t);
 }
 
 static void import_output(struct keel_onnx *o, const Onnx__ValueInfoProto *info)

@@ -58,9 +58,9 @@ static struct keel_tensor *gemm_constant(struct keel_builder *b, const struct ge
 
 static struct keel_tensor *gemm_general(struct keel_builder *b, const struct gemm *g)
 {
-	struct keel_tensor *y;
+	struct keel_tensor *m = g->trans_b ? keel_build_swap(b, g->b) : g->b, *y;
 
-	y = keel_build_binary(b, KEEL_OP_MATMUL, g->a, g->trans_b ? keel_build_swap(b, g->b) : g->b);
+	y = keel_build_binary(b, KEEL_OP_MATMUL, g->a, m);
 	y = keel_build_scale(b, y, g->alpha);
 	return g->c ? keel_build_binary(b, KEEL_OP_ADD, y, keel_build_scale(b, g->c, g->beta)) : y;
 }

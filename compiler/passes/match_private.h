@@ -27,7 +27,7 @@ bool keel_match_near(double v, double wanted);
 /** keel_match_number() - is @t a float constant of one element? */
 bool keel_match_number(const struct keel_tensor *t, double *v);
 
-/** keel_match_inner() - producer of @t when only the pattern reads it, noted in @trail; else NULL */
+/** keel_match_inner() - producer of @t, noted in @trail, when only the pattern reads @t */
 struct keel_node *keel_match_inner(const struct keel_graph *g, const struct keel_tensor *t,
 				   struct keel_trail *trail);
 

@@ -6,7 +6,7 @@
 
 struct keel_tensor;
 
-/** conformance_exclusion() - why a case made of supported operators doesn't pass; NULL if it must */
+/** conformance_exclusion() - why a case of supported operators fails; NULL if it must pass */
 const char *conformance_exclusion(const char *name);
 
 /** conformance_int() - element @i of a constant that is not float */

@@ -304,7 +304,8 @@ void ox_values(struct ox_bytes *graph, struct ox_bytes *node, const char *text)
 	free(copy);
 }
 
-static void names(struct ox_bytes *m, const char *text, void (*add)(struct ox_bytes *, const char *))
+static void names(struct ox_bytes *m, const char *text,
+		  void (*add)(struct ox_bytes *m, const char *name))
 {
 	char *copy = strdup(text), *save, *word;
 

@@ -109,7 +109,8 @@ START_TEST(operator_becomes)
 	struct text got = import_row(r);
 
 	if (getenv("KEEL_TEST_PRINT")) {
-		printf("\x01%d %s %s [%s]\n%s\n", r->opset, r->op, r->inputs, r->attributes, got.bytes);
+		printf("%d %s %s [%s]\n%s\n", r->opset, r->op, r->inputs, r->attributes,
+		       got.bytes);
 		return;
 	}
 	if (*r->lines == '!')

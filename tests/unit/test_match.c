@@ -46,6 +46,8 @@ static const struct pattern {
 	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=5 -> y", KEEL_OP_COUNT },
 
 	{ "HardSigmoid x[1,3,4] -> a; Mul *x *a -> y", KEEL_OP_COUNT },
+	{ "HardSigmoid x[1,3,4] -> a alpha=0.16666667f; Mul *x *a -> y", KEEL_OP_HARD_SWISH },
+	{ "HardSigmoid x[1,3,4] -> a alpha=0.16666667f beta=0.4f; Mul *a *x -> y", KEEL_OP_COUNT },
 	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Mul *x *b -> c; Div *c s=6 -> y",
 	  KEEL_OP_HARD_SWISH },
 	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=6 -> c; Mul *c *x -> y",
@@ -95,13 +97,13 @@ static const struct pattern {
 static void add_node(struct ox_bytes *g, char *text)
 {
 	char op[32], output[8], *arrow = strstr(text, "->");
-	int used = 0;
+	int used = 0, after = 0;
 
 	ck_assert_ptr_nonnull(arrow);
 	*arrow = '\0';
 	ck_assert_int_eq(sscanf(text, " %31s %n", op, &used), 1);
-	ck_assert_int_eq(sscanf(arrow + 2, " %7s", output), 1);
-	ox_node(g, op, text + used, output, "");
+	ck_assert_int_eq(sscanf(arrow + 2, " %7s %n", output, &after), 1);
+	ox_node(g, op, text + used, output, arrow + 2 + after);
 }
 
 static struct keel_graph *import(const struct pattern *p)
