@@ -35,7 +35,8 @@ int keel_float_dnnl_failed(const struct keel_float_step *s, dnnl_status_t status
 		const char *text;
 	} reasons[] = {
 		[dnnl_out_of_memory] = { -ENOMEM, "out of memory" },
-		[dnnl_invalid_arguments] = { -EINVAL, "shapes and attributes do not fit together" },
+		[dnnl_invalid_arguments] = { -EINVAL,
+					     "shapes and attributes do not fit together" },
 		[dnnl_unimplemented] = { -EOPNOTSUPP, "combination of attributes not implemented" },
 	};
 	size_t i = status;

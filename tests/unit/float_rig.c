@@ -163,6 +163,6 @@ void rig_refused(struct keel_graph *g, const char *word)
 
 void rig_near(double a, double b, double tolerance, const char *what, int64_t index)
 {
-	ck_assert_msg(fabs(a - b) <= tolerance * (1 + fabs(b)), "%s: element %lld is %.9g, not %.9g",
-		      what, (long long)index, a, b);
+	ck_assert_msg(fabs(a - b) <= tolerance * (1 + fabs(b)),
+		      "%s: element %lld is %.9g, not %.9g", what, (long long)index, a, b);
 }

@@ -58,8 +58,9 @@ START_TEST(unary)
 	if (op == KEEL_OP_PRELU)
 		goto out;
 	for (i = 0; i < keel_tensor_count(x); i++)
-		values[i] = op == KEEL_OP_LOG || op == KEEL_OP_SQRT ? fabsf(values[i]) * 20 + 1e-3f :
-								      values[i] * 20;
+		values[i] = values[i] * 20;
+	for (i = 0; i < keel_tensor_count(x) && (op == KEEL_OP_LOG || op == KEEL_OP_SQRT); i++)
+		values[i] = fabsf(values[i]) + 1e-3f;
 	n = rig_node(g, op, 1, &in, KEEL_F32, x->rank, x->dims);
 	n->alpha = 0.3;
 	n->beta = 0.7;
@@ -67,7 +68,7 @@ START_TEST(unary)
 	n->hi = 2.5;
 	y = rig_run(g);
 	for (i = 0; i < keel_tensor_count(x); i++)
-		rig_near(y[i], keel_unary_eval(op, 0.3, (float)0.7, -1.5, 2.5, values[i]), TOLERANCE,
+		rig_near(y[i], keel_unary_eval(op, 0.3, 0.7, -1.5, 2.5, values[i]), TOLERANCE,
 			 keel_op_name(op), i);
 out:
 	keel_graph_del(g);
@@ -200,7 +201,8 @@ START_TEST(integers)
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = { rig_ints(g, &r, 0, 1, DIMS(5)), rig_ints(g, &r, 0, 1, DIMS(5)) };
+	struct keel_tensor *in[2] = { rig_ints(g, &r, 0, 1, DIMS(5)),
+				      rig_ints(g, &r, 0, 1, DIMS(5)) };
 	const int64_t *y;
 	int i;
 
@@ -290,7 +292,8 @@ START_TEST(lrn)
 		for (k = c - (n->size - 1) / 2; k <= c + n->size / 2; k++)
 			if (k >= 0 && k < channels)
 				sum += pow(v[i + (k - c) * area], 2);
-		rig_near(y[i], v[i] / pow(1.25 + 0.9 / n->size * sum, n->beta), TOLERANCE, "lrn", i);
+		rig_near(y[i], v[i] / pow(1.25 + 0.9 / n->size * sum, n->beta), TOLERANCE, "lrn",
+			 i);
 	}
 	keel_graph_del(g);
 }

@@ -30,7 +30,8 @@ static bool window_random(struct geometry *q, uint64_t *r)
 		w->dilation[i] = rig_between(r, 0, 3) ? 1 : rig_between(r, 2, 3);
 		w->pad[i] = rig_between(r, 0, w->kernel[i] - 1);
 		w->pad[2 + i] = rig_between(r, 0, w->kernel[i] - 1);
-		out[i] = in[i] + w->pad[i] + w->pad[2 + i] - w->dilation[i] * (w->kernel[i] - 1) - 1;
+		out[i] = in[i] + w->pad[i] + w->pad[2 + i] - 1 -
+			 w->dilation[i] * (w->kernel[i] - 1);
 		if (out[i] < 0)
 			return false;
 		out[i] = out[i] / w->stride[i] + 1;
