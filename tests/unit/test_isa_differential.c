@@ -110,6 +110,12 @@ static void collide(struct keel_random *r, union keel_command *c)
 		a->offset += keel_random_below(r, b->row_stride + 2);
 }
 
+/* Sanitizers and slow machines get fewer. */
+static unsigned int rounds(void)
+{
+	return getenv("KEEL_TEST_LIGHT") ? 300 : 4000;
+}
+
 START_TEST(agrees_near_the_border)
 {
 	struct keel_random_memory m;
@@ -120,7 +126,7 @@ START_TEST(agrees_near_the_border)
 	keel_random_init(&r, 1000 + _i);
 	ck_assert_int_eq(keel_random_memory_init(&m), 0);
 	accepted = refused = conflicts = cautious = 0;
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < rounds(); i++) {
 		keel_random_command(&r, keel_commands[_i].opcode, &c, &m);
 		compare(&c);
 		for (j = 0; j < 4; j++) {
@@ -137,8 +143,8 @@ START_TEST(agrees_near_the_border)
 
 	printf("%-15s accepted %u, broken rules %u, bytes in conflict %u, over-careful %u\n",
 	       keel_commands[_i].name, accepted, refused, conflicts, cautious);
-	ck_assert_uint_gt(accepted, 4000);
-	ck_assert_uint_gt(refused, 1000);
+	ck_assert_uint_ge(accepted, rounds());
+	ck_assert_uint_gt(refused, rounds() / 4);
 }
 END_TEST
 
