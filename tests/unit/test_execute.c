@@ -123,6 +123,43 @@ START_TEST(rows_add_up_to_the_command)
 }
 END_TEST
 
+/* Slots of their own, exactly as large as needed: a sanitizer sees every step outside. */
+static void own_slots(const struct keel_random_memory *m, struct keel_memory *own)
+{
+	unsigned int i;
+	void *p;
+
+	for (i = 0; i < KEEL_SLOT_COUNT; i++) {
+		ck_assert_int_eq(posix_memalign(&p, KEEL_ALIGN, m->slots[i].bytes + !m->slots[i].bytes),
+				 0);
+		memcpy(p, m->slots[i].base, m->slots[i].bytes);
+		own[i] = (struct keel_memory){ p, m->slots[i].bytes };
+	}
+}
+
+START_TEST(commands_stay_inside_their_slots)
+{
+	struct keel_memory own[KEEL_SLOT_COUNT];
+	union keel_command c;
+	struct fixture f;
+	unsigned int i, k;
+
+	setup(&f, 7);
+	for (i = 0; i < 200 * sizeof(opcodes); i++) {
+		draw(&f, opcodes[i % sizeof(opcodes)], &c);
+		own_slots(&f.a, own);
+		keel_execute(&c, own);
+		keel_execute(&c, f.a.slots);
+		for (k = 0; k < KEEL_SLOT_COUNT; k++) {
+			if (memcmp(own[k].base, f.a.slots[k].base, own[k].bytes))
+				ck_abort_msg("slot %u differs", k);
+			free(own[k].base);
+		}
+	}
+	teardown(&f);
+}
+END_TEST
+
 /** struct large - a MAC command beyond what the executor gathers or keeps at a time */
 struct large {
 	const char *what;
@@ -251,6 +288,7 @@ Suite *execute_suite(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_loop_test(t, commands_equal_the_second_opinion, 0, sizeof(opcodes));
 	tcase_add_test(t, rows_add_up_to_the_command);
+	tcase_add_test(t, commands_stay_inside_their_slots);
 	tcase_add_loop_test(t, large_commands_equal_the_second_opinion, 0,
 			    sizeof(larges) / sizeof(larges[0]));
 	suite_add_tcase(s, t);

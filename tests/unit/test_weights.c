@@ -297,6 +297,32 @@ START_TEST(a_wrong_index_spoils_its_blocks_only)
 }
 END_TEST
 
+/* A block that is longer than what its coder uses is damaged, and so is one that is shorter. */
+START_TEST(a_block_uses_all_its_bytes)
+{
+	int8_t w[1000];
+	uint8_t stream[2000], raw[sizeof(w)];
+	static struct keel_weights s;
+	uint64_t bytes;
+	uint8_t *end;
+	int more;
+
+	for (more = -2; more <= 2; more++) {
+		draw_weights(w, sizeof(w), 60);
+		memset(stream, 0, sizeof(stream));
+		bytes = keel_weights_encode(w, sizeof(w), stream);
+		ck_assert_int_eq(keel_weights_open(&s, stream, bytes, sizeof(w)), 0);
+		end = (uint8_t *)s.index;
+		ck_assert_uint_eq(end[0] | end[1] << 8, s.data_bytes);
+		end[0] = (s.data_bytes + more) & 0xff;
+		end[1] = (s.data_bytes + more) >> 8;
+		ck_assert_int_eq(keel_weights_decode(stream, bytes + more, raw, sizeof(raw)),
+				 more ? -22 : 0);
+		ck_assert_int_eq(is_zero(raw, sizeof(raw)), more != 0);
+	}
+}
+END_TEST
+
 /* Under a sanitizer this is where an access outside shows. */
 START_TEST(hostile_streams_stay_inside)
 {
@@ -347,6 +373,7 @@ Suite *weights_suite(void)
 			    sizeof(damages) / sizeof(damages[0]));
 	tcase_add_test(t, a_damaged_block_leaves_the_others_alone);
 	tcase_add_test(t, a_wrong_index_spoils_its_blocks_only);
+	tcase_add_test(t, a_block_uses_all_its_bytes);
 	tcase_add_test(t, hostile_streams_stay_inside);
 	suite_add_tcase(s, t);
 	return s;
