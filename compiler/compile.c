@@ -147,7 +147,7 @@ static int correct(struct keel_compiled *c, struct keel_lowered *l,
 
 	if (!o->bias_correction)
 		return 0;
-	err = keel_correct(l, c->stats, source, 0, &options, &c->correct, &why);
+	err = keel_correct(l, c->stats, source, &options, &c->correct, &why);
 	c->corrected = !err;
 	if (err == -EOPNOTSUPP) {
 		snprintf(c->note, sizeof(c->note), "%s", why.text);

@@ -13,9 +13,11 @@
 #include "sweep.h"
 #include "weights.h"
 
-/* Work that the automatic number of samples aims at, and how few it may come down to. */
-#define CORRECT_MACS 100e9
-#define CORRECT_SAMPLES 16
+/*
+ * Biases move what an activation lets through only in part, so the means are
+ * met in steps. A third round gained nothing on any network measured.
+ */
+#define CORRECT_ROUNDS 2
 
 /** struct corrector - the integer network with one memory for each sample
  * @memory: slots of each sample, KEEL_SLOT_COUNT a sample
@@ -76,8 +78,27 @@ static void run_command(struct corrector *c, unsigned int worker, size_t sample)
 	keel_execute(c->command, &c->memory[sample * KEEL_SLOT_COUNT]);
 }
 
+/* Levels of the finished output, summed per channel. */
+static void sum_output(struct corrector *c, unsigned int worker, size_t sample)
+{
+	const struct keel_cmd_mac *m = &c->command->mac;
+	const struct keel_memory *slots = &c->memory[sample * KEEL_SLOT_COUNT];
+	uint32_t y, x, k;
+
+	keel_execute(c->command, slots);
+	for (y = 0; y < m->ofm_h; y++)
+		for (x = 0; x < m->ofm_w; x++) {
+			const int8_t *p = (const int8_t *)slots[m->ofm.slot].base + m->ofm.offset +
+					  (uint64_t)y * m->ofm.row_stride +
+					  (uint64_t)x * m->ofm.pixel_stride;
+
+			for (k = 0; k < m->ofm_c; k++)
+				c->sums[worker][k] += p[k] - m->ofm.zero_point;
+		}
+}
+
 /* The same command without its epilogue: accumulators into the worker's own memory. */
-static void sum_command(struct corrector *c, unsigned int worker, size_t sample)
+static void sum_accumulators(struct corrector *c, unsigned int worker, size_t sample)
 {
 	struct keel_memory slots[KEEL_SLOT_COUNT];
 	union keel_command cmd = *c->command;
@@ -103,6 +124,12 @@ static void sum_command(struct corrector *c, unsigned int worker, size_t sample)
 			c->sums[worker][k] += *acc++;
 }
 
+/* Behind a table the output no longer follows the bias, so accumulators are compared. */
+static bool behind_table(const struct corrector *c)
+{
+	return c->command->h.flags & KEEL_MAC_TABLE;
+}
+
 static int measure(struct corrector *c, const struct keel_mac *m)
 {
 	unsigned int i;
@@ -119,7 +146,7 @@ static int measure(struct corrector *c, const struct keel_mac *m)
 		if (!c->psum[i] || !c->sums[i])
 			return -ENOMEM;
 	}
-	each_sample(c, sum_command);
+	each_sample(c, behind_table(c) ? sum_accumulators : sum_output);
 	for (i = 1; i < c->workers; i++) {
 		unsigned int k;
 
@@ -140,7 +167,8 @@ static int32_t add_bias(int32_t bias, double want, uint32_t magnitude)
 static void correct_layer(struct corrector *c, const struct keel_mac *m,
 			  const struct keel_stats *stats, struct keel_correct_result *r)
 {
-	const struct keel_tensor *t = m->node->outputs[0];
+	bool table = behind_table(c);
+	const struct keel_tensor *t = table ? m->node->outputs[0] : m->out;
 	const struct keel_tensor_stats *s = keel_stats_of(stats, t);
 	const struct keel_weights *w = c->l->options->weights[lower_node_index(c->l, m->node)];
 	struct keel_channel *records =
@@ -151,8 +179,10 @@ static void correct_layer(struct corrector *c, const struct keel_mac *m,
 	if (!s || s->channels != m->channels)
 		return;
 	for (k = 0; k < m->channels; k++) {
-		double is = c->sums[0][k] / count, should = keel_stats_pre(s, k)->mean / m->scale[k];
-		int32_t bias = add_bias(records[k].bias, should - is, w->magnitude[k]);
+		double is = c->sums[0][k] / count * (table ? m->scale[k] : t->quant.scale);
+		double should = table ? keel_stats_pre(s, k)->mean : s->post[k].mean;
+		int32_t bias = add_bias(records[k].bias, (should - is) / m->scale[k],
+					w->magnitude[k]);
 		double levels = fabs(((double)bias - records[k].bias) * m->scale[k] / t->quant.scale);
 
 		r->channels += bias != records[k].bias;
@@ -161,22 +191,18 @@ static void correct_layer(struct corrector *c, const struct keel_mac *m,
 	}
 }
 
-static size_t sample_count(const struct keel_lowered *l, size_t available, size_t limit)
+static int correct_command(struct corrector *c, const struct keel_mac *m,
+			   const struct keel_stats *stats, struct keel_correct_result *r)
 {
-	double macs = 0, n;
-	unsigned int i;
+	unsigned int round;
+	int err = 0;
 
-	if (limit)
-		return limit < available ? limit : available;
-	for (i = 0; i < l->nr_macs; i++) {
-		const struct keel_cmd_mac *m = &l->commands[l->macs[i].command].mac;
-
-		macs += (double)m->ofm_h * m->ofm_w * l->options->weights[lower_node_index(
-			l, l->macs[i].node)]->count / m->groups;
+	for (round = 0; round < CORRECT_ROUNDS && !err; round++) {
+		err = measure(c, m);
+		if (!err)
+			correct_layer(c, m, stats, r);
 	}
-	n = CORRECT_MACS / fmax(2 * macs, 1);
-	n = fmax(n, CORRECT_SAMPLES);
-	return n < available ? (size_t)n : available;
+	return err;
 }
 
 /* Real values of an input, in the network's order, to levels as they lie in the slot. */
@@ -283,10 +309,9 @@ static int correct_all(struct corrector *c, const struct keel_stats *stats,
 			return -ECANCELED;
 		c->command = &l->commands[i];
 		if (mac < l->nr_macs && l->macs[mac].command == i) {
-			err = measure(c, &l->macs[mac]);
+			err = correct_command(c, &l->macs[mac++], stats, r);
 			if (err)
 				return err;
-			correct_layer(c, &l->macs[mac++], stats, r);
 		}
 		each_sample(c, run_command);
 		if (options->progress)
@@ -296,7 +321,7 @@ static int correct_all(struct corrector *c, const struct keel_stats *stats,
 }
 
 int keel_correct(struct keel_lowered *l, const struct keel_stats *stats,
-		 const struct keel_sample_source *source, size_t samples,
+		 const struct keel_sample_source *source,
 		 const struct keel_calibrate_options *options, struct keel_correct_result *result,
 		 struct keel_error *e)
 {
@@ -309,7 +334,7 @@ int keel_correct(struct keel_lowered *l, const struct keel_stats *stats,
 		if (l->npu_inputs[i]->producer)
 			return keel_error_set(e, -EOPNOTSUPP,
 					      "bias correction isn't available when host steps come before the NPU");
-	c.samples = result->samples = sample_count(l, source->count, samples);
+	c.samples = result->samples = source->count;
 	c.workers = keel_sweep_workers(options->threads, c.samples);
 	c.memory = calloc(c.samples * KEEL_SLOT_COUNT, sizeof(*c.memory));
 	c.psum = calloc(c.workers, sizeof(*c.psum));

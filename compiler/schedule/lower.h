@@ -49,6 +49,7 @@ struct keel_view {
 /** struct keel_mac - a MAC command with constant weights, for bias correction
  * @command: its index
  * @node: the convolution or fully connected node
+ * @out: tensor that the command writes: behind a fused ADD or table
  * @channels: number of output channels
  * @channels_offset: its records in the constants
  * @scale: real value of one accumulator step per output channel
@@ -56,6 +57,7 @@ struct keel_view {
 struct keel_mac {
 	unsigned int command;
 	const struct keel_node *node;
+	const struct keel_tensor *out;
 	unsigned int channels;
 	uint64_t channels_offset;
 	double *scale;

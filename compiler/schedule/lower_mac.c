@@ -127,8 +127,8 @@ static int make_channel(const struct keel_node *n, const struct keel_act *a,
 }
 
 static int put_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const struct keel_node *n,
-			const struct keel_weights *w, const struct keel_act *a,
-			const struct keel_quant *out, struct keel_error *e)
+			const struct keel_tensor *written, const struct keel_weights *w,
+			const struct keel_act *a, const struct keel_quant *out, struct keel_error *e)
 {
 	double input = n->inputs[0]->quant.scale;
 	struct keel_mac *macs = realloc(l->macs, (l->nr_macs + 1) * sizeof(*macs));
@@ -152,6 +152,7 @@ static int put_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const st
 	l->macs[l->nr_macs++] = (struct keel_mac){
 		.command = l->nr_commands - 1,
 		.node = n,
+		.out = written,
 		.channels = w->channels,
 		.channels_offset = lower_constants(l, r, w->channels * sizeof(*r)),
 		.scale = scale,
@@ -257,7 +258,7 @@ int lower_mac(struct keel_lowered *l, const struct keel_node *n, const struct ke
 	if ((add ? &add->act : &n->act)->kind == KEEL_ACT_PRELU)
 		c->h.flags |= KEEL_MAC_PRELU;
 	if (!err)
-		err = put_channels(l, c, n, w, add ? &add->act : &n->act, mid, e);
+		err = put_channels(l, c, n, last->outputs[0], w, add ? &add->act : &n->act, mid, e);
 	return err ? err : put_weights(l, (union keel_command *)c, n, w);
 }
 
@@ -325,7 +326,7 @@ int lower_fc(struct keel_lowered *l, const struct keel_node *n, struct keel_erro
 	put_matrix(l, &c->ofm, out, n->outputs[0]->quant.zero_point);
 	if (n->act.kind == KEEL_ACT_PRELU)
 		c->h.flags |= KEEL_MAC_PRELU;
-	err = put_channels(l, c, n, w, &n->act, &n->outputs[0]->quant, e);
+	err = put_channels(l, c, n, n->outputs[0], w, &n->act, &n->outputs[0]->quant, e);
 	return err ? err : put_weights(l, (union keel_command *)c, n, w);
 }
 
