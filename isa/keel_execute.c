@@ -4,18 +4,12 @@
 typedef void (*execute_fn)(const union keel_command *c, const struct keel_memory *slots);
 
 static const execute_fn executors[256] = {
-	[KEEL_CMD_COPY] = keel_execute_copy,
-	[KEEL_CMD_WEIGHTS] = keel_execute_weights,
-	[KEEL_CMD_POOL] = keel_execute_pool,
-	[KEEL_CMD_ELTWISE] = keel_execute_eltwise,
-	[KEEL_CMD_RESCALE] = keel_execute_rescale,
-	[KEEL_CMD_TABLE] = keel_execute_table,
-	[KEEL_CMD_SOFTMAX] = keel_execute_softmax,
-	[KEEL_CMD_LRN] = keel_execute_lrn,
-	[KEEL_CMD_FILL] = keel_execute_fill,
-	[KEEL_CMD_RESIZE] = keel_execute_resize,
-	[KEEL_CMD_REDUCE] = keel_execute_reduce,
-	[KEEL_CMD_TRANSPOSE] = keel_execute_transpose,
+	[KEEL_CMD_COPY] = keel_execute_copy,	   [KEEL_CMD_WEIGHTS] = keel_execute_weights,
+	[KEEL_CMD_POOL] = keel_execute_pool,	   [KEEL_CMD_ELTWISE] = keel_execute_eltwise,
+	[KEEL_CMD_RESCALE] = keel_execute_rescale, [KEEL_CMD_TABLE] = keel_execute_table,
+	[KEEL_CMD_SOFTMAX] = keel_execute_softmax, [KEEL_CMD_LRN] = keel_execute_lrn,
+	[KEEL_CMD_FILL] = keel_execute_fill,	   [KEEL_CMD_RESIZE] = keel_execute_resize,
+	[KEEL_CMD_REDUCE] = keel_execute_reduce,   [KEEL_CMD_TRANSPOSE] = keel_execute_transpose,
 };
 
 static keel_u32 is_mac(const union keel_command *c)

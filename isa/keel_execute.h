@@ -23,13 +23,14 @@
  *     CONV2D          [groups][ceil(OCg/16)][kernel_h][kernel_w][ceil(ICg/4)][16][4]
  *     DEPTHWISE       [ceil(OC/16)][kernel_h][kernel_w][16]; output channel c reads input
  *                     channel c / (ofm_c / ifm_c)
- *     MATMUL          as CONV2D with a 1x1 kernel: ofm[h][m][n] = sum over k of ifm[h][m][k] * w[n][k]
- *     B_ACTIVATION    the same with ifm2[h][k][n] (or [h][n][k]) - ifm2.zero_point for w
+ *     MATMUL          as CONV2D with a 1x1 kernel: ofm[h][m][n] = sum over k of ifm[h][m][k] *
+ * w[n][k] B_ACTIVATION    the same with ifm2[h][k][n] (or [h][n][k]) - ifm2.zero_point for w
  *     CONV_TRANSPOSE  as CONV2D without groups; ofm(oy) sums over iy, ky with
  *                     iy * stride_y + ky * dilation_y - pad_top == oy
  *   Weights are in [-128, 127]; -128 is legal data although the compiler never emits it.
  *
- * POOL: MAX over the pixels inside the picture; AVERAGE: keel_average(sum of (q - zi), pixels inside)
+ * POOL: MAX over the pixels inside the picture; AVERAGE: keel_average(sum of (q - zi), pixels
+ * inside)
  *   + zo; SUM: requant(sum of (q - zi) over the pixels inside, multiplier, shift, zo). All clamped.
  * ELTWISE: ADD, SUB: requant(a' +- b', multiplier, shift, zo) with a' = keel_eltwise_input(a) and
  *   wrapping sum; MUL: requant((a - za) * (b - zb), ...); MAX, MIN: of the levels. All clamped.

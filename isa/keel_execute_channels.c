@@ -22,8 +22,8 @@ void keel_execute_softmax(const union keel_command *c, const struct keel_memory 
 {
 	const struct keel_cmd_unary *u = &c->unary;
 	struct keel_pixels ifm = keel_pixels(slots, &u->ifm), ofm = keel_pixels(slots, &u->ofm);
-	const keel_u32 *table = (const keel_u32 *)keel_bytes_at(slots, u->table_slot,
-								u->table_offset);
+	const keel_u32 *table =
+		(const keel_u32 *)keel_bytes_at(slots, u->table_slot, u->table_offset);
 	keel_u32 y, x;
 
 	for (y = 0; y < u->ofm_h; y++)
@@ -54,11 +54,11 @@ static void lrn_pixel(const struct keel_cmd_unary *u, const keel_s8 *q, keel_s8 
 		if (i > before)
 			sum -= square(q[i - before - 1] - u->ifm.zero_point);
 		at = keel_lrn_index(sum, u->index_shift);
-		to[i] = keel_requant(keel_mul32(q[i] - u->ifm.zero_point,
-						keel_lrn_factor(sum, u->index_shift, table[at],
-								table[at + 1])),
-				     u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND,
-				     u->ofm.zero_point, u->clamp_lo, u->clamp_hi);
+		to[i] = keel_requant(
+			keel_mul32(q[i] - u->ifm.zero_point,
+				   keel_lrn_factor(sum, u->index_shift, table[at], table[at + 1])),
+			u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND, u->ofm.zero_point,
+			u->clamp_lo, u->clamp_hi);
 	}
 }
 
@@ -66,8 +66,8 @@ void keel_execute_lrn(const union keel_command *c, const struct keel_memory *slo
 {
 	const struct keel_cmd_unary *u = &c->unary;
 	struct keel_pixels ifm = keel_pixels(slots, &u->ifm), ofm = keel_pixels(slots, &u->ofm);
-	const keel_s32 *table = (const keel_s32 *)keel_bytes_at(slots, u->table_slot,
-								u->table_offset);
+	const keel_s32 *table =
+		(const keel_s32 *)keel_bytes_at(slots, u->table_slot, u->table_offset);
 	keel_u32 y, x;
 
 	for (y = 0; y < u->ofm_h; y++)
@@ -82,9 +82,9 @@ void keel_execute_transpose(const union keel_command *c, const struct keel_memor
 	/* Output strides of the input's axes h, w, c. */
 	const keel_u64 row = ofm.row, pixel = ofm.pixel;
 	const keel_u64 steps[][3] = {
-		[KEEL_TRANSPOSE_HWC] = { row, pixel, 1 }, [KEEL_TRANSPOSE_HCW] = { row, 1, pixel },
-		[KEEL_TRANSPOSE_WHC] = { pixel, row, 1 }, [KEEL_TRANSPOSE_WCH] = { 1, row, pixel },
-		[KEEL_TRANSPOSE_CHW] = { pixel, 1, row }, [KEEL_TRANSPOSE_CWH] = { 1, pixel, row },
+		[KEEL_TRANSPOSE_HWC] = {row, pixel, 1}, [KEEL_TRANSPOSE_HCW] = {row, 1, pixel},
+		[KEEL_TRANSPOSE_WHC] = {pixel, row, 1}, [KEEL_TRANSPOSE_WCH] = {1, row, pixel},
+		[KEEL_TRANSPOSE_CHW] = {pixel, 1, row}, [KEEL_TRANSPOSE_CWH] = {1, pixel, row},
 	};
 	const keel_u64 *step = steps[t->h.mode];
 	keel_u32 y, x, i;

@@ -33,9 +33,8 @@ static void load_epilogue(const struct keel_mac *m, const struct keel_mac_work *
 
 static void load_residual(const struct keel_mac *m, struct keel_mac_work *w)
 {
-	struct keel_lanes_scale k = keel_lanes_scale(m->c->residual_multiplier,
-						     m->c->residual_shift,
-						     m->c->h.flags & KEEL_DOUBLE_ROUND);
+	struct keel_lanes_scale k = keel_lanes_scale(
+		m->c->residual_multiplier, m->c->residual_shift, m->c->h.flags & KEEL_DOUBLE_ROUND);
 	keel_u32 p, i;
 
 	for (p = 0; p < w->n; p++) {
@@ -62,7 +61,8 @@ static void pool_max(struct keel_mac_work *w)
 			keel_s8 max = from[i];
 
 			for (j = 1; j < 4; j++)
-				max = from[j * KEEL_LANES + i] > max ? from[j * KEEL_LANES + i] : max;
+				max = from[j * KEEL_LANES + i] > max ? from[j * KEEL_LANES + i]
+								     : max;
 			to[i] = max;
 		}
 }

@@ -24,15 +24,15 @@ static void dot_portable(keel_s32 *acc, const keel_u8 *x, keel_u32 x_stride, con
 	keel_u32 p, q, i;
 
 	for (p = 0; p < pixels; p++, acc += KEEL_LANES, x += x_stride) {
-		keel_u32 sum[KEEL_LANES] = { 0 };
+		keel_u32 sum[KEEL_LANES] = {0};
 
 		for (q = 0; q < quads; q++) {
 			const keel_u8 *xq = x + 4 * (keel_u64)q;
 			const keel_s8 *wq = w + 64 * (keel_u64)q;
 
 			for (i = 0; i < KEEL_LANES; i++, wq += 4)
-				sum[i] += (keel_u32)(xq[0] * wq[0] + xq[1] * wq[1] +
-						     xq[2] * wq[2] + xq[3] * wq[3]);
+				sum[i] += (keel_u32)(xq[0] * wq[0] + xq[1] * wq[1] + xq[2] * wq[2] +
+						     xq[3] * wq[3]);
 		}
 		for (i = 0; i < KEEL_LANES; i++)
 			acc[i] = (keel_s32)((keel_u32)acc[i] + sum[i]);
@@ -47,8 +47,8 @@ static void finish_portable(const struct keel_lanes_epilogue *e, const keel_s32 
 	for (p = 0; p < pixels; p++)
 		for (i = 0; i < KEEL_LANES; i++, acc++, levels++) {
 			keel_u32 neg = *acc < 0;
-			keel_s32 v = keel_sat32((*acc * e->m[neg][i] + e->r[neg][i]) >>
-						e->s[neg][i]);
+			keel_s32 v =
+				keel_sat32((*acc * e->m[neg][i] + e->r[neg][i]) >> e->s[neg][i]);
 
 			if (residual)
 				v = keel_sat32((keel_s64)v + *residual++);
@@ -80,7 +80,7 @@ ALWAYS_INLINE keel_s32 quad_at(const keel_u8 *x)
  * of a quad meet at the end. Eight output channels at a time keep every sum of
  * four pixels in a register.
  */
-#define LANES_TARGET __attribute__((target("avx2")))
+#define LANES_TARGET   __attribute__((target("avx2")))
 #define LANES_FN(name) name##_avx2
 #include "keel_execute_lanes_body.h"
 
@@ -138,7 +138,7 @@ static const struct keel_lanes lanes_avx2 = {
 #undef LANES_FN
 
 /* AVX-512 VNNI: u8 by s8 dot products of four, sixteen output channels to a register. */
-#define LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define LANES_TARGET   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define LANES_FN(name) name##_avx512vnni
 #include "keel_execute_lanes_body.h"
 
@@ -167,7 +167,7 @@ LANES_TARGET ALWAYS_INLINE void dot_vnni_n(keel_s32 *acc, const keel_u8 *x, keel
 LANES_TARGET ALWAYS_INLINE void dot_vnni_1(keel_s32 *acc, const keel_u8 *x, const keel_s8 *w,
 					   keel_u32 quads)
 {
-	__m512i sum[4] = { _mm512_loadu_si512(acc) };
+	__m512i sum[4] = {_mm512_loadu_si512(acc)};
 	keel_u32 i;
 
 	for (; quads >= 4; quads -= 4, x += 16, w += 256)
@@ -224,9 +224,9 @@ LANES_TARGET ALWAYS_INLINE void finish_half(const struct keel_lanes_epilogue *e,
 	}
 }
 
-LANES_TARGET static void finish_avx512vnni(const struct keel_lanes_epilogue *e,
-					   const keel_s32 *acc, const keel_s32 *residual,
-					   keel_s8 *levels, keel_u32 pixels)
+LANES_TARGET static void finish_avx512vnni(const struct keel_lanes_epilogue *e, const keel_s32 *acc,
+					   const keel_s32 *residual, keel_s8 *levels,
+					   keel_u32 pixels)
 {
 	finish_half(e, acc, residual, levels, pixels, 0);
 	finish_half(e, acc, residual, levels, pixels, 8);
@@ -242,7 +242,7 @@ static const struct keel_lanes lanes_avx512vnni = {
 };
 
 /* Each set needs what the one before it needs, so they are counted off. */
-static const struct keel_lanes *const sets[] = { &lanes_portable, &lanes_avx2, &lanes_avx512vnni };
+static const struct keel_lanes *const sets[] = {&lanes_portable, &lanes_avx2, &lanes_avx512vnni};
 
 static keel_u32 nr_sets(void)
 {
@@ -256,7 +256,7 @@ static keel_u32 nr_sets(void)
 
 #else
 
-static const struct keel_lanes *const sets[] = { &lanes_portable };
+static const struct keel_lanes *const sets[] = {&lanes_portable};
 
 static keel_u32 nr_sets(void)
 {
@@ -277,7 +277,7 @@ const struct keel_lanes *keel_lanes_best(void)
 
 struct keel_lanes_scale keel_lanes_scale(keel_s32 m, keel_u32 s, keel_u32 double_round)
 {
-	struct keel_lanes_scale k = { .m = m, .s = s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s };
+	struct keel_lanes_scale k = {.m = m, .s = s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s};
 
 	k.r[0] = k.r[1] = k.s ? (keel_s64)1 << (k.s - 1) : 0;
 	if (double_round && k.s > 31) {

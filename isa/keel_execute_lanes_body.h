@@ -13,7 +13,7 @@ LANES_TARGET static void LANES_FN(depthwise)(keel_s32 *acc, const struct keel_la
 	keel_u32 p, t, i;
 
 	for (p = 0; p < pixels; p++, acc += KEEL_LANES, offset += x->stride) {
-		keel_u32 sum[KEEL_LANES] = { 0 };
+		keel_u32 sum[KEEL_LANES] = {0};
 
 		for (t = 0; t < taps; t++) {
 			const keel_s8 *from;

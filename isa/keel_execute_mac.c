@@ -115,8 +115,8 @@ static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_
 
 static keel_u32 needs_sums(const struct keel_mac *m)
 {
-	return m->c->h.opcode != KEEL_CMD_DEPTHWISE &&
-	       !(m->c->h.flags & KEEL_MAC_B_ACTIVATION) && m->ifm.zp != -128;
+	return m->c->h.opcode != KEEL_CMD_DEPTHWISE && !(m->c->h.flags & KEEL_MAC_B_ACTIVATION) &&
+	       m->ifm.zp != -128;
 }
 
 void keel_execute_mac(const union keel_command *c, const struct keel_memory *slots, keel_u32 y0,

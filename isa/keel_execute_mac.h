@@ -13,7 +13,7 @@
 
 /* Gathered input: quads of bytes, or taps of sixteen bytes. */
 #define KEEL_MAC_QUADS 8192
-#define KEEL_MAC_TAPS 1024
+#define KEEL_MAC_TAPS  1024
 
 /* MATMUL of activations: quads along the reduction that are gathered at a time. */
 #define KEEL_MAC_PIECE 128

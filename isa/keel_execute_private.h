@@ -24,8 +24,7 @@ struct keel_pixels {
 	keel_s32 zp;
 };
 
-static inline keel_u8 *keel_bytes_at(const struct keel_memory *slots, keel_u8 slot,
-				     keel_u32 offset)
+static inline keel_u8 *keel_bytes_at(const struct keel_memory *slots, keel_u8 slot, keel_u32 offset)
 {
 	return slots[slot].base + offset;
 }

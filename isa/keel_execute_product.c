@@ -30,7 +30,7 @@ static void add_piece(const struct keel_mac *m, struct keel_mac_work *w, keel_u3
 {
 	keel_u8 ones[KEEL_MAC_PIECE * KEEL_BLOCK_IC];
 	keel_u32 quads = keel_blocks(n, KEEL_BLOCK_IC), stride = m->piece * KEEL_BLOCK_IC;
-	keel_s32 sums[KEEL_LANES] = { 0 };
+	keel_s32 sums[KEEL_LANES] = {0};
 	keel_u32 p, i;
 
 	memset(ones, 1, sizeof(ones));

@@ -16,13 +16,13 @@ struct keel_walk {
 /* Where pixels lie without gaps in all operands, a row is one long pixel. */
 static struct keel_walk walk(keel_u32 h, keel_u32 w, keel_u32 c, keel_u32 dense)
 {
-	return dense ? (struct keel_walk){ h, 1, w * c } : (struct keel_walk){ h, w, c };
+	return dense ? (struct keel_walk){h, 1, w * c} : (struct keel_walk){h, w, c};
 }
 
 static struct keel_walk unary_walk(const struct keel_cmd_unary *u, keel_u32 has_input)
 {
-	keel_u32 dense = u->ofm.pixel_stride == u->ofm_c &&
-			 (!has_input || u->ifm.pixel_stride == u->ofm_c);
+	keel_u32 dense =
+		u->ofm.pixel_stride == u->ofm_c && (!has_input || u->ifm.pixel_stride == u->ofm_c);
 
 	return walk(u->ofm_h, u->ofm_w, u->ofm_c, dense);
 }
@@ -105,8 +105,8 @@ static void load_side(const struct keel_side *s, keel_u32 y, keel_u32 x, keel_u3
 static void combine(const struct keel_cmd_eltwise *e, const struct keel_side *side, keel_u32 y,
 		    keel_u32 x, keel_u32 c, keel_u32 n, keel_s8 *to)
 {
-	struct keel_lanes_scale out = keel_lanes_scale(e->multiplier, e->shift,
-						       e->h.flags & KEEL_DOUBLE_ROUND);
+	struct keel_lanes_scale out =
+		keel_lanes_scale(e->multiplier, e->shift, e->h.flags & KEEL_DOUBLE_ROUND);
 	const struct keel_lanes *lanes = keel_lanes_best();
 	keel_u32 levels = e->h.mode == KEEL_ELTWISE_MAX || e->h.mode == KEEL_ELTWISE_MIN;
 	keel_s32 v[2][KEEL_LANES_RUN];
@@ -124,9 +124,9 @@ static void combine(const struct keel_cmd_eltwise *e, const struct keel_side *si
 			lanes->rescale(&side[s].scale, v[s], v[s], n);
 		}
 		for (i = 0; i < n; i++)
-			v[0][i] = e->h.mode == KEEL_ELTWISE_ADD ?
-					  keel_add32(v[0][i], v[1][i]) :
-					  (keel_s32)((keel_u32)v[0][i] - (keel_u32)v[1][i]);
+			v[0][i] = e->h.mode == KEEL_ELTWISE_ADD
+					  ? keel_add32(v[0][i], v[1][i])
+					  : (keel_s32)((keel_u32)v[0][i] - (keel_u32)v[1][i]);
 		break;
 	case KEEL_ELTWISE_MUL:
 		for (i = 0; i < n; i++)
@@ -152,18 +152,20 @@ void keel_execute_eltwise(const union keel_command *c, const struct keel_memory 
 	const struct keel_cmd_eltwise *e = &c->eltwise;
 	keel_u32 f = e->h.flags, double_round = f & KEEL_DOUBLE_ROUND;
 	const struct keel_side side[2] = {
-		{ keel_pixels(slots, &e->ifm), !(f & KEEL_ELTWISE_A_H), !(f & KEEL_ELTWISE_A_W),
-		  !(f & KEEL_ELTWISE_A_C), keel_lanes_scale(e->multiplier_a, e->shift_a, double_round) },
-		{ keel_pixels(slots, &e->ifm2), !(f & KEEL_ELTWISE_B_H), !(f & KEEL_ELTWISE_B_W),
-		  !(f & KEEL_ELTWISE_B_C), keel_lanes_scale(e->multiplier_b, e->shift_b, double_round) },
+		{keel_pixels(slots, &e->ifm), !(f & KEEL_ELTWISE_A_H), !(f & KEEL_ELTWISE_A_W),
+		 !(f & KEEL_ELTWISE_A_C),
+		 keel_lanes_scale(e->multiplier_a, e->shift_a, double_round)},
+		{keel_pixels(slots, &e->ifm2), !(f & KEEL_ELTWISE_B_H), !(f & KEEL_ELTWISE_B_W),
+		 !(f & KEEL_ELTWISE_B_C),
+		 keel_lanes_scale(e->multiplier_b, e->shift_b, double_round)},
 	};
 	struct keel_pixels ofm = keel_pixels(slots, &e->ofm);
-	const keel_u32 across = KEEL_ELTWISE_A_W | KEEL_ELTWISE_A_C | KEEL_ELTWISE_B_W |
-				KEEL_ELTWISE_B_C;
-	struct keel_walk n = walk(e->ofm_h, e->ofm_w, e->ofm_c,
-				  !(f & across) && e->ifm.pixel_stride == e->ofm_c &&
-					  e->ifm2.pixel_stride == e->ofm_c &&
-					  e->ofm.pixel_stride == e->ofm_c);
+	const keel_u32 across =
+		KEEL_ELTWISE_A_W | KEEL_ELTWISE_A_C | KEEL_ELTWISE_B_W | KEEL_ELTWISE_B_C;
+	struct keel_walk n =
+		walk(e->ofm_h, e->ofm_w, e->ofm_c,
+		     !(f & across) && e->ifm.pixel_stride == e->ofm_c &&
+			     e->ifm2.pixel_stride == e->ofm_c && e->ofm.pixel_stride == e->ofm_c);
 	keel_u32 y, x, i;
 
 	for (y = 0; y < n.h; y++)

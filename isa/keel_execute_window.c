@@ -54,7 +54,7 @@ static struct keel_span span(keel_u32 o, keel_u32 stride, keel_u32 pad, keel_u32
 
 	first = first < 0 ? 0 : first;
 	last = last > (keel_s32)extent ? (keel_s32)extent : last;
-	return (struct keel_span){ first, last < first ? first : last };
+	return (struct keel_span){first, last < first ? first : last};
 }
 
 static void pool_pixel(const struct keel_cmd_pool *p, const struct keel_pixels *ifm,
@@ -79,9 +79,9 @@ static void pool_pixel(const struct keel_cmd_pool *p, const struct keel_pixels *
 		store_clamped(to, v, n, p->clamp_lo, p->clamp_hi);
 		return;
 	}
-	k = p->h.mode == KEEL_POOL_SUM ?
-		    keel_lanes_scale(p->multiplier, p->shift, p->h.flags & KEEL_DOUBLE_ROUND) :
-		    average_scale((ys.last - ys.first) * (xs.last - xs.first));
+	k = p->h.mode == KEEL_POOL_SUM
+		    ? keel_lanes_scale(p->multiplier, p->shift, p->h.flags & KEEL_DOUBLE_ROUND)
+		    : average_scale((ys.last - ys.first) * (xs.last - xs.first));
 	lanes->requant(&k, v, to, n, p->ofm.zero_point, p->clamp_lo, p->clamp_hi);
 }
 
@@ -118,8 +118,8 @@ static struct keel_pair resize_pair(keel_u32 o, keel_s32 n, keel_s32 d, keel_s32
 	struct keel_resize_point p = keel_resize_point(o, n, d, offset);
 
 	return (struct keel_pair){
-		.at = { inside(p.i, extent), inside(keel_add32(p.i, 1), extent) },
-		.weight = { n - p.r, p.r },
+		.at = {inside(p.i, extent), inside(keel_add32(p.i, 1), extent)},
+		.weight = {n - p.r, p.r},
 	};
 }
 
@@ -133,8 +133,8 @@ static void bilinear(const struct keel_cmd_resize *r, const struct keel_pixels *
 		     const struct keel_pair *y, const struct keel_pair *x, keel_u32 c, keel_u32 n,
 		     keel_s8 *to)
 {
-	struct keel_lanes_scale k = keel_lanes_scale(r->multiplier, r->shift,
-						     r->h.flags & KEEL_DOUBLE_ROUND);
+	struct keel_lanes_scale k =
+		keel_lanes_scale(r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND);
 	keel_s32 v[KEEL_LANES_RUN];
 	keel_u32 corner, i;
 
@@ -171,12 +171,12 @@ void keel_execute_resize(const union keel_command *c, const struct keel_memory *
 	keel_u32 y, x;
 
 	for (y = 0; y < r->ofm_h; y++) {
-		struct keel_pair py = resize_pair(y, r->scale_y_n, r->scale_y_d, r->offset_y,
-						  r->ifm_h);
+		struct keel_pair py =
+			resize_pair(y, r->scale_y_n, r->scale_y_d, r->offset_y, r->ifm_h);
 
 		for (x = 0; x < r->ofm_w; x++) {
-			struct keel_pair px = resize_pair(x, r->scale_x_n, r->scale_x_d,
-							  r->offset_x, r->ifm_w);
+			struct keel_pair px =
+				resize_pair(x, r->scale_x_n, r->scale_x_d, r->offset_x, r->ifm_w);
 
 			resize_pixel(r, &ifm, &py, &px, keel_pixel(&ofm, y, x));
 		}
@@ -214,11 +214,10 @@ static void reduce_levels(const struct keel_cmd_reduce *r, const struct keel_pix
 		store_clamped(to, v, outputs, r->clamp_lo, r->clamp_hi);
 		return;
 	}
-	k = r->h.mode == KEEL_REDUCE_SUM ?
-		    keel_lanes_scale(r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND) :
-		    average_scale(b->h * b->w * (narrow ? b->n : 1));
-	keel_lanes_best()->requant(&k, v, to, outputs, r->ofm.zero_point, r->clamp_lo,
-				   r->clamp_hi);
+	k = r->h.mode == KEEL_REDUCE_SUM
+		    ? keel_lanes_scale(r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND)
+		    : average_scale(b->h * b->w * (narrow ? b->n : 1));
+	keel_lanes_best()->requant(&k, v, to, outputs, r->ofm.zero_point, r->clamp_lo, r->clamp_hi);
 }
 
 static void argmax(const struct keel_cmd_reduce *r, const struct keel_pixels *ifm,

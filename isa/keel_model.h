@@ -17,8 +17,8 @@
  * Names are offsets into the string section, where every string ends with NUL.
  */
 
-#define KEEL_MODEL_MAGIC "KEELNPU"	/* eight bytes with the NUL */
-#define KEEL_MODEL_VERSION 1
+#define KEEL_MODEL_MAGIC    "KEELNPU" /* eight bytes with the NUL */
+#define KEEL_MODEL_VERSION  1
 #define KEEL_MODEL_MAX_RANK 8
 
 /** enum keel_value_type - element types of tensors in the model file */
@@ -56,8 +56,8 @@ struct keel_model_tensor {
 
 /** enum keel_host_op - float (and index) operations at the edges of the network */
 enum keel_host_op {
-	KEEL_HOST_MOVE,		/* out = a: slices, concats, transposes, casts, (de)quantization */
-	KEEL_HOST_UNARY,	/* out = fn(a): enum keel_unary in @fn */
+	KEEL_HOST_MOVE,	 /* out = a: slices, concats, transposes, casts, (de)quantization */
+	KEEL_HOST_UNARY, /* out = fn(a): enum keel_unary in @fn */
 	KEEL_HOST_ADD,
 	KEEL_HOST_SUB,
 	KEEL_HOST_MUL,
@@ -65,11 +65,11 @@ enum keel_host_op {
 	KEEL_HOST_MAX,
 	KEEL_HOST_MIN,
 	KEEL_HOST_POW,
-	KEEL_HOST_REDUCE_SUM,	/* out += a along dimensions where out's stride is 0; starts at 0 */
+	KEEL_HOST_REDUCE_SUM, /* out += a along dimensions where out's stride is 0; starts at 0 */
 	KEEL_HOST_REDUCE_MAX,
 	KEEL_HOST_REDUCE_MIN,
-	KEEL_HOST_ARGMAX,	/* along the one dimension where out's stride is 0; first maximum */
-	KEEL_HOST_ARGMAX_LAST,	/* the same, last maximum */
+	KEEL_HOST_ARGMAX,      /* along the one dimension where out's stride is 0; first maximum */
+	KEEL_HOST_ARGMAX_LAST, /* the same, last maximum */
 	KEEL_HOST_OP_COUNT
 };
 
@@ -162,7 +162,7 @@ struct keel_model {
 	const char *strings, *options, *preprocess, *labels;
 	uint32_t nr_tensors, nr_inputs, nr_outputs, nr_commands, nr_layers, nr_steps;
 	uint64_t constants_bytes, host_data_bytes, strings_bytes, scratch_bytes;
-	void *mapping;		/* reader only */
+	void *mapping; /* reader only */
 	size_t mapping_bytes;
 };
 

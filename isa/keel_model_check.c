@@ -15,7 +15,9 @@
 uint32_t keel_model_element_bytes(uint32_t type)
 {
 	static const uint8_t bytes[] = {
-		[KEEL_VALUE_S8] = 1, [KEEL_VALUE_S32] = 4, [KEEL_VALUE_F32] = 4,
+		[KEEL_VALUE_S8] = 1,
+		[KEEL_VALUE_S32] = 4,
+		[KEEL_VALUE_F32] = 4,
 		[KEEL_VALUE_S64] = 8,
 	};
 
@@ -131,12 +133,14 @@ static int check_tensors(const struct keel_model *m, struct keel_error *e)
 
 	for (t = m->tensors; t < m->tensors + m->nr_tensors && !err; t++) {
 		if (bad_name(m, t->name))
-			return keel_error_set(e, -EINVAL, "the name of the model's tensor %u lies outside the strings",
-					      (unsigned int)(t - m->tensors));
+			return keel_error_set(
+				e, -EINVAL,
+				"the name of the model's tensor %u lies outside the strings",
+				(unsigned int)(t - m->tensors));
 		err = check_dims(m, t, e);
 		if (!err)
-			err = t->slot == HOST ? check_host_tensor(m, t, e) :
-						check_slot_tensor(m, t, e);
+			err = t->slot == HOST ? check_host_tensor(m, t, e)
+					      : check_slot_tensor(m, t, e);
 	}
 	return err;
 }
@@ -164,7 +168,8 @@ static int check_ports(const struct keel_model *m, struct keel_error *e)
 
 	if (m->nr_inputs > MAX_PORTS || m->nr_outputs > MAX_PORTS || !m->nr_outputs)
 		return keel_error_set(e, -EINVAL,
-				      "the model has %u inputs and %u outputs; at most %u of each and at least one output are possible",
+				      "the model has %u inputs and %u outputs; at most %u of each "
+				      "and at least one output are possible",
 				      m->nr_inputs, m->nr_outputs, MAX_PORTS);
 	for (i = 0; i < m->nr_inputs && !err; i++) {
 		err = check_port(m, m->inputs, i, "input", e);
@@ -186,11 +191,13 @@ static int check_layers(const struct keel_model *m, struct keel_error *e)
 		const struct keel_model_layer *l = &m->layers[i];
 
 		if (bad_name(m, l->name) || bad_name(m, l->op) || bad_name(m, l->sources))
-			return keel_error_set(e, -EINVAL,
-					      "a name of the model's layer %u lies outside the strings", i);
+			return keel_error_set(
+				e, -EINVAL,
+				"a name of the model's layer %u lies outside the strings", i);
 		if (l->rank > KEEL_MODEL_MAX_RANK || l->rsv || !isfinite(l->scale))
-			return keel_error_set(e, -EINVAL,
-					      "the model's layer %u has a rank or scale that cannot be", i);
+			return keel_error_set(
+				e, -EINVAL,
+				"the model's layer %u has a rank or scale that cannot be", i);
 	}
 	return 0;
 }
@@ -202,8 +209,8 @@ static int check_layer_numbers(const struct keel_model *m, struct keel_error *e)
 	for (i = 0; i < m->nr_commands; i++)
 		if (m->commands[i].h.layer && m->commands[i].h.layer >= m->nr_layers)
 			return keel_error_set(e, -EINVAL,
-					      "command %u of the model belongs to layer %u of %u", i,
-					      m->commands[i].h.layer, m->nr_layers);
+					      "command %u of the model belongs to layer %u of %u",
+					      i, m->commands[i].h.layer, m->nr_layers);
 	return 0;
 }
 
@@ -235,20 +242,23 @@ static int check_needs(const struct keel_model *m, struct keel_error *e)
 	unsigned int slot;
 
 	if (m->info.need[KEEL_SLOT_CONSTANTS] > m->constants_bytes)
-		return keel_error_set(e, -EINVAL,
-				      "the model's commands need %llu bytes of constants and it has %llu",
-				      (unsigned long long)m->info.need[KEEL_SLOT_CONSTANTS],
-				      (unsigned long long)m->constants_bytes);
+		return keel_error_set(
+			e, -EINVAL,
+			"the model's commands need %llu bytes of constants and it has %llu",
+			(unsigned long long)m->info.need[KEEL_SLOT_CONSTANTS],
+			(unsigned long long)m->constants_bytes);
 	if (m->scratch_bytes > MAX_BYTES || m->info.need[KEEL_SLOT_SCRATCH] > m->scratch_bytes)
 		return keel_error_set(e, -EINVAL,
-				      "the model's commands need %llu bytes of scratch memory and it asks for %llu",
+				      "the model's commands need %llu bytes of scratch memory and "
+				      "it asks for %llu",
 				      (unsigned long long)m->info.need[KEEL_SLOT_SCRATCH],
 				      (unsigned long long)m->scratch_bytes);
 	for (slot = KEEL_SLOT_INPUT; slot < KEEL_SLOT_OUTPUT; slot++)
 		if (m->info.need[slot] && !slot_has_tensor(m, slot))
-			return keel_error_set(e, -EINVAL,
-					      "the model's commands read input slot %u, where no tensor lies",
-					      slot);
+			return keel_error_set(
+				e, -EINVAL,
+				"the model's commands read input slot %u, where no tensor lies",
+				slot);
 	return 0;
 }
 

@@ -78,8 +78,8 @@ static inline uint64_t keel_model_align(uint64_t n)
 }
 
 /* Where the first section starts. */
-#define KEEL_MODEL_FIRST \
-	((sizeof(struct keel_model_header) + \
+#define KEEL_MODEL_FIRST                                                           \
+	((sizeof(struct keel_model_header) +                                       \
 	  KEEL_SECTION_COUNT * sizeof(struct keel_model_entry) + KEEL_ALIGN - 1) / \
 	 KEEL_ALIGN * KEEL_ALIGN)
 

@@ -9,8 +9,8 @@
 /* Elements of the box that a step works on. */
 #define MAX_ELEMENTS ((uint64_t)1 << 32)
 
-static int refuse(const struct keel_model *m, const struct keel_host_step *s,
-		  struct keel_error *e, const char *what)
+static int refuse(const struct keel_model *m, const struct keel_host_step *s, struct keel_error *e,
+		  const char *what)
 {
 	return keel_error_set(e, -EINVAL, "the model's host step %u %s",
 			      (unsigned int)(s - m->steps), what);
@@ -110,8 +110,8 @@ static int check_step(const struct keel_model *m, const struct keel_host_step *s
 	if (!err)
 		err = check_view(m, s, &s->a, e);
 	if (!err)
-		err = has_two_operands(s->op) ? check_view(m, s, &s->b, e) :
-						check_unused(m, s, &s->b, e);
+		err = has_two_operands(s->op) ? check_view(m, s, &s->b, e)
+					      : check_unused(m, s, &s->b, e);
 	return err ? err : check_output(m, s, e);
 }
 

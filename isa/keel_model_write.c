@@ -13,13 +13,13 @@ struct section {
 
 static struct section array(const void *data, enum keel_model_section kind, uint64_t n)
 {
-	return (struct section){ data, n * keel_model_sections[kind].element };
+	return (struct section){data, n * keel_model_sections[kind].element};
 }
 
 static struct section text(const char *s)
 {
 	s = s ? s : "";
-	return (struct section){ s, strlen(s) + 1 };
+	return (struct section){s, strlen(s) + 1};
 }
 
 static void list_sections(const struct keel_model *m, struct section *s)

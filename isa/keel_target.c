@@ -17,18 +17,39 @@
  * NPU shares it, and 200 ns to the first byte.
  */
 static const struct keel_target builtin[] = {
-	{ .name = "small", .isa_version = KEEL_ISA_VERSION, .macs_per_cycle = 256,
-	  .sram_bytes = 256u << 10, .clock_mhz = 500, .dram_bytes_per_cycle = 4,
-	  .dram_latency_cycles = 100, .vector_lanes = 16, .dma_bytes_per_cycle = 8,
-	  .decode_bytes_per_cycle = 4, .fifo_depth = 16 },
-	{ .name = "medium", .isa_version = KEEL_ISA_VERSION, .macs_per_cycle = 1024,
-	  .sram_bytes = 1u << 20, .clock_mhz = 800, .dram_bytes_per_cycle = 8,
-	  .dram_latency_cycles = 160, .vector_lanes = 32, .dma_bytes_per_cycle = 16,
-	  .decode_bytes_per_cycle = 8, .fifo_depth = 32 },
-	{ .name = "large", .isa_version = KEEL_ISA_VERSION, .macs_per_cycle = 4096,
-	  .sram_bytes = 4u << 20, .clock_mhz = 1000, .dram_bytes_per_cycle = 16,
-	  .dram_latency_cycles = 200, .vector_lanes = 64, .dma_bytes_per_cycle = 32,
-	  .decode_bytes_per_cycle = 16, .fifo_depth = 64 },
+	{.name = "small",
+	 .isa_version = KEEL_ISA_VERSION,
+	 .macs_per_cycle = 256,
+	 .sram_bytes = 256u << 10,
+	 .clock_mhz = 500,
+	 .dram_bytes_per_cycle = 4,
+	 .dram_latency_cycles = 100,
+	 .vector_lanes = 16,
+	 .dma_bytes_per_cycle = 8,
+	 .decode_bytes_per_cycle = 4,
+	 .fifo_depth = 16},
+	{.name = "medium",
+	 .isa_version = KEEL_ISA_VERSION,
+	 .macs_per_cycle = 1024,
+	 .sram_bytes = 1u << 20,
+	 .clock_mhz = 800,
+	 .dram_bytes_per_cycle = 8,
+	 .dram_latency_cycles = 160,
+	 .vector_lanes = 32,
+	 .dma_bytes_per_cycle = 16,
+	 .decode_bytes_per_cycle = 8,
+	 .fifo_depth = 32},
+	{.name = "large",
+	 .isa_version = KEEL_ISA_VERSION,
+	 .macs_per_cycle = 4096,
+	 .sram_bytes = 4u << 20,
+	 .clock_mhz = 1000,
+	 .dram_bytes_per_cycle = 16,
+	 .dram_latency_cycles = 200,
+	 .vector_lanes = 64,
+	 .dma_bytes_per_cycle = 32,
+	 .decode_bytes_per_cycle = 16,
+	 .fifo_depth = 64},
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
@@ -40,11 +61,14 @@ struct key {
 	uint32_t min, max;
 };
 
-#define KEY(field, min_, max_) { #field, offsetof(struct keel_target, field), min_, max_ }
+#define KEY(field, min_, max_)                                          \
+	{                                                               \
+#field, offsetof(struct keel_target, field), min_, max_ \
+	}
 
 static const struct key keys[] = {
 	KEY(isa_version, KEEL_ISA_VERSION, KEEL_ISA_VERSION),
-	KEY(macs_per_cycle, KEEL_BLOCK_OC * KEEL_BLOCK_IC, 1u << 20),
+	KEY(macs_per_cycle, KEEL_BLOCK_OC *KEEL_BLOCK_IC, 1u << 20),
 	KEY(sram_bytes, 0, 1u << 30),
 	KEY(clock_mhz, 1, 100000),
 	KEY(dram_bytes_per_cycle, 1, 1u << 16),
@@ -72,7 +96,8 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e)
 	size_t i, length = strnlen(t->name, sizeof(t->name));
 
 	if (!length || length == sizeof(t->name))
-		return keel_error_set(e, -EINVAL, "the target's name is empty or longer than %zu bytes",
+		return keel_error_set(e, -EINVAL,
+				      "the target's name is empty or longer than %zu bytes",
 				      sizeof(t->name) - 1);
 	for (; length < sizeof(t->name); length++)
 		if (t->name[length])
@@ -86,11 +111,12 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e)
 					      t->name, keys[i].name, v, keys[i].min, keys[i].max);
 	}
 	if (t->macs_per_cycle % (KEEL_BLOCK_OC * KEEL_BLOCK_IC))
-		return keel_error_set(e, -EINVAL,
-				      "target %s: macs_per_cycle is %u; it must be a multiple of %u",
-				      t->name, t->macs_per_cycle, KEEL_BLOCK_OC * KEEL_BLOCK_IC);
+		return keel_error_set(
+			e, -EINVAL, "target %s: macs_per_cycle is %u; it must be a multiple of %u",
+			t->name, t->macs_per_cycle, KEEL_BLOCK_OC * KEEL_BLOCK_IC);
 	if (t->rsv[0] || t->rsv[1])
-		return keel_error_set(e, -EINVAL, "target %s: reserved bytes are not zero", t->name);
+		return keel_error_set(e, -EINVAL, "target %s: reserved bytes are not zero",
+				      t->name);
 	return 0;
 }
 
@@ -121,7 +147,7 @@ static int parse_number(const char *s, uint64_t *v)
 	static const struct {
 		const char *suffix;
 		unsigned int shift;
-	} units[] = { { "", 0 }, { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 } };
+	} units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
 	char *end;
 	size_t i;
 
@@ -143,7 +169,8 @@ static int parse_name(struct source *s, const char *text, struct keel_target *t,
 		      struct keel_error *e)
 {
 	if (!*text || strlen(text) >= sizeof(t->name))
-		return keel_error_set(e, -EINVAL, "%s line %u: the name has %zu bytes; 1 to %zu are possible",
+		return keel_error_set(e, -EINVAL,
+				      "%s line %u: the name has %zu bytes; 1 to %zu are possible",
 				      s->where, s->line, strlen(text), sizeof(t->name) - 1);
 	strcpy(t->name, text);
 	return 0;
@@ -156,13 +183,14 @@ static int parse_key(struct source *s, size_t i, const char *text, struct keel_t
 
 	if (parse_number(text, &v))
 		return keel_error_set(e, -EINVAL,
-				      "%s line %u: %s is '%.40s'; write a number, with KiB, MiB or GiB if need be",
+				      "%s line %u: %s is '%.40s'; write a number, with KiB, MiB or "
+				      "GiB if need be",
 				      s->where, s->line, keys[i].name, text);
 	if (v < keys[i].min || v > keys[i].max)
 		return keel_error_set(e, -EINVAL,
-				      "%s line %u: %s is %llu; it must be between %u and %u", s->where,
-				      s->line, keys[i].name, (unsigned long long)v, keys[i].min,
-				      keys[i].max);
+				      "%s line %u: %s is %llu; it must be between %u and %u",
+				      s->where, s->line, keys[i].name, (unsigned long long)v,
+				      keys[i].min, keys[i].max);
 	*value(t, &keys[i]) = v;
 	return 0;
 }
@@ -179,7 +207,8 @@ static int parse_line(struct source *s, char *line, struct keel_target *t, struc
 		return 0;
 	equals = strchr(line, '=');
 	if (!equals)
-		return keel_error_set(e, -EINVAL, "%s line %u: '%.40s' is not of the form key = value",
+		return keel_error_set(e, -EINVAL,
+				      "%s line %u: '%.40s' is not of the form key = value",
 				      s->where, s->line, line);
 	*equals = '\0';
 	key = trim(line);
@@ -190,11 +219,11 @@ static int parse_line(struct source *s, char *line, struct keel_target *t, struc
 		return keel_error_set(e, -EINVAL, "%s line %u: there is no key '%.40s'", s->where,
 				      s->line, key);
 	if (s->seen & 1u << i)
-		return keel_error_set(e, -EINVAL, "%s line %u: %s is given twice", s->where, s->line,
-				      key);
+		return keel_error_set(e, -EINVAL, "%s line %u: %s is given twice", s->where,
+				      s->line, key);
 	s->seen |= 1u << i;
-	return i == NR_KEYS ? parse_name(s, trim(equals + 1), t, e) :
-			      parse_key(s, i, trim(equals + 1), t, e);
+	return i == NR_KEYS ? parse_name(s, trim(equals + 1), t, e)
+			    : parse_key(s, i, trim(equals + 1), t, e);
 }
 
 static int check_complete(const struct source *s, struct keel_error *e)
@@ -211,7 +240,7 @@ static int check_complete(const struct source *s, struct keel_error *e)
 int keel_target_parse(const char *text, const char *where, struct keel_target *t,
 		      struct keel_error *e)
 {
-	struct source s = { .where = where };
+	struct source s = {.where = where};
 	char *copy = strdup(text), *line, *next;
 	int err = 0;
 
@@ -253,7 +282,8 @@ static int read_text(const char *path, char *text, struct keel_error *e)
 
 	if (!f)
 		return keel_error_set(e, -errno,
-				      "%s is neither a target (small, medium, large) nor a file that can be read: %s",
+				      "%s is neither a target (small, medium, large) nor a file "
+				      "that can be read: %s",
 				      path, strerror(errno));
 	n = fread(text, 1, MAX_TEXT, f);
 	if (ferror(f))

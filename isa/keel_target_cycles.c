@@ -13,7 +13,7 @@ struct array {
 
 static struct array array_of(const struct keel_target *t)
 {
-	struct array a = { .oc = KEEL_BLOCK_OC };
+	struct array a = {.oc = KEEL_BLOCK_OC};
 
 	while ((keel_u64)a.oc * a.oc < t->macs_per_cycle)
 		a.oc *= 2;

@@ -7,11 +7,11 @@
 #include <string.h>
 #endif
 
-#define DAMAGED (-22)	/* -EINVAL */
+#define DAMAGED	     (-22) /* -EINVAL */
 #define HEADER_BYTES 16
 #define BITMAP_BYTES 32
-#define PARTS 4096
-#define STATE_MIN (1u << 16)
+#define PARTS	     4096
+#define STATE_MIN    (1u << 16)
 
 static keel_u32 get16(const keel_u8 *p)
 {
@@ -119,8 +119,8 @@ static int decode_block(const struct keel_weights *w, keel_u32 i, keel_u8 *raw, 
 	if (start > end || end > w->data_bytes)
 		return DAMAGED;
 	if (!stored)
-		return w->has_table ? decode_coded(w, w->data + start, w->data + end, raw, n) :
-				      DAMAGED;
+		return w->has_table ? decode_coded(w, w->data + start, w->data + end, raw, n)
+				    : DAMAGED;
 	if (end - start != n)
 		return DAMAGED;
 	memcpy(raw, w->data + start, n);
@@ -130,8 +130,8 @@ static int decode_block(const struct keel_weights *w, keel_u32 i, keel_u8 *raw, 
 int keel_weights_decode_block(const struct keel_weights *w, keel_u32 i, keel_u8 *raw)
 {
 	keel_u64 at = (keel_u64)i * KEEL_WEIGHTS_BLOCK;
-	keel_u32 n = w->raw_bytes - at < KEEL_WEIGHTS_BLOCK ? (keel_u32)(w->raw_bytes - at) :
-							      KEEL_WEIGHTS_BLOCK;
+	keel_u32 n = w->raw_bytes - at < KEEL_WEIGHTS_BLOCK ? (keel_u32)(w->raw_bytes - at)
+							    : KEEL_WEIGHTS_BLOCK;
 
 	if (!decode_block(w, i, raw + at, n))
 		return 0;

@@ -32,8 +32,8 @@
  * block that is damaged decodes to zeros.
  */
 
-#define KEEL_WEIGHTS_MAGIC 0x31574b4eu	/* "NKW1" */
-#define KEEL_WEIGHTS_BLOCK 4096
+#define KEEL_WEIGHTS_MAGIC  0x31574b4eu /* "NKW1" */
+#define KEEL_WEIGHTS_BLOCK  4096
 #define KEEL_WEIGHTS_STORED 0x80000000u
 
 /** struct keel_weights - a stream ready to be decoded, block by block, in any order

@@ -5,9 +5,9 @@
 
 #define HEADER_BYTES 16
 #define BITMAP_BYTES 32
-#define TABLE_MAX (BITMAP_BYTES + 2 * 256)
-#define PARTS 4096
-#define STATE_MIN (1u << 16)
+#define TABLE_MAX    (BITMAP_BYTES + 2 * 256)
+#define PARTS	     4096
+#define STATE_MIN    (1u << 16)
 
 /** struct keel_weights_model - frequencies of byte values, in 1/4096 */
 struct keel_weights_model {
@@ -93,7 +93,8 @@ static keel_u32 write_table(const struct keel_weights_model *m, keel_u8 *table)
 	return n;
 }
 
-/* The coder runs backwards, so that the decoder runs forwards. Return: bytes, more than n at worst. */
+/* The coder runs backwards, so that the decoder runs forwards. Return: bytes, more than n at worst.
+ */
 static keel_u32 code_block(const struct keel_weights_model *m, const keel_u8 *raw, keel_u32 n,
 			   keel_u8 *to)
 {
@@ -180,7 +181,8 @@ keel_u64 keel_weights_bound(keel_u32 raw_bytes)
 keel_u64 keel_weights_encode(const void *raw, keel_u32 raw_bytes, void *stream)
 {
 	struct keel_weights_model m;
-	keel_u64 bytes, blocks = ((keel_u64)raw_bytes + KEEL_WEIGHTS_BLOCK - 1) / KEEL_WEIGHTS_BLOCK;
+	keel_u64 bytes,
+		blocks = ((keel_u64)raw_bytes + KEEL_WEIGHTS_BLOCK - 1) / KEEL_WEIGHTS_BLOCK;
 	keel_u32 coded, table_bytes;
 
 	build_model(&m, raw, raw_bytes);

@@ -69,7 +69,7 @@ static void seal_file(char *file, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *file = aligned_alloc(KEEL_ALIGN, keel_model_align(size + 1));
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_model m;
 	size_t bytes;
 	void *again;

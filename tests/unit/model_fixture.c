@@ -3,14 +3,14 @@
 
 #include "model_fixture.h"
 
-static const uint32_t shape[4] = { 1, 4, 5, 8 };
+static const uint32_t shape[4] = {1, 4, 5, 8};
 
 static void describe(struct keel_model_tensor *t, uint32_t name, unsigned int rank,
 		     const uint32_t *dims, uint32_t element)
 {
 	uint32_t stride = element;
 
-	*t = (struct keel_model_tensor){ .name = name, .rank = rank, .slot = 0xff, .scale = 1 };
+	*t = (struct keel_model_tensor){.name = name, .rank = rank, .slot = 0xff, .scale = 1};
 	while (rank--) {
 		t->dims[rank] = dims[rank];
 		t->strides[rank] = stride;
@@ -42,8 +42,8 @@ static void add_commands(struct model_fixture *f)
 	struct keel_cmd_unary *u = &f->commands[0].unary;
 
 	u->h.opcode = KEEL_CMD_TABLE;
-	u->ifm = (struct keel_fm){ .row_stride = 40, .pixel_stride = 8, .slot = KEEL_SLOT_INPUT };
-	u->ofm = (struct keel_fm){ .row_stride = 40, .pixel_stride = 8, .slot = KEEL_SLOT_OUTPUT };
+	u->ifm = (struct keel_fm){.row_stride = 40, .pixel_stride = 8, .slot = KEEL_SLOT_INPUT};
+	u->ofm = (struct keel_fm){.row_stride = 40, .pixel_stride = 8, .slot = KEEL_SLOT_OUTPUT};
 	u->ofm_h = 4;
 	u->ofm_w = 5;
 	u->ofm_c = 8;
@@ -82,20 +82,30 @@ void model_fixture(struct model_fixture *f)
 	add_commands(f);
 	add_step(f);
 	memset(f->constants, 7, sizeof(f->constants));
-	f->layers[0] = (struct keel_model_layer){ .name = 9, .op = 15, .sources = 9, .rank = 4,
-						  .scale = 0.25 };
+	f->layers[0] = (struct keel_model_layer){
+		.name = 9, .op = 15, .sources = 9, .rank = 4, .scale = 0.25};
 	f->model = (struct keel_model){
 		.target = *keel_target_builtin(1),
-		.tensors = f->tensors, .nr_tensors = 4,
-		.inputs = f->inputs, .nr_inputs = 1,
-		.outputs = f->outputs, .nr_outputs = 1,
-		.commands = f->commands, .nr_commands = 2,
-		.constants = f->constants, .constants_bytes = sizeof(f->constants),
-		.layers = f->layers, .nr_layers = 1,
-		.steps = f->steps, .nr_steps = 1,
-		.host_data = f->host_data, .host_data_bytes = sizeof(f->host_data),
-		.strings = f->strings, .strings_bytes = 21,
-		.options = "{}", .labels = "cat\ndog\n",
+		.tensors = f->tensors,
+		.nr_tensors = 4,
+		.inputs = f->inputs,
+		.nr_inputs = 1,
+		.outputs = f->outputs,
+		.nr_outputs = 1,
+		.commands = f->commands,
+		.nr_commands = 2,
+		.constants = f->constants,
+		.constants_bytes = sizeof(f->constants),
+		.layers = f->layers,
+		.nr_layers = 1,
+		.steps = f->steps,
+		.nr_steps = 1,
+		.host_data = f->host_data,
+		.host_data_bytes = sizeof(f->host_data),
+		.strings = f->strings,
+		.strings_bytes = 21,
+		.options = "{}",
+		.labels = "cat\ndog\n",
 		.scratch_bytes = 128,
 	};
 }

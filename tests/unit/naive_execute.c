@@ -18,7 +18,8 @@ static keel_u8 *element(const struct keel_memory *slots, const struct keel_fm *f
 			int64_t x, int64_t c)
 {
 	return at(slots, fm->slot,
-		  (uint64_t)fm->offset + (uint64_t)y * fm->row_stride + (uint64_t)x * fm->pixel_stride + c);
+		  (uint64_t)fm->offset + (uint64_t)y * fm->row_stride +
+			  (uint64_t)x * fm->pixel_stride + c);
 }
 
 static int level(const struct keel_memory *slots, const struct keel_fm *fm, int64_t y, int64_t x,
@@ -78,7 +79,8 @@ static uint32_t products(const struct keel_cmd_mac *m, const struct keel_memory 
 			       ((c / 16 * m->kernel_h + ky) * m->kernel_w + kx) * 16 + c % 16);
 
 		return (level(slots, &m->ifm, iy, ix, c / (m->ofm_c / m->ifm_c)) -
-			m->ifm.zero_point) * w;
+			m->ifm.zero_point) *
+		       w;
 	}
 	for (i = 0; i < ic; i++) {
 		int a = level(slots, &m->ifm, iy, ix, g * ic + i) - m->ifm.zero_point, w;
@@ -175,7 +177,8 @@ static void store_psums(const union keel_command *c, const struct keel_memory *s
 				uint64_t psum = m->psum_offset + 4 * ((y * w + x) * m->ofm_c + o);
 				int32_t acc;
 
-				memcpy(&ch, at(slots, m->channels_slot, m->channels_offset + 16 * o),
+				memcpy(&ch,
+				       at(slots, m->channels_slot, m->channels_offset + 16 * o),
 				       sizeof(ch));
 				acc = accumulator(m, slots, &ch, psum, y, x, o);
 				memcpy(at(slots, m->psum_slot, psum), &acc, sizeof(acc));
@@ -251,8 +254,8 @@ static int eltwise_level(const struct keel_cmd_eltwise *e, const struct keel_mem
 	default:
 		a = keel_eltwise_input(a, e->ifm.zero_point, e->multiplier_a, e->shift_a, dr);
 		b = keel_eltwise_input(b, e->ifm2.zero_point, e->multiplier_b, e->shift_b, dr);
-		v = e->h.mode == KEEL_ELTWISE_ADD ? (uint32_t)a + (uint32_t)b :
-						    (uint32_t)a - (uint32_t)b;
+		v = e->h.mode == KEEL_ELTWISE_ADD ? (uint32_t)a + (uint32_t)b
+						  : (uint32_t)a - (uint32_t)b;
 	}
 	return keel_requant(v, e->multiplier, e->shift, dr, e->ofm.zero_point, e->clamp_lo,
 			    e->clamp_hi);
@@ -272,16 +275,16 @@ static int lrn_level(const struct keel_cmd_unary *u, const struct keel_memory *s
 			       (level(slots, &u->ifm, y, x, i) - zi);
 	index = keel_lrn_index(sum, u->index_shift);
 	table = u->table_offset + 4 * (uint64_t)index;
-	return keel_requant(keel_mul32(level(slots, &u->ifm, y, x, c) - zi,
-				       keel_lrn_factor(sum, u->index_shift,
-						       word(slots, u->table_slot, table),
-						       word(slots, u->table_slot, table + 4))),
-			    u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND,
-			    u->ofm.zero_point, u->clamp_lo, u->clamp_hi);
+	return keel_requant(
+		keel_mul32(level(slots, &u->ifm, y, x, c) - zi,
+			   keel_lrn_factor(sum, u->index_shift, word(slots, u->table_slot, table),
+					   word(slots, u->table_slot, table + 4))),
+		u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND, u->ofm.zero_point,
+		u->clamp_lo, u->clamp_hi);
 }
 
-static int softmax_level(const struct keel_cmd_unary *u, const struct keel_memory *slots,
-			 int64_t y, int64_t x, int64_t c)
+static int softmax_level(const struct keel_cmd_unary *u, const struct keel_memory *slots, int64_t y,
+			 int64_t x, int64_t c)
 {
 	int64_t i;
 	int max = -128, q;
@@ -326,8 +329,8 @@ static int64_t inside(int64_t i, int64_t n)
 	return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-static int resize_level(const struct keel_cmd_resize *r, const struct keel_memory *slots,
-			int64_t y, int64_t x, int64_t c)
+static int resize_level(const struct keel_cmd_resize *r, const struct keel_memory *slots, int64_t y,
+			int64_t x, int64_t c)
 {
 	struct keel_resize_point py = keel_resize_point(y, r->scale_y_n, r->scale_y_d, r->offset_y);
 	struct keel_resize_point px = keel_resize_point(x, r->scale_x_n, r->scale_x_d, r->offset_x);
@@ -337,8 +340,9 @@ static int resize_level(const struct keel_cmd_resize *r, const struct keel_memor
 	if (r->h.mode == KEEL_RESIZE_NEAREST) {
 		i = py.i + (2 * (int64_t)py.r >= r->scale_y_n);
 		j = px.i + (2 * (int64_t)px.r >= r->scale_x_n);
-		return keel_clamp(level(slots, &r->ifm, inside(i, r->ifm_h), inside(j, r->ifm_w), c),
-				  r->clamp_lo, r->clamp_hi);
+		return keel_clamp(
+			level(slots, &r->ifm, inside(i, r->ifm_h), inside(j, r->ifm_w), c),
+			r->clamp_lo, r->clamp_hi);
 	}
 	for (i = 0; i < 2; i++)
 		for (j = 0; j < 2; j++) {
@@ -401,7 +405,7 @@ static void naive_reduce(const struct keel_cmd_reduce *r, const struct keel_memo
 static void naive_transpose(const struct keel_cmd_transpose *t, const struct keel_memory *slots)
 {
 	/* Output axes in terms of the input's, as the modes are named. */
-	static const char *const order[] = { "hwc", "hcw", "whc", "wch", "chw", "cwh" };
+	static const char *const order[] = {"hwc", "hcw", "whc", "wch", "chw", "cwh"};
 	int64_t y, x, c;
 	int i;
 
@@ -411,8 +415,9 @@ static void naive_transpose(const struct keel_cmd_transpose *t, const struct kee
 				int64_t o[3];
 
 				for (i = 0; i < 3; i++)
-					o[i] = order[t->h.mode][i] == 'h' ? y :
-					       order[t->h.mode][i] == 'w' ? x : c;
+					o[i] = order[t->h.mode][i] == 'h'   ? y
+					       : order[t->h.mode][i] == 'w' ? x
+									    : c;
 				*element(slots, &t->ofm, o[0], o[1], o[2]) =
 					level(slots, &t->ifm, y, x, c);
 			}
@@ -427,8 +432,9 @@ static void naive_copy(const struct keel_cmd_copy *p, const struct keel_memory *
 			for (k = 0; k < p->dim2; k++)
 				for (l = 0; l < p->dim3; l++)
 					*at(slots, p->dst_slot,
-					    p->dst_offset + i * p->dst_stride0 + j * p->dst_stride1 +
-						    k * p->dst_stride2 + l * p->dst_stride3) =
+					    p->dst_offset + i * p->dst_stride0 +
+						    j * p->dst_stride1 + k * p->dst_stride2 +
+						    l * p->dst_stride3) =
 						*at(slots, p->src_slot,
 						    p->src_offset + i * p->src_stride0 +
 							    j * p->src_stride1 +
@@ -498,7 +504,7 @@ static int naive_block(struct bytes data, const uint32_t *freq, keel_u8 *raw, ui
 
 static void naive_weights(const struct keel_cmd_weights *w, const struct keel_memory *slots)
 {
-	struct bytes s = { at(slots, w->src_slot, w->src_offset), w->encoded_bytes, 0 };
+	struct bytes s = {at(slots, w->src_slot, w->src_offset), w->encoded_bytes, 0};
 	keel_u8 *raw = at(slots, w->dst_slot, w->dst_offset);
 	uint32_t magic = take(&s, 4), total = take(&s, 4), table = take(&s, 4), rsv = take(&s, 4);
 	uint64_t b, blocks = ((uint64_t)w->raw_bytes + 4095) / 4096, begin = 0;
@@ -509,15 +515,15 @@ static void naive_weights(const struct keel_cmd_weights *w, const struct keel_me
 	if (s.short_of || magic != KEEL_WEIGHTS_MAGIC || total != w->raw_bytes || rsv ||
 	    table % 4 || table + 4 * blocks > s.left)
 		return;
-	if (table && !read_frequencies((struct bytes){ s.p, table, 0 }, freq))
+	if (table && !read_frequencies((struct bytes){s.p, table, 0}, freq))
 		return;
-	data = (struct bytes){ s.p + table + 4 * blocks, s.left - table - 4 * blocks, 0 };
+	data = (struct bytes){s.p + table + 4 * blocks, s.left - table - 4 * blocks, 0};
 	s.p += table;
 
 	for (b = 0; b < blocks; b++) {
 		uint32_t end = take(&s, 4), stored = end >> 31;
 		uint64_t n = b + 1 < blocks ? 4096 : w->raw_bytes - 4096 * b;
-		struct bytes block = { data.p + begin, 0, 0 };
+		struct bytes block = {data.p + begin, 0, 0};
 		uint64_t first = begin;
 
 		begin = end &= 0x7fffffff;
@@ -532,12 +538,12 @@ static void naive_weights(const struct keel_cmd_weights *w, const struct keel_me
 }
 
 /* Levels in any order of elements: an executor may work in place only element by element. */
-#define EACH(fm, h, w, ch, value) \
-	do { \
-		int64_t y, x, o; \
-		for (y = 0; y < (h); y++) \
-			for (x = 0; x < (w); x++) \
-				for (o = 0; o < (ch); o++) \
+#define EACH(fm, h, w, ch, value)                                               \
+	do {                                                                    \
+		int64_t y, x, o;                                                \
+		for (y = 0; y < (h); y++)                                       \
+			for (x = 0; x < (w); x++)                               \
+				for (o = 0; o < (ch); o++)                      \
 					*element(slots, fm, y, x, o) = (value); \
 	} while (0)
 

@@ -19,10 +19,11 @@ static unsigned int nr_commands(void)
 }
 
 static const keel_u8 opcodes[] = {
-	KEEL_CMD_FENCE, KEEL_CMD_MARK, KEEL_CMD_COPY, KEEL_CMD_WEIGHTS, KEEL_CMD_CONV2D,
-	KEEL_CMD_DEPTHWISE, KEEL_CMD_MATMUL, KEEL_CMD_CONV_TRANSPOSE, KEEL_CMD_POOL,
-	KEEL_CMD_ELTWISE, KEEL_CMD_RESCALE, KEEL_CMD_TABLE, KEEL_CMD_SOFTMAX, KEEL_CMD_LRN,
-	KEEL_CMD_FILL, KEEL_CMD_RESIZE, KEEL_CMD_REDUCE, KEEL_CMD_TRANSPOSE,
+	KEEL_CMD_FENCE,	  KEEL_CMD_MARK,      KEEL_CMD_COPY,	KEEL_CMD_WEIGHTS,
+	KEEL_CMD_CONV2D,  KEEL_CMD_DEPTHWISE, KEEL_CMD_MATMUL,	KEEL_CMD_CONV_TRANSPOSE,
+	KEEL_CMD_POOL,	  KEEL_CMD_ELTWISE,   KEEL_CMD_RESCALE, KEEL_CMD_TABLE,
+	KEEL_CMD_SOFTMAX, KEEL_CMD_LRN,	      KEEL_CMD_FILL,	KEEL_CMD_RESIZE,
+	KEEL_CMD_REDUCE,  KEEL_CMD_TRANSPOSE,
 };
 
 struct fixture {
@@ -58,7 +59,8 @@ static void expect_equal(const struct fixture *f, const char *name, unsigned int
 static void draw_stream(struct fixture *f, union keel_command *c)
 {
 	struct keel_cmd_weights *w = &c->weights;
-	keel_u32 raw = 1 + keel_random_below(&f->r, 12000), spread = 1 + keel_random_below(&f->r, 255);
+	keel_u32 raw = 1 + keel_random_below(&f->r, 12000),
+		 spread = 1 + keel_random_below(&f->r, 255);
 	keel_u8 *stream = f->a.slots[w->src_slot].base + w->src_offset;
 	keel_u8 *data = malloc(raw);
 	keel_u32 i;
@@ -68,7 +70,8 @@ static void draw_stream(struct fixture *f, union keel_command *c)
 	w->raw_bytes = raw;
 	w->encoded_bytes = keel_weights_encode(data, raw, stream);
 	if (!keel_random_below(&f->r, 4))
-		stream[keel_random_below(&f->r, w->encoded_bytes)] ^= 1 << keel_random_below(&f->r, 8);
+		stream[keel_random_below(&f->r, w->encoded_bytes)] ^=
+			1 << keel_random_below(&f->r, 8);
 	f->a.slots[w->src_slot].bytes = w->src_offset + w->encoded_bytes;
 	f->a.slots[w->dst_slot].bytes = w->dst_offset + raw;
 	free(data);
@@ -130,10 +133,10 @@ static void own_slots(const struct keel_random_memory *m, struct keel_memory *ow
 	void *p;
 
 	for (i = 0; i < KEEL_SLOT_COUNT; i++) {
-		ck_assert_int_eq(posix_memalign(&p, KEEL_ALIGN, m->slots[i].bytes + !m->slots[i].bytes),
-				 0);
+		ck_assert_int_eq(
+			posix_memalign(&p, KEEL_ALIGN, m->slots[i].bytes + !m->slots[i].bytes), 0);
 		memcpy(p, m->slots[i].base, m->slots[i].bytes);
-		own[i] = (struct keel_memory){ p, m->slots[i].bytes };
+		own[i] = (struct keel_memory){p, m->slots[i].bytes};
 	}
 }
 
@@ -170,33 +173,34 @@ struct large {
 };
 
 static const struct large larges[] = {
-	{ "long reduction", KEEL_CMD_CONV2D, 0, 3, 3, 40001, 20, 1, 1, 1 },
-	{ "long reduction, accumulated", KEEL_CMD_CONV2D, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 3, 3,
-	  33000, 5, 1, 1, 1 },
-	{ "long reduction over taps", KEEL_CMD_CONV2D, 0, 11, 12, 333, 33, 1, 10, 1 },
-	{ "long reduction behind a pool", KEEL_CMD_CONV2D, KEEL_MAC_POOL_AVERAGE, 5, 7, 9002, 3, 1, 1,
-	  1 },
-	{ "many blocks", KEEL_CMD_CONV2D, KEEL_MAC_RESIDUAL, 9, 11, 5, 2100, 1, 1, 1 },
-	{ "many blocks in groups", KEEL_CMD_CONV2D, 0, 3, 3, 6, 3300, 3, 1, 1 },
-	{ "many pixels", KEEL_CMD_CONV2D, KEEL_MAC_POOL_MAX, 81, 97, 7, 18, 1, 3, 1 },
-	{ "many taps", KEEL_CMD_DEPTHWISE, 0, 42, 43, 37, 37, 1, 40, 1 },
-	{ "many taps behind a pool", KEEL_CMD_DEPTHWISE, KEEL_MAC_POOL_MAX, 44, 45, 16, 32, 1, 40, 1 },
-	{ "many rows", KEEL_CMD_MATMUL, 0, 1, 300, 70, 33, 1, 1, 1 },
-	{ "long products", KEEL_CMD_MATMUL, KEEL_MAC_B_ACTIVATION, 2, 70, 2001, 35, 1, 1, 1 },
-	{ "long products, transposed", KEEL_CMD_MATMUL,
-	  KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 3, 5, 1025, 17, 1, 1, 1 },
-	{ "long transposed", KEEL_CMD_CONV_TRANSPOSE, 0, 4, 5, 4003, 6, 1, 3, 2 },
+	{"long reduction", KEEL_CMD_CONV2D, 0, 3, 3, 40001, 20, 1, 1, 1},
+	{"long reduction, accumulated", KEEL_CMD_CONV2D, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 3, 3,
+	 33000, 5, 1, 1, 1},
+	{"long reduction over taps", KEEL_CMD_CONV2D, 0, 11, 12, 333, 33, 1, 10, 1},
+	{"long reduction behind a pool", KEEL_CMD_CONV2D, KEEL_MAC_POOL_AVERAGE, 5, 7, 9002, 3, 1,
+	 1, 1},
+	{"many blocks", KEEL_CMD_CONV2D, KEEL_MAC_RESIDUAL, 9, 11, 5, 2100, 1, 1, 1},
+	{"many blocks in groups", KEEL_CMD_CONV2D, 0, 3, 3, 6, 3300, 3, 1, 1},
+	{"many pixels", KEEL_CMD_CONV2D, KEEL_MAC_POOL_MAX, 81, 97, 7, 18, 1, 3, 1},
+	{"many taps", KEEL_CMD_DEPTHWISE, 0, 42, 43, 37, 37, 1, 40, 1},
+	{"many taps behind a pool", KEEL_CMD_DEPTHWISE, KEEL_MAC_POOL_MAX, 44, 45, 16, 32, 1, 40,
+	 1},
+	{"many rows", KEEL_CMD_MATMUL, 0, 1, 300, 70, 33, 1, 1, 1},
+	{"long products", KEEL_CMD_MATMUL, KEEL_MAC_B_ACTIVATION, 2, 70, 2001, 35, 1, 1, 1},
+	{"long products, transposed", KEEL_CMD_MATMUL,
+	 KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 3, 5, 1025, 17, 1, 1, 1},
+	{"long transposed", KEEL_CMD_CONV_TRANSPOSE, 0, 4, 5, 4003, 6, 1, 3, 2},
 };
 
 static struct keel_fm place_fm(keel_u8 slot, keel_u32 w, keel_u32 c)
 {
-	return (struct keel_fm){ .row_stride = w * c, .pixel_stride = c, .slot = slot,
-				 .zero_point = slot - 5 };
+	return (struct keel_fm){
+		.row_stride = w * c, .pixel_stride = c, .slot = slot, .zero_point = slot - 5};
 }
 
 static union keel_command large_command(const struct large *l)
 {
-	union keel_command c = { 0 };
+	union keel_command c = {0};
 	struct keel_cmd_mac *m = &c.mac;
 	keel_u32 pool = l->flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 2 : 1, h, w;
 	keel_u32 b_width = l->flags & KEEL_MAC_B_TRANSPOSED ? l->ifm_c : l->ofm_c;
@@ -250,7 +254,7 @@ static void draw_channels(struct keel_random *r, struct keel_channel *ch, const 
 
 START_TEST(large_commands_equal_the_second_opinion)
 {
-	struct keel_memory a[KEEL_SLOT_COUNT] = { { 0 } }, b[KEEL_SLOT_COUNT] = { { 0 } };
+	struct keel_memory a[KEEL_SLOT_COUNT] = {{0}}, b[KEEL_SLOT_COUNT] = {{0}};
 	union keel_command c = large_command(&larges[_i]);
 	const keel_u64 bytes = 8u << 20;
 	struct keel_random r;

@@ -22,7 +22,7 @@ struct file {
 
 static struct file write_model(const struct keel_model *m)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct file f;
 	void *data;
 
@@ -155,10 +155,10 @@ struct byte_defect {
 	int resum;
 };
 
-#define SPOIL(name, statement) \
+#define SPOIL(name, statement)           \
 	static void name(struct file *f) \
-	{ \
-		statement; \
+	{                                \
+		statement;               \
 	}
 SPOIL(magic, f->h->magic[0]++)
 SPOIL(big_endian, f->h->byte_order = 0x04030201)
@@ -200,32 +200,32 @@ static void no_target(struct file *f)
 }
 
 static const struct byte_defect byte_defects[] = {
-	{ "magic", "doesn't start with KEELNPU", magic, 1 },
-	{ "big endian", "big endian", big_endian, 1 },
-	{ "byte order", "byte order mark", byte_order, 1 },
-	{ "version", "version 9 and this program reads version 1", version, 1 },
-	{ "isa version", "version 7 of the instruction set and this program executes version 1",
-	  isa_version, 1 },
-	{ "length", "bytes and has", length, 0 },
-	{ "cut", "bytes and has", cut, 0 },
-	{ "cut in the header", "doesn't start", cut_header, 0 },
-	{ "cut in the section table", "sections", cut_table, 1 },
-	{ "checksum", "its checksum is", checksum, 0 },
-	{ "flipped bit", "its checksum is", flipped_bit, 0 },
-	{ "section count", "sections, not 13", section_count, 1 },
-	{ "reserved", "reserved header bytes", reserved, 1 },
-	{ "more reserved", "reserved header bytes", reserved2, 1 },
-	{ "section offset", "section outputs doesn't lie", section_offset, 1 },
-	{ "section overlaps", "section outputs doesn't lie", section_overlaps, 1 },
-	{ "section length", "section constants doesn't lie", section_length, 1 },
-	{ "section part", "section tensors is not a whole number", section_part, 1 },
-	{ "trailing byte", "bytes behind its last section", trailing, 1 },
-	{ "no end of a text", "section labels doesn't end", no_end, 1 },
-	{ "text ends early", "section labels doesn't end", early_end, 1 },
-	{ "no end of the strings", "section strings doesn't end", strings_end, 1 },
-	{ "gap", "behind section inputs that are not zero", gap, 1 },
-	{ "gap behind the table", "behind its section table", table_gap, 1 },
-	{ "no target", "section target is not one target", no_target, 1 },
+	{"magic", "doesn't start with KEELNPU", magic, 1},
+	{"big endian", "big endian", big_endian, 1},
+	{"byte order", "byte order mark", byte_order, 1},
+	{"version", "version 9 and this program reads version 1", version, 1},
+	{"isa version", "version 7 of the instruction set and this program executes version 1",
+	 isa_version, 1},
+	{"length", "bytes and has", length, 0},
+	{"cut", "bytes and has", cut, 0},
+	{"cut in the header", "doesn't start", cut_header, 0},
+	{"cut in the section table", "sections", cut_table, 1},
+	{"checksum", "its checksum is", checksum, 0},
+	{"flipped bit", "its checksum is", flipped_bit, 0},
+	{"section count", "sections, not 13", section_count, 1},
+	{"reserved", "reserved header bytes", reserved, 1},
+	{"more reserved", "reserved header bytes", reserved2, 1},
+	{"section offset", "section outputs doesn't lie", section_offset, 1},
+	{"section overlaps", "section outputs doesn't lie", section_overlaps, 1},
+	{"section length", "section constants doesn't lie", section_length, 1},
+	{"section part", "section tensors is not a whole number", section_part, 1},
+	{"trailing byte", "bytes behind its last section", trailing, 1},
+	{"no end of a text", "section labels doesn't end", no_end, 1},
+	{"text ends early", "section labels doesn't end", early_end, 1},
+	{"no end of the strings", "section strings doesn't end", strings_end, 1},
+	{"gap", "behind section inputs that are not zero", gap, 1},
+	{"gap behind the table", "behind its section table", table_gap, 1},
+	{"no target", "section target is not one target", no_target, 1},
 };
 
 START_TEST(damaged_bytes_are_refused)
@@ -264,16 +264,16 @@ struct defect {
 	void (*spoil)(struct model_fixture *f);
 };
 
-#define D(name, statement) \
-	static void name(struct model_fixture *f) \
-	{ \
+#define D(name, statement)                                                                     \
+	static void name(struct model_fixture *f)                                              \
+	{                                                                                      \
 		struct keel_model_tensor *x = &f->tensors[MODEL_X], *z = &f->tensors[MODEL_Z]; \
-		struct keel_model_tensor *k = &f->tensors[MODEL_K]; \
-		struct keel_host_step *s = f->steps; \
-\
-		statement; \
-		(void)x, (void)z, (void)k, (void)s; \
-		model_fixture_seal(f); \
+		struct keel_model_tensor *k = &f->tensors[MODEL_K];                            \
+		struct keel_host_step *s = f->steps;                                           \
+                                                                                               \
+		statement;                                                                     \
+		(void)x, (void)z, (void)k, (void)s;                                            \
+		model_fixture_seal(f);                                                         \
 	}
 D(target_macs, f->model.target.macs_per_cycle = 0)
 D(target_odd_macs, f->model.target.macs_per_cycle = 100)
@@ -329,8 +329,9 @@ D(layer_rsv, f->layers[0].rsv = 1)
 D(command_opcode, f->commands[0].h.opcode = 0xee)
 D(command_slot, f->commands[0].unary.ofm.slot = KEEL_SLOT_INPUT)
 D(command_layer, f->commands[0].h.layer = 1)
-D(command_sram, f->commands[0].unary.ofm = ((struct keel_fm){ .offset = 1 << 20, .row_stride = 40, \
-	.pixel_stride = 8, .slot = KEEL_SLOT_SRAM }))
+D(command_sram,
+  f->commands[0].unary.ofm = ((struct keel_fm){
+	  .offset = 1 << 20, .row_stride = 40, .pixel_stride = 8, .slot = KEEL_SLOT_SRAM}))
 D(no_commands, f->model.nr_commands = 0)
 D(constants, f->model.constants_bytes = 255)
 D(scratch, (f->commands[0].unary.ofm.slot = KEEL_SLOT_SCRATCH))
@@ -356,96 +357,96 @@ D(step_unused, s->op = KEEL_HOST_MOVE)
 D(step_unused_stride, (s->op = KEEL_HOST_MOVE, s->b.tensor = ~0u))
 D(step_constant, (s->out = s->b, s->dims[0] = s->dims[1] = s->dims[2] = 1))
 D(step_repeats, s->out.strides[2] = 0)
-D(step_argmax, (s->op = KEEL_HOST_ARGMAX, memset(&s->b, 0, sizeof(s->b)), s->b.tensor = ~0u, \
+D(step_argmax, (s->op = KEEL_HOST_ARGMAX, memset(&s->b, 0, sizeof(s->b)), s->b.tensor = ~0u,
 		s->out.strides[1] = s->out.strides[2] = 0))
 
 static const struct defect defects[] = {
-	{ "target macs", "macs_per_cycle is 0", target_macs },
-	{ "target odd macs", "multiple of 64", target_odd_macs },
-	{ "target isa", "isa_version is 2", target_isa },
-	{ "target name", "name is empty or longer", target_name },
-	{ "target name tail", "bytes behind its name", target_name_tail },
-	{ "target rsv", "reserved bytes", target_rsv },
-	{ "tensor name", "name of the model's tensor 0", tensor_name },
-	{ "tensor type", "tensor 0 (x) has a type or rank", tensor_type },
-	{ "tensor rank", "tensor 0 (x) has a type or rank", tensor_rank },
-	{ "tensor rsv", "type or rank", tensor_rsv },
-	{ "tensor zero dim", "dimension of 0", tensor_zero_dim },
-	{ "tensor large", "more than 4 GiB", tensor_large },
-	{ "tensor far", "reaches over more than 4 GiB", tensor_far },
-	{ "tensor more dims", "beyond its rank", tensor_more_dims },
-	{ "tensor more strides", "beyond its rank", tensor_more_strides },
-	{ "tensor slot", "neither input nor output", tensor_slot },
-	{ "tensor sram", "neither input nor output", tensor_sram },
-	{ "tensor wild slot", "neither input nor output", tensor_wild_slot },
-	{ "tensor slot type", "only S8 and S32", tensor_slot_type },
-	{ "tensor slot data", "constant data", tensor_slot_data },
-	{ "tensor zero point", "zero point", tensor_zero_point },
-	{ "tensor low zero point", "zero point", tensor_low_zero_point },
-	{ "tensor scale", "scale", tensor_scale },
-	{ "tensor nan", "scale", tensor_nan },
-	{ "tensor inf", "scale", tensor_inf },
-	{ "tensor offset", "ends beyond 4 GiB", tensor_offset },
-	{ "tensor wide offset", "ends beyond 4 GiB", tensor_wide_offset },
-	{ "tensor s32 scale", "S32 and quantized", tensor_s32_scale },
-	{ "tensor s32 strides", "not aligned", tensor_s32_strides },
-	{ "host type", "only F32 and S64", host_type },
-	{ "host scale", "is quantized", host_scale },
-	{ "host zero point", "is quantized", host_zero_point },
-	{ "host offset", "is quantized or has an offset", host_offset },
-	{ "host strides", "not dense", host_strides },
-	{ "host data end", "outside the host data", host_data_end },
-	{ "host data unaligned", "outside the host data", host_data_unaligned },
-	{ "host data far", "outside the host data", host_data_far },
-	{ "no outputs", "at least one output", no_outputs },
-	{ "input index", "input 0 is tensor 4 of 4", input_index },
-	{ "output index", "output 0 is tensor 4294967295 of 4", output_index },
-	{ "constant input", "and a constant", constant_input },
-	{ "constant output", "and a constant", constant_output },
-	{ "input twice", "listed twice", input_twice },
-	{ "output twice", "listed twice", output_twice },
-	{ "input in output slot", "lies in an output slot", input_in_output },
-	{ "layer name", "layer 0 lies outside", layer_name },
-	{ "layer op", "layer 0 lies outside", layer_op },
-	{ "layer sources", "layer 0 lies outside", layer_sources },
-	{ "layer rank", "layer 0 has a rank or scale", layer_rank },
-	{ "layer scale", "layer 0 has a rank or scale", layer_scale },
-	{ "layer rsv", "layer 0 has a rank or scale", layer_rsv },
-	{ "command opcode", "command 0 (unknown) of the model is refused: opcode", command_opcode },
-	{ "command slot", "command 0 (TABLE) of the model is refused: ofm writes", command_slot },
-	{ "command layer", "command 0 of the model belongs to layer 1 of 1", command_layer },
-	{ "command sram", "beyond the on-chip memory", command_sram },
-	{ "no commands", "size", no_commands },
-	{ "constants", "need 256 bytes of constants and it has 255", constants },
-	{ "scratch", "need 160 bytes of scratch memory and it asks for 128", scratch },
-	{ "much scratch", "scratch memory", much_scratch },
-	{ "unbound input", "read input slot 3", unbound_input },
-	{ "step op", "operation that does not exist", step_op },
-	{ "step fn", "operation that does not exist", step_fn },
-	{ "step layer", "place or layer", step_layer },
-	{ "step before", "place or layer", step_before },
-	{ "step rsv", "place or layer", step_rsv },
-	{ "step zero dim", "no elements", step_zero_dim },
-	{ "step large", "more than 2^32", step_large },
-	{ "step out", "tensor that does not exist", step_out },
-	{ "step a", "tensor that does not exist", step_a },
-	{ "step b", "tensor that does not exist", step_b },
-	{ "step view rsv", "tensor that does not exist", step_view_rsv },
-	{ "step before start", "outside of a tensor", step_before_start },
-	{ "step behind end", "outside of a tensor", step_behind_end },
-	{ "step stride", "outside of a tensor", step_stride },
-	{ "step negative", "outside of a tensor", step_negative },
-	{ "step overflow", "outside of a tensor", step_overflow },
-	{ "step unused", "second operand", step_unused },
-	{ "step unused stride", "second operand", step_unused_stride },
-	{ "step constant", "writes a constant", step_constant },
-	{ "step repeats", "more than once", step_repeats },
-	{ "step argmax", "more than one dimension", step_argmax },
+	{"target macs", "macs_per_cycle is 0", target_macs},
+	{"target odd macs", "multiple of 64", target_odd_macs},
+	{"target isa", "isa_version is 2", target_isa},
+	{"target name", "name is empty or longer", target_name},
+	{"target name tail", "bytes behind its name", target_name_tail},
+	{"target rsv", "reserved bytes", target_rsv},
+	{"tensor name", "name of the model's tensor 0", tensor_name},
+	{"tensor type", "tensor 0 (x) has a type or rank", tensor_type},
+	{"tensor rank", "tensor 0 (x) has a type or rank", tensor_rank},
+	{"tensor rsv", "type or rank", tensor_rsv},
+	{"tensor zero dim", "dimension of 0", tensor_zero_dim},
+	{"tensor large", "more than 4 GiB", tensor_large},
+	{"tensor far", "reaches over more than 4 GiB", tensor_far},
+	{"tensor more dims", "beyond its rank", tensor_more_dims},
+	{"tensor more strides", "beyond its rank", tensor_more_strides},
+	{"tensor slot", "neither input nor output", tensor_slot},
+	{"tensor sram", "neither input nor output", tensor_sram},
+	{"tensor wild slot", "neither input nor output", tensor_wild_slot},
+	{"tensor slot type", "only S8 and S32", tensor_slot_type},
+	{"tensor slot data", "constant data", tensor_slot_data},
+	{"tensor zero point", "zero point", tensor_zero_point},
+	{"tensor low zero point", "zero point", tensor_low_zero_point},
+	{"tensor scale", "scale", tensor_scale},
+	{"tensor nan", "scale", tensor_nan},
+	{"tensor inf", "scale", tensor_inf},
+	{"tensor offset", "ends beyond 4 GiB", tensor_offset},
+	{"tensor wide offset", "ends beyond 4 GiB", tensor_wide_offset},
+	{"tensor s32 scale", "S32 and quantized", tensor_s32_scale},
+	{"tensor s32 strides", "not aligned", tensor_s32_strides},
+	{"host type", "only F32 and S64", host_type},
+	{"host scale", "is quantized", host_scale},
+	{"host zero point", "is quantized", host_zero_point},
+	{"host offset", "is quantized or has an offset", host_offset},
+	{"host strides", "not dense", host_strides},
+	{"host data end", "outside the host data", host_data_end},
+	{"host data unaligned", "outside the host data", host_data_unaligned},
+	{"host data far", "outside the host data", host_data_far},
+	{"no outputs", "at least one output", no_outputs},
+	{"input index", "input 0 is tensor 4 of 4", input_index},
+	{"output index", "output 0 is tensor 4294967295 of 4", output_index},
+	{"constant input", "and a constant", constant_input},
+	{"constant output", "and a constant", constant_output},
+	{"input twice", "listed twice", input_twice},
+	{"output twice", "listed twice", output_twice},
+	{"input in output slot", "lies in an output slot", input_in_output},
+	{"layer name", "layer 0 lies outside", layer_name},
+	{"layer op", "layer 0 lies outside", layer_op},
+	{"layer sources", "layer 0 lies outside", layer_sources},
+	{"layer rank", "layer 0 has a rank or scale", layer_rank},
+	{"layer scale", "layer 0 has a rank or scale", layer_scale},
+	{"layer rsv", "layer 0 has a rank or scale", layer_rsv},
+	{"command opcode", "command 0 (unknown) of the model is refused: opcode", command_opcode},
+	{"command slot", "command 0 (TABLE) of the model is refused: ofm writes", command_slot},
+	{"command layer", "command 0 of the model belongs to layer 1 of 1", command_layer},
+	{"command sram", "beyond the on-chip memory", command_sram},
+	{"no commands", "size", no_commands},
+	{"constants", "need 256 bytes of constants and it has 255", constants},
+	{"scratch", "need 160 bytes of scratch memory and it asks for 128", scratch},
+	{"much scratch", "scratch memory", much_scratch},
+	{"unbound input", "read input slot 3", unbound_input},
+	{"step op", "operation that does not exist", step_op},
+	{"step fn", "operation that does not exist", step_fn},
+	{"step layer", "place or layer", step_layer},
+	{"step before", "place or layer", step_before},
+	{"step rsv", "place or layer", step_rsv},
+	{"step zero dim", "no elements", step_zero_dim},
+	{"step large", "more than 2^32", step_large},
+	{"step out", "tensor that does not exist", step_out},
+	{"step a", "tensor that does not exist", step_a},
+	{"step b", "tensor that does not exist", step_b},
+	{"step view rsv", "tensor that does not exist", step_view_rsv},
+	{"step before start", "outside of a tensor", step_before_start},
+	{"step behind end", "outside of a tensor", step_behind_end},
+	{"step stride", "outside of a tensor", step_stride},
+	{"step negative", "outside of a tensor", step_negative},
+	{"step overflow", "outside of a tensor", step_overflow},
+	{"step unused", "second operand", step_unused},
+	{"step unused stride", "second operand", step_unused_stride},
+	{"step constant", "writes a constant", step_constant},
+	{"step repeats", "more than once", step_repeats},
+	{"step argmax", "more than one dimension", step_argmax},
 };
 
 START_TEST(wrong_models_are_refused)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct model_fixture f;
 	size_t bytes;
 	void *data;
@@ -472,7 +473,7 @@ START_TEST(unusual_steps_are_accepted)
 
 	model_fixture(&f);
 	f.steps[0].op = KEEL_HOST_REDUCE_SUM;
-	f.steps[0].b = (struct keel_host_view){ .tensor = ~0u };
+	f.steps[0].b = (struct keel_host_view){.tensor = ~0u};
 	f.steps[0].out.strides[1] = f.steps[0].out.strides[2] = 0;
 	file = write_model(&f.model);
 	free(file.data);

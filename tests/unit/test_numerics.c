@@ -23,8 +23,8 @@ static void expect(int64_t got, int64_t wanted, int line)
 
 static int32_t any32(void)
 {
-	static const int32_t edges[] = { 0, 1, -1, INT32_MAX, INT32_MIN, INT32_MIN + 1, 1 << 30,
-					 -(1 << 30), 255 };
+	static const int32_t edges[] = {
+		0, 1, -1, INT32_MAX, INT32_MIN, INT32_MIN + 1, 1 << 30, -(1 << 30), 255};
 	uint32_t k = keel_random_below(&r, 16);
 
 	if (k < sizeof(edges) / sizeof(edges[0]))
@@ -110,9 +110,9 @@ START_TEST(averages_are_rounded_halves_away_from_zero)
 	int32_t sum;
 
 	for (count = 1; count <= 300; count++)
-		for (sum = -255 * (int32_t)count; sum <= 255 * (int32_t)count; sum += 1 + count / 40)
-			EXPECT(keel_average(sum, count),
-					 (int32_t)round((double)sum / count));
+		for (sum = -255 * (int32_t)count; sum <= 255 * (int32_t)count;
+		     sum += 1 + count / 40)
+			EXPECT(keel_average(sum, count), (int32_t)round((double)sum / count));
 	for (count = 1; count <= 1u << 23; count = count * 2 + 1)
 		EXPECT(keel_average(255 * count, count), 255);
 	ck_assert_int_eq(keel_average(-255 * (1 << 23), 1 << 23), -255);
@@ -162,7 +162,7 @@ START_TEST(lrn_factors_interpolate)
 		if (frac > 1)
 			continue;
 		EXPECT(keel_lrn_factor(sum, shift, t0, t1),
-				 (int32_t)(t0 + floor(((double)t1 - t0) * frac)));
+		       (int32_t)(t0 + floor(((double)t1 - t0) * frac)));
 	}
 	ck_assert_uint_eq(keel_lrn_index(1000, 77), keel_lrn_index(1000, 24));
 }
@@ -200,7 +200,7 @@ END_TEST
 
 /* Inner loops for wide instructions against the portable ones. */
 #define PIXELS 19
-#define QUADS 37
+#define QUADS  37
 
 static void expect_lanes(const struct keel_lanes *lanes, const int32_t *a, const int32_t *b,
 			 unsigned int n, const char *what)
@@ -209,8 +209,8 @@ static void expect_lanes(const struct keel_lanes *lanes, const int32_t *a, const
 
 	for (i = 0; i < n; i++)
 		if (a[i] != b[i])
-			ck_abort_msg("%s %s differs at %u: %d, portable %d", lanes->name, what, i, a[i],
-				     b[i]);
+			ck_abort_msg("%s %s differs at %u: %d, portable %d", lanes->name, what, i,
+				     a[i], b[i]);
 }
 
 START_TEST(dot_products_agree)
@@ -249,7 +249,7 @@ START_TEST(depthwise_products_agree)
 	unsigned int i, k;
 
 	for (i = 0; lanes && i < 3000; i++) {
-		struct keel_lanes_taps taps = { x, offset, 9, (int8_t)keel_random_u32(&r) };
+		struct keel_lanes_taps taps = {x, offset, 9, (int8_t)keel_random_u32(&r)};
 		uint32_t pixels = keel_random_below(&r, PIXELS + 1), n = keel_random_below(&r, 10);
 
 		keel_random_bytes(&r, x, sizeof(x));
@@ -272,9 +272,8 @@ static void draw_epilogue(struct keel_lanes_epilogue *e)
 	e->zp = (int8_t)keel_random_u32(&r);
 	for (i = 0; i < KEEL_LANES; i++) {
 		for (neg = 0; neg < 2; neg++) {
-			struct keel_lanes_scale k = keel_lanes_scale(any32(),
-								     keel_random_below(&r, 256),
-								     keel_random_below(&r, 2));
+			struct keel_lanes_scale k = keel_lanes_scale(
+				any32(), keel_random_below(&r, 256), keel_random_below(&r, 2));
 
 			e->m[neg][i] = k.m;
 			e->s[neg][i] = k.s;
@@ -306,8 +305,7 @@ START_TEST(epilogues_agree)
 
 			if (i % 2)
 				v = keel_sat32(v + residual[k]);
-			EXPECT(levels[k], keel_clamp(keel_sat32(v + e.zp), e.lo[o],
-							       e.hi[o]));
+			EXPECT(levels[k], keel_clamp(keel_sat32(v + e.zp), e.lo[o], e.hi[o]));
 		}
 	}
 }
@@ -345,60 +343,59 @@ struct value {
 };
 
 static const struct value values[] = {
-	{ KEEL_UNARY_CLIP, 0, 0, -1, 6, 7, 6 },
-	{ KEEL_UNARY_CLIP, 0, 0, -1, 6, -7, -1 },
-	{ KEEL_UNARY_CLIP, 0, 0, -INFINITY, INFINITY, -7, -7 },
-	{ KEEL_UNARY_LEAKY_RELU, 0.1, 0, 0, 0, -2, -0.2 },
-	{ KEEL_UNARY_LEAKY_RELU, 0.1, 0, 0, 0, 2, 2 },
-	{ KEEL_UNARY_ELU, 1, 0, 0, 0, -1, -0.63212055882855768 },
-	{ KEEL_UNARY_ELU, 2, 0, 0, 0, -1e-9, -1.999999999e-9 },
-	{ KEEL_UNARY_SELU, 1.6732632423543772, 1.0507009873554805, 0, 0, -1,
-	  -1.1113307378125625 },
-	{ KEEL_UNARY_SELU, 1.6732632423543772, 1.0507009873554805, 0, 0, 2, 2.101401974710961 },
-	{ KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 0, 0.5 },
-	{ KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 2, 0.88079707797788243 },
-	{ KEEL_UNARY_SIGMOID, 0, 0, 0, 0, -800, 0 },
-	{ KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 800, 1 },
-	{ KEEL_UNARY_TANH, 0, 0, 0, 0, 0.5, 0.46211715726000976 },
-	{ KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, 1, 0.7 },
-	{ KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, 9, 1 },
-	{ KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, -9, 0 },
-	{ KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, 1, 0.66666666666666667 },
-	{ KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, 4, 4 },
-	{ KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, -INFINITY, 0 },
-	{ KEEL_UNARY_SILU, 0, 0, 0, 0, 1, 0.73105857863000488 },
-	{ KEEL_UNARY_SILU, 0, 0, 0, 0, -INFINITY, 0 },
-	{ KEEL_UNARY_GELU, 0, 0, 0, 0, 1, 0.84134474606854295 },
-	{ KEEL_UNARY_GELU, 0, 0, 0, 0, -1, -0.15865525393145705 },
-	{ KEEL_UNARY_GELU, 1, 0, 0, 0, 1, 0.84119199060827677 },
-	{ KEEL_UNARY_GELU, 0, 0, 0, 0, -INFINITY, 0 },
-	{ KEEL_UNARY_SOFTPLUS, 0, 0, 0, 0, 0, 0.69314718055994531 },
-	{ KEEL_UNARY_SOFTPLUS, 0, 0, 0, 0, 1000, 1000 },
-	{ KEEL_UNARY_EXP, 0, 0, 0, 0, 1, 2.7182818284590452 },
-	{ KEEL_UNARY_LOG, 0, 0, 0, 0, 10, 2.3025850929940457 },
-	{ KEEL_UNARY_SQRT, 0, 0, 0, 0, 2, 1.4142135623730950 },
-	{ KEEL_UNARY_RECIPROCAL, 0, 0, 0, 0, 8, 0.125 },
-	{ KEEL_UNARY_ABS, 0, 0, 0, 0, -3, 3 },
-	{ KEEL_UNARY_NEG, 0, 0, 0, 0, -3, 3 },
-	{ KEEL_UNARY_FLOOR, 0, 0, 0, 0, -1.5, -2 },
-	{ KEEL_UNARY_CEIL, 0, 0, 0, 0, -1.5, -1 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, 0.5, 0 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, 1.5, 2 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -2.5, -2 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -3.5, -4 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.7, -1 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.3, 0 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, 7.49, 7 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, 0.49999999999999994, 0 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.49999999999999994, 0 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, 4503599627370497.0, 4503599627370497.0 },
-	{ KEEL_UNARY_ROUND, 0, 0, 0, 0, -4503599627370497.0, -4503599627370497.0 },
-	{ KEEL_UNARY_ERF, 0, 0, 0, 0, 0.5, 0.52049987781304654 },
-	{ KEEL_UNARY_SIGN, 0, 0, 0, 0, -4, -1 },
-	{ KEEL_UNARY_SIGN, 0, 0, 0, 0, 0, 0 },
-	{ KEEL_UNARY_SIN, 0, 0, 0, 0, 1, 0.84147098480789651 },
-	{ KEEL_UNARY_COS, 0, 0, 0, 0, 1, 0.54030230586813972 },
-	{ KEEL_UNARY_POW, 3, 0, 0, 0, -2, -8 },
+	{KEEL_UNARY_CLIP, 0, 0, -1, 6, 7, 6},
+	{KEEL_UNARY_CLIP, 0, 0, -1, 6, -7, -1},
+	{KEEL_UNARY_CLIP, 0, 0, -INFINITY, INFINITY, -7, -7},
+	{KEEL_UNARY_LEAKY_RELU, 0.1, 0, 0, 0, -2, -0.2},
+	{KEEL_UNARY_LEAKY_RELU, 0.1, 0, 0, 0, 2, 2},
+	{KEEL_UNARY_ELU, 1, 0, 0, 0, -1, -0.63212055882855768},
+	{KEEL_UNARY_ELU, 2, 0, 0, 0, -1e-9, -1.999999999e-9},
+	{KEEL_UNARY_SELU, 1.6732632423543772, 1.0507009873554805, 0, 0, -1, -1.1113307378125625},
+	{KEEL_UNARY_SELU, 1.6732632423543772, 1.0507009873554805, 0, 0, 2, 2.101401974710961},
+	{KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 0, 0.5},
+	{KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 2, 0.88079707797788243},
+	{KEEL_UNARY_SIGMOID, 0, 0, 0, 0, -800, 0},
+	{KEEL_UNARY_SIGMOID, 0, 0, 0, 0, 800, 1},
+	{KEEL_UNARY_TANH, 0, 0, 0, 0, 0.5, 0.46211715726000976},
+	{KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, 1, 0.7},
+	{KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, 9, 1},
+	{KEEL_UNARY_HARD_SIGMOID, 0.2, 0.5, 0, 0, -9, 0},
+	{KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, 1, 0.66666666666666667},
+	{KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, 4, 4},
+	{KEEL_UNARY_HARD_SWISH, 0, 0, 0, 0, -INFINITY, 0},
+	{KEEL_UNARY_SILU, 0, 0, 0, 0, 1, 0.73105857863000488},
+	{KEEL_UNARY_SILU, 0, 0, 0, 0, -INFINITY, 0},
+	{KEEL_UNARY_GELU, 0, 0, 0, 0, 1, 0.84134474606854295},
+	{KEEL_UNARY_GELU, 0, 0, 0, 0, -1, -0.15865525393145705},
+	{KEEL_UNARY_GELU, 1, 0, 0, 0, 1, 0.84119199060827677},
+	{KEEL_UNARY_GELU, 0, 0, 0, 0, -INFINITY, 0},
+	{KEEL_UNARY_SOFTPLUS, 0, 0, 0, 0, 0, 0.69314718055994531},
+	{KEEL_UNARY_SOFTPLUS, 0, 0, 0, 0, 1000, 1000},
+	{KEEL_UNARY_EXP, 0, 0, 0, 0, 1, 2.7182818284590452},
+	{KEEL_UNARY_LOG, 0, 0, 0, 0, 10, 2.3025850929940457},
+	{KEEL_UNARY_SQRT, 0, 0, 0, 0, 2, 1.4142135623730950},
+	{KEEL_UNARY_RECIPROCAL, 0, 0, 0, 0, 8, 0.125},
+	{KEEL_UNARY_ABS, 0, 0, 0, 0, -3, 3},
+	{KEEL_UNARY_NEG, 0, 0, 0, 0, -3, 3},
+	{KEEL_UNARY_FLOOR, 0, 0, 0, 0, -1.5, -2},
+	{KEEL_UNARY_CEIL, 0, 0, 0, 0, -1.5, -1},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, 0.5, 0},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, 1.5, 2},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -2.5, -2},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -3.5, -4},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.7, -1},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.3, 0},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, 7.49, 7},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, 0.49999999999999994, 0},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -0.49999999999999994, 0},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, 4503599627370497.0, 4503599627370497.0},
+	{KEEL_UNARY_ROUND, 0, 0, 0, 0, -4503599627370497.0, -4503599627370497.0},
+	{KEEL_UNARY_ERF, 0, 0, 0, 0, 0.5, 0.52049987781304654},
+	{KEEL_UNARY_SIGN, 0, 0, 0, 0, -4, -1},
+	{KEEL_UNARY_SIGN, 0, 0, 0, 0, 0, 0},
+	{KEEL_UNARY_SIN, 0, 0, 0, 0, 1, 0.84147098480789651},
+	{KEEL_UNARY_COS, 0, 0, 0, 0, 1, 0.54030230586813972},
+	{KEEL_UNARY_POW, 3, 0, 0, 0, -2, -8},
 };
 
 START_TEST(unary_functions_have_their_values)
@@ -407,7 +404,8 @@ START_TEST(unary_functions_have_their_values)
 	double y = keel_unary(v->fn, v->alpha, v->beta, v->lo, v->hi, v->x);
 
 	if (!(fabs(y - v->y) <= 1e-15 * (1 + fabs(v->y))))
-		ck_abort_msg("%s(%g) = %.17g, expected %.17g", keel_unary_name(v->fn), v->x, y, v->y);
+		ck_abort_msg("%s(%g) = %.17g, expected %.17g", keel_unary_name(v->fn), v->x, y,
+			     v->y);
 }
 END_TEST
 

@@ -9,15 +9,15 @@
 #include "keel_random.h"
 #include "keel_target.h"
 
-#define REST \
+#define REST                                                                                 \
 	"isa_version = 1\nmacs_per_cycle = 512\nclock_mhz = 700\ndram_bytes_per_cycle = 6\n" \
-	"dram_latency_cycles = 0\nvector_lanes = 24\ndma_bytes_per_cycle = 12\n" \
+	"dram_latency_cycles = 0\nvector_lanes = 24\ndma_bytes_per_cycle = 12\n"             \
 	"decode_bytes_per_cycle = 3\nfifo_depth = 8\n"
 
 static void expect_refused(const char *text, const char *sentence)
 {
 	struct keel_target t;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_target_parse(text, "npu.txt", &t, &e), -EINVAL);
 	if (!strstr(e.text, sentence))
@@ -29,8 +29,8 @@ START_TEST(named_configurations_are_what_they_say)
 	static const struct {
 		const char *name;
 		uint32_t macs, sram;
-	} known[] = { { "small", 256, 256 << 10 }, { "medium", 1024, 1 << 20 },
-		      { "large", 4096, 4 << 20 } };
+	} known[] = {
+		{"small", 256, 256 << 10}, {"medium", 1024, 1 << 20}, {"large", 4096, 4 << 20}};
 	struct keel_target t;
 	struct keel_error e;
 	unsigned int i;
@@ -116,12 +116,12 @@ END_TEST
 static union keel_command conv(uint32_t hw, uint32_t ic, uint32_t oc, uint32_t kernel,
 			       keel_u8 opcode, keel_u8 slot)
 {
-	union keel_command c = { 0 };
+	union keel_command c = {0};
 	struct keel_cmd_mac *m = &c.mac;
 
 	m->h.opcode = opcode;
-	m->ifm = (struct keel_fm){ 0, hw * ic, ic, slot, 0, 0 };
-	m->ofm = (struct keel_fm){ 0, hw * oc, oc, slot, 0, 0 };
+	m->ifm = (struct keel_fm){0, hw * ic, ic, slot, 0, 0};
+	m->ofm = (struct keel_fm){0, hw * oc, oc, slot, 0, 0};
 	m->weights_slot = m->channels_slot = slot;
 	m->ifm_h = m->ifm_w = m->ofm_h = m->ofm_w = hw;
 	m->ifm_c = ic;

@@ -37,7 +37,7 @@ static void draw_levels(int8_t *w, uint32_t n, unsigned int levels)
 /* Bits of entropy per byte: what no order-0 coder can beat. */
 static double entropy(const int8_t *w, uint32_t n)
 {
-	uint32_t count[256] = { 0 }, i;
+	uint32_t count[256] = {0}, i;
 	double bits = 0;
 
 	for (i = 0; i < n; i++)
@@ -170,15 +170,69 @@ END_TEST
 START_TEST(the_format_is_the_documented_one)
 {
 	static const uint8_t stream[] = {
-		'N', 'K', 'W', '1', 3, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0,
+		'N',
+		'K',
+		'W',
+		'1',
+		3,
+		0,
+		0,
+		0,
+		36,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
 		/* values 0 and 255, with frequencies 3072 and 1024, in two bytes each */
-		1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128,
-		0x80 | (3071 & 127), 3071 >> 7, 0x80 | (1023 & 127), 1023 >> 7,
+		1,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		128,
+		0x80 | (3071 & 127),
+		3071 >> 7,
+		0x80 | (1023 & 127),
+		1023 >> 7,
 		/* one block of four bytes */
-		4, 0, 0, 0,
+		4,
+		0,
+		0,
+		0,
 		/* the state, written below */
-		0, 0, 0, 0,
+		0,
+		0,
+		0,
+		0,
 	};
 	uint32_t state = 65536;
 	uint8_t copy[sizeof(stream)], raw[3];
@@ -233,13 +287,13 @@ struct damage {
 };
 
 static const struct damage damages[] = {
-	{ "magic", 0, 1 },
-	{ "raw bytes", 4, 1 },
-	{ "table bytes, odd", 8, 1 },
-	{ "table bytes, huge", 11, 0x80 },
-	{ "reserved", 12, 1 },
-	{ "bitmap", 20, 1 },
-	{ "frequency", 16 + 32 + 3, 1 },
+	{"magic", 0, 1},
+	{"raw bytes", 4, 1},
+	{"table bytes, odd", 8, 1},
+	{"table bytes, huge", 11, 0x80},
+	{"reserved", 12, 1},
+	{"bitmap", 20, 1},
+	{"frequency", 16 + 32 + 3, 1},
 };
 
 START_TEST(damaged_heads_decode_to_zeros)
@@ -276,7 +330,8 @@ START_TEST(a_damaged_block_leaves_the_others_alone)
 	ck_assert_int_eq(memcmp(raw, w, KEEL_WEIGHTS_BLOCK), 0);
 	ck_assert(is_zero(raw + KEEL_WEIGHTS_BLOCK, KEEL_WEIGHTS_BLOCK));
 	ck_assert_int_eq(memcmp(raw + 2 * KEEL_WEIGHTS_BLOCK, w + 2 * KEEL_WEIGHTS_BLOCK,
-				KEEL_WEIGHTS_BLOCK), 0);
+				KEEL_WEIGHTS_BLOCK),
+			 0);
 }
 END_TEST
 
