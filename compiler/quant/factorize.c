@@ -19,54 +19,17 @@ static double tolerance_of(const struct keel_factorize_options *o)
 	return o->clip_bound > 0 ? APPROXIMATE_TOLERANCE : DEFAULT_TOLERANCE;
 }
 
-/* Scales multiply over rounds; the rest of the report is the first round's. */
-static void accumulate(struct keel_factorize_plan *first, const struct keel_factorize_plan *next)
+static int plan_and_apply(struct keel_graph *g, struct keel_stats *stats,
+			  const struct keel_factorize_options *o, struct keel_factorize_result *r,
+			  struct keel_error *e)
 {
-	unsigned int i, c;
-
-	for (i = 0; i < first->nr_layers; i++) {
-		struct keel_factorize_layer *layer = &first->layers[i];
-
-		layer->min = INFINITY;
-		layer->max = 0;
-		for (c = 0; c < layer->channels; c++) {
-			layer->scale[c] *= next->layers[i].scale[c];
-			layer->min = fmin(layer->min, layer->scale[c]);
-			layer->max = fmax(layer->max, layer->scale[c]);
-		}
-	}
-}
-
-static int one_round(struct keel_graph *g, struct keel_stats *stats,
-		     const struct keel_factorize_options *o, struct keel_factorize_result *r,
-		     struct keel_error *e)
-{
-	struct keel_factorize_plan *plan;
-	int err = keel_factorize_plan(g, stats, o, &plan, e);
+	int err = keel_factorize_plan(g, stats, o, &r->plan, e);
 
 	if (err)
 		return err;
-	err = keel_factorize_apply(plan, g, stats, e);
-	r->recalibrate |= err == -ENODATA;
-	if (!r->plan) {
-		r->plan = plan;
-	} else {
-		accumulate(r->plan, plan);
-		keel_factorize_plan_del(plan);
-	}
-	return err == -ENODATA ? 0 : err;
-}
-
-static int all_rounds(struct keel_graph *g, struct keel_stats *stats,
-		      const struct keel_factorize_options *o, struct keel_factorize_result *r,
-		      struct keel_error *e)
-{
-	unsigned int i, rounds = o->rounds ? o->rounds : 1;
-	int err = 0;
-
-	for (i = 0; !err && i < rounds && !r->recalibrate; i++)
-		err = one_round(g, stats, o, r, e);
-	return err;
+	err = keel_factorize_apply(r->plan, g, stats, e);
+	r->recalibrate = err == -ENODATA;
+	return r->recalibrate ? 0 : err;
 }
 
 static void swap_stats(struct keel_stats *a, struct keel_stats *b)
@@ -105,7 +68,7 @@ static int run(struct keel_graph **g, struct keel_graph *copy, struct keel_stats
 	       struct keel_factorize_result *r, struct keel_error *e)
 {
 	unsigned int samples = o->check_samples ? o->check_samples : DEFAULT_SAMPLES;
-	int err = all_rounds(copy, scaled, o, r, e);
+	int err = plan_and_apply(copy, scaled, o, r, e);
 
 	if (!err)
 		err = keel_factorize_check(*g, copy, source, samples, threads, &r->difference, e);

@@ -38,7 +38,9 @@ enum keel_factorize_mode {
  * @tolerance: of the check, relative to the largest output; 0 means 1e-5
  *	(0.1 with @clip_bound)
  * @check_samples: how many samples the check runs; 0 means 4
- * @rounds: plan and apply this many times; 0 means 1
+ * @sweeps: 0 or 1: the method as published, every scale from the original network. More:
+ *	layers see the scales of their neighbours, until nothing moves or this many
+ *	sweeps are over
  */
 struct keel_factorize_options {
 	enum keel_factorize_mode mode;
@@ -49,7 +51,7 @@ struct keel_factorize_options {
 	bool powers_of_two;
 	double tolerance;
 	unsigned int check_samples;
-	unsigned int rounds;
+	unsigned int sweeps;
 };
 
 /** enum keel_factorize_limit - what decided a channel's scale */
@@ -73,10 +75,10 @@ const char *keel_factorize_limit_name(enum keel_factorize_limit limit);
  * @scale: per output channel; 1 where fixed
  * @min: smallest scale
  * @max: largest scale
- * @limits: channels by what decided them
- * @slack: m_i per output channel, 1 where nothing is known
- * @kernel_limit: K (one-step) or K' (two-step); 0 when not used
- * @activation_limit: A* or A'
+ * @limits: channels by what decided them in the last sweep
+ * @slack: m_i per output channel in the last sweep, 1 where nothing is known
+ * @kernel_limit: K (one-step) or K' (two-step) in the last sweep; 0 when not used
+ * @activation_limit: A* or A' in the last sweep
  * @shared: member of a residual chain: the limits hold up to a common factor
  * @joined: member of a concatenation: scaled by @gain to the common maximum
  * @gain: see @joined
@@ -137,8 +139,8 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
 			 unsigned int threads, double *difference, struct keel_error *e);
 
 /** struct keel_factorize_result - what keel_factorize() did
- * @plan: for reports, NULL when rolled back: its nodes are those of the graph that came out, its scales the
- *	product over all rounds, its limits those of the first round
+ * @plan: for reports, NULL when rolled back: its nodes are those of the graph that came
+ *	out
  * @difference: see keel_factorize_check()
  * @rolled_back: the float function had changed: nothing was kept
  * @recalibrate: the statistics no longer describe the graph

@@ -91,7 +91,7 @@ static int scale_clamp(const struct keel_factorize_private *p, unsigned int node
 {
 	struct keel_act *act = &g->nodes[node]->act;
 
-	if (keel_act_is_homogeneous(act) || p->clip_bound > 0)
+	if (keel_act_is_homogeneous(act) || p->keep_bounds)
 		return 0;
 	act->lo = scaled_bounds(p, node, g, act->lo, act->channels, outs);
 	act->hi = scaled_bounds(p, node, g, act->hi, act->channels, outs);

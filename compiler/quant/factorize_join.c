@@ -12,7 +12,6 @@
  */
 
 /** struct joints - per group: which component it belongs to and how wide it is
- * @of: group of each root variable, as index + 1
  * @component: groups that meet in concatenations share one
  * @width: largest activation of the group in any joined tensor
  * @widest: per component
@@ -21,7 +20,7 @@
 struct joints {
 	struct keel_factorize_plan *plan;
 	const struct keel_stats *stats;
-	unsigned int *of, *component;
+	unsigned int *component;
 	double *width, *widest;
 	bool *is_joined;
 };
@@ -29,29 +28,23 @@ struct joints {
 static int joints_init(struct joints *j, struct keel_factorize_plan *plan,
 		       const struct keel_stats *stats)
 {
-	unsigned int nr = plan->nr_layers + 1, i, c;
+	unsigned int nr = plan->nr_layers + 1, i;
 
 	j->plan = plan;
 	j->stats = stats;
-	j->of = calloc(plan->priv->labels.nr_vars, sizeof(*j->of));
 	j->component = calloc(nr, sizeof(*j->component));
 	j->width = calloc(nr, sizeof(*j->width));
 	j->widest = calloc(nr, sizeof(*j->widest));
 	j->is_joined = calloc(nr, sizeof(*j->is_joined));
-	if (!j->of || !j->component || !j->width || !j->widest || !j->is_joined)
+	if (!j->component || !j->width || !j->widest || !j->is_joined)
 		return -ENOMEM;
-	for (i = 0; i < plan->nr_layers; i++) {
+	for (i = 0; i < plan->nr_layers; i++)
 		j->component[i] = i;
-		for (c = 0; c < plan->layers[i].channels; c++)
-			if (plan->priv->scale[plan->priv->raw[i].root[c]] > 0)
-				j->of[plan->priv->raw[i].root[c]] = plan->priv->raw[i].group + 1;
-	}
 	return 0;
 }
 
 static void joints_free(struct joints *j)
 {
-	free(j->of);
 	free(j->component);
 	free(j->width);
 	free(j->widest);
@@ -81,11 +74,11 @@ static void join_channels(struct joints *j, const struct keel_label *label,
 		uint32_t root = keel_label_root(&p->labels, keel_label_channel(label, c));
 		double active = keel_stats_absmax(&s->post[c]);
 
-		if (!j->of[root]) {
+		if (!p->group_of[root]) {
 			*fixed = fmax(*fixed, active);
 			continue;
 		}
-		group = j->of[root] - 1;
+		group = p->group_of[root] - 1;
 		j->width[group] = fmax(j->width[group], active * p->scale[root]);
 		j->is_joined[group] = true;
 		if (*first >= 0)
@@ -108,16 +101,18 @@ static void join_tensor(struct joints *j, const struct keel_tensor *t)
 		j->widest[j->component[first]] = fmax(j->widest[j->component[first]], fixed);
 }
 
-/* Never beyond @cap, but what is beyond already stays. */
-static void amplify(struct joints *j, unsigned int group, double gain, double cap)
+/* Amplification never takes a channel beyond the cap, but what is beyond already stays. */
+static void amplify(struct joints *j, unsigned int group, double gain)
 {
 	struct keel_factorize_private *p = j->plan->priv;
-	uint32_t v;
+	double cap = keel_factorize_cap(p->options);
 	unsigned int i;
+	uint32_t v;
 
 	for (v = 0; v < p->labels.nr_vars; v++)
-		if (j->of[v] == group + 1)
-			p->scale[v] = fmax(p->scale[v], fmin(p->scale[v] * gain, cap));
+		if (p->group_of[v] == group + 1)
+			p->step[v] = fmax(1, fmin(gain, cap / p->scale[v]));
+	keel_factorize_advance(j->plan, group);
 	for (i = 0; i < j->plan->nr_layers; i++) {
 		if (p->raw[i].group != group)
 			continue;
@@ -126,8 +121,7 @@ static void amplify(struct joints *j, unsigned int group, double gain, double ca
 	}
 }
 
-int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-			double cap)
+int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats)
 {
 	const struct keel_graph *g = plan->priv->labels.g;
 	struct joints j = { 0 };
@@ -142,7 +136,7 @@ int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stat
 			j.widest[j.component[i]] = fmax(j.widest[j.component[i]], j.width[i]);
 	for (i = 0; !err && i < plan->nr_layers; i++)
 		if (j.is_joined[i] && j.width[i] > 0)
-			amplify(&j, i, j.widest[j.component[i]] / j.width[i], cap);
+			amplify(&j, i, j.widest[j.component[i]] / j.width[i]);
 	joints_free(&j);
 	return err;
 }

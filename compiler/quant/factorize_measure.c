@@ -4,165 +4,107 @@
 #include <stdlib.h>
 
 #include "factorize_private.h"
-#include "weight_view.h"
 
-/* Ranges of weights and activations: the inputs of the formulas. */
+/* Ranges of weights as the plan so far would leave them. */
 
-static double run_max(const struct keel_weight_view *v, size_t r)
+static void row_maxima(const struct keel_factorize_matrix *m, double *max)
+{
+	unsigned int c;
+	size_t r;
+
+	for (c = 0; c < m->view.outs; c++)
+		max[c] = 0;
+	for (r = 0; r < m->view.runs; r++) {
+		double *row = &max[keel_weight_out(&m->view, r)];
+
+		*row = fmax(*row, m->range[r]);
+	}
+}
+
+static double largest(const double *v, unsigned int nr)
 {
 	double max = 0;
-	size_t i;
 
-	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		max = fmax(max, fabsf(v->data[i]));
+	while (nr--)
+		max = fmax(max, v[nr]);
 	return max;
 }
 
-static void measure_kernel(const struct keel_node *n, double *kernel)
-{
-	struct keel_weight_view v;
-	size_t r;
-
-	if (!keel_weight_view(n, &v))
-		return;
-	for (r = 0; r < v.runs; r++) {
-		double *k = &kernel[keel_weight_out(&v, r)];
-
-		*k = fmax(*k, run_max(&v, r));
-	}
-}
-
 /*
- * How near the weights that read each input channel come to the largest weight
- * that shares their step: all weights of the node, or those of the same output.
+ * How near the weights that read each variable of the group come to the largest
+ * weight that shares their step: all weights of the node, or those of the same
+ * output channel.
  */
-static int measure_slack(struct keel_factorize_private *p, const struct keel_node *n,
-			 bool per_channel)
+static int measure_reader(struct keel_factorize_private *p, unsigned int node, unsigned int group)
 {
-	const struct keel_label *label = &p->labels.of[n->inputs[0]->id];
-	struct keel_weight_view v;
-	double *reference, all = 0;
-	unsigned int c;
+	const struct keel_factorize_matrix *m = &p->matrices[node];
+	double *rows = calloc(m->view.outs, sizeof(*rows)), all;
 	size_t r;
 
-	if (!keel_weight_view(n, &v))
-		return 0;
-	reference = calloc(v.outs, sizeof(*reference));
-	if (!reference)
+	if (!rows)
 		return -ENOMEM;
-	measure_kernel(n, reference);
-	for (c = 0; c < v.outs; c++)
-		all = fmax(all, reference[c]);
-	for (r = 0; r < v.runs; r++) {
-		double top = per_channel ? reference[keel_weight_out(&v, r)] : all;
-		uint32_t var = keel_label_channel(label, keel_weight_in(&v, r));
-		double *m = &p->slack[keel_label_root(&p->labels, var)];
+	row_maxima(m, rows);
+	all = largest(rows, m->view.outs);
+	for (r = 0; r < m->view.runs; r++) {
+		uint32_t root = m->in[keel_weight_in(&m->view, r)];
+		double top = p->options->per_channel ? rows[keel_weight_out(&m->view, r)] : all;
 
-		if (top > 0)
-			*m = fmax(*m, run_max(&v, r) / top);
+		if (p->group_of[root] == group + 1 && top > 0)
+			p->slack[root] = fmax(p->slack[root], m->range[r] / top);
 	}
-	free(reference);
+	free(rows);
 	return 0;
 }
 
-/* Only consumers that will be divided count; labels of all others are fixed. */
-static bool reads_labels(const struct keel_labels *l, const struct keel_node *n)
-{
-	struct keel_weight_view v;
-	const struct keel_label *label;
-
-	if (!keel_weight_view(n, &v))
-		return false;
-	label = &l->of[n->inputs[0]->id];
-	return keel_label_by_channel(label) && (label->count == 1 || label->count == v.ins);
-}
-
-static int raw_alloc(struct keel_factorize_layer_raw *raw, struct keel_factorize_layer *layer)
-{
-	unsigned int nr = layer->channels + 1;
-
-	raw->kernel = calloc(nr, sizeof(*raw->kernel));
-	raw->active = calloc(nr, sizeof(*raw->active));
-	raw->negative = calloc(nr, sizeof(*raw->negative));
-	raw->root = calloc(nr, sizeof(*raw->root));
-	raw->limit = calloc(nr, sizeof(*raw->limit));
-	layer->scale = calloc(nr, sizeof(*layer->scale));
-	layer->slack = calloc(nr, sizeof(*layer->slack));
-	return raw->kernel && raw->active && raw->negative && raw->root && raw->limit &&
-	       layer->scale && layer->slack ? 0 : -ENOMEM;
-}
-
-static int measure_layer(struct keel_factorize_private *p, struct keel_factorize_layer *layer,
-			 struct keel_factorize_layer_raw *raw, const struct keel_stats *stats,
-			 struct keel_error *e)
-{
-	const struct keel_tensor *y = layer->node->outputs[0];
-	const struct keel_tensor_stats *s = keel_stats_of(stats, y);
-	unsigned int c;
-
-	if (!s || s->channels != layer->channels)
-		return keel_error_set(e, -EINVAL,
-				      "no calibration statistics for '%s'; calibrate the graph "
-				      "before it is factorized",
-				      y->name);
-	if (raw_alloc(raw, layer))
-		return -ENOMEM;
-	measure_kernel(layer->node, raw->kernel);
-	for (c = 0; c < layer->channels; c++) {
-		raw->active[c] = keel_stats_absmax(&s->post[c]);
-		raw->negative[c] = fmax(0, -keel_stats_pre(s, c)->min);
-		raw->root[c] = keel_label_root(&p->labels, p->labels.first[raw->node] + c);
-	}
-	return 0;
-}
-
-static unsigned int count_layers(const struct keel_labels *l)
-{
-	unsigned int i, nr = 0;
-
-	for (i = 0; i < l->g->nr_nodes; i++)
-		nr += l->first[i] != 0;
-	return nr;
-}
-
-static int layers_alloc(struct keel_factorize_plan *plan)
+int keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group)
 {
 	struct keel_factorize_private *p = plan->priv;
-	const struct keel_graph *g = p->labels.g;
-	unsigned int i, at = 0;
+	unsigned int i, c;
+	int err = 0;
 
-	plan->nr_layers = count_layers(&p->labels);
-	plan->layers = calloc(plan->nr_layers + 1, sizeof(*plan->layers));
-	p->raw = calloc(plan->nr_layers + 1, sizeof(*p->raw));
-	p->slack = calloc(p->labels.nr_vars, sizeof(*p->slack));
-	p->scale = calloc(p->labels.nr_vars, sizeof(*p->scale));
-	if (!plan->layers || !p->raw || !p->slack || !p->scale)
-		return -ENOMEM;
-	for (i = 0; i < g->nr_nodes; i++) {
-		if (!p->labels.first[i])
+	for (i = 0; i < plan->nr_layers; i++) {
+		if (p->raw[i].group != group)
 			continue;
-		plan->layers[at].node = g->nodes[i];
-		plan->layers[at].channels = g->nodes[i]->outputs[0]->dims[1];
-		plan->layers[at].gain = 1;
-		p->raw[at].node = i;
-		p->raw[at].group = at;
-		at++;
+		row_maxima(&p->matrices[p->raw[i].node], p->raw[i].kernel);
+		for (c = 0; c < plan->layers[i].channels; c++)
+			p->slack[p->raw[i].root[c]] = 0;
 	}
-	return 0;
+	for (i = p->first_reader[group]; !err && i < p->first_reader[group + 1]; i++)
+		err = measure_reader(p, p->readers[i], group);
+	return err;
 }
 
-int keel_factorize_measure(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-			   bool per_channel, struct keel_error *e)
+static double factor_of(const struct keel_factorize_private *p, uint32_t root, unsigned int group)
+{
+	return p->group_of[root] == group + 1 ? p->step[root] : 1;
+}
+
+static void advance_matrix(struct keel_factorize_private *p, unsigned int node, unsigned int group,
+			   bool rows)
+{
+	struct keel_factorize_matrix *m = &p->matrices[node];
+	size_t r;
+
+	for (r = 0; r < m->view.runs; r++) {
+		uint32_t root = rows ? m->out[keel_weight_out(&m->view, r)] :
+				       m->in[keel_weight_in(&m->view, r)];
+		double factor = factor_of(p, root, group);
+
+		m->range[r] = rows ? m->range[r] * factor : m->range[r] / factor;
+	}
+}
+
+void keel_factorize_advance(struct keel_factorize_plan *plan, unsigned int group)
 {
 	struct keel_factorize_private *p = plan->priv;
-	const struct keel_graph *g = p->labels.g;
 	unsigned int i;
-	int err = layers_alloc(plan);
+	uint32_t v;
 
-	for (i = 0; !err && i < plan->nr_layers; i++)
-		err = measure_layer(p, &plan->layers[i], &p->raw[i], stats, e);
-	for (i = 0; !err && i < g->nr_nodes; i++)
-		if (reads_labels(&p->labels, g->nodes[i]))
-			err = measure_slack(p, g->nodes[i], per_channel);
-	return err;
+	for (i = 0; i < plan->nr_layers; i++)
+		if (p->raw[i].group == group)
+			advance_matrix(p, p->raw[i].node, group, true);
+	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
+		advance_matrix(p, p->readers[i], group, false);
+	for (v = 0; v < p->labels.nr_vars; v++)
+		p->scale[v] *= factor_of(p, v, group);
 }

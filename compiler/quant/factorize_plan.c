@@ -7,6 +7,7 @@
 #include "factorize_private.h"
 
 #define DEFAULT_CAP 16.0
+#define CONVERGED 1e-3	/* largest change of log s */
 
 /* A scale beyond these says that a weight is as good as zero; float could not carry it. */
 #define SCALE_MIN 1e-12
@@ -28,6 +29,11 @@ const char *keel_factorize_limit_name(enum keel_factorize_limit limit)
 	return (unsigned int)limit < KEEL_LIMIT_COUNT ? limit_names[limit] : "?";
 }
 
+double keel_factorize_cap(const struct keel_factorize_options *o)
+{
+	return o->cap > 0 ? o->cap : DEFAULT_CAP;
+}
+
 double keel_factorize_scale_of(const struct keel_factorize_private *p, uint32_t var)
 {
 	double s = p->scale[keel_label_root(&p->labels, var)];
@@ -37,35 +43,48 @@ double keel_factorize_scale_of(const struct keel_factorize_private *p, uint32_t 
 
 static bool is_free(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
 {
-	return !plan->priv->labels.vars[plan->priv->raw[i].root[c]].fixed;
+	return plan->priv->group_of[plan->priv->raw[i].root[c]];
+}
+
+double keel_factorize_weight(const struct keel_factorize_private *p, uint32_t root)
+{
+	bool two_step = p->options->mode == KEEL_FACTORIZE_TWO_STEP;
+
+	return two_step && p->group_of[root] && p->slack[root] > 0 ? fmin(p->slack[root], 1) : 1;
 }
 
 /* m_i: one-step does not look at the consumers; a fixed channel keeps its full range. */
-static double weight_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c,
-			bool two_step)
+static double weight_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
 {
-	double m = plan->priv->slack[plan->priv->raw[i].root[c]];
+	return keel_factorize_weight(plan->priv, plan->priv->raw[i].root[c]);
+}
 
-	return two_step && is_free(plan, i, c) && m > 0 ? fmin(m, 1) : 1;
+/* A_i, with the plan so far */
+static double active_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
+{
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
+
+	return raw->active[c] * keel_factorize_scale_of(plan->priv, raw->root[c]);
 }
 
 /* K or K', A* or A' */
-static void find_limits(struct keel_factorize_plan *plan, unsigned int i,
-			const struct keel_factorize_options *o)
+static void find_limits(struct keel_factorize_plan *plan, unsigned int i)
 {
 	struct keel_factorize_layer *layer = &plan->layers[i];
-	const struct keel_factorize_layer_raw *raw = &plan->priv->raw[i];
-	bool two_step = o->mode == KEEL_FACTORIZE_TWO_STEP;
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
 	unsigned int c;
 
+	layer->activation_limit = layer->kernel_limit = 0;
 	for (c = 0; c < layer->channels; c++) {
-		double m = weight_of(plan, i, c, two_step);
+		double m = weight_of(plan, i, c);
 
 		layer->slack[c] = m;
-		layer->activation_limit = fmax(layer->activation_limit, raw->active[c] * m);
-		if (!o->per_channel)
+		layer->activation_limit = fmax(layer->activation_limit, active_of(plan, i, c) * m);
+		if (!plan->priv->options->per_channel)
 			layer->kernel_limit = fmax(layer->kernel_limit, raw->kernel[c] * m);
 	}
+	if (!(plan->priv->raw[i].first_limit > 0))
+		plan->priv->raw[i].first_limit = layer->activation_limit;
 }
 
 static void tighten(double *s, unsigned char *limit, double bound, enum keel_factorize_limit why)
@@ -76,35 +95,128 @@ static void tighten(double *s, unsigned char *limit, double bound, enum keel_fac
 	*limit = why;
 }
 
-static double channel_scale(const struct keel_factorize_layer *layer,
-			    struct keel_factorize_layer_raw *raw, unsigned int c,
-			    const struct keel_factorize_options *o)
+/* Amplification over all sweeps counts, beside what the whole layer has gained. */
+static double cap_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
 {
-	double s = o->cap > 0 ? o->cap : DEFAULT_CAP;
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
+	double layer_gain = raw->first_limit > 0 ?
+			    plan->layers[i].activation_limit / raw->first_limit : 1;
+
+	return keel_factorize_cap(plan->priv->options) * layer_gain /
+	       keel_factorize_scale_of(plan->priv, raw->root[c]);
+}
+
+static double channel_scale(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
+{
+	const struct keel_factorize_options *o = plan->priv->options;
+	const struct keel_factorize_layer *layer = &plan->layers[i];
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
+	double active = active_of(plan, i, c), s = cap_of(plan, i, c);
+	double negative = raw->negative[c] * keel_factorize_scale_of(plan->priv, raw->root[c]);
 
 	raw->limit[c] = KEEL_LIMIT_CAP;
-	if (raw->active[c] > 0)
-		tighten(&s, &raw->limit[c], layer->activation_limit / raw->active[c],
+	if (active > 0)
+		tighten(&s, &raw->limit[c], layer->activation_limit / active,
 			KEEL_LIMIT_ACTIVATION);
 	if (!o->per_channel && raw->kernel[c] > 0)
 		tighten(&s, &raw->limit[c], layer->kernel_limit / raw->kernel[c],
 			KEEL_LIMIT_KERNEL);
-	if (o->preactivation_limit && raw->negative[c] > 0)
-		tighten(&s, &raw->limit[c], fmax(layer->activation_limit / raw->negative[c], 1),
+	if (o->preactivation_limit && negative > 0)
+		tighten(&s, &raw->limit[c], fmax(layer->activation_limit / negative, 1),
 			KEEL_LIMIT_PREACTIVATION);
 	/* No cap and nothing to measure: a channel that is dead altogether. */
 	return isfinite(s) ? fmin(fmax(s, SCALE_MIN), SCALE_MAX) : 1;
 }
 
-static void plan_layer(struct keel_factorize_plan *plan, unsigned int i,
-		       const struct keel_factorize_options *o)
+static void plan_layer(struct keel_factorize_plan *plan, unsigned int i)
 {
-	struct keel_factorize_layer *layer = &plan->layers[i];
 	unsigned int c;
 
-	find_limits(plan, i, o);
-	for (c = 0; c < layer->channels; c++)
-		layer->scale[c] = channel_scale(layer, &plan->priv->raw[i], c, o);
+	find_limits(plan, i);
+	for (c = 0; c < plan->layers[i].channels; c++)
+		plan->layers[i].scale[c] = channel_scale(plan, i, c);
+}
+
+static void plan_group(struct keel_factorize_plan *plan, unsigned int group)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->nr_layers; i++)
+		if (plan->priv->raw[i].group == group)
+			plan_layer(plan, i);
+	keel_factorize_share(plan, group);
+}
+
+/* Which part of a sweep to do for a group. */
+enum part { MEASURE = 1, PLAN = 2, ADVANCE = 4, ANCHOR = 8 };
+
+static int for_each_group(struct keel_factorize_plan *plan, unsigned int parts)
+{
+	unsigned int group;
+	int err = 0;
+
+	for (group = 0; !err && group < plan->nr_layers; group++) {
+		if (plan->priv->raw[group].group != group)
+			continue;
+		if (parts & MEASURE)
+			err = keel_factorize_measure(plan, group);
+		if (parts & PLAN)
+			plan_group(plan, group);
+		if (parts & ADVANCE)
+			keel_factorize_advance(plan, group);
+		if (parts & ANCHOR)
+			keel_factorize_anchor(plan, group);
+	}
+	return err;
+}
+
+/* The method as published: every scale from the original network. */
+static int plan_once(struct keel_factorize_plan *plan)
+{
+	int err = for_each_group(plan, MEASURE);
+
+	return err ? err : for_each_group(plan, PLAN) ?: for_each_group(plan, ADVANCE);
+}
+
+static double change(const struct keel_factorize_private *p, const double *before)
+{
+	double max = 0;
+	uint32_t v;
+
+	for (v = 0; v < p->labels.nr_vars; v++)
+		if (p->group_of[v])
+			max = fmax(max, fabs(log(p->scale[v] / before[v])));
+	return max;
+}
+
+/*
+ * A layer's scales change what its neighbours should do. Sweeping over the
+ * layers, each seeing the latest scales of the others, settles where no layer
+ * wants another shape: then the result no longer depends on the factorization
+ * that the network came with.
+ */
+static int plan_sweeps(struct keel_factorize_plan *plan, const struct keel_stats *stats,
+		       unsigned int sweeps)
+{
+	struct keel_factorize_private *p = plan->priv;
+	size_t bytes = p->labels.nr_vars * sizeof(*p->scale);
+	double *before = malloc(bytes);
+	double moved = INFINITY;
+	int err = before ? 0 : -ENOMEM;
+	uint32_t v;
+
+	while (!err && sweeps-- && moved > CONVERGED) {
+		for (v = 0; v < p->labels.nr_vars; v++)
+			before[v] = p->scale[v];
+		err = for_each_group(plan, MEASURE | PLAN | ADVANCE);
+		if (!err)
+			err = for_each_group(plan, ANCHOR);
+		if (!err)
+			err = keel_factorize_join(plan, stats);
+		moved = change(p, before);
+	}
+	free(before);
+	return err;
 }
 
 static bool has_finite_bound(const struct keel_act *act)
@@ -113,10 +225,10 @@ static bool has_finite_bound(const struct keel_act *act)
 }
 
 /* The approximate rule for ReLU6: bounds stay, so nothing may be pushed across them. */
-static void bound_clipped(struct keel_factorize_plan *plan, unsigned int i, double bound)
+static void bound_clipped(struct keel_factorize_plan *plan, unsigned int i)
 {
 	const struct keel_act *act = &plan->layers[i].node->act;
-	const struct keel_factorize_layer_raw *raw = &plan->priv->raw[i];
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
 	unsigned int c;
 
 	for (c = 0; has_finite_bound(act) && c < plan->layers[i].channels; c++) {
@@ -126,7 +238,7 @@ static void bound_clipped(struct keel_factorize_plan *plan, unsigned int i, doub
 
 		if (!is_free(plan, i, c))
 			continue;
-		*s = fmax(fmin(*s, allowed), bound);
+		*s = fmax(fmin(*s, allowed), plan->priv->options->clip_bound);
 		if (*s != old)
 			raw->limit[c] = KEEL_LIMIT_CLIP;
 	}
@@ -141,21 +253,20 @@ static void round_scales(struct keel_factorize_private *p)
 			p->scale[v] = exp2(rint(log2(p->scale[v])));
 }
 
-/* Which rule decided, now that the scale of the variable is known. */
+/* Which rule decided in the last sweep. */
 static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *plan,
 					     unsigned int i, unsigned int c)
 {
-	const struct keel_factorize_layer_raw *raw = &plan->priv->raw[i];
-	double s = keel_factorize_scale_of(plan->priv, raw->root[c]);
-	double m = plan->priv->slack[raw->root[c]];
+	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
+	double m = plan->priv->slack[raw->root[c]], s = plan->priv->step[raw->root[c]];
 
 	if (!is_free(plan, i, c))
 		return KEEL_LIMIT_FIXED;
 	if (raw->limit[c] == KEEL_LIMIT_CLIP)
 		return KEEL_LIMIT_CLIP;
-	if (m > 0 && s <= m * (1 + 1e-9))
-		return KEEL_LIMIT_SLACK;
-	return plan->layers[i].shared ? KEEL_LIMIT_SHARED : raw->limit[c];
+	if (!plan->layers[i].shared)
+		return raw->limit[c];
+	return m > 0 && s <= m * (1 + 1e-9) ? KEEL_LIMIT_SLACK : KEEL_LIMIT_SHARED;
 }
 
 static char *blocker_text(const struct keel_factorize_plan *plan, unsigned int i)
@@ -189,21 +300,20 @@ static int finish_layer(struct keel_factorize_plan *plan, unsigned int i)
 	return layer->blocker ? 0 : -ENOMEM;
 }
 
-static int plan_all(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-		    const struct keel_factorize_options *o)
+static int plan_all(struct keel_factorize_plan *plan, const struct keel_stats *stats)
 {
-	double cap = o->cap > 0 ? o->cap : DEFAULT_CAP;
+	const struct keel_factorize_options *o = plan->priv->options;
 	unsigned int i;
-	int err = 0;
+	int err;
 
-	for (i = 0; i < plan->nr_layers; i++)
-		plan_layer(plan, i, o);
-	if (o->mode != KEEL_FACTORIZE_NONE)
-		err = keel_factorize_share(plan);
-	if (!err && o->mode != KEEL_FACTORIZE_NONE)
-		err = keel_factorize_join(plan, stats, cap);
+	if (o->mode == KEEL_FACTORIZE_NONE)
+		err = 0;
+	else if (o->sweeps <= 1)
+		err = plan_once(plan) ?: keel_factorize_join(plan, stats);
+	else
+		err = plan_sweeps(plan, stats, o->sweeps);
 	for (i = 0; o->clip_bound > 0 && o->mode != KEEL_FACTORIZE_NONE && i < plan->nr_layers; i++)
-		bound_clipped(plan, i, o->clip_bound);
+		bound_clipped(plan, i);
 	if (o->powers_of_two)
 		round_scales(plan->priv);
 	for (i = 0; !err && i < plan->nr_layers; i++)
@@ -223,14 +333,15 @@ int keel_factorize_plan(const struct keel_graph *g, const struct keel_stats *sta
 		made->priv = calloc(1, sizeof(*made->priv));
 	if (!made || !made->priv)
 		goto err;
-	made->priv->clip_bound = options->clip_bound;
+	made->priv->options = options;
 	err = keel_labels_build(&made->priv->labels, g);
 	if (!err)
-		err = keel_factorize_measure(made, stats, options->per_channel, e);
+		err = keel_factorize_setup(made, stats, e);
 	if (!err)
-		err = plan_all(made, stats, options);
+		err = plan_all(made, stats);
 	if (err)
 		goto err;
+	made->priv->keep_bounds = options->clip_bound > 0;
 	*plan = made;
 	return 0;
 err:
@@ -239,39 +350,14 @@ err:
 						     "a graph of %u nodes", g->nr_nodes);
 }
 
-static void raw_free(struct keel_factorize_layer_raw *raw)
-{
-	free(raw->kernel);
-	free(raw->active);
-	free(raw->negative);
-	free(raw->root);
-	free(raw->limit);
-}
-
-static void layer_free(struct keel_factorize_layer *layer)
-{
-	free(layer->scale);
-	free(layer->slack);
-	free(layer->blocker);
-}
-
 void keel_factorize_plan_del(struct keel_factorize_plan *plan)
 {
-	unsigned int i;
-
 	if (!plan)
 		return;
-	for (i = 0; plan->layers && i < plan->nr_layers; i++)
-		layer_free(&plan->layers[i]);
-	for (i = 0; plan->priv && plan->priv->raw && i < plan->nr_layers; i++)
-		raw_free(&plan->priv->raw[i]);
 	if (plan->priv) {
-		free(plan->priv->raw);
-		free(plan->priv->slack);
-		free(plan->priv->scale);
+		keel_factorize_teardown(plan);
 		keel_labels_free(&plan->priv->labels);
 		free(plan->priv);
 	}
-	free(plan->layers);
 	free(plan);
 }

@@ -5,49 +5,103 @@
 #include "calibrate.h"
 #include "factorize.h"
 #include "labels.h"
+#include "weight_view.h"
 
-/** struct keel_factorize_layer_raw - what the formulas see of one producer
+/** struct keel_factorize_matrix - ranges of a node's weights, as they would be with the plan so far
+ * @view: which channels a run connects; outs is 0 for nodes that take no part
+ * @range: max |w| per run
+ * @in: variable of each input channel, a root
+ * @out: variable of each output channel, a root; 0 where it is not scaled
+ */
+struct keel_factorize_matrix {
+	struct keel_weight_view view;
+	double *range;
+	uint32_t *in, *out;
+};
+
+/** struct keel_factorize_raw - what the formulas see of one producer
+ * @node: index in the graph
  * @kernel: k_i
- * @active: A_i
- * @negative: P_i
+ * @active: A_i of the original network
+ * @negative: P_i of the original network
  * @root: variable per channel
- * @group: producers that share variables have the same one
+ * @group: producers that share variables have the same one, the index of one of them
+ * @first_limit: A* or A' of the first sweep: what the cap refers to
  * @limit: enum keel_factorize_limit per channel
  */
-struct keel_factorize_layer_raw {
+struct keel_factorize_raw {
 	unsigned int node;
 	double *kernel, *active, *negative;
 	uint32_t *root;
 	unsigned int group;
+	double first_limit;
 	unsigned char *limit;
+};
+
+/** struct keel_factorize_sum - a residual sum: a member of its chain without weights
+ * @channels: of the tensor
+ * @active: A_i of the original network
+ * @root: variable per channel, all of @group
+ */
+struct keel_factorize_sum {
+	unsigned int channels, group;
+	double *active;
+	uint32_t *root;
 };
 
 /** struct keel_factorize_private - a plan's working state
  * @labels: of the planned graph
+ * @options: valid while planning
+ * @keep_bounds: the approximate ReLU6 rule
  * @raw: beside keel_factorize_plan.layers
+ * @matrices: by node
+ * @sums: of residual chains
+ * @group_of: group of each root variable that may be scaled, plus 1; 0 for all others
  * @slack: m per root variable; 0 when no convolution reads it
- * @scale: s per root variable
- * @clip_bound: as in the options
+ * @scale: s per root variable, over all sweeps
+ * @step: s of this sweep per root variable; 0 where nothing is scaled
+ * @readers: nodes that read variables of group g: readers[first_reader[g]] and on
  */
 struct keel_factorize_private {
 	struct keel_labels labels;
-	struct keel_factorize_layer_raw *raw;
-	double *slack, *scale;
-	double clip_bound;
+	const struct keel_factorize_options *options;
+	bool keep_bounds;
+	struct keel_factorize_raw *raw;
+	struct keel_factorize_matrix *matrices;
+	struct keel_factorize_sum *sums;
+	unsigned int nr_sums;
+	unsigned int *group_of;
+	double *slack, *scale, *step;
+	unsigned int *readers, *first_reader;
 };
 
-/** keel_factorize_measure() - fill in @raw and @slack */
-int keel_factorize_measure(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-			   bool per_channel, struct keel_error *e);
+/* Setting up: layers, matrices, groups and who reads them. */
+int keel_factorize_setup(struct keel_factorize_plan *plan, const struct keel_stats *stats,
+			 struct keel_error *e);
+void keel_factorize_teardown(struct keel_factorize_plan *plan);
 
-/** keel_factorize_share() - one vector for each residual chain: from layer->scale to priv->scale */
-int keel_factorize_share(struct keel_factorize_plan *plan);
+/** keel_factorize_measure() - k and m of a group, with the plan so far */
+int keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group);
+
+/** keel_factorize_weight() - m of a variable in the mode that was asked for, at most 1 */
+double keel_factorize_weight(const struct keel_factorize_private *p, uint32_t root);
+
+/** keel_factorize_share() - one vector for a group: from layer->scale to priv->step */
+void keel_factorize_share(struct keel_factorize_plan *plan, unsigned int group);
+
+/** keel_factorize_advance() - let priv->step of a group take part in what is measured next */
+void keel_factorize_advance(struct keel_factorize_plan *plan, unsigned int group);
+
+/** keel_factorize_anchor() - free factor of a group: its range becomes the original one again */
+void keel_factorize_anchor(struct keel_factorize_plan *plan, unsigned int group);
 
 /** keel_factorize_join() - scale the branches of concatenations to their common maximum */
-int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-			double cap);
+int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats);
 
 /** keel_factorize_scale_of() - planned scale of a variable */
 double keel_factorize_scale_of(const struct keel_factorize_private *p, uint32_t var);
+
+/** keel_factorize_cap() - largest amplification */
+double keel_factorize_cap(const struct keel_factorize_options *o);
 
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "factorize_private.h"
 
@@ -13,59 +11,18 @@
 
 static bool is_free(const struct keel_factorize_private *p, uint32_t root)
 {
-	return !p->labels.vars[root].fixed;
-}
-
-static void rename_group(struct keel_factorize_plan *plan, unsigned int from, unsigned int to)
-{
-	unsigned int i;
-
-	for (i = 0; i < plan->nr_layers; i++)
-		if (plan->priv->raw[i].group == from)
-			plan->priv->raw[i].group = to;
-}
-
-/* @owner: first layer of each root variable, as index + 1 */
-static void find_groups(struct keel_factorize_plan *plan, unsigned int *owner)
-{
-	struct keel_factorize_private *p = plan->priv;
-	unsigned int i, c, other;
-
-	for (i = 0; i < plan->nr_layers; i++) {
-		for (c = 0; c < plan->layers[i].channels; c++) {
-			uint32_t root = p->raw[i].root[c];
-
-			if (!is_free(p, root))
-				continue;
-			other = owner[root] ? owner[root] - 1 : i;
-			owner[root] = other + 1;
-			if (p->raw[other].group != p->raw[i].group)
-				rename_group(plan, p->raw[i].group, p->raw[other].group);
-		}
-	}
-}
-
-static unsigned int group_size(const struct keel_factorize_plan *plan, unsigned int group)
-{
-	unsigned int i, nr = 0;
-
-	for (i = 0; i < plan->nr_layers; i++)
-		nr += plan->priv->raw[i].group == group;
-	return nr;
+	return p->group_of[root];
 }
 
 /* Is any channel of the group bound to s = 1? Then there is no free common factor. */
-static bool group_is_anchored(const struct keel_factorize_plan *plan, unsigned int group)
+static bool is_anchored(const struct keel_factorize_plan *plan, unsigned int group)
 {
 	unsigned int i, c;
 
-	for (i = 0; i < plan->nr_layers; i++) {
-		if (plan->priv->raw[i].group != group)
-			continue;
-		for (c = 0; c < plan->layers[i].channels; c++)
+	for (i = 0; i < plan->nr_layers; i++)
+		for (c = 0; plan->priv->raw[i].group == group && c < plan->layers[i].channels; c++)
 			if (!is_free(plan->priv, plan->priv->raw[i].root[c]))
 				return true;
-	}
 	return false;
 }
 
@@ -87,10 +44,38 @@ static void take_minimum(struct keel_factorize_plan *plan, unsigned int i, doubl
 	unsigned int c;
 
 	for (c = 0; c < plan->layers[i].channels; c++) {
-		double s = plan->layers[i].scale[c] / norm, *to = &p->scale[p->raw[i].root[c]];
+		double s = plan->layers[i].scale[c] / norm, *to = &p->step[p->raw[i].root[c]];
 
 		if (is_free(p, p->raw[i].root[c]))
 			*to = *to > 0 ? fmin(*to, s) : s;
+	}
+}
+
+/* What a sum's own range wants: equal channels, in the same proportion as its members. */
+static double sum_wants(const struct keel_factorize_private *p,
+			const struct keel_factorize_sum *sum, unsigned int c, double limit)
+{
+	double active = sum->active[c] * p->scale[sum->root[c]], cap;
+
+	cap = keel_factorize_cap(p->options);
+	return active > 0 ? fmin(limit / active, cap) : cap;
+}
+
+static void take_sum(struct keel_factorize_private *p, const struct keel_factorize_sum *sum,
+		     bool free_factor)
+{
+	double limit = 0, min = INFINITY;
+	unsigned int c;
+
+	for (c = 0; c < sum->channels; c++)
+		limit = fmax(limit, sum->active[c] * p->scale[sum->root[c]] *
+			     keel_factorize_weight(p, sum->root[c]));
+	for (c = 0; c < sum->channels; c++)
+		min = fmin(min, sum_wants(p, sum, c, limit));
+	for (c = 0; c < sum->channels; c++) {
+		double *s = &p->step[sum->root[c]];
+
+		*s = fmin(*s, sum_wants(p, sum, c, limit) / (free_factor ? min : 1));
 	}
 }
 
@@ -99,81 +84,67 @@ struct span {
 	double before, after, slack;
 };
 
-static void span_layer(const struct keel_factorize_plan *plan, unsigned int i, struct span *v)
+/* @original: compare with the network as it came; else with the plan before this step */
+static struct span span_of(const struct keel_factorize_plan *plan, unsigned int group,
+			   bool original)
 {
 	const struct keel_factorize_private *p = plan->priv;
-	unsigned int c;
-
-	for (c = 0; c < plan->layers[i].channels; c++) {
-		uint32_t root = p->raw[i].root[c];
-
-		if (!is_free(p, root))
-			continue;
-		v->before = fmax(v->before, p->raw[i].active[c]);
-		v->after = fmax(v->after, p->raw[i].active[c] * p->scale[root]);
-		v->slack = fmax(v->slack, p->slack[root] / p->scale[root]);
-	}
-}
-
-static void scale_group(struct keel_factorize_plan *plan, unsigned int group, double factor)
-{
-	struct keel_factorize_private *p = plan->priv;
+	struct span v = { 0 };
 	unsigned int i, c;
 
 	for (i = 0; i < plan->nr_layers; i++) {
-		if (p->raw[i].group != group)
-			continue;
-		for (c = 0; c < plan->layers[i].channels; c++) {
+		for (c = 0; p->raw[i].group == group && c < plan->layers[i].channels; c++) {
 			uint32_t root = p->raw[i].root[c];
+			double now = p->raw[i].active[c] * p->scale[root];
 
-			/* The sign marks variables that are done: members share them. */
-			if (is_free(p, root) && p->scale[root] > 0)
-				p->scale[root] *= -factor;
+			if (!is_free(p, root))
+				continue;
+			v.before = fmax(v.before, original ? p->raw[i].active[c] : now);
+			v.after = fmax(v.after, original ? now : now * p->step[root]);
+			v.slack = fmax(v.slack, p->slack[root] / p->step[root]);
 		}
 	}
-	for (i = 0; i < p->labels.nr_vars; i++)
-		p->scale[i] = fabs(p->scale[i]);
+	return v;
 }
 
-/* The free factor: the range of the chain stays, or grows until no consumer's weights do. */
-static void anchor_group(struct keel_factorize_plan *plan, unsigned int group)
+static void set_step(struct keel_factorize_plan *plan, unsigned int group, double factor,
+		     bool replace)
 {
-	struct span v = { 0 };
+	struct keel_factorize_private *p = plan->priv;
+	uint32_t v;
+
+	for (v = 0; v < p->labels.nr_vars; v++)
+		if (p->group_of[v] == group + 1)
+			p->step[v] = replace ? factor : p->step[v] * factor;
+}
+
+void keel_factorize_share(struct keel_factorize_plan *plan, unsigned int group)
+{
+	bool free_factor = plan->layers[group].shared && !is_anchored(plan, group);
+	struct span v;
 	unsigned int i;
 
+	set_step(plan, group, 0, true);
 	for (i = 0; i < plan->nr_layers; i++)
 		if (plan->priv->raw[i].group == group)
-			span_layer(plan, i, &v);
+			take_minimum(plan, i, free_factor ? smallest(plan, i) : 1);
+	for (i = 0; i < plan->priv->nr_sums; i++)
+		if (plan->priv->sums[i].group == group)
+			take_sum(plan->priv, &plan->priv->sums[i], free_factor);
+	if (!free_factor)
+		return;
+	/* The range of the chain stays, or grows until no consumer's weights do. */
+	v = span_of(plan, group, false);
 	if (v.before > 0 && v.after > 0)
-		scale_group(plan, group, fmax(v.before / v.after, v.slack));
+		set_step(plan, group, fmax(v.before / v.after, v.slack), false);
 }
 
-static void share_group(struct keel_factorize_plan *plan, unsigned int group)
+void keel_factorize_anchor(struct keel_factorize_plan *plan, unsigned int group)
 {
-	bool shared = group_size(plan, group) > 1;
-	bool anchored = !shared || group_is_anchored(plan, group);
-	unsigned int i;
+	struct span v = span_of(plan, group, true);
 
-	for (i = 0; i < plan->nr_layers; i++) {
-		if (plan->priv->raw[i].group != group)
-			continue;
-		plan->layers[i].shared = shared;
-		take_minimum(plan, i, anchored ? 1 : smallest(plan, i));
-	}
-	if (!anchored)
-		anchor_group(plan, group);
-}
-
-int keel_factorize_share(struct keel_factorize_plan *plan)
-{
-	unsigned int *owner = calloc(plan->priv->labels.nr_vars, sizeof(*owner)), i;
-
-	if (!owner)
-		return -ENOMEM;
-	find_groups(plan, owner);
-	free(owner);
-	for (i = 0; i < plan->nr_layers; i++)
-		if (plan->priv->raw[i].group == i)
-			share_group(plan, i);
-	return 0;
+	if (is_anchored(plan, group) || !(v.before > 0) || !(v.after > 0))
+		return;
+	set_step(plan, group, v.before / v.after, true);
+	keel_factorize_advance(plan, group);
 }
