@@ -2,7 +2,7 @@
 #include "keel_execute_lanes.h"
 #include "keel_numerics.h"
 
-#if defined(__x86_64__) && !defined(__KERNEL__)
+#if defined(__x86_64__) && !defined(__KERNEL__) && !defined(__CHECKER__)
 #define KEEL_LANES_X86
 #include <immintrin.h>
 #endif

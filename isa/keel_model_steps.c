@@ -44,7 +44,7 @@ static int view_is_outside(const struct keel_model *m, const struct keel_host_st
 			   const struct keel_host_view *v)
 {
 	uint64_t span = keel_model_span(&m->tensors[v->tensor]);
-	int64_t first = v->offset, last = v->offset, reach;
+	int64_t first = v->offset, last = first, reach;
 	unsigned int i;
 
 	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++) {
