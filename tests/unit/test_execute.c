@@ -9,7 +9,6 @@
 #include "keel_numerics.h"
 #include "keel_random.h"
 #include "keel_validate.h"
-#include "keel_weights.h"
 #include "naive_execute.h"
 
 /* Commands of each opcode. */
@@ -55,34 +54,9 @@ static void expect_equal(const struct fixture *f, const char *name, unsigned int
 			     f->b.slots[slot].base[offset]);
 }
 
-/* Random bytes are hardly ever a stream: write a sound one, damaged now and then. */
-static void draw_stream(struct fixture *f, union keel_command *c)
-{
-	struct keel_cmd_weights *w = &c->weights;
-	keel_u32 raw = 1 + keel_random_below(&f->r, 12000),
-		 spread = 1 + keel_random_below(&f->r, 255);
-	keel_u8 *stream = f->a.slots[w->src_slot].base + w->src_offset;
-	keel_u8 *data = malloc(raw);
-	keel_u32 i;
-
-	for (i = 0; i < raw; i++)
-		data[i] = keel_random_below(&f->r, 3) ? 0 : keel_random_below(&f->r, spread);
-	w->raw_bytes = raw;
-	w->encoded_bytes = keel_weights_encode(data, raw, stream);
-	if (!keel_random_below(&f->r, 4))
-		stream[keel_random_below(&f->r, w->encoded_bytes)] ^=
-			1 << keel_random_below(&f->r, 8);
-	f->a.slots[w->src_slot].bytes = w->src_offset + w->encoded_bytes;
-	f->a.slots[w->dst_slot].bytes = w->dst_offset + raw;
-	free(data);
-}
-
 static void draw(struct fixture *f, keel_u8 opcode, union keel_command *c)
 {
 	ck_assert_int_eq(keel_random_command(&f->r, opcode, c, &f->a), 0);
-	if (opcode == KEEL_CMD_WEIGHTS && c->weights.src_slot != c->weights.dst_slot &&
-	    c->weights.src_offset < 16384 && c->weights.dst_offset < 16384)
-		draw_stream(f, c);
 	keel_random_memory_copy(&f->b, &f->a);
 }
 
