@@ -281,7 +281,7 @@ static int parse_type(struct parser *s, union keel_command *c)
 static const struct {
 	const char *key;
 	int (*parse)(struct parser *s, union keel_command *c);
-} header_keys[] = { { "layer", parse_layer }, { "wait", parse_wait }, { "type", parse_type } };
+} header_keys[] = {{"layer", parse_layer}, {"wait", parse_wait}, {"type", parse_type}};
 
 /* Keys of the header come behind those of the layout in @seen. */
 static int parse_key(struct parser *s, union keel_command *c, const struct keel_item *items,
@@ -327,7 +327,8 @@ static int parse_suffix(struct parser *s, union keel_command *c, const struct ke
 	return 0;
 }
 
-static int parse_suffixes(struct parser *s, union keel_command *c, const struct keel_command_desc *d)
+static int parse_suffixes(struct parser *s, union keel_command *c,
+			  const struct keel_command_desc *d)
 {
 	int has_mode = d->modes == 1;
 
@@ -466,10 +467,10 @@ static keel_u32 count_lines(const char *text, size_t bytes)
 	return n;
 }
 
-int keel_assemble(const char *text, size_t bytes, union keel_command **commands,
-		  keel_u32 *count, struct keel_error *e)
+int keel_assemble(const char *text, size_t bytes, union keel_command **commands, keel_u32 *count,
+		  struct keel_error *e)
 {
-	struct parser s = { text, text + bytes, text, 1, e };
+	struct parser s = {text, text + bytes, text, 1, e};
 	keel_u32 n, lines = count_lines(text, bytes);
 	union keel_command *stream;
 

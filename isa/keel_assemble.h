@@ -22,7 +22,7 @@
  *
  * Return: 0, -EINVAL with a sentence, or -ENOMEM.
  */
-int keel_assemble(const char *text, size_t bytes, union keel_command **commands,
-		  keel_u32 *count, struct keel_error *e);
+int keel_assemble(const char *text, size_t bytes, union keel_command **commands, keel_u32 *count,
+		  struct keel_error *e);
 
 #endif

@@ -8,21 +8,23 @@
  * which eight bytes are taken at a time.
  */
 #define BIT(i, bit, v) ((i) & (bit) ? (keel_u32)(v) : 0)
-#define ENTRY(i, a, b, c, d, e, f, g, h) \
+#define ENTRY(i, a, b, c, d, e, f, g, h)                                             \
 	(BIT(i, 1, a) ^ BIT(i, 2, b) ^ BIT(i, 4, c) ^ BIT(i, 8, d) ^ BIT(i, 16, e) ^ \
 	 BIT(i, 32, f) ^ BIT(i, 64, g) ^ BIT(i, 128, h))
-#define ENTRY4(i, ...) \
+#define ENTRY4(i, ...)                                                                   \
 	ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__), \
 		ENTRY((i) + 3, __VA_ARGS__)
-#define ENTRY16(i, ...) \
+#define ENTRY16(i, ...)                                                                     \
 	ENTRY4(i, __VA_ARGS__), ENTRY4((i) + 4, __VA_ARGS__), ENTRY4((i) + 8, __VA_ARGS__), \
 		ENTRY4((i) + 12, __VA_ARGS__)
-#define ENTRY64(i, ...) \
+#define ENTRY64(i, ...)                                                                          \
 	ENTRY16(i, __VA_ARGS__), ENTRY16((i) + 16, __VA_ARGS__), ENTRY16((i) + 32, __VA_ARGS__), \
 		ENTRY16((i) + 48, __VA_ARGS__)
-#define ROW(...) \
-	{ ENTRY64(0, __VA_ARGS__), ENTRY64(64, __VA_ARGS__), ENTRY64(128, __VA_ARGS__), \
-	  ENTRY64(192, __VA_ARGS__) }
+#define ROW(...)                                                                              \
+	{                                                                                     \
+		ENTRY64(0, __VA_ARGS__), ENTRY64(64, __VA_ARGS__), ENTRY64(128, __VA_ARGS__), \
+			ENTRY64(192, __VA_ARGS__)                                             \
+	}
 
 /* clang-format off */
 static const keel_u32 crc_table[8][256] = {

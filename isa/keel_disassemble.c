@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keel_rules.h"
 #include "keel_syntax.h"
 
 /** struct text - line in the making
@@ -138,13 +139,29 @@ static int is_neutral(const union keel_command *c, const struct keel_item *item)
 	return 1;
 }
 
+/* Places are shown wherever they mean something: the first byte of slot 0 is one, too. */
+static int is_place(const union keel_command *c, const struct keel_command_desc *d,
+		    const struct keel_item *item)
+{
+	const struct keel_layout_rules *rules = &keel_layout_rules[d->layout];
+	unsigned int i;
+
+	if (item->form != KEEL_FORM_FM && item->form != KEEL_FORM_PLACE)
+		return 0;
+	for (i = 0; i < rules->nr_uses; i++)
+		if (rules->uses[i].offset == item->fields[0]->offset)
+			return (rules->uses[i].users & keel_use_selector(c)) != 0;
+	return 1;
+}
+
 static void put_item(struct text *t, const union keel_command *c, const struct keel_item *item)
 {
 	put(t, " %s=", item->key);
 	if (item->form == KEEL_FORM_FM)
 		put_fm(t, fm_at(c, item->fields[0]));
 	else if (item->form == KEEL_FORM_PLACE)
-		put_place(t, keel_field_get(c, item->fields[0]), keel_field_get(c, item->fields[1]));
+		put_place(t, keel_field_get(c, item->fields[0]),
+			  keel_field_get(c, item->fields[1]));
 	else
 		put_values(t, c, item);
 }
@@ -153,7 +170,7 @@ size_t keel_disassemble(const union keel_command *c, char *line, size_t size)
 {
 	const struct keel_command_desc *d = keel_command_desc(c->h.opcode);
 	struct keel_item items[KEEL_MAX_ITEMS];
-	struct text t = { line, size, 0 };
+	struct text t = {line, size, 0};
 	unsigned int i, n;
 
 	if (!expressible(c, d)) {
@@ -167,7 +184,8 @@ size_t keel_disassemble(const union keel_command *c, char *line, size_t size)
 	n = keel_syntax_items(d->layout, items);
 	for (i = 0; i < n; i++)
 		/* What END leaves out, the assembler computes. */
-		if (c->h.opcode == KEEL_CMD_END || !is_neutral(c, &items[i]))
+		if (c->h.opcode == KEEL_CMD_END || is_place(c, d, &items[i]) ||
+		    !is_neutral(c, &items[i]))
 			put_item(&t, c, &items[i]);
 
 	return t.len;

@@ -15,7 +15,7 @@
  * @line: receives the text without a newline, always ended by NUL
  * @size: bytes in @line; KEEL_LINE_BYTES suffice
  *
- * Keys whose fields are all neutral are left out. Bytes that the syntax can't
+ * Keys whose fields are all neutral are left out, but for operands. Bytes that the syntax can't
  * express (unknown opcodes or modes, reserved bits) become "RAW" and 256 hex digits,
  * so that reading back gives the same bytes, whatever they are.
  *

@@ -45,16 +45,16 @@ static void typical_channel(struct keel_draw *d, struct keel_channel *ch, keel_u
 
 static keel_s32 edge32(struct keel_draw *d)
 {
-	static const keel_u32 edges[] = { 0, 1, 0xffffffff, 0x7fffffff, 0x80000000, 0x80000001,
-					  0x40000000, 0xc0000000 };
+	static const keel_u32 edges[] = {0,	     1,		 0xffffffff, 0x7fffffff,
+					 0x80000000, 0x80000001, 0x40000000, 0xc0000000};
 
-	return (keel_s32)(keel_draw_chance(d, 3) ? keel_random_u32(d->r) :
-						   edges[keel_random_below(d->r, 8)]);
+	return (keel_s32)(keel_draw_chance(d, 3) ? keel_random_u32(d->r)
+						 : edges[keel_random_below(d->r, 8)]);
 }
 
 static keel_u8 edge_shift(struct keel_draw *d)
 {
-	static const keel_u16 edges[] = { 0, 1, 2, 30, 31, 32, 33, 61, 62, 63, 64, 127, 128, 255 };
+	static const keel_u16 edges[] = {0, 1, 2, 30, 31, 32, 33, 61, 62, 63, 64, 127, 128, 255};
 
 	return keel_draw_chance(d, 3) ? keel_random_below(d->r, 256) : keel_draw_pick(d, edges, 14);
 }

@@ -53,18 +53,19 @@ static struct keel_fm *find_fm(union keel_command *c, const struct keel_operand 
 static keel_u8 favourite_slot(struct keel_draw *d, int writable)
 {
 	static const keel_u16 favourites[] = {
-		KEEL_SLOT_SCRATCH, KEEL_SLOT_SCRATCH, KEEL_SLOT_SCRATCH, KEEL_SLOT_OUTPUT,
-		KEEL_SLOT_SRAM, KEEL_SLOT_CONSTANTS, KEEL_SLOT_CONSTANTS, KEEL_SLOT_INPUT,
+		KEEL_SLOT_SCRATCH, KEEL_SLOT_SCRATCH,	KEEL_SLOT_SCRATCH,   KEEL_SLOT_OUTPUT,
+		KEEL_SLOT_SRAM,	   KEEL_SLOT_CONSTANTS, KEEL_SLOT_CONSTANTS, KEEL_SLOT_INPUT,
 	};
 
 	if (keel_draw_chance(d, 4))
-		return writable ? KEEL_SLOT_OUTPUT + keel_random_below(d->r, KEEL_MAX_OUTPUTS) :
-				  keel_random_below(d->r, KEEL_SLOT_COUNT);
+		return writable ? KEEL_SLOT_OUTPUT + keel_random_below(d->r, KEEL_MAX_OUTPUTS)
+				: keel_random_below(d->r, KEEL_SLOT_COUNT);
 	return keel_draw_pick(d, favourites, writable ? 5 : 8);
 }
 
 /* Room is found in the end: no operand is larger than a slot, and there are many. */
-static keel_u32 take(struct keel_draw *d, int writable, keel_u32 bytes, keel_u32 align, keel_u8 *slot)
+static keel_u32 take(struct keel_draw *d, int writable, keel_u32 bytes, keel_u32 align,
+		     keel_u8 *slot)
 {
 	keel_u32 gap = keel_draw_chance(d, 2) ? 0 : keel_random_below(d->r, 80);
 	keel_u32 offset;
@@ -153,8 +154,7 @@ static int same_dims(const struct keel_operand *a, const struct keel_operand *b)
 static void share_view(struct places *p, unsigned int from, unsigned int to)
 {
 	p->operands[to].offset = p->operands[from].offset;
-	memcpy(p->operands[to].strides, p->operands[from].strides,
-	       sizeof(p->operands[to].strides));
+	memcpy(p->operands[to].strides, p->operands[from].strides, sizeof(p->operands[to].strides));
 	store(p, to, p->operands[from].slot);
 }
 
@@ -256,7 +256,7 @@ static void place_reads(struct places *p)
 
 static void draw_zero_points(struct places *p)
 {
-	static const keel_u16 edges[] = { 0, 0x80, 0x7f, 0xff };
+	static const keel_u16 edges[] = {0, 0x80, 0x7f, 0xff};
 	struct keel_draw *d = p->d;
 	unsigned int i;
 
@@ -265,9 +265,9 @@ static void draw_zero_points(struct places *p)
 
 		if (!o->fm)
 			continue;
-		find_fm(d->c, o)->zero_point = (keel_s8)(
-			keel_draw_chance(d, 2) ? keel_draw_pick(d, edges, 4) :
-						 keel_random_below(d->r, 256));
+		find_fm(d->c, o)->zero_point =
+			(keel_s8)(keel_draw_chance(d, 2) ? keel_draw_pick(d, edges, 4)
+							 : keel_random_below(d->r, 256));
 	}
 	if (d->c->h.opcode == KEEL_CMD_SOFTMAX)
 		d->c->unary.ofm.zero_point = -128;
@@ -277,7 +277,7 @@ static void draw_zero_points(struct places *p)
 
 void keel_draw_places(struct keel_draw *d)
 {
-	struct places p = { .d = d };
+	struct places p = {.d = d};
 	unsigned int w;
 
 	p.n = keel_command_operands(d->c, p.operands);

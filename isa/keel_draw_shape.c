@@ -8,9 +8,9 @@
 /* An operand is at most this large when dense, so that a slot is never too small. */
 #define OPERAND_LIMIT (32u << 10)
 
-#define PICK(d, ...) \
-	keel_draw_pick(d, (const keel_u16[]){ __VA_ARGS__ }, \
-		       sizeof((const keel_u16[]){ __VA_ARGS__ }) / sizeof(keel_u16))
+#define PICK(d, ...)                                       \
+	keel_draw_pick(d, (const keel_u16[]){__VA_ARGS__}, \
+		       sizeof((const keel_u16[]){__VA_ARGS__}) / sizeof(keel_u16))
 
 int keel_draw_chance(struct keel_draw *d, keel_u32 n)
 {
@@ -63,18 +63,18 @@ static void draw_shift(struct keel_draw *d, keel_u8 *shift, keel_u32 log2)
 
 void keel_draw_scale(struct keel_draw *d, keel_s32 *multiplier, keel_u8 *shift, keel_u32 log2)
 {
-	static const keel_s32 edges[] = { 0, 1, -1, 0x40000000, -0x40000000, 0x7fffffff,
-					  -0x7fffffff };
+	static const keel_s32 edges[] = {0,	      1,	  -1,	      0x40000000,
+					 -0x40000000, 0x7fffffff, -0x7fffffff};
 
 	if (!keel_draw_chance(d, 8)) {
 		*multiplier = 0x40000000 + (keel_s32)keel_random_below(d->r, 0x40000000);
 		draw_shift(d, shift, log2);
 		return;
 	}
-	*multiplier = keel_draw_chance(d, 2) ? edges[keel_random_below(d->r, 7)] :
-					       (keel_s32)(keel_random_u32(d->r) >> 1);
-	*shift = keel_draw_chance(d, 2) ? PICK(d, 0, 1, 2, 29, 30, 31, 32, 33, 61, 62) :
-					  keel_random_below(d->r, 63);
+	*multiplier = keel_draw_chance(d, 2) ? edges[keel_random_below(d->r, 7)]
+					     : (keel_s32)(keel_random_u32(d->r) >> 1);
+	*shift = keel_draw_chance(d, 2) ? PICK(d, 0, 1, 2, 29, 30, 31, 32, 33, 61, 62)
+					: keel_random_below(d->r, 63);
 }
 
 static void draw_clamp(struct keel_draw *d, keel_s8 *lo, keel_s8 *hi)
@@ -110,8 +110,8 @@ static keel_u32 positions(const struct window *w)
 
 static keel_u32 draw_kernel(struct keel_draw *d, keel_u32 limit)
 {
-	keel_u32 k = keel_draw_chance(d, 40) ? 1 + keel_random_below(d->r, 255) :
-					       PICK(d, 1, 1, 1, 2, 3, 3, 3, 4, 5, 7, 9, 11);
+	keel_u32 k = keel_draw_chance(d, 40) ? 1 + keel_random_below(d->r, 255)
+					     : PICK(d, 1, 1, 1, 2, 3, 3, 3, 4, 5, 7, 9, 11);
 
 	return at_most(k, limit);
 }
@@ -167,8 +167,8 @@ static void finish_transposed(struct keel_draw *d, struct window *w)
 
 static keel_u16 draw_mac_flags(struct keel_draw *d, keel_u8 opcode)
 {
-	static const keel_u16 independent[] = { KEEL_MAC_PRELU, KEEL_MAC_TABLE, KEEL_MAC_RESIDUAL,
-						KEEL_MAC_ACC_IN, KEEL_DOUBLE_ROUND };
+	static const keel_u16 independent[] = {KEEL_MAC_PRELU, KEEL_MAC_TABLE, KEEL_MAC_RESIDUAL,
+					       KEEL_MAC_ACC_IN, KEEL_DOUBLE_ROUND};
 	keel_u16 f = 0;
 	unsigned int i;
 
@@ -176,8 +176,8 @@ static keel_u16 draw_mac_flags(struct keel_draw *d, keel_u8 opcode)
 	for (i = 0; i < 5; i++)
 		f |= coin(d, independent[i]);
 	if (opcode == KEEL_CMD_CONV2D || opcode == KEEL_CMD_DEPTHWISE)
-		f |= keel_draw_chance(d, 2) ? coin(d, KEEL_MAC_POOL_MAX) :
-					      coin(d, KEEL_MAC_POOL_AVERAGE);
+		f |= keel_draw_chance(d, 2) ? coin(d, KEEL_MAC_POOL_MAX)
+					    : coin(d, KEEL_MAC_POOL_AVERAGE);
 	if (opcode == KEEL_CMD_MATMUL && keel_draw_chance(d, 3)) {
 		f &= ~KEEL_MAC_RESIDUAL;
 		f |= KEEL_MAC_B_ACTIVATION | coin(d, KEEL_MAC_B_TRANSPOSED);
@@ -216,8 +216,8 @@ static void draw_mac(struct keel_draw *d, keel_u32 limit)
 	draw_window(d, &x, limit);
 
 	if (m->h.opcode == KEEL_CMD_MATMUL) {
-		y = (struct window){ y.in, y.in, 1, 1, 1, 0, 0 };
-		x = (struct window){ x.in, x.in, 1, 1, 1, 0, 0 };
+		y = (struct window){y.in, y.in, 1, 1, 1, 0, 0};
+		x = (struct window){x.in, x.in, 1, 1, 1, 0, 0};
 	} else if (m->h.opcode == KEEL_CMD_CONV_TRANSPOSE) {
 		finish_transposed(d, &y);
 		finish_transposed(d, &x);
@@ -311,10 +311,10 @@ static void draw_unary(struct keel_draw *d, keel_u32 limit)
 	if (u->h.opcode == KEEL_CMD_FILL)
 		u->value = (keel_s8)keel_random_u32(d->r);
 	if (u->h.opcode == KEEL_CMD_LRN) {
-		u->size = keel_draw_chance(d, 8) ? 1 + keel_random_below(d->r, 255) :
-						   1 + keel_random_below(d->r, 9);
-		u->index_shift = at_most(keel_draw_log2(u->size * 100u) + 2 -
-						 keel_random_below(d->r, 4), 24);
+		u->size = keel_draw_chance(d, 8) ? 1 + keel_random_below(d->r, 255)
+						 : 1 + keel_random_below(d->r, 9);
+		u->index_shift = at_most(
+			keel_draw_log2(u->size * 100u) + 2 - keel_random_below(d->r, 4), 24);
 		if (keel_draw_chance(d, 8))
 			u->index_shift = keel_random_below(d->r, 25);
 	}
@@ -386,7 +386,8 @@ static void draw_transpose(struct keel_draw *d, keel_u32 limit)
 }
 
 /* Any order of the dimensions, at times with gaps; what is read may also repeat. */
-static void draw_copy_strides(struct keel_draw *d, const keel_u32 *dims, keel_u32 *strides, int read)
+static void draw_copy_strides(struct keel_draw *d, const keel_u32 *dims, keel_u32 *strides,
+			      int read)
 {
 	keel_u32 span = 1, i, start = keel_draw_chance(d, 2) ? 3 : keel_random_below(d->r, 4);
 	keel_u32 step = keel_draw_chance(d, 2) ? 3 : 1;
@@ -455,21 +456,16 @@ static int fits(const struct keel_draw *d, keel_u64 budget)
 typedef void (*draw_layout)(struct keel_draw *d, keel_u32 limit);
 
 static const draw_layout layouts[KEEL_LAYOUT_COUNT] = {
-	[KEEL_LAYOUT_ID_MARK] = draw_mark,
-	[KEEL_LAYOUT_ID_COPY] = draw_copy,
-	[KEEL_LAYOUT_ID_WEIGHTS] = draw_weights,
-	[KEEL_LAYOUT_ID_MAC] = draw_mac,
-	[KEEL_LAYOUT_ID_POOL] = draw_pool,
-	[KEEL_LAYOUT_ID_ELTWISE] = draw_eltwise,
-	[KEEL_LAYOUT_ID_UNARY] = draw_unary,
-	[KEEL_LAYOUT_ID_RESIZE] = draw_resize,
-	[KEEL_LAYOUT_ID_REDUCE] = draw_reduce,
-	[KEEL_LAYOUT_ID_TRANSPOSE] = draw_transpose,
+	[KEEL_LAYOUT_ID_MARK] = draw_mark,	 [KEEL_LAYOUT_ID_COPY] = draw_copy,
+	[KEEL_LAYOUT_ID_WEIGHTS] = draw_weights, [KEEL_LAYOUT_ID_MAC] = draw_mac,
+	[KEEL_LAYOUT_ID_POOL] = draw_pool,	 [KEEL_LAYOUT_ID_ELTWISE] = draw_eltwise,
+	[KEEL_LAYOUT_ID_UNARY] = draw_unary,	 [KEEL_LAYOUT_ID_RESIZE] = draw_resize,
+	[KEEL_LAYOUT_ID_REDUCE] = draw_reduce,	 [KEEL_LAYOUT_ID_TRANSPOSE] = draw_transpose,
 };
 
 void keel_draw_shape(struct keel_draw *d, const struct keel_command_desc *desc)
 {
-	static const keel_u16 thousands[] = { 2, 10, 50 };
+	static const keel_u16 thousands[] = {2, 10, 50};
 	keel_u64 budget = keel_draw_chance(d, 128) ? 1000 : keel_draw_pick(d, thousands, 3);
 	keel_u32 limit = 140, layer = keel_draw_chance(d, 4) ? keel_random_u32(d->r) : 0;
 

@@ -120,7 +120,7 @@ int keel_random_memory_differ(const struct keel_random_memory *a,
 /* Mostly noise; at times few distinct levels, so that ties and saturation happen. */
 static void fill_slot(struct keel_random *r, struct keel_memory *slot)
 {
-	static const keel_u8 levels[] = { 0x80, 0x80, 0x81, 0xff, 0x00, 0x01, 0x7f, 0x7f };
+	static const keel_u8 levels[] = {0x80, 0x80, 0x81, 0xff, 0x00, 0x01, 0x7f, 0x7f};
 	keel_u64 i, bytes = guarded_bytes(slot);
 
 	if (!bytes)
@@ -144,7 +144,7 @@ int keel_random_command(struct keel_random *r, keel_u8 opcode, union keel_comman
 {
 	const struct keel_command_desc *desc = keel_command_desc(opcode);
 	keel_u8 stream[KEEL_DRAW_STREAM];
-	struct keel_draw d = { .r = r, .c = c, .stream = stream };
+	struct keel_draw d = {.r = r, .c = c, .stream = stream};
 	unsigned int i;
 
 	if (!desc || opcode == KEEL_CMD_END)
@@ -178,8 +178,7 @@ static void draw_waits(struct keel_draw *d, keel_u32 *issued)
 	for (e = 0; e < KEEL_ENGINE_COUNT; e++) {
 		keel_u32 most = issued[e] < 0xffff ? issued[e] : 0xffff;
 
-		d->c->h.wait[e] = keel_draw_chance(d, 2) ? most :
-							   keel_random_below(d->r, most + 1);
+		d->c->h.wait[e] = keel_draw_chance(d, 2) ? most : keel_random_below(d->r, most + 1);
 	}
 	if (desc->engine != KEEL_ENGINE_CONTROL)
 		issued[desc->engine]++;
@@ -213,8 +212,8 @@ void keel_random_program(struct keel_random *r, union keel_command *commands, ke
 			 struct keel_random_memory *m)
 {
 	keel_u8 stream[KEEL_DRAW_STREAM];
-	struct keel_draw d = { .r = r, .stream = stream };
-	keel_u32 i, issued[KEEL_ENGINE_COUNT] = { 0 };
+	struct keel_draw d = {.r = r, .stream = stream};
+	keel_u32 i, issued[KEEL_ENGINE_COUNT] = {0};
 
 	for (i = 0; i < KEEL_SLOT_COUNT; i++) {
 		m->slots[i].bytes = KEEL_RANDOM_SLOT_BYTES;

@@ -16,14 +16,19 @@ struct span {
 	unsigned int offset, bytes;
 };
 
-#define HEADER(member, index, size) \
-	{ #member, offsetof(struct keel_header, member) + (index) * (size), size }
+#define HEADER(member, index, size)                                                    \
+	{                                                                              \
+#member, offsetof(struct keel_header, member) + (index) * (size), size \
+	}
 static const struct span header_spans[] = {
-	HEADER(opcode, 0, 1),	HEADER(mode, 0, 1), HEADER(flags, 0, 2),    HEADER(wait, 0, 2),
-	HEADER(wait, 1, 2),	HEADER(wait, 2, 2), HEADER(ifm_type, 0, 1), HEADER(ofm_type, 0, 1),
+	HEADER(opcode, 0, 1), HEADER(mode, 0, 1), HEADER(flags, 0, 2),	  HEADER(wait, 0, 2),
+	HEADER(wait, 1, 2),   HEADER(wait, 2, 2), HEADER(ifm_type, 0, 1), HEADER(ofm_type, 0, 1),
 };
 
-#define FM(member, size) { #member, offsetof(struct keel_fm, member), size }
+#define FM(member, size)                                        \
+	{                                                       \
+#member, offsetof(struct keel_fm, member), size \
+	}
 static const struct span fm_spans[] = {
 	FM(offset, 4), FM(row_stride, 4), FM(pixel_stride, 4),
 	FM(slot, 1),   FM(zero_point, 1), FM(rsv, 2),
@@ -36,7 +41,7 @@ static const keel_u8 kind_bytes[] = {
 
 static struct span pick_field(struct keel_random *r, const struct keel_field_desc *f)
 {
-	struct span s = { f->name, f->offset, 0 };
+	struct span s = {f->name, f->offset, 0};
 
 	if (f->kind == KEEL_KIND_fm) {
 		s = fm_spans[keel_random_below(r, 6)];
@@ -55,15 +60,16 @@ static struct span pick_span(struct keel_random *r, const struct keel_layout_des
 	if (choice < l->nr_fields)
 		return pick_field(r, &l->fields[choice]);
 	if (choice == l->nr_fields && l->end < KEEL_COMMAND_SIZE)
-		return (struct span){ "tail", l->end + keel_random_below(r, KEEL_COMMAND_SIZE - l->end),
-				      1 };
+		return (struct span){"tail",
+				     l->end + keel_random_below(r, KEEL_COMMAND_SIZE - l->end), 1};
 	return header_spans[keel_random_below(r, 8)];
 }
 
 static keel_u32 pick_value(struct keel_random *r, keel_u32 old)
 {
-	static const keel_u32 edges[] = { 0, 1, 2, 31, 32, 0x7f, 0x80, 0xff, 0x100, 0xffff,
-					  0x7fffffff, 0x80000000, 0xffffffff };
+	static const keel_u32 edges[] = {0,	     1,		 2,	    31,	   32,
+					 0x7f,	     0x80,	 0xff,	    0x100, 0xffff,
+					 0x7fffffff, 0x80000000, 0xffffffff};
 
 	switch (keel_random_below(r, 4)) {
 	case 0:
@@ -79,7 +85,7 @@ static keel_u32 pick_value(struct keel_random *r, keel_u32 old)
 
 static int refused(const union keel_command *c)
 {
-	union keel_command stream[2] = { *c };
+	union keel_command stream[2] = {*c};
 	struct keel_program_info info;
 
 	keel_random_end(stream, 1);

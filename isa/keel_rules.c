@@ -11,7 +11,7 @@
 #define MAX_COUNT (1u << 23)
 
 #define OP(NAME) KEEL_OPCODE_BIT(KEEL_CMD_##NAME)
-#define ANY 0xffffffffu
+#define ANY	 0xffffffffu
 
 static int mode(const union keel_command *c, keel_u8 m)
 {
@@ -73,9 +73,9 @@ static keel_u64 reduce_count(const struct keel_cmd_reduce *r)
 static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 {
 	const struct keel_cmd_copy *p = &c->copy;
-	const keel_u32 dims[4] = { p->dim0, p->dim1, p->dim2, p->dim3 };
-	const keel_u32 strides[4] = { p->dst_stride0, p->dst_stride1, p->dst_stride2,
-				      p->dst_stride3 };
+	const keel_u32 dims[4] = {p->dim0, p->dim1, p->dim2, p->dim3};
+	const keel_u32 strides[4] = {p->dst_stride0, p->dst_stride1, p->dst_stride2,
+				     p->dst_stride3};
 	keel_u64 span = 1;
 	unsigned int j;
 
@@ -92,152 +92,158 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
  * Rules: R(name, opcodes, field, reason, condition that breaks it).
  * Each row becomes a function and an entry of a table; each has a test.
  */
-#define CLAMP_RULE(R, prefix, view) \
-	R(prefix##_clamp, ANY, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi)
+#define CLAMP_RULE(R, prefix, opcodes, view) \
+	R(prefix##_clamp, opcodes, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi)
 
 #define MAC_EPILOGUE_ONLY \
 	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_POOLS | KEEL_DOUBLE_ROUND)
 
-#define MAC_RULES(R) \
-	R(mac_two_pools, ANY, "flags", "max and average pool exclude each other", \
-	  flag(c, KEEL_MAC_POOL_MAX) && flag(c, KEEL_MAC_POOL_AVERAGE)) \
-	R(mac_acc_out, ANY, "flags", "ACC_OUT leaves no epilogue that another flag could change", \
-	  flag(c, KEEL_MAC_ACC_OUT) && flag(c, MAC_EPILOGUE_ONLY)) \
-	R(mac_transposed, ANY, "flags", "B_TRANSPOSED needs B_ACTIVATION", \
-	  flag(c, KEEL_MAC_B_TRANSPOSED) && !flag(c, KEEL_MAC_B_ACTIVATION)) \
-	R(mac_ifm2, ANY, "flags", "RESIDUAL and B_ACTIVATION both need ifm2", \
-	  flag(c, KEEL_MAC_RESIDUAL) && flag(c, KEEL_MAC_B_ACTIVATION)) \
-	R(mac_groups_in, OP(CONV2D), "groups", "does not divide ifm_c", \
-	  c->mac.ifm_c % c->mac.groups) \
-	R(mac_groups_out, OP(CONV2D), "groups", "does not divide ofm_c", \
-	  c->mac.ofm_c % c->mac.groups) \
-	R(mac_depthwise, OP(DEPTHWISE), "ofm_c", "is not a multiple of ifm_c", \
-	  c->mac.ofm_c % c->mac.ifm_c) \
-	R(mac_conv_h, OP(CONV2D) | OP(DEPTHWISE), "ofm_h", \
-	  "does not follow from input, padding, kernel, dilation, stride and pool", \
-	  mac_shape_wrong(c, positions(c->mac.ifm_h, c->mac.pad_top + c->mac.pad_bottom, \
-				       (c->mac.kernel_h - 1) * c->mac.dilation_y + 1, \
-				       c->mac.stride_y), c->mac.ofm_h)) \
-	R(mac_conv_w, OP(CONV2D) | OP(DEPTHWISE), "ofm_w", \
-	  "does not follow from input, padding, kernel, dilation, stride and pool", \
-	  mac_shape_wrong(c, positions(c->mac.ifm_w, c->mac.pad_left + c->mac.pad_right, \
-				       (c->mac.kernel_w - 1) * c->mac.dilation_x + 1, \
-				       c->mac.stride_x), c->mac.ofm_w)) \
-	R(mac_matmul_h, OP(MATMUL), "ofm_h", "is not ifm_h", c->mac.ofm_h != c->mac.ifm_h) \
-	R(mac_matmul_w, OP(MATMUL), "ofm_w", "is not ifm_w", c->mac.ofm_w != c->mac.ifm_w) \
-	R(mac_transpose_h, OP(CONV_TRANSPOSE), "ofm_h", \
-	  "does not follow from input, padding, kernel, dilation and stride", \
-	  transpose_shape_wrong(c->mac.ifm_h, c->mac.kernel_h, c->mac.stride_y, \
-				c->mac.dilation_y, c->mac.pad_top + c->mac.pad_bottom, \
-				c->mac.ofm_h)) \
-	R(mac_transpose_w, OP(CONV_TRANSPOSE), "ofm_w", \
-	  "does not follow from input, padding, kernel, dilation and stride", \
-	  transpose_shape_wrong(c->mac.ifm_w, c->mac.kernel_w, c->mac.stride_x, \
-				c->mac.dilation_x, c->mac.pad_left + c->mac.pad_right, \
-				c->mac.ofm_w))
+#define MAC_RULES(R)                                                                               \
+	R(mac_two_pools, ANY, "flags", "max and average pool exclude each other",                  \
+	  flag(c, KEEL_MAC_POOL_MAX) && flag(c, KEEL_MAC_POOL_AVERAGE))                            \
+	R(mac_acc_out, ANY, "flags", "ACC_OUT leaves no epilogue that another flag could change",  \
+	  flag(c, KEEL_MAC_ACC_OUT) && flag(c, MAC_EPILOGUE_ONLY))                                 \
+	R(mac_transposed, OP(MATMUL), "flags", "B_TRANSPOSED needs B_ACTIVATION",                  \
+	  flag(c, KEEL_MAC_B_TRANSPOSED) && !flag(c, KEEL_MAC_B_ACTIVATION))                       \
+	R(mac_ifm2, OP(MATMUL), "flags", "RESIDUAL and B_ACTIVATION both need ifm2",               \
+	  flag(c, KEEL_MAC_RESIDUAL) && flag(c, KEEL_MAC_B_ACTIVATION))                            \
+	R(mac_groups_in, OP(CONV2D), "groups", "does not divide ifm_c",                            \
+	  c->mac.ifm_c % c->mac.groups)                                                            \
+	R(mac_groups_out, OP(CONV2D), "groups", "does not divide ofm_c",                           \
+	  c->mac.ofm_c % c->mac.groups)                                                            \
+	R(mac_depthwise, OP(DEPTHWISE), "ofm_c", "is not a multiple of ifm_c",                     \
+	  c->mac.ofm_c % c->mac.ifm_c)                                                             \
+	R(mac_conv_h, OP(CONV2D) | OP(DEPTHWISE), "ofm_h",                                         \
+	  "does not follow from input, padding, kernel, dilation, stride and pool",                \
+	  mac_shape_wrong(c,                                                                       \
+			  positions(c->mac.ifm_h, c->mac.pad_top + c->mac.pad_bottom,              \
+				    (c->mac.kernel_h - 1) * c->mac.dilation_y + 1,                 \
+				    c->mac.stride_y),                                              \
+			  c->mac.ofm_h))                                                           \
+	R(mac_conv_w, OP(CONV2D) | OP(DEPTHWISE), "ofm_w",                                         \
+	  "does not follow from input, padding, kernel, dilation, stride and pool",                \
+	  mac_shape_wrong(c,                                                                       \
+			  positions(c->mac.ifm_w, c->mac.pad_left + c->mac.pad_right,              \
+				    (c->mac.kernel_w - 1) * c->mac.dilation_x + 1,                 \
+				    c->mac.stride_x),                                              \
+			  c->mac.ofm_w))                                                           \
+	R(mac_matmul_h, OP(MATMUL), "ofm_h", "is not ifm_h", c->mac.ofm_h != c->mac.ifm_h)         \
+	R(mac_matmul_w, OP(MATMUL), "ofm_w", "is not ifm_w", c->mac.ofm_w != c->mac.ifm_w)         \
+	R(mac_transpose_h, OP(CONV_TRANSPOSE), "ofm_h",                                            \
+	  "does not follow from input, padding, kernel, dilation and stride",                      \
+	  transpose_shape_wrong(c->mac.ifm_h, c->mac.kernel_h, c->mac.stride_y, c->mac.dilation_y, \
+				c->mac.pad_top + c->mac.pad_bottom, c->mac.ofm_h))                 \
+	R(mac_transpose_w, OP(CONV_TRANSPOSE), "ofm_w",                                            \
+	  "does not follow from input, padding, kernel, dilation and stride",                      \
+	  transpose_shape_wrong(c->mac.ifm_w, c->mac.kernel_w, c->mac.stride_x, c->mac.dilation_x, \
+				c->mac.pad_left + c->mac.pad_right, c->mac.ofm_w))
 
-#define POOL_RULES(R) \
+#define POOL_RULES(R)                                                                       \
 	R(pool_round, ANY, "flags", "only SUM rescales, so only SUM can have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_POOL_SUM)) \
-	R(pool_top, ANY, "pad_top", "is not less than the window", \
-	  c->pool.pad_top >= c->pool.kernel_h) \
-	R(pool_left, ANY, "pad_left", "is not less than the window", \
-	  c->pool.pad_left >= c->pool.kernel_w) \
-	R(pool_bottom, ANY, "pad_bottom", "is not less than the window", \
-	  c->pool.pad_bottom >= c->pool.kernel_h) \
-	R(pool_right, ANY, "pad_right", "is not less than the window", \
-	  c->pool.pad_right >= c->pool.kernel_w) \
-	R(pool_h, ANY, "ofm_h", "does not follow from input, padding, window and stride", \
-	  c->pool.ofm_h != positions(c->pool.ifm_h, c->pool.pad_top + c->pool.pad_bottom, \
-				     c->pool.kernel_h, c->pool.stride_y)) \
-	R(pool_w, ANY, "ofm_w", "does not follow from input, padding, window and stride", \
-	  c->pool.ofm_w != positions(c->pool.ifm_w, c->pool.pad_left + c->pool.pad_right, \
-				     c->pool.kernel_w, c->pool.stride_x)) \
-	CLAMP_RULE(R, pool, c->pool)
+	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_POOL_SUM))                            \
+	R(pool_top, ANY, "pad_top", "is not less than the window",                          \
+	  c->pool.pad_top >= c->pool.kernel_h)                                              \
+	R(pool_left, ANY, "pad_left", "is not less than the window",                        \
+	  c->pool.pad_left >= c->pool.kernel_w)                                             \
+	R(pool_bottom, ANY, "pad_bottom", "is not less than the window",                    \
+	  c->pool.pad_bottom >= c->pool.kernel_h)                                           \
+	R(pool_right, ANY, "pad_right", "is not less than the window",                      \
+	  c->pool.pad_right >= c->pool.kernel_w)                                            \
+	R(pool_h, ANY, "ofm_h", "does not follow from input, padding, window and stride",   \
+	  c->pool.ofm_h != positions(c->pool.ifm_h, c->pool.pad_top + c->pool.pad_bottom,   \
+				     c->pool.kernel_h, c->pool.stride_y))                   \
+	R(pool_w, ANY, "ofm_w", "does not follow from input, padding, window and stride",   \
+	  c->pool.ofm_w != positions(c->pool.ifm_w, c->pool.pad_left + c->pool.pad_right,   \
+				     c->pool.kernel_w, c->pool.stride_x))                   \
+	CLAMP_RULE(R, pool, ANY, c->pool)
 
-#define ELTWISE_RULES(R) \
-	R(eltwise_round, ANY, "flags", "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && c->h.mode >= KEEL_ELTWISE_MAX) \
-	CLAMP_RULE(R, eltwise, c->eltwise)
+#define ELTWISE_RULES(R)                                                  \
+	R(eltwise_round, ANY, "flags",                                    \
+	  "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND", \
+	  flag(c, KEEL_DOUBLE_ROUND) && c->h.mode >= KEEL_ELTWISE_MAX)    \
+	CLAMP_RULE(R, eltwise, ANY, c->eltwise)
 
-#define UNARY_RULES(R) \
+#define UNARY_RULES(R)                                                 \
 	R(unary_softmax, OP(SOFTMAX), "ofm", "zero point is not -128", \
-	  c->unary.ofm.zero_point != -128) \
-	R(unary_lrn, OP(LRN), "size", "is 0", !c->unary.size) \
-	CLAMP_RULE(R, unary, c->unary)
+	  c->unary.ofm.zero_point != -128)                             \
+	R(unary_lrn, OP(LRN), "size", "is 0", !c->unary.size)          \
+	CLAMP_RULE(R, unary, OP(RESCALE) | OP(LRN), c->unary)
 
-#define RESIZE_RULES(R) \
+#define RESIZE_RULES(R)                                                                           \
 	R(resize_round, ANY, "flags", "NEAREST does not rescale, so it cannot have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && mode(c, KEEL_RESIZE_NEAREST)) \
-	R(resize_y, ANY, "scale_y_n", "places output rows beyond the 32-bit range", \
-	  resize_overflows(c->resize.ofm_h, c->resize.scale_y_n, c->resize.scale_y_d, \
-			   c->resize.offset_y)) \
-	R(resize_x, ANY, "scale_x_n", "places output columns beyond the 32-bit range", \
-	  resize_overflows(c->resize.ofm_w, c->resize.scale_x_n, c->resize.scale_x_d, \
-			   c->resize.offset_x)) \
-	CLAMP_RULE(R, resize, c->resize)
+	  flag(c, KEEL_DOUBLE_ROUND) && mode(c, KEEL_RESIZE_NEAREST))                             \
+	R(resize_y, ANY, "scale_y_n", "places output rows beyond the 32-bit range",               \
+	  resize_overflows(c->resize.ofm_h, c->resize.scale_y_n, c->resize.scale_y_d,             \
+			   c->resize.offset_y))                                                   \
+	R(resize_x, ANY, "scale_x_n", "places output columns beyond the 32-bit range",            \
+	  resize_overflows(c->resize.ofm_w, c->resize.scale_x_n, c->resize.scale_x_d,             \
+			   c->resize.offset_x))                                                   \
+	CLAMP_RULE(R, resize, ANY, c->resize)
 
-#define REDUCE_RULES(R) \
+#define REDUCE_RULES(R)                                                                       \
 	R(reduce_round, ANY, "flags", "only SUM rescales, so only SUM can have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_REDUCE_SUM)) \
-	R(reduce_count, ANY, "axes", "reduces more than 2^23 elements into one", \
-	  reduce_count(&c->reduce) > MAX_COUNT) \
-	R(reduce_axis, ANY, "axes", "is not exactly one axis for ARGMAX", \
-	  mode(c, KEEL_REDUCE_ARGMAX) && !one_axis(c->reduce.axes)) \
-	R(reduce_zero, ANY, "ofm", "zero point is not 0 for ARGMAX", \
-	  mode(c, KEEL_REDUCE_ARGMAX) && c->reduce.ofm.zero_point) \
-	R(reduce_stride, ANY, "ofm", "stride is not a multiple of 4 for ARGMAX", \
-	  mode(c, KEEL_REDUCE_ARGMAX) && \
-		  ((c->reduce.ofm.pixel_stride | c->reduce.ofm.row_stride) & 3)) \
-	CLAMP_RULE(R, reduce, c->reduce)
+	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_REDUCE_SUM))                            \
+	R(reduce_count, ANY, "axes", "reduces more than 2^23 elements into one",              \
+	  reduce_count(&c->reduce) > MAX_COUNT)                                               \
+	R(reduce_axis, ANY, "axes", "is not exactly one axis for ARGMAX",                     \
+	  mode(c, KEEL_REDUCE_ARGMAX) && !one_axis(c->reduce.axes))                           \
+	R(reduce_zero, ANY, "ofm", "zero point is not 0 for ARGMAX",                          \
+	  mode(c, KEEL_REDUCE_ARGMAX) && c->reduce.ofm.zero_point)                            \
+	R(reduce_stride, ANY, "ofm", "stride is not a multiple of 4 for ARGMAX",              \
+	  mode(c, KEEL_REDUCE_ARGMAX) &&                                                      \
+		  ((c->reduce.ofm.pixel_stride | c->reduce.ofm.row_stride) & 3))              \
+	CLAMP_RULE(R, reduce, ANY, c->reduce)
 
-#define COPY_DIM_RULES(R, n) \
+#define COPY_DIM_RULES(R, n)                                                           \
 	R(copy_src##n, ANY, "src_stride" #n, "is not 0 along a dimension of extent 1", \
-	  c->copy.dim##n == 1 && c->copy.src_stride##n) \
+	  c->copy.dim##n == 1 && c->copy.src_stride##n)                                \
 	R(copy_dst##n, ANY, "dst_stride" #n, "is not 0 along a dimension of extent 1", \
-	  c->copy.dim##n == 1 && c->copy.dst_stride##n) \
-	R(copy_twice##n, ANY, "dst_stride" #n, \
-	  "is less than the dimensions inside cover: a byte could be written twice", \
+	  c->copy.dim##n == 1 && c->copy.dst_stride##n)                                \
+	R(copy_twice##n, ANY, "dst_stride" #n,                                         \
+	  "is less than the dimensions inside cover: a byte could be written twice",   \
 	  copy_dim_overlaps(c, n))
 
 #define COPY_RULES(R) \
 	COPY_DIM_RULES(R, 0) COPY_DIM_RULES(R, 1) COPY_DIM_RULES(R, 2) COPY_DIM_RULES(R, 3)
 
-#define ALL_RULES(R) \
-	MAC_RULES(R) POOL_RULES(R) ELTWISE_RULES(R) UNARY_RULES(R) RESIZE_RULES(R) REDUCE_RULES(R) \
-	COPY_RULES(R)
+#define ALL_RULES(R)                                                                  \
+	MAC_RULES(R)                                                                  \
+	POOL_RULES(R) ELTWISE_RULES(R) UNARY_RULES(R) RESIZE_RULES(R) REDUCE_RULES(R) \
+		COPY_RULES(R)
 
-#define RULE_FUNCTION(name, opcodes, field, reason, ...) \
+#define RULE_FUNCTION(name, opcodes, field, reason, ...)      \
 	static int name##_broken(const union keel_command *c) \
-	{ \
-		return (__VA_ARGS__) != 0; \
+	{                                                     \
+		return (__VA_ARGS__) != 0;                    \
 	}
 ALL_RULES(RULE_FUNCTION)
 
-#define RULE_ROW(name, opcodes_, field_, reason_, ...) { name##_broken, opcodes_, field_, reason_ },
-static const struct keel_rule mac_rules[] = { MAC_RULES(RULE_ROW) };
-static const struct keel_rule pool_rules[] = { POOL_RULES(RULE_ROW) };
-static const struct keel_rule eltwise_rules[] = { ELTWISE_RULES(RULE_ROW) };
-static const struct keel_rule unary_rules[] = { UNARY_RULES(RULE_ROW) };
-static const struct keel_rule resize_rules[] = { RESIZE_RULES(RULE_ROW) };
-static const struct keel_rule reduce_rules[] = { REDUCE_RULES(RULE_ROW) };
-static const struct keel_rule copy_rules[] = { COPY_RULES(RULE_ROW) };
+#define RULE_ROW(name, opcodes_, field_, reason_, ...) {name##_broken, opcodes_, field_, reason_},
+static const struct keel_rule mac_rules[] = {MAC_RULES(RULE_ROW)};
+static const struct keel_rule pool_rules[] = {POOL_RULES(RULE_ROW)};
+static const struct keel_rule eltwise_rules[] = {ELTWISE_RULES(RULE_ROW)};
+static const struct keel_rule unary_rules[] = {UNARY_RULES(RULE_ROW)};
+static const struct keel_rule resize_rules[] = {RESIZE_RULES(RULE_ROW)};
+static const struct keel_rule reduce_rules[] = {REDUCE_RULES(RULE_ROW)};
+static const struct keel_rule copy_rules[] = {COPY_RULES(RULE_ROW)};
 
 /*
  * Uses: fields that some variants leave alone. There they must hold their
  * neutral value, so that a command means one thing and has one encoding.
  */
-#define USE(view, member, users_, neutral_, text_) \
-	{ .users = users_, .field = #member, .text = text_, \
-	  .offset = offsetof(struct keel_cmd_##view, member), \
-	  .size = sizeof(((struct keel_cmd_##view *)0)->member), .neutral = neutral_ }
+#define USE(view, member, users_, neutral_, text_)                                         \
+	{                                                                                  \
+		.users = users_, .field = #member, .text = text_,                          \
+		.offset = offsetof(struct keel_cmd_##view, member),                        \
+		.size = sizeof(((struct keel_cmd_##view *)0)->member), .neutral = neutral_ \
+	}
 
 /* Selector bits of MAC commands: the flags, then these. */
 #define MAC_STORED_WEIGHTS 0x10000u
-#define MAC_EPILOGUE 0x20000u
-#define MAC_OP(NAME) (OP(NAME) << 20)
-#define MAC_WINDOWED (MAC_OP(CONV2D) | MAC_OP(DEPTHWISE) | MAC_OP(CONV_TRANSPOSE))
-#define MODE(m) (1u << (m))
+#define MAC_EPILOGUE	   0x20000u
+#define MAC_OP(NAME)	   (OP(NAME) << 20)
+#define MAC_WINDOWED	   (MAC_OP(CONV2D) | MAC_OP(DEPTHWISE) | MAC_OP(CONV_TRANSPOSE))
+#define MODE(m)		   (1u << (m))
 
 static const struct keel_use mac_uses[] = {
 	USE(mac, ofm, MAC_EPILOGUE, 0, "without ACC_OUT"),
@@ -321,8 +327,14 @@ keel_u32 keel_use_selector(const union keel_command *c)
 }
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define RULES_ONLY(r) { .rules = r, .nr_rules = COUNT(r) }
-#define RULES(r, u) { .rules = r, .uses = u, .nr_rules = COUNT(r), .nr_uses = COUNT(u) }
+#define RULES_ONLY(r)                            \
+	{                                        \
+		.rules = r, .nr_rules = COUNT(r) \
+	}
+#define RULES(r, u)                                                              \
+	{                                                                        \
+		.rules = r, .uses = u, .nr_rules = COUNT(r), .nr_uses = COUNT(u) \
+	}
 
 const struct keel_layout_rules keel_layout_rules[KEEL_LAYOUT_COUNT] = {
 	[KEEL_LAYOUT_ID_COPY] = RULES_ONLY(copy_rules),

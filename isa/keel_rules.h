@@ -48,7 +48,7 @@ struct keel_layout_rules {
 };
 
 /* Opcodes of one layout differ in their low four bits. */
-#define KEEL_OPCODE_BIT(opcode) (1u << ((opcode) & 15))
+#define KEEL_OPCODE_BIT(opcode) (1u << ((opcode)&15))
 
 extern const struct keel_layout_rules keel_layout_rules[KEEL_LAYOUT_COUNT];
 

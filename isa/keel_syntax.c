@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const keel_engine_names[KEEL_ENGINE_COUNT] = { "dma", "mac", "vec" };
-const char *const keel_type_names[4] = { "s8", "s32", "s16", "s4" };
+const char *const keel_engine_names[KEEL_ENGINE_COUNT] = {"dma", "mac", "vec"};
+const char *const keel_type_names[4] = {"s8", "s32", "s16", "s4"};
 
 /** struct group - fields that share a key, in layouts that have all of them */
 struct group {
@@ -15,6 +15,7 @@ struct group {
 };
 
 /* The first group that fits wins; a field in no group is its own key. */
+/* clang-format off */
 static const struct group groups[] = {
 	{ "in", KEEL_FORM_BOX, { "ifm_h", "ifm_w", "ifm_c" } },
 	{ "in", KEEL_FORM_BOX, { "ifm_h", "ifm_w" } },
@@ -45,10 +46,17 @@ static const struct group groups[] = {
 	{ "offset", KEEL_FORM_LIST, { "offset_y", "offset_x" } },
 	{ "checksum", KEEL_FORM_HEX, { "checksum" } },
 };
+/* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MODE(LAYOUT, name, value) { name, KEEL_LAYOUT_ID_##LAYOUT, 0, value }
-#define FLAG(LAYOUT, name, value) { name, KEEL_LAYOUT_ID_##LAYOUT, 1, value }
+#define MODE(LAYOUT, name, value)                       \
+	{                                               \
+		name, KEEL_LAYOUT_ID_##LAYOUT, 0, value \
+	}
+#define FLAG(LAYOUT, name, value)                       \
+	{                                               \
+		name, KEEL_LAYOUT_ID_##LAYOUT, 1, value \
+	}
 
 static const struct keel_suffix suffixes[] = {
 	MODE(POOL, "max", KEEL_POOL_MAX),
@@ -89,7 +97,7 @@ static const struct keel_suffix suffixes[] = {
 };
 
 /* Of every layout whose command defines the bit. */
-static const struct keel_suffix double_round = { "double_round", 0, 1, KEEL_DOUBLE_ROUND };
+static const struct keel_suffix double_round = {"double_round", 0, 1, KEEL_DOUBLE_ROUND};
 
 static const struct keel_field_desc *find_field(const struct keel_layout_desc *l, const char *name)
 {
@@ -138,7 +146,7 @@ static void item_of(const struct keel_layout_desc *l, const struct keel_field_de
 		.key = f->name,
 		.form = f->kind == KEEL_KIND_fm ? KEEL_FORM_FM : KEEL_FORM_NUMBER,
 		.nr_fields = 1,
-		.fields = { f },
+		.fields = {f},
 	};
 }
 
@@ -190,8 +198,8 @@ keel_s64 keel_syntax_neutral(const struct keel_field_desc *f)
 
 keel_u8 keel_syntax_ofm_type(const union keel_command *c)
 {
-	return c->h.opcode == KEEL_CMD_REDUCE && c->h.mode == KEEL_REDUCE_ARGMAX ? KEEL_TYPE_S32 :
-										   KEEL_TYPE_S8;
+	return c->h.opcode == KEEL_CMD_REDUCE && c->h.mode == KEEL_REDUCE_ARGMAX ? KEEL_TYPE_S32
+										 : KEEL_TYPE_S8;
 }
 
 keel_s64 keel_field_get(const union keel_command *c, const struct keel_field_desc *f)
@@ -215,7 +223,7 @@ keel_s64 keel_field_get(const union keel_command *c, const struct keel_field_des
 int keel_field_set(union keel_command *c, const struct keel_field_desc *f, keel_s64 v)
 {
 	static const unsigned int bytes[] = {
-		[KEEL_KIND_fm] = 4, [KEEL_KIND_u8] = 1,	 [KEEL_KIND_s8] = 1,
+		[KEEL_KIND_fm] = 4,  [KEEL_KIND_u8] = 1,  [KEEL_KIND_s8] = 1,
 		[KEEL_KIND_u16] = 2, [KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
 	};
 

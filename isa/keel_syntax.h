@@ -11,20 +11,20 @@
  *
  * A mnemonic, its mode and flags behind dots, then keys with values. A key stands
  * for one field or for a few that belong together; keys whose fields all have
- * their neutral value are left out.
+ * their neutral value may be left out.
  */
 
 /** enum keel_form - how the values of a key are written */
 enum keel_form {
-	KEEL_FORM_NUMBER,	/* 12 */
-	KEEL_FORM_HEX,		/* 0x1234abcd */
-	KEEL_FORM_BOX,		/* 3x3 */
-	KEEL_FORM_LIST,		/* 0,1,0,1 */
-	KEEL_FORM_RATIO,	/* 4/2 */
-	KEEL_FORM_RANGE,	/* -128..127 */
-	KEEL_FORM_SCALE,	/* multiplier>>shift */
-	KEEL_FORM_PLACE,	/* scratch+0x40 */
-	KEEL_FORM_FM,		/* scratch+0x40:row_stride:pixel_stride@zero_point */
+	KEEL_FORM_NUMBER, /* 12 */
+	KEEL_FORM_HEX,	  /* 0x1234abcd */
+	KEEL_FORM_BOX,	  /* 3x3 */
+	KEEL_FORM_LIST,	  /* 0,1,0,1 */
+	KEEL_FORM_RATIO,  /* 4/2 */
+	KEEL_FORM_RANGE,  /* -128..127 */
+	KEEL_FORM_SCALE,  /* multiplier>>shift */
+	KEEL_FORM_PLACE,  /* scratch+0x40 */
+	KEEL_FORM_FM,	  /* scratch+0x40:row_stride:pixel_stride@zero_point */
 	KEEL_FORM_COUNT
 };
 

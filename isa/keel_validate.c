@@ -9,7 +9,7 @@
 #include <string.h>
 #endif
 
-#define REFUSED (-22)	/* -EINVAL */
+#define REFUSED (-22) /* -EINVAL */
 
 /* A slot is bound to at most this much; offsets in commands have 32 bits. */
 #define MAX_SLOT_BYTES ((keel_u64)1 << 32)
@@ -44,13 +44,14 @@ static int all_zero(const keel_u8 *p, unsigned int bytes)
 
 static int check_wait(struct walk *w, const struct keel_header *h)
 {
-	static const char *const names[] = { "wait[dma]", "wait[mac]", "wait[vec]" };
+	static const char *const names[] = {"wait[dma]", "wait[mac]", "wait[vec]"};
 	unsigned int e;
 
 	for (e = 0; e < KEEL_ENGINE_COUNT; e++)
 		if (h->wait[e] > w->issued[e])
-			return refuse(w, names[e],
-				      "counts commands that do not come earlier since the last FENCE");
+			return refuse(
+				w, names[e],
+				"counts commands that do not come earlier since the last FENCE");
 	return 0;
 }
 
@@ -89,8 +90,7 @@ static keel_s64 field_value(const union keel_command *c, const struct keel_field
 	}
 }
 
-static int check_field(struct walk *w, const union keel_command *c,
-		       const struct keel_field_desc *f)
+static int check_field(struct walk *w, const union keel_command *c, const struct keel_field_desc *f)
 {
 	const struct keel_fm *fm = (const struct keel_fm *)(c->bytes + f->offset);
 	keel_s64 v;

@@ -32,7 +32,7 @@ static void round_trip(const union keel_command *commands, keel_u32 n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	union keel_command *commands;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	char *text = malloc(size + !size);
 	keel_u32 n;
 

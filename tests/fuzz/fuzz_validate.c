@@ -13,8 +13,8 @@
  */
 
 #define MOST_COMMANDS 24
-#define MOST_BYTES (4u << 20)
-#define MOST_WORK 300000
+#define MOST_BYTES    (4u << 20)
+#define MOST_WORK     300000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
@@ -54,14 +54,15 @@ static int bearable(const struct keel_program_info *info)
 static void execute(const union keel_command *commands, uint32_t n,
 		    const struct keel_program_info *info)
 {
-	struct keel_memory slots[KEEL_SLOT_COUNT] = { 0 };
+	struct keel_memory slots[KEEL_SLOT_COUNT] = {0};
 	struct keel_random r;
 	uint32_t i;
 
 	keel_random_init(&r, keel_crc32(0, commands, n * sizeof(*commands)));
 	for (i = 0; i < KEEL_SLOT_COUNT; i++) {
 		slots[i].bytes = info->need[i];
-		if (posix_memalign((void **)&slots[i].base, KEEL_ALIGN, info->need[i] + !info->need[i]))
+		if (posix_memalign((void **)&slots[i].base, KEEL_ALIGN,
+				   info->need[i] + !info->need[i]))
 			abort();
 		keel_random_bytes(&r, slots[i].base, info->need[i]);
 	}
@@ -84,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(sealed, commands, n * sizeof(*commands));
 		keel_random_end(sealed, n);
 		if (!keel_validate(sealed, (n + 1) * sizeof(*sealed), KEEL_RANDOM_SLOT_BYTES, &info,
-				   &refusal) && bearable(&info))
+				   &refusal) &&
+		    bearable(&info))
 			execute(sealed, n, &info);
 	}
 	free(commands);
@@ -109,7 +111,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	at = keel_random_below(&r, n + 1);
 	if ((at + 1) * KEEL_COMMAND_SIZE > max_size)
 		at = 0;
-	keel_random_command(&r, keel_commands[1 + keel_random_below(&r, keel_nr_commands - 1)].opcode,
+	keel_random_command(&r,
+			    keel_commands[1 + keel_random_below(&r, keel_nr_commands - 1)].opcode,
 			    &c, &memory);
 	if (keel_random_below(&r, 3) == 0)
 		c.bytes[keel_random_below(&r, KEEL_COMMAND_SIZE)] += keel_random_below(&r, 5) - 2;

@@ -9,7 +9,7 @@
 #include "keel_disassemble.h"
 #include "keel_random.h"
 
-#define MAPS "ifm=input0+0x0:64:8@3 ofm=scratch+0x0:64:8@-4 "
+#define MAPS   "ifm=input0+0x0:64:8@3 ofm=scratch+0x0:64:8@-4 "
 #define WINDOW "in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 "
 #define ARRAYS "weights=constants+0x0 channels=constants+0x1000"
 
@@ -77,7 +77,7 @@ union keel_command isa_line(const char *line)
 int isa_validate(const union keel_command *c, struct keel_program_info *info,
 		 struct keel_refusal *refusal)
 {
-	union keel_command stream[2] = { *c };
+	union keel_command stream[2] = {*c};
 
 	keel_random_end(stream, 1);
 	return keel_validate(stream, sizeof(stream), ISA_SRAM, info, refusal);

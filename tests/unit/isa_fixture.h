@@ -8,7 +8,8 @@
 /* Extent of on-chip memory that the tests validate with. */
 #define ISA_SRAM (64u << 10)
 
-/* Valid commands: every opcode, and variants that between them leave every optional field unused. */
+/* Valid commands: every opcode, and variants that between them leave every optional field unused.
+ */
 extern const char *const isa_specimens[];
 extern const unsigned int isa_nr_specimens;
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define CELLS (1u << 20)
+#define CELLS	   (1u << 20)
 #define MOST_BYTES (CELLS / 4)
 
 /** struct cell - a byte that was written
@@ -93,23 +93,25 @@ static void visit_box(struct isa_bytes *b, const struct box *x, int is_write, in
 
 static struct box map(const struct keel_fm *fm, uint64_t h, uint64_t w, uint64_t c)
 {
-	return (struct box){ fm->slot, fm->offset, { 1, h, w, c },
-			     { 0, fm->row_stride, fm->pixel_stride, 1 } };
+	return (struct box){
+		fm->slot, fm->offset, {1, h, w, c}, {0, fm->row_stride, fm->pixel_stride, 1}};
 }
 
 static struct box array(keel_u8 slot, keel_u32 offset, uint64_t bytes)
 {
-	return (struct box){ slot, offset, { 1, 1, 1, bytes }, { 0, 0, 0, 1 } };
+	return (struct box){slot, offset, {1, 1, 1, bytes}, {0, 0, 0, 1}};
 }
 
-static void write_map(struct isa_bytes *b, const struct keel_fm *fm, uint64_t h, uint64_t w, uint64_t c)
+static void write_map(struct isa_bytes *b, const struct keel_fm *fm, uint64_t h, uint64_t w,
+		      uint64_t c)
 {
 	struct box x = map(fm, h, w, c);
 
 	visit_box(b, &x, 1, 0);
 }
 
-static void read_map(struct isa_bytes *b, const struct keel_fm *fm, uint64_t h, uint64_t w, uint64_t c)
+static void read_map(struct isa_bytes *b, const struct keel_fm *fm, uint64_t h, uint64_t w,
+		     uint64_t c)
 {
 	struct box x = map(fm, h, w, c);
 
@@ -150,8 +152,8 @@ static void mac_weights(struct isa_bytes *b, const struct keel_cmd_mac *m)
 	read_array(b, m->weights_slot, m->weights_offset, bytes);
 }
 
-static uint64_t before_pool(const struct keel_cmd_mac *m, uint64_t stored, uint64_t in, uint64_t pads,
-			    uint64_t kernel, uint64_t dilation, uint64_t stride)
+static uint64_t before_pool(const struct keel_cmd_mac *m, uint64_t stored, uint64_t in,
+			    uint64_t pads, uint64_t kernel, uint64_t dilation, uint64_t stride)
 {
 	if (!(m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE)))
 		return stored;
@@ -247,8 +249,8 @@ static void visit_reduce(struct isa_bytes *b, const struct keel_cmd_reduce *r)
 static void visit_transpose(struct isa_bytes *b, const struct keel_cmd_transpose *t)
 {
 	uint64_t h = t->ifm_h, w = t->ifm_w, c = t->ifm_c;
-	const uint64_t orders[6][3] = { { h, w, c }, { h, c, w }, { w, h, c },
-					{ w, c, h }, { c, h, w }, { c, w, h } };
+	const uint64_t orders[6][3] = {{h, w, c}, {h, c, w}, {w, h, c},
+				       {w, c, h}, {c, h, w}, {c, w, h}};
 	const uint64_t *o = orders[t->h.mode];
 
 	write_map(b, &t->ofm, o[0], o[1], o[2]);
@@ -257,10 +259,14 @@ static void visit_transpose(struct isa_bytes *b, const struct keel_cmd_transpose
 
 static void visit_copy(struct isa_bytes *b, const struct keel_cmd_copy *p)
 {
-	struct box src = { p->src_slot, p->src_offset, { p->dim0, p->dim1, p->dim2, p->dim3 },
-			   { p->src_stride0, p->src_stride1, p->src_stride2, p->src_stride3 } };
-	struct box dst = { p->dst_slot, p->dst_offset, { p->dim0, p->dim1, p->dim2, p->dim3 },
-			   { p->dst_stride0, p->dst_stride1, p->dst_stride2, p->dst_stride3 } };
+	struct box src = {p->src_slot,
+			  p->src_offset,
+			  {p->dim0, p->dim1, p->dim2, p->dim3},
+			  {p->src_stride0, p->src_stride1, p->src_stride2, p->src_stride3}};
+	struct box dst = {p->dst_slot,
+			  p->dst_offset,
+			  {p->dim0, p->dim1, p->dim2, p->dim3},
+			  {p->dst_stride0, p->dst_stride1, p->dst_stride2, p->dst_stride3}};
 
 	visit_box(b, &dst, 1, 0);
 	visit_box(b, &src, 0, 0);

@@ -29,8 +29,8 @@ static int multiplier_ok(keel_s32 m, keel_u8 shift)
 }
 
 /* Windows that fit, counted one by one. */
-static int64_t count_windows(int64_t in, int64_t before, int64_t after, int64_t kernel, int64_t dilation,
-			     int64_t stride)
+static int64_t count_windows(int64_t in, int64_t before, int64_t after, int64_t kernel,
+			     int64_t dilation, int64_t stride)
 {
 	int64_t n = 0, first = -before;
 
@@ -83,10 +83,14 @@ static int mac_shape_ok(const struct keel_cmd_mac *m)
 		if (m->ifm_c % m->groups || m->ofm_c % m->groups)
 			return 0;
 	}
-	return conv_extent_ok(m, count_windows(m->ifm_h, m->pad_top, m->pad_bottom, m->kernel_h,
-					       m->dilation_y, m->stride_y), m->ofm_h) &&
-	       conv_extent_ok(m, count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w,
-					       m->dilation_x, m->stride_x), m->ofm_w);
+	return conv_extent_ok(m,
+			      count_windows(m->ifm_h, m->pad_top, m->pad_bottom, m->kernel_h,
+					    m->dilation_y, m->stride_y),
+			      m->ofm_h) &&
+	       conv_extent_ok(m,
+			      count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w,
+					    m->dilation_x, m->stride_x),
+			      m->ofm_w);
 }
 
 static int mac_flags_ok(const struct keel_cmd_mac *m)
@@ -111,14 +115,15 @@ static int mac_operands_ok(const struct keel_cmd_mac *m)
 {
 	int f = m->h.flags, pooled = f & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
 	int64_t w = pooled ? count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w,
-					   m->dilation_x, m->stride_x) : m->ofm_w;
+					   m->dilation_x, m->stride_x)
+			   : m->ofm_w;
 
 	if (!fm_strides(&m->ifm, m->ifm_w, m->ifm_c))
 		return 0;
 	if (f & KEEL_MAC_ACC_OUT ? !UNSET(m->ofm) : !fm_strides(&m->ofm, m->ofm_w, m->ofm_c))
 		return 0;
-	if (f & KEEL_MAC_RESIDUAL ? !fm_strides(&m->ifm2, w, m->ofm_c) :
-				    m->residual_multiplier || m->residual_shift)
+	if (f & KEEL_MAC_RESIDUAL ? !fm_strides(&m->ifm2, w, m->ofm_c)
+				  : m->residual_multiplier || m->residual_shift)
 		return 0;
 	if (f & KEEL_MAC_B_TRANSPOSED && !fm_strides(&m->ifm2, m->ofm_c, m->ifm_c))
 		return 0;
@@ -132,16 +137,16 @@ static int mac_arrays_ok(const struct keel_cmd_mac *m)
 {
 	int f = m->h.flags;
 
-	if (f & KEEL_MAC_B_ACTIVATION ? m->weights_offset || m->weights_slot :
-					m->weights_offset % 16 || m->weights_slot > 31)
+	if (f & KEEL_MAC_B_ACTIVATION ? m->weights_offset || m->weights_slot
+				      : m->weights_offset % 16 || m->weights_slot > 31)
 		return 0;
 	if (m->channels_offset % 16 || m->channels_slot > 31)
 		return 0;
 	if (f & KEEL_MAC_TABLE ? m->table_slot > 31 : m->table_slot || m->table_offset)
 		return 0;
-	return f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT) ?
-		       m->psum_offset % 4 == 0 && m->psum_slot < 32 :
-		       !m->psum_offset && !m->psum_slot;
+	return f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT)
+		       ? m->psum_offset % 4 == 0 && m->psum_slot < 32
+		       : !m->psum_offset && !m->psum_slot;
 }
 
 static int mac_ok(const struct keel_cmd_mac *m)
@@ -190,8 +195,8 @@ static int eltwise_scales_ok(const struct keel_cmd_eltwise *e)
 	int sums = e->h.mode <= KEEL_ELTWISE_SUB, rescales = e->h.mode <= KEEL_ELTWISE_MUL;
 
 	if (sums ? !multiplier_ok(e->multiplier_a, e->shift_a) ||
-			   !multiplier_ok(e->multiplier_b, e->shift_b) :
-		   e->multiplier_a || e->multiplier_b || e->shift_a || e->shift_b)
+			    !multiplier_ok(e->multiplier_b, e->shift_b)
+		 : e->multiplier_a || e->multiplier_b || e->shift_a || e->shift_b)
 		return 0;
 	return rescales ? multiplier_ok(e->multiplier, e->shift) : !e->multiplier && !e->shift;
 }
@@ -217,7 +222,8 @@ static int unary_parameters_ok(const struct keel_cmd_unary *u)
 {
 	switch (u->h.opcode) {
 	case KEEL_CMD_RESCALE:
-		return !u->table_offset && !u->table_slot && !u->size && !u->index_shift && !u->value;
+		return !u->table_offset && !u->table_slot && !u->size && !u->index_shift &&
+		       !u->value;
 	case KEEL_CMD_LRN:
 		return u->table_offset % 4 == 0 && u->table_slot < 32 && u->size &&
 		       u->index_shift <= 24 && !u->value;
@@ -236,10 +242,11 @@ static int unary_ok(const struct keel_cmd_unary *u)
 {
 	int rescales = u->h.opcode == KEEL_CMD_RESCALE || u->h.opcode == KEEL_CMD_LRN;
 
-	if (u->h.mode || !rounding_ok(&u->h, rescales) || !fm_fields(&u->ifm) || !fm_fields(&u->ofm))
+	if (u->h.mode || !rounding_ok(&u->h, rescales) || !fm_fields(&u->ifm) ||
+	    !fm_fields(&u->ofm))
 		return 0;
-	if (rescales ? !multiplier_ok(u->multiplier, u->shift) || u->clamp_lo > u->clamp_hi :
-		       u->multiplier || u->shift || u->clamp_lo || u->clamp_hi)
+	if (rescales ? !multiplier_ok(u->multiplier, u->shift) || u->clamp_lo > u->clamp_hi
+		     : u->multiplier || u->shift || u->clamp_lo || u->clamp_hi)
 		return 0;
 	return u->ofm_h && u->ofm_w && u->ofm_c && unary_parameters_ok(u) &&
 	       fm_strides(&u->ofm, u->ofm_w, u->ofm_c) &&
@@ -279,8 +286,8 @@ static int resize_ok(const struct keel_cmd_resize *z)
 
 static int argmax_ok(const struct keel_cmd_reduce *r)
 {
-	return (r->axes == 1 || r->axes == 2 || r->axes == 4) && !r->ofm.zero_point && r->last < 2 &&
-	       r->ofm.offset % 4 == 0 && r->ofm.row_stride % 4 == 0 &&
+	return (r->axes == 1 || r->axes == 2 || r->axes == 4) && !r->ofm.zero_point &&
+	       r->last < 2 && r->ofm.offset % 4 == 0 && r->ofm.row_stride % 4 == 0 &&
 	       r->ofm.pixel_stride % 4 == 0 && !r->clamp_lo && !r->clamp_hi &&
 	       r->h.ofm_type == KEEL_TYPE_S32;
 }
@@ -308,13 +315,17 @@ static int reduce_ok(const struct keel_cmd_reduce *r)
 
 static int transpose_ok(const struct keel_cmd_transpose *t)
 {
-	static const char *const order[] = { "hwc", "hcw", "whc", "wch", "chw", "cwh" };
+	static const char *const order[] = {"hwc", "hcw", "whc", "wch", "chw", "cwh"};
 	int64_t w, c;
 
 	if (t->h.mode > 5 || t->h.flags || !fm_fields(&t->ifm) || !fm_fields(&t->ofm))
 		return 0;
-	w = order[t->h.mode][1] == 'h' ? t->ifm_h : order[t->h.mode][1] == 'w' ? t->ifm_w : t->ifm_c;
-	c = order[t->h.mode][2] == 'h' ? t->ifm_h : order[t->h.mode][2] == 'w' ? t->ifm_w : t->ifm_c;
+	w = order[t->h.mode][1] == 'h'	 ? t->ifm_h
+	    : order[t->h.mode][1] == 'w' ? t->ifm_w
+					 : t->ifm_c;
+	c = order[t->h.mode][2] == 'h'	 ? t->ifm_h
+	    : order[t->h.mode][2] == 'w' ? t->ifm_w
+					 : t->ifm_c;
 	return t->ifm_h && t->ifm_w && t->ifm_c && fm_strides(&t->ifm, t->ifm_w, t->ifm_c) &&
 	       fm_strides(&t->ofm, w, c);
 }
@@ -333,7 +344,8 @@ static int copy_ok(const struct keel_cmd_copy *p)
 static int weights_ok(const struct keel_cmd_weights *w)
 {
 	return !w->h.mode && !w->h.flags && w->src_slot < 32 && w->dst_slot < 32 &&
-	       w->encoded_bytes && w->raw_bytes && w->src_offset % 4 == 0 && w->dst_offset % 16 == 0;
+	       w->encoded_bytes && w->raw_bytes && w->src_offset % 4 == 0 &&
+	       w->dst_offset % 16 == 0;
 }
 
 static int layout_ok(const union keel_command *c, size_t *used)

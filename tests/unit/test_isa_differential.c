@@ -11,7 +11,7 @@
 /* The validator against a checker that looks at every byte, over commands near the border. */
 
 #define OVERLAPS "overlaps what the command reads"
-#define TWICE "is less than the dimensions inside cover: a byte could be written twice"
+#define TWICE	 "is less than the dimensions inside cover: a byte could be written twice"
 
 static unsigned int accepted, refused, conflicts, cautious;
 
@@ -64,7 +64,7 @@ static void compare_bytes(const union keel_command *c, int verdict,
 static void compare(const union keel_command *c)
 {
 	struct keel_program_info info;
-	struct keel_refusal r = { 0 };
+	struct keel_refusal r = {0};
 	int verdict = isa_validate(c, &info, &r);
 
 	if (isa_slow_rules(c)) {
@@ -79,7 +79,8 @@ static void compare(const union keel_command *c)
 /* Small steps reach the limits of fields, and make operands meet. */
 static void perturb(struct keel_random *r, union keel_command *c)
 {
-	static const signed char steps[] = { 1, -1, 1, -1, 2, -2, 3, 4, -4, 8, -8, 16, -16, 64, -128 };
+	static const signed char steps[] = {1,	-1, 1,	-1, 2,	 -2, 3,	  4,
+					    -4, 8,  -8, 16, -16, 64, -128};
 	unsigned int i = keel_random_below(r, keel_random_below(r, 4) ? 100 : KEEL_COMMAND_SIZE);
 
 	if (i >= 4 && i < 8)
@@ -92,7 +93,7 @@ static void perturb(struct keel_random *r, union keel_command *c)
 /* Bring two operands into one slot, near each other. */
 static void collide(struct keel_random *r, union keel_command *c)
 {
-	static const unsigned int at[] = { 16, 32, 48 };
+	static const unsigned int at[] = {16, 32, 48};
 	struct keel_fm *a = (struct keel_fm *)(c->bytes + at[keel_random_below(r, 2)]);
 	struct keel_fm *b = (struct keel_fm *)(c->bytes + at[keel_random_below(r, 3)]);
 

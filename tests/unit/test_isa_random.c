@@ -85,7 +85,8 @@ START_TEST(programs_are_valid)
 	keel_random_init(&r, _i);
 	for (n = 0; n <= 100; n++) {
 		keel_random_program(&r, commands, n, &memory);
-		if (keel_validate(commands, (n + 1) * sizeof(commands[0]), ISA_SRAM, &info, &refusal)) {
+		if (keel_validate(commands, (n + 1) * sizeof(commands[0]), ISA_SRAM, &info,
+				  &refusal)) {
 			isa_print(&commands[refusal.command]);
 			ck_abort_msg("command %u: %s %s", refusal.command, refusal.field,
 				     refusal.reason);
@@ -244,7 +245,7 @@ static void look(struct seen *s, const union keel_command *c)
 START_TEST(everything_comes_up)
 {
 	const struct keel_command_desc *d = &keel_commands[_i];
-	struct seen s = { 0 };
+	struct seen s = {0};
 	struct keel_random r;
 	union keel_command c;
 	int i, maps = d->engine == KEEL_ENGINE_MAC || d->engine == KEEL_ENGINE_VEC;

@@ -16,25 +16,32 @@ struct refusal_case {
 };
 
 #define MAPS "ifm=input0+0x0:64:8 ofm=scratch+0x0:64:8 "
-#define CONV MAPS "in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 weights=constants+0x0 channels=constants+0x1000"
-#define FULL MAPS "in=8x8x8 out=8x8x8 weights=constants+0x0 channels=constants+0x1000"
-#define POOL MAPS "in=8x8 out=8x8 channels=8 kernel=3x3 pad=1,1,1,1 clamp=-4..5"
-#define ADD MAPS "ifm2=input1+0x0:64:8 out=8x8x8 clamp=-4..5 scale_a=1>>2 scale_b=1>>2 scale=1>>2"
+#define CONV                                                                    \
+	MAPS "in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 weights=constants+0x0 " \
+	     "channels=constants+0x1000"
+#define FULL   MAPS "in=8x8x8 out=8x8x8 weights=constants+0x0 channels=constants+0x1000"
+#define POOL   MAPS "in=8x8 out=8x8 channels=8 kernel=3x3 pad=1,1,1,1 clamp=-4..5"
+#define ADD    MAPS "ifm2=input1+0x0:64:8 out=8x8x8 clamp=-4..5 scale_a=1>>2 scale_b=1>>2 scale=1>>2"
 #define RESIZE MAPS "in=8x8 out=8x8 channels=8 clamp=-4..5 scale_y=4/3 scale_x=4/3 offset=9,9"
 #define ARGMAX "REDUCE.argmax ifm=input0+0x0:64:8 ofm=scratch+0x0:32:4 in=8x8x8 axes=4"
-#define COPY "COPY src=input0+0x0 dst=scratch+0x0 dims=2x3x4x5 src_strides=60,20,5,1 dst_strides=60,20,5,1"
-#define UP "CONV_TRANSPOSE ifm=input0+0x0:64:8 ofm=scratch+0x0:136:8 in=8x8x8 out=17x17x8 kernel=3x3 stride=2x2 weights=constants+0x0 channels=constants+0x1000"
+#define COPY                                                                      \
+	"COPY src=input0+0x0 dst=scratch+0x0 dims=2x3x4x5 src_strides=60,20,5,1 " \
+	"dst_strides=60,20,5,1"
+#define UP                                                                               \
+	"CONV_TRANSPOSE ifm=input0+0x0:64:8 ofm=scratch+0x0:136:8 in=8x8x8 out=17x17x8 " \
+	"kernel=3x3 stride=2x2 weights=constants+0x0 channels=constants+0x1000"
 
 #define SHAPE_CONV "does not follow from input, padding, kernel, dilation, stride and pool"
-#define SHAPE_UP "does not follow from input, padding, kernel, dilation and stride"
+#define SHAPE_UP   "does not follow from input, padding, kernel, dilation and stride"
 #define SHAPE_POOL "does not follow from input, padding, window and stride"
-#define ABOVE "is above clamp_hi"
-#define PADS "is not less than the window"
-#define ONE "is not 0 along a dimension of extent 1"
-#define TWICE "is less than the dimensions inside cover: a byte could be written twice"
-#define WAIT "counts commands that do not come earlier since the last FENCE"
-#define OVERLAP "overlaps what the command reads"
+#define ABOVE	   "is above clamp_hi"
+#define PADS	   "is not less than the window"
+#define ONE	   "is not 0 along a dimension of extent 1"
+#define TWICE	   "is less than the dimensions inside cover: a byte could be written twice"
+#define WAIT	   "counts commands that do not come earlier since the last FENCE"
+#define OVERLAP	   "overlaps what the command reads"
 
+/* clang-format off */
 static const struct refusal_case cases[] = {
 	/* Flags that exclude each other. */
 	{ "CONV2D.pool_max ifm=input0+0x0:64:8 ofm=scratch+0x0:32:8 in=8x8x8 out=4x4x8 "
@@ -207,6 +214,7 @@ static const struct refusal_case cases[] = {
 	  "encoded_bytes=16", "encoded_bytes=17", "dst", OVERLAP },
 	{ COPY, "src=input0+0x0", "src=scratch+0x77", "dst", OVERLAP },
 };
+/* clang-format on */
 
 #define NR_CASES (sizeof(cases) / sizeof(cases[0]))
 
@@ -238,7 +246,8 @@ START_TEST(one_defect)
 }
 END_TEST
 
-static int covers(const struct refusal_case *k, enum keel_command_layout layout, const struct keel_rule *rule)
+static int covers(const struct refusal_case *k, enum keel_command_layout layout,
+		  const struct keel_rule *rule)
 {
 	union keel_command c = isa_line(k->line);
 

@@ -83,8 +83,9 @@ START_TEST(anything_survives)
 	for (i = 0; i < 50; i++) {
 		draw_program(&r, commands);
 		for (j = 0; j < 1 + i * 4; j++)
-			commands[keel_random_below(&r, PROGRAM)].bytes[keel_random_below(&r, 128)] ^=
-				1u << keel_random_below(&r, 8);
+			commands[keel_random_below(&r, PROGRAM)]
+				.bytes[keel_random_below(&r, 128)] ^= 1u
+								      << keel_random_below(&r, 8);
 		if (i % 5 == 0)
 			keel_random_bytes(&r, commands, sizeof(commands[0]) * PROGRAM);
 		assert_round_trip(commands, PROGRAM + 1);
@@ -125,6 +126,7 @@ START_TEST(short_lines_are_cut)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *source, *text;
 } spelt[] = {
@@ -134,13 +136,19 @@ static const struct {
 	{ "COPY dst_strides=1,2,3,4 dims=4x3x2x1 dst=sram+255 src=input13+0xff",
 	  "COPY src=input13+0xff dst=sram+0xff dims=4x3x2x1 dst_strides=1,2,3,4" },
 	{ "CONV2D.table.prelu kernel=3x3 ifm=output14+0:1:2@-128 pad=0,0,0,1 residual=-5>>3",
-	  "CONV2D.prelu.table ifm=output14+0x0:1:2@-128 kernel=3x3 pad=0,0,0,1 residual=-5>>3" },
-	{ "REDUCE.argmax ofm=99+0x4:1:2", "REDUCE.argmax ofm=99+0x4:1:2" },
-	{ "REDUCE.argmax type=s8,s8", "REDUCE.argmax type=s8,s8" },
-	{ "POOL.max type=s16,s4 clamp=-128..-1", "POOL.max type=s16,s4 clamp=-128..-1" },
-	{ "ELTWISE.double_round.sub.b_c.a_h", "ELTWISE.sub.a_h.b_c.double_round" },
-	{ "FILL type=s8,s8 value=-1", "FILL value=-1" },
+	  "CONV2D.prelu.table ifm=output14+0x0:1:2@-128 ofm=constants+0x0:0:0 kernel=3x3 pad=0,0,0,1 "
+	  "weights=constants+0x0 channels=constants+0x0 table=constants+0x0 residual=-5>>3" },
+	{ "REDUCE.argmax ofm=99+0x4:1:2", "REDUCE.argmax ifm=constants+0x0:0:0 ofm=99+0x4:1:2" },
+	{ "FILL type=s8,s32 ofm=sram+1:1:2", "FILL type=s8,s32 ofm=sram+0x1:1:2" },
+	{ "FILL ofm=sram+1:1:2 type=s16,s4 clamp=-128..-1",
+	  "FILL type=s16,s4 ofm=sram+0x1:1:2 clamp=-128..-1" },
+	{ "ELTWISE.double_round.sub.b_c.a_h ifm2=sram+0:0:0",
+	  "ELTWISE.sub.a_h.b_c.double_round ifm=constants+0x0:0:0 ofm=constants+0x0:0:0 "
+	  "ifm2=sram+0x0:0:0" },
+	{ "FILL type=s8,s8 value=-1", "FILL ofm=constants+0x0:0:0 value=-1" },
+	{ "WEIGHTS raw_bytes=2", "WEIGHTS src=constants+0x0 dst=constants+0x0 raw_bytes=2" },
 };
+/* clang-format on */
 
 START_TEST(spelling)
 {
@@ -152,6 +160,7 @@ START_TEST(spelling)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *source, *message;
 } mistakes[] = {
@@ -209,6 +218,7 @@ static const struct {
 	{ "RAW 00", "line 1, column 7: expected 256 hexadecimal digits, found the end of the line" },
 	{ "RAW", "line 1, column 4: expected 256 hexadecimal digits, found the end of the line" },
 };
+/* clang-format on */
 
 START_TEST(mistakes_are_explained)
 {
@@ -216,11 +226,13 @@ START_TEST(mistakes_are_explained)
 	struct keel_error e;
 	keel_u32 n;
 
-	ck_assert_int_eq(keel_assemble(mistakes[_i].source, strlen(mistakes[_i].source), &commands,
-				       &n, &e), -22);
+	ck_assert_int_eq(
+		keel_assemble(mistakes[_i].source, strlen(mistakes[_i].source), &commands, &n, &e),
+		-22);
 	ck_assert_str_eq(e.text, mistakes[_i].message);
 	ck_assert_int_eq(keel_assemble(mistakes[_i].source, strlen(mistakes[_i].source), &commands,
-				       &n, NULL), -22);
+				       &n, NULL),
+			 -22);
 }
 END_TEST
 
@@ -230,16 +242,16 @@ static const struct {
 	keel_u32 n;
 	int valid;
 } endings[] = {
-	{ "", 1, 1 },
-	{ "# nothing\n\n", 1, 1 },
-	{ "MARK id=1", 2, 1 },
-	{ "MARK id=1\nEND", 2, 1 },
-	{ "MARK id=1\nEND\n", 2, 1 },
-	{ "MARK id=1\nEND layer=3", 2, 1 },
-	{ "MARK id=1\nEND count=2", 2, 1 },
-	{ "MARK id=1\nEND count=3", 2, 0 },
-	{ "MARK id=1\nEND checksum=0x1", 2, 0 },
-	{ "END checksum=0x0", 1, 1 },
+	{"", 1, 1},
+	{"# nothing\n\n", 1, 1},
+	{"MARK id=1", 2, 1},
+	{"MARK id=1\nEND", 2, 1},
+	{"MARK id=1\nEND\n", 2, 1},
+	{"MARK id=1\nEND layer=3", 2, 1},
+	{"MARK id=1\nEND count=2", 2, 1},
+	{"MARK id=1\nEND count=3", 2, 0},
+	{"MARK id=1\nEND checksum=0x1", 2, 0},
+	{"END checksum=0x0", 1, 1},
 };
 
 START_TEST(end_is_completed)
@@ -250,18 +262,20 @@ START_TEST(end_is_completed)
 	struct keel_error e;
 	keel_u32 n;
 
-	ck_assert_int_eq(keel_assemble(endings[_i].source, strlen(endings[_i].source), &commands, &n,
-				       &e), 0);
+	ck_assert_int_eq(
+		keel_assemble(endings[_i].source, strlen(endings[_i].source), &commands, &n, &e),
+		0);
 	ck_assert_uint_eq(n, endings[_i].n);
-	ck_assert_int_eq(keel_validate(commands, (keel_u64)n * KEEL_COMMAND_SIZE, ISA_SRAM, &info,
-				       &refusal), endings[_i].valid ? 0 : -22);
+	ck_assert_int_eq(
+		keel_validate(commands, (keel_u64)n * KEEL_COMMAND_SIZE, ISA_SRAM, &info, &refusal),
+		endings[_i].valid ? 0 : -22);
 	free(commands);
 }
 END_TEST
 
 START_TEST(text_needs_no_nul)
 {
-	static const char source[] = { 'M', 'A', 'R', 'K', ' ', 'i', 'd', '=', '1', '2' };
+	static const char source[] = {'M', 'A', 'R', 'K', ' ', 'i', 'd', '=', '1', '2'};
 	char *exact = malloc(sizeof(source));
 	union keel_command *commands;
 	struct keel_error e;

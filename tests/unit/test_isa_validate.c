@@ -129,7 +129,7 @@ END_TEST
 
 START_TEST(unknown_opcodes)
 {
-	union keel_command c = { .h.opcode = _i };
+	union keel_command c = {.h.opcode = _i};
 
 	if (keel_command_desc(_i))
 		return;
@@ -194,7 +194,7 @@ static void assert_stream(keel_u32 command, const char *field, const char *reaso
 START_TEST(waits_count_earlier_commands)
 {
 	build(FILL "\n" FILL "wait=vec:1\nCOPY dst=sram+0x0 wait=vec:2\n" FILL "wait=dma:1,vec:2\n"
-	      "FENCE wait=vec:3,dma:1\n" FILL "\n" FILL "wait=vec:1\nMARK wait=vec:2");
+		   "FENCE wait=vec:3,dma:1\n" FILL "\n" FILL "wait=vec:1\nMARK wait=vec:2");
 	ck_assert_int_eq(verdict((keel_u64)count * KEEL_COMMAND_SIZE), 0);
 	ck_assert_uint_eq(info.nr_commands[KEEL_ENGINE_VEC], 5);
 	ck_assert_uint_eq(info.nr_commands[KEEL_ENGINE_DMA], 1);
@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(sizes_of_streams)
 {
-	static const keel_u64 bad[] = { 0, 1, 127, 129, 255, (1ull << 25) + 128, ~0ull, ~0ull - 127 };
+	static const keel_u64 bad[] = {0, 1, 127, 129, 255, (1ull << 25) + 128, ~0ull, ~0ull - 127};
 	unsigned int i;
 
 	build(FILL);
@@ -261,6 +261,7 @@ START_TEST(longest_stream)
 END_TEST
 
 /* What the kernel makes timeouts and size checks from. */
+/* clang-format off */
 static const struct {
 	const char *line;
 	keel_u64 macs, elements, dma;
@@ -299,6 +300,7 @@ static const struct {
 	{ "FILL ofm=scratch+0x0:65535:1 out=65535x65535x1 value=1", 0, 65535ull * 65535, 0,
 	  65535ull * 65535, 0, 0, 0 },
 };
+/* clang-format on */
 
 START_TEST(needs_and_costs)
 {
@@ -317,6 +319,7 @@ START_TEST(needs_and_costs)
 END_TEST
 
 /* The largest of everything must neither wrap nor be accepted. */
+/* clang-format off */
 static const char *const enormous[] = {
 	"FILL ofm=scratch+0xffffffff:4294967295:65535 out=65535x65535x65535",
 	"FILL ofm=scratch+0x0:4294901761:65535 out=2x65535x65535",
@@ -334,6 +337,7 @@ static const char *const enormous[] = {
 	"DEPTHWISE ifm=input0+0x0:4294967295:65535 ofm=scratch+0x0:4294967295:65535 "
 	"in=65535x65535x65535 out=65535x65535x65535 weights=constants+0x0 channels=constants+0x0",
 };
+/* clang-format on */
 
 START_TEST(enormous_commands_are_refused)
 {
