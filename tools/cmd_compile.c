@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "compile.h"
@@ -14,21 +16,31 @@
 #include "progress.h"
 #include "report.h"
 
+#define MAX_CALIBRATE 64
+
+/*
+ * With a scale for each channel the weights need no equalizing, and amplified
+ * activations only amplify the rounding of the weights that read them: measured,
+ * "none" is level with two-step or up to 11 dB better there.
+ */
+#define FACTORIZE_AUTO 3
+
 /** struct compile_args - the command line */
 struct compile_args {
 	const char *network, *output, *preprocess, *json, *report, *target;
-	const char *calibrate[64];
+	const char *calibrate[MAX_CALIBRATE];
 	unsigned int nr_calibrate;
 	size_t limit, split;
 	struct keel_compile_options o;
+	int factorize;
 	unsigned int seed;
-	bool check, quiet;
+	bool check, quiet, swap;
 };
 
 enum {
 	OPT_CALIBRATE = 256, OPT_PREPROCESS, OPT_GRANULARITY, OPT_FACTORIZE, OPT_RANGES, OPT_BIAS,
 	OPT_TARGET, OPT_CHECK, OPT_REPORT, OPT_JSON, OPT_SEED, OPT_THREADS, OPT_LIMIT,
-	OPT_PERCENTILE, OPT_QUIET, OPT_SPLIT,
+	OPT_PERCENTILE, OPT_QUIET, OPT_SPLIT, OPT_SWAP,
 };
 
 static const struct argp_option options[] = {
@@ -38,11 +50,12 @@ static const struct argp_option options[] = {
 	{ "limit", OPT_LIMIT, "N", 0, "use at most N of them, spread evenly (default 64; 0: all)", 0 },
 	{ "split", OPT_SPLIT, "K", 0,
 	  "use only every K-th of them; 'keel eval --split K' then uses the rest", 0 },
+	{ "swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0 },
 	{ "preprocess", OPT_PREPROCESS, "FILE", 0,
 	  "how pictures become inputs (default: NET.preprocess beside the network)", 0 },
 	{ "granularity", OPT_GRANULARITY, "WHAT", 0, "weight scales: per-tensor or per-channel (default)",
 	  0 },
-	{ "factorize", OPT_FACTORIZE, "HOW", 0, "none, one-step or two-step (default)", 0 },
+	{ "factorize", OPT_FACTORIZE, "HOW", 0, "none, one-step, two-step, or auto (default): two-step for per-tensor scales, none for per-channel", 0 },
 	{ "ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0 },
 	{ "percentile", OPT_PERCENTILE, "P", 0, "part of the values that percentile keeps (default 99.99)",
 	  0 },
@@ -62,18 +75,17 @@ static const struct argp_option options[] = {
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 {
 	static const char *const granularities[] = { "per-tensor", "per-channel", NULL };
-	static const char *const steps[] = { "none", "one-step", "two-step", NULL };
+	static const char *const steps[] = { "none", "one-step", "two-step", "auto", NULL };
 	static const char *const ranges[] = { "minmax", "percentile", "mse", NULL };
 	static const char *const bias[] = { "none", "iterative", NULL };
 	struct compile_args *a = state->input;
-	char *end;
 
 	switch (key) {
 	case OPT_GRANULARITY:
 		a->o.per_channel = command_choice(arg, "granularity", granularities, state);
 		return 0;
 	case OPT_FACTORIZE:
-		a->o.factorize.mode = command_choice(arg, "factorize", steps, state);
+		a->factorize = command_choice(arg, "factorize", steps, state);
 		return 0;
 	case OPT_RANGES:
 		a->o.ranges.method = command_choice(arg, "ranges", ranges, state);
@@ -82,14 +94,31 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 		a->o.bias_correction = command_choice(arg, "bias-correction", bias, state);
 		return 0;
 	case OPT_PERCENTILE:
-		a->o.ranges.percentile = strtod(arg, &end);
-		if (end == arg || *end || !(a->o.ranges.percentile > 50 && a->o.ranges.percentile <= 100))
-			argp_error(state, "--percentile takes a number above 50 and up to 100, not '%s'",
-				   arg);
+		a->o.ranges.percentile = command_real(arg, "percentile", 50, 100, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static bool is_dash(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+static void check_args(const struct compile_args *a, struct argp_state *state)
+{
+	if (!a->network)
+		command_usage(state, "name the network: keel compile NET.onnx --calibrate DIR");
+	if (!a->check && !a->nr_calibrate)
+		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
+				     "network will see");
+	if (a->swap && !a->split)
+		command_usage(state, "--swap needs --split K");
+	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE)
+		command_usage(state, "--percentile needs --ranges percentile");
+	if (is_dash(a->output) && is_dash(a->json))
+		command_usage(state, "the model and JSON can't both go to the standard output");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -97,19 +126,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct compile_args *a = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		command_init(state);
+		return 0;
 	case 'o':
 		a->output = arg;
 		return 0;
 	case OPT_CALIBRATE:
-		if (a->nr_calibrate == sizeof(a->calibrate) / sizeof(a->calibrate[0]))
-			argp_error(state, "--calibrate may be given 64 times at most");
-		a->calibrate[a->nr_calibrate++] = arg;
+		command_add_path(a->calibrate, &a->nr_calibrate, MAX_CALIBRATE, arg, "calibrate",
+				 state);
 		return 0;
 	case OPT_LIMIT:
 		a->limit = command_number(arg, "limit", 0, 1000000, state);
 		return 0;
 	case OPT_SPLIT:
 		a->split = command_number(arg, "split", 2, 1000000, state);
+		return 0;
+	case OPT_SWAP:
+		a->swap = true;
 		return 0;
 	case OPT_PREPROCESS:
 		a->preprocess = arg;
@@ -137,14 +171,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->network)
-			argp_error(state, "one network at a time, not also '%s'", arg);
+			command_usage(state, "one network at a time, not also '%s'", arg);
 		a->network = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->network)
-			argp_error(state, "name the network: keel compile NET.onnx --calibrate DIR");
-		if (!a->check && !a->nr_calibrate)
-			argp_error(state, "--calibrate DIR is needed: pictures like those the network will see");
+		check_args(a, state);
 		return 0;
 	default:
 		return parse_quantization(key, arg, state);
@@ -189,7 +220,8 @@ static int open_dataset(const struct compile_args *a, const struct keel_graph *g
 		.recursive = true,
 		.preprocess = p,
 		.rank = g->inputs[0]->rank,
-		.select = { .limit = a->limit, .spread = true, .split_every = a->split },
+		.select = { .limit = a->limit, .spread = true, .split_every = a->split,
+			    .split_rest = a->swap },
 	};
 
 	if (g->nr_inputs != 1)
@@ -198,6 +230,20 @@ static int open_dataset(const struct compile_args *a, const struct keel_graph *g
 				      g->nr_inputs);
 	memcpy(o.dims, g->inputs[0]->dims, o.rank * sizeof(*o.dims));
 	return keel_dataset_open(&o, ds, e);
+}
+
+static double peak_rss_mib(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_SELF, &r);
+	return r.ru_maxrss / 1024.0;
+}
+
+/* Text would spoil what else goes to the standard output. */
+static bool says_nothing(const struct compile_args *a)
+{
+	return a->quiet || is_dash(a->json) || is_dash(a->output);
 }
 
 static int check(struct keel_graph *g, const struct compile_args *a, double start,
@@ -219,15 +265,18 @@ static int check(struct keel_graph *g, const struct compile_args *a, double star
 		return err ? err : -ENOMEM;
 	}
 	unsupported = keel_place(g, v);
-	if (!a->quiet)
+	if (!says_nothing(a))
 		keel_report_check(stdout, g, v);
+	f.macs = keel_report_macs(g);
 	f.seconds = command_seconds() - start;
+	f.peak_rss_mib = peak_rss_mib();
 	if (a->json)
 		err = command_json(keel_report_check_json(g, v, &f), a->json, e);
 	free(v);
 	if (!err && unsupported)
-		err = keel_error_set(e, -EOPNOTSUPP, "%u nodes of '%s' are not supported; the list says why",
-				     unsupported, a->network);
+		err = keel_error_set(e, -EOPNOTSUPP, "%u nodes of '%s' are not supported%s",
+				     unsupported, a->network,
+				     says_nothing(a) ? "" : "; the list says why");
 	return err;
 }
 
@@ -244,83 +293,200 @@ static char *default_output(const char *network)
 	return out;
 }
 
-static double peak_rss_mib(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_SELF, &r);
-	return r.ru_maxrss / 1024.0;
-}
-
-static int write_results(const struct compile_args *a, const struct keel_compiled *c, double start,
-			 struct keel_error *e)
+static int open_output(const struct compile_args *a, struct keel_outfile **out,
+		       struct keel_error *e)
 {
 	char *path = a->output ? NULL : default_output(a->network);
-	const char *output = a->output ? a->output : path;
-	struct keel_report_figures f = { 0 };
-	int err = output ? keel_outfile_save(output, c->data, c->bytes, e) : -ENOMEM;
+	int err = -ENOMEM;
 
-	f.seconds = command_seconds() - start;
-	f.peak_rss_mib = peak_rss_mib();
-	f.network = a->network;
-	f.output = output;
+	if (a->output || path)
+		err = keel_outfile_open(a->output ? a->output : path, out, e);
+	free(path);
+	return err;
+}
+
+static int write_report_text(const struct compile_args *a, const struct keel_compiled *c,
+			     const struct keel_report_figures *f, struct keel_error *e)
+{
+	char path[PATH_MAX];
+	struct keel_outfile *out;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/report.txt", a->report);
+	err = keel_outfile_open(path, &out, e);
+	if (err)
+		return err;
+	keel_report_text(keel_outfile_stream(out), c, &a->o, f);
+	return keel_outfile_commit(out, e);
+}
+
+static int write_report(const struct compile_args *a, const struct keel_compiled *c,
+			const struct keel_report_figures *f, struct keel_error *e)
+{
+	char path[PATH_MAX];
+	int err;
+
+	if (mkdir(a->report, 0777) && errno != EEXIST)
+		return keel_error_set(e, -errno, "can't make the report folder '%s': %s", a->report,
+				      strerror(errno));
+	if (snprintf(path, sizeof(path), "%s/report.json", a->report) >= (int)sizeof(path))
+		return keel_error_set(e, -ENAMETOOLONG, "the name of the report folder is too long");
+	err = write_report_text(a, c, f, e);
+	return err ? err : command_json(keel_report_json(c, &a->o, f), path, e);
+}
+
+/* The model comes last: when it is there, everything is. Takes @out over. */
+static int write_results(const struct compile_args *a, const struct keel_compiled *c,
+			 struct keel_outfile *out, double start, struct keel_error *e)
+{
+	char *path = default_output(a->network);
+	struct keel_report_figures f = {
+		.network = a->network,
+		.output = a->output ? a->output : path,
+		.seed = a->seed,
+		.seconds = command_seconds() - start,
+		.peak_rss_mib = peak_rss_mib(),
+	};
+	int err = f.output ? keel_outfile_write(out, c->data, c->bytes, e) : -ENOMEM;
+
 	if (!err && a->report)
-		err = keel_report_write(a->report, c, &a->o, &f, e);
+		err = write_report(a, c, &f, e);
 	if (!err && a->json)
 		err = command_json(keel_report_json(c, &a->o, &f), a->json, e);
-	if (!err && !a->quiet)
+	if (!err)
+		err = keel_outfile_commit(out, e);
+	else
+		keel_outfile_cancel(out);
+	if (!err && !says_nothing(a))
 		keel_report_summary(stdout, c, &a->o, &f);
 	free(path);
 	return err;
 }
 
-static int compile(struct compile_args *a, struct keel_graph *g, double start, struct keel_error *e)
+/* The file named by the user, or the one beside the network, or the default. */
+static int load_preprocess(const struct compile_args *a, struct keel_preprocess *p,
+			   struct keel_error *e)
+{
+	char *beside = NULL;
+	int err = 0;
+
+	if (a->preprocess)
+		return keel_preprocess_load(a->preprocess, p, e);
+	err = keel_preprocess_find(a->network, &beside, e);
+	if (!err && beside)
+		err = keel_preprocess_load(beside, p, e);
+	else
+		keel_preprocess_init(p);
+	free(beside);
+	return err;
+}
+
+/* One name a line, for programs that know nothing of preprocess files; NULL for none. */
+static char *labels_text(const struct keel_preprocess *p)
+{
+	char *text = NULL;
+	size_t size, i;
+	FILE *f = p->nr_labels ? open_memstream(&text, &size) : NULL;
+
+	for (i = 0; f && i < p->nr_labels; i++)
+		fprintf(f, "%s\n", p->labels[i]);
+	if (f)
+		fclose(f);
+	return text;
+}
+
+/** struct compile_inputs - what the model file and calibration get from files
+ * @p: how pictures become inputs
+ * @text: the same as canonical text
+ * @labels: class names, may be NULL
+ * @ds: calibration samples
+ */
+struct compile_inputs {
+	struct keel_preprocess p;
+	char *text, *labels;
+	struct keel_dataset *ds;
+};
+
+static void inputs_close(struct compile_inputs *in)
+{
+	keel_dataset_close(in->ds);
+	keel_preprocess_free(&in->p);
+	free(in->text);
+	free(in->labels);
+}
+
+static int inputs_open(struct compile_inputs *in, const struct compile_args *a,
+		       const struct keel_graph *g, struct keel_error *e)
+{
+	size_t size;
+	int err;
+
+	memset(in, 0, sizeof(*in));
+	err = load_preprocess(a, &in->p, e);
+	if (err)
+		return err;
+	in->labels = labels_text(&in->p);
+	err = keel_preprocess_print(&in->p, &in->text, &size, e);
+	if (!err)
+		err = open_dataset(a, g, &in->p, &in->ds, e);
+	if (err)
+		inputs_close(in);
+	else if (keel_dataset_notice(in->ds) && !a->quiet)
+		fprintf(stderr, "keel: %s\n", keel_dataset_notice(in->ds));
+	return err;
+}
+
+/* Takes @g over. */
+static int run_compiler(struct compile_args *a, struct keel_graph *g,
+			const struct compile_inputs *in, struct keel_compiled *c,
+			struct keel_error *e)
 {
 	struct stage_bar bar = { .quiet = a->quiet };
-	struct keel_sample_source source = { .get = get_sample };
-	struct keel_preprocess p;
-	struct keel_dataset *ds = NULL;
+	struct keel_sample_source source = { .get = get_sample, .ctx = in->ds };
+	char *json;
+	int err;
+
+	source.count = keel_dataset_count(in->ds);
+	json = keel_report_options_json(&a->o, source.count, a->seed);
+	a->o.preprocess = in->text;
+	a->o.labels = in->labels;
+	a->o.options_json = json;
+	a->o.stage = on_stage;
+	a->o.ctx = &bar;
+	err = keel_compile(g, &source, &a->o, c, e);
+	if (bar.name)
+		keel_progress_end(&bar.bar);
+	free(json);
+	return err;
+}
+
+/* Takes @g over. The output is opened first: a typing error shows before the work. */
+static int compile(struct compile_args *a, struct keel_graph *g, double start,
+		   struct keel_error *e)
+{
+	struct keel_outfile *out = NULL;
+	struct compile_inputs in;
 	struct keel_compiled c;
-	char *text = NULL, *json = NULL;
-	size_t size;
-	bool found;
-	int err = command_preprocess(a->preprocess, a->network, &p, &found, e);
+	int err = inputs_open(&in, a, g, e);
 
 	if (err) {
 		keel_graph_del(g);
 		return err;
 	}
-	err = keel_preprocess_print(&p, &text, &size, e);
-	if (!err)
-		err = open_dataset(a, g, &p, &ds, e);
+	err = open_output(a, &out, e);
 	if (!err)
 		err = keel_compile_prepare(g, e);
-	if (err) {
+	if (err)
 		keel_graph_del(g);
-		goto out;
-	}
-	if (keel_dataset_notice(ds) && !a->quiet)
-		fprintf(stderr, "keel: %s\n", keel_dataset_notice(ds));
-	source.count = keel_dataset_count(ds);
-	source.ctx = ds;
-	json = keel_report_options_json(&a->o, source.count, a->seed);
-	a->o.preprocess = text;
-	a->o.options_json = json;
-	a->o.stage = on_stage;
-	a->o.ctx = &bar;
-	a->o.cancel = &command_interrupted;
-	err = keel_compile(g, &source, &a->o, &c, e);
-	if (bar.name)
-		keel_progress_end(&bar.bar);
-	if (!err) {
-		err = write_results(a, &c, start, e);
+	else
+		err = run_compiler(a, g, &in, &c, e);
+	if (err) {
+		keel_outfile_cancel(out);
+	} else {
+		err = write_results(a, &c, out, start, e);
 		keel_compiled_free(&c);
 	}
-out:
-	keel_dataset_close(ds);
-	keel_preprocess_free(&p);
-	free(text);
-	free(json);
+	inputs_close(&in);
 	return err;
 }
 
@@ -334,8 +500,11 @@ int keel_compile_main(int argc, char **argv)
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
-		.o = { .per_channel = true, .bias_correction = true,
-		       .factorize = { .mode = KEEL_FACTORIZE_TWO_STEP } },
+		.o = {
+			.per_channel = true,
+			.bias_correction = true,
+			.factorize = { .mode = KEEL_FACTORIZE_TWO_STEP },
+		},
 	};
 	struct keel_import_options import = { 0 };
 	struct keel_error e = { "" };
@@ -344,7 +513,6 @@ int keel_compile_main(int argc, char **argv)
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
-	command_catch_interrupts();
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);
