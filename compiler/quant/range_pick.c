@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <math.h>
+#include <stdbool.h>
 
 #include "calibrate.h"
 #include "graph.h"
@@ -8,7 +9,7 @@
 #define LEVELS 255
 #define CANDIDATES 100
 #define SMALLEST 20	/* of CANDIDATES: never clip further than this */
-#define REFINEMENTS 3
+#define NEIGHBOURS 4
 
 struct keel_quant keel_quant_of_range(double lo, double hi)
 {
@@ -65,16 +66,21 @@ double keel_range_mse_error(const uint64_t *bins, double lo, double hi, double c
 	return error;
 }
 
-/** struct search - a histogram and the best part of it so far */
+/** struct search - a histogram and the best part of it so far
+ * @from: of the first bin
+ * @to: of the last bin
+ * @lo: lower end with zero included
+ * @hi: upper end with zero included
+ */
 struct search {
 	const uint64_t *bins;
-	double lo, hi;
+	double from, to, lo, hi;
 	double best_lo, best_hi, best;
 };
 
 static void try(struct search *s, double clip_lo, double clip_hi)
 {
-	double error = keel_range_mse_error(s->bins, s->lo, s->hi, clip_lo, clip_hi);
+	double error = keel_range_mse_error(s->bins, s->from, s->to, clip_lo, clip_hi);
 
 	if (error >= s->best)
 		return;
@@ -83,23 +89,42 @@ static void try(struct search *s, double clip_lo, double clip_hi)
 	s->best_hi = clip_hi;
 }
 
-/* One end at a time, until neither moves: the error has one valley in each direction. */
+/* Ends in steps of a hundredth, no end further in than SMALLEST. */
+static void try_steps(struct search *s, int lo, int hi)
+{
+	if (lo >= SMALLEST && hi >= SMALLEST && lo <= CANDIDATES && hi <= CANDIDATES)
+		try(s, s->lo * lo / CANDIDATES, s->hi * hi / CANDIDATES);
+}
+
+static int step_of(double end, double whole)
+{
+	return whole != 0 ? lrint(end / whole * CANDIDATES) : CANDIDATES;
+}
+
+/* The rounding of the zero point makes the valley rough: look at a neighbourhood at a time. */
+static bool improve(struct search *s)
+{
+	int lo = step_of(s->best_lo, s->lo), hi = step_of(s->best_hi, s->hi), i, k;
+	double before = s->best;
+
+	for (i = -NEIGHBOURS; i <= NEIGHBOURS; i++)
+		for (k = -NEIGHBOURS; k <= NEIGHBOURS; k++)
+			try_steps(s, lo + i, hi + k);
+	return s->best < before;
+}
+
 void keel_range_mse(const uint64_t *bins, double *lo, double *hi)
 {
-	struct search s = { bins, *lo, *hi, *lo, *hi, INFINITY };
-	unsigned int round, i;
-	double before;
+	struct search s = { bins, *lo, *hi, fmin(*lo, 0), fmax(*hi, 0), *lo, *hi, INFINITY };
+	int i;
 
-	try(&s, *lo, *hi);
-	for (round = 0; round < REFINEMENTS; round++) {
-		before = s.best;
-		for (i = CANDIDATES; *hi > 0 && i >= SMALLEST; i--)
-			try(&s, s.best_lo, *hi * i / CANDIDATES);
-		for (i = CANDIDATES; *lo < 0 && i >= SMALLEST; i--)
-			try(&s, *lo * i / CANDIDATES, s.best_hi);
-		if (s.best == before)
-			break;
+	for (i = CANDIDATES; i >= SMALLEST; i--) {
+		try_steps(&s, i, i);
+		try_steps(&s, i, CANDIDATES);
+		try_steps(&s, CANDIDATES, i);
 	}
+	while (improve(&s))
+		;
 	*lo = s.best_lo;
 	*hi = s.best_hi;
 }
