@@ -3,6 +3,7 @@
 #include "keel_rules.h"
 
 #ifdef __KERNEL__
+#include <linux/stddef.h>
 #include <linux/string.h>
 #else
 #include <stddef.h>
