@@ -96,7 +96,7 @@ keel_u64 keel_weights_bound(keel_u32 raw_bytes);
 /**
  * keel_weights_encode() - encode; user space only
  * @raw: weights, blocked as the command that will use them wants them
- * @raw_bytes: their number, at most 2^30
+ * @raw_bytes: their number, 1 to 2^30
  * @stream: room for keel_weights_bound()
  *
  * Deterministic. Return: length of the stream; it may exceed @raw_bytes.
