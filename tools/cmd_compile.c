@@ -500,11 +500,8 @@ int keel_compile_main(int argc, char **argv)
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
-		.o = {
-			.per_channel = true,
-			.bias_correction = true,
-			.factorize = { .mode = KEEL_FACTORIZE_TWO_STEP },
-		},
+		.factorize = FACTORIZE_AUTO,
+		.o = { .per_channel = true, .bias_correction = true },
 	};
 	struct keel_import_options import = { 0 };
 	struct keel_error e = { "" };
@@ -513,6 +510,9 @@ int keel_compile_main(int argc, char **argv)
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
+	if (a.factorize == FACTORIZE_AUTO)
+		a.factorize = a.o.per_channel ? KEEL_FACTORIZE_NONE : KEEL_FACTORIZE_TWO_STEP;
+	a.o.factorize.mode = a.factorize;
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);
