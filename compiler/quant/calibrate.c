@@ -13,7 +13,7 @@
 
 /** struct channel - what one worker knows about one channel */
 struct channel {
-	__int128 sum;
+	__int128 sum, squares;
 	float min, max;
 };
 
@@ -104,28 +104,29 @@ static int pass_init(struct pass *p, const struct keel_graph *g, unsigned int wo
 	return 0;
 }
 
-/** struct row - extremes and sum of contiguous values; lanes are apart so that they vectorize */
+/** struct row - extremes and sums of contiguous values; lanes are apart so that they vectorize */
 struct row {
 	float min[LANES], max[LANES];
-	double sum[LANES];
+	double sum[LANES], squares[LANES];
 };
+
+static inline void row_take(struct row *r, size_t lane, float v)
+{
+	r->min[lane] = v < r->min[lane] ? v : r->min[lane];
+	r->max[lane] = v > r->max[lane] ? v : r->max[lane];
+	r->sum[lane] += v;
+	r->squares[lane] += (double)v * v;
+}
 
 static void row_add(struct row *r, const float *v, size_t count)
 {
 	size_t i, k;
 
-	for (i = 0; i + LANES <= count; i += LANES) {
-		for (k = 0; k < LANES; k++) {
-			r->min[k] = v[i + k] < r->min[k] ? v[i + k] : r->min[k];
-			r->max[k] = v[i + k] > r->max[k] ? v[i + k] : r->max[k];
-			r->sum[k] += v[i + k];
-		}
-	}
-	for (k = 0; i + k < count; k++) {
-		r->min[k] = v[i + k] < r->min[k] ? v[i + k] : r->min[k];
-		r->max[k] = v[i + k] > r->max[k] ? v[i + k] : r->max[k];
-		r->sum[k] += v[i + k];
-	}
+	for (i = 0; i + LANES <= count; i += LANES)
+		for (k = 0; k < LANES; k++)
+			row_take(r, k, v[i + k]);
+	for (k = 0; i + k < count; k++)
+		row_take(r, k, v[i + k]);
 }
 
 static __int128 fixed_point(double mean)
@@ -138,7 +139,7 @@ static __int128 fixed_point(double mean)
 static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
 {
 	struct row r = { .sum = { 0 } };
-	double sum = 0;
+	double sum = 0, squares = 0, nr = a->outer * a->inner;
 	size_t i, k;
 
 	for (k = 0; k < LANES; k++) {
@@ -151,10 +152,12 @@ static bool channel_take(struct channel *c, const struct keel_axis *a, const flo
 		c->min = fminf(c->min, r.min[k]);
 		c->max = fmaxf(c->max, r.max[k]);
 		sum += r.sum[k];
+		squares += r.squares[k];
 	}
 	if (!isfinite(sum))
 		return false;
-	c->sum += fixed_point(sum / (a->outer * a->inner));
+	c->sum += fixed_point(sum / nr);
+	c->squares += fixed_point(squares / nr);
 	return true;
 }
 
@@ -184,7 +187,7 @@ static bool pass_take(void *ctx, unsigned int worker, const struct keel_tensor *
 static void merge_channel(const struct pass *p, size_t at, size_t samples,
 			  struct keel_channel_stats *s)
 {
-	__int128 sum = 0;
+	__int128 sum = 0, squares = 0;
 	unsigned int i;
 
 	s->min = INFINITY;
@@ -193,8 +196,10 @@ static void merge_channel(const struct pass *p, size_t at, size_t samples,
 		s->min = fminf(s->min, p->tables[i][at].min);
 		s->max = fmaxf(s->max, p->tables[i][at].max);
 		sum += p->tables[i][at].sum;
+		squares += p->tables[i][at].squares;
 	}
 	s->mean = ldexp((double)sum, -MEAN_BITS) / samples;
+	s->power = ldexp((double)squares, -MEAN_BITS) / samples;
 }
 
 static struct keel_channel_stats *merge_tensor(const struct pass *p, size_t at, size_t channels,

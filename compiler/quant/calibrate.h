@@ -25,10 +25,11 @@ struct keel_tensor;
  * @min: smallest value
  * @max: largest value
  * @mean: mean over positions and samples
+ * @power: mean of the squares
  */
 struct keel_channel_stats {
 	float min, max;
-	double mean;
+	double mean, power;
 };
 
 /** struct keel_tensor_stats - one float activation tensor

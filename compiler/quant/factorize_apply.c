@@ -129,6 +129,7 @@ static void scale_channel(struct keel_channel_stats *c, double s)
 	c->min = c->min * s;
 	c->max = c->max * s;
 	c->mean *= s;
+	c->power *= s * s;
 }
 
 static bool is_untouched(const struct keel_factorize_private *p, const struct keel_label *label)

@@ -45,6 +45,7 @@ static void fake_channel(struct net *n, struct keel_channel_stats *c)
 	c->max = net_below(n, 10) ? size : 0;
 	c->min = net_below(n, 2) ? 0 : -size * fabs(net_uniform(n));
 	c->mean = (c->min + c->max) / 2;
+	c->power = c->mean * c->mean + size * size / 12;
 }
 
 static void fake_tensor(struct net *n, const struct keel_tensor *t, struct keel_tensor_stats *s)

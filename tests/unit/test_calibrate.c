@@ -72,7 +72,7 @@ START_TEST(inputs_match_a_plain_loop)
 	float values[2][35], min = INFINITY, max = -INFINITY;
 	void *inputs[] = { values };
 	uint64_t counted = 0;
-	double sum = 0;
+	double sum = 0, squares = 0;
 	size_t i, k;
 
 	for (i = 0; i < 5; i++) {
@@ -81,6 +81,7 @@ START_TEST(inputs_match_a_plain_loop)
 			min = fminf(min, values[1][k]);
 			max = fmaxf(max, values[1][k]);
 			sum += values[1][k];
+			squares += (double)values[1][k] * values[1][k];
 		}
 	}
 	ck_assert_uint_eq(in->channels, 2);
@@ -88,6 +89,7 @@ START_TEST(inputs_match_a_plain_loop)
 	ck_assert_float_eq(in->post[1].min, min);
 	ck_assert_float_eq(in->post[1].max, max);
 	ck_assert_double_eq_tol(in->post[1].mean, sum / (5 * 35), 1e-12);
+	ck_assert_double_eq_tol(in->post[1].power, squares / (5 * 35), 1e-12);
 	for (i = 0; i < KEEL_HISTOGRAM_BINS; i++)
 		counted += in->bins[i];
 	ck_assert_uint_eq(counted, 5 * 70);

@@ -243,6 +243,8 @@ static void check_stats(uint64_t seed)
 			ck_assert_double_eq_tol(s->post[c].max, t->post[c].max, 1e-4 * size);
 			ck_assert_double_eq_tol(s->post[c].min, t->post[c].min, 1e-4 * size);
 			ck_assert_double_eq_tol(s->post[c].mean, t->post[c].mean, 1e-4 * size);
+			ck_assert_double_eq_tol(s->post[c].power, t->post[c].power,
+						1e-4 * size * size);
 		}
 	}
 	keel_factorize_plan_del(plan);
@@ -375,7 +377,7 @@ static void check_planted(uint64_t seed, bool depthwise, bool exact)
 {
 	struct keel_factorize_options o = two_step;
 	struct keel_graph *g = pair(seed, depthwise), *planted = keel_graph_clone(g);
-	struct net random = net_new(seed + 999);
+	struct net random = { .seed = seed + 999 };
 	double factor[8];
 	size_t naive, different = 0;
 	unsigned int c, i;
