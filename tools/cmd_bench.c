@@ -12,7 +12,7 @@
 #include "session.h"
 
 /* Runs with a profile, of which each command's fastest counts. */
-#define PROFILE_RUNS 10
+#define PROFILE_RUNS   10
 #define MAX_ITERATIONS 1000000
 
 /** struct bench_args - the command line */
@@ -27,22 +27,22 @@ struct bench_args {
 enum { OPT_WARMUP = 256, OPT_ITERATIONS, OPT_DURATION, OPT_JSON };
 
 static const struct argp_option options[] = {
-	{ "warmup", OPT_WARMUP, "N", 0, "runs that are not counted (default 5)", 0 },
-	{ "iterations", OPT_ITERATIONS, "N", 0, "runs that are counted (default 100)", 0 },
-	{ "duration", OPT_DURATION, "S", 0, "run for S seconds instead", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	{"warmup", OPT_WARMUP, "N", 0, "runs that are not counted (default 5)", 0},
+	{"iterations", OPT_ITERATIONS, "N", 0, "runs that are counted (default 100)", 0},
+	{"duration", OPT_DURATION, "S", 0, "run for S seconds instead", 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &session_argp, 0, "Backend:", 10 }, { 0 } };
+static const struct argp_child children[] = {{&session_argp, 0, "Backend:", 10}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench_args *a = state->input;
-	char *end;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
+		command_init(state);
 		state->child_inputs[0] = &a->session;
 		return 0;
 	case OPT_WARMUP:
@@ -52,21 +52,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->iterations = command_number(arg, "iterations", 1, MAX_ITERATIONS, state);
 		return 0;
 	case OPT_DURATION:
-		a->duration = strtod(arg, &end);
-		if (end == arg || *end || !(a->duration > 0 && a->duration <= 86400))
-			argp_error(state, "--duration takes seconds above 0 and up to 86400, not '%s'", arg);
+		a->duration = command_real(arg, "duration", 0, 86400, state);
 		return 0;
 	case OPT_JSON:
 		a->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->model)
-			argp_error(state, "one model at a time, not also '%s'", arg);
+			command_usage(state, "one model at a time, not also '%s'", arg);
 		a->model = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->model)
-			argp_error(state, "name the model: keel bench NET.keel");
+			command_usage(state, "name the model: keel bench NET.keel");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -157,65 +155,73 @@ static int compare_outputs(struct bench *b, struct keel_error *e)
 	return err;
 }
 
+static int warm_up(struct bench *b, struct keel_error *e)
+{
+	unsigned int i;
+	double ms;
+	int err = fill_inputs(b, e);
+
+	/* One more, which the others are compared with. */
+	for (i = 0; i < b->a->warmup + 1 && !err; i++)
+		err = one_run(b, &ms, e);
+	return err ? err : read_outputs(b, b->first, e);
+}
+
 static int measure(struct bench *b, struct keel_error *e)
 {
 	const struct bench_args *a = b->a;
-	size_t room = a->duration > 0 ? MAX_ITERATIONS : a->iterations, i;
+	size_t room = a->duration > 0 ? MAX_ITERATIONS : a->iterations;
 	struct keel_progress bar;
-	double start, ms;
-	int err = fill_inputs(b, e);
+	double start;
+	int err = warm_up(b, e);
 
 	b->ms = malloc(room * sizeof(*b->ms));
 	if (!b->ms)
 		return -ENOMEM;
-	for (i = 0; i < a->warmup + 1 && !err; i++)
-		err = one_run(b, &ms, e);
-	if (!err)
-		err = read_outputs(b, b->first, e);
 	start = command_seconds();
 	keel_progress_begin(&bar, "bench", a->duration > 0 ? 0 : a->iterations, a->json);
-	while (!err && b->n < room && !command_interrupted &&
-	       (!(a->duration > 0) || command_seconds() - start < a->duration)) {
+	while (!err && b->n < room &&
+	       (!b->n || !(a->duration > 0) || command_seconds() - start < a->duration)) {
 		err = one_run(b, &b->ms[b->n], e);
 		b->total += b->ms[b->n++];
+		if (!err)
+			err = compare_outputs(b, e);
 		keel_progress_add(&bar, 1);
 	}
 	keel_progress_end(&bar);
-	if (!err)
-		err = compare_outputs(b, e);
-	return command_interrupted ? -ECANCELED : err;
+	return err;
 }
 
-static int profile(struct bench *b, struct keel_error *e)
+/* The fastest time of each command over some runs of a job that takes times. */
+static int profile_commands(struct bench *b, uint64_t *best, uint32_t commands,
+			    struct keel_error *e)
 {
-	const struct keel_model *m = keel_network_get_model(b->s->network);
-	uint64_t ns[m->nr_commands], best[m->nr_commands];
-	struct keel_job *plain = b->job;
+	uint64_t *ns = calloc(commands, sizeof(*ns));
 	unsigned int i, k;
 	double ms;
-	int err;
+	int err = ns ? fill_inputs(b, e) : -ENOMEM;
 
-	memset(best, 0xff, sizeof(best));
+	memset(best, 0xff, commands * sizeof(*best));
+	for (k = 0; k < PROFILE_RUNS && !err; k++) {
+		err = one_run(b, &ms, e);
+		if (!err && keel_job_get_profile(b->job, ns, commands, e) != (int)commands)
+			err = keel_error_set(e, -EIO, "the profile doesn't have all commands");
+		for (i = 0; i < commands && !err; i++)
+			best[i] = ns[i] < best[i] ? ns[i] : best[i];
+	}
+	free(ns);
+	return err;
+}
+
+static int sum_layers(struct bench *b, const uint64_t *best)
+{
+	const struct keel_model *m = keel_network_get_model(b->s->network);
+	unsigned int i;
+
 	b->layers = calloc(m->nr_layers + 1, sizeof(*b->layers));
 	if (!b->layers)
 		return -ENOMEM;
-	err = keel_job_new(b->s->network, KEEL_JOB_PROFILE, &b->job, e);
-	if (err) {
-		b->job = plain;
-		return err;
-	}
-	err = fill_inputs(b, e);
-	for (k = 0; k < PROFILE_RUNS && !err; k++) {
-		err = one_run(b, &ms, e);
-		if (!err && keel_job_get_profile(b->job, ns, m->nr_commands, e) !=
-				    (int)m->nr_commands)
-			err = keel_error_set(e, -EIO, "the profile has not all commands");
-		for (i = 0; i < m->nr_commands && !err; i++)
-			best[i] = ns[i] < best[i] ? ns[i] : best[i];
-	}
-	keel_job_del(b->job);
-	b->job = plain;
-	for (i = 0; i < m->nr_commands && !err; i++) {
+	for (i = 0; i < m->nr_commands; i++) {
 		struct layer_time *l = &b->layers[m->commands[i].h.layer];
 
 		if (keel_command_desc(m->commands[i].h.opcode)->engine == KEEL_ENGINE_CONTROL)
@@ -228,7 +234,26 @@ static int profile(struct bench *b, struct keel_error *e)
 		b->layers[i].op = keel_model_string(m, m->layers[i].op);
 	}
 	b->nr_layers = m->nr_layers;
-	return err;
+	return 0;
+}
+
+/* A backend that can't time commands leaves the table empty. */
+static int profile(struct bench *b, struct keel_error *e)
+{
+	uint32_t commands = b->s->info.commands;
+	uint64_t *best = malloc(commands * sizeof(*best));
+	struct keel_job *plain = b->job;
+	int err = best ? keel_job_new(b->s->network, KEEL_JOB_PROFILE, &b->job, e) : -ENOMEM;
+
+	if (!err) {
+		err = profile_commands(b, best, commands, e);
+		if (!err)
+			err = sum_layers(b, best);
+		keel_job_del(b->job);
+	}
+	b->job = plain;
+	free(best);
+	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 static int by_value(const void *a, const void *b)
@@ -246,65 +271,83 @@ static double percentile(const struct bench *b, double p)
 	return b->ms[rank ? rank - 1 : 0];
 }
 
+static json_t *latency_json(const struct bench *b)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "min", b->ms[0], "mean",
+			 b->total / b->n, "median", percentile(b, 0.5), "p90", percentile(b, 0.9),
+			 "p95", percentile(b, 0.95), "p99", percentile(b, 0.99), "max",
+			 b->ms[b->n - 1]);
+}
+
+static json_t *layer_json(const struct layer_time *l)
+{
+	return json_pack("{s:o, s:o, s:f, s:f}", "name", command_json_text(l->name), "op",
+			 command_json_text(l->op), "ms", l->ns / 1e6, "gmacs",
+			 (double)l->macs / l->ns);
+}
+
 static json_t *bench_json(const struct bench *b)
 {
 	const struct keel_device_info *d = &b->s->device_info;
-	json_t *layers = json_array();
+	json_t *layers = json_array(), *j;
 	unsigned int i;
 
-	for (i = 0; i < b->nr_layers; i++) {
-		const struct layer_time *l = &b->layers[i];
-
-		if (l->ns)
-			json_array_append_new(layers, json_pack("{s:s, s:s, s:f, s:f}", "name", l->name,
-								"op", l->op, "ms", l->ns / 1e6, "gmacs",
-								(double)l->macs / l->ns));
-	}
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f}, s:f, s:f, s:b, s:o}",
-			 "backend", d->backend, "device", d->name, "tier", d->tier, "threads",
-			 d->threads, "iterations", (int)b->n, "latency_ms", "min", b->ms[0], "mean",
-			 b->total / b->n, "median", percentile(b, 0.5), "p90", percentile(b, 0.9), "p95",
-			 percentile(b, 0.95), "p99", percentile(b, 0.99), "max", b->ms[b->n - 1],
-			 "throughput", 1e3 * b->n / b->total, "gmacs",
-			 b->s->info.macs / 1e6 / percentile(b, 0.5), "passed", b->same, "layers", layers);
+	for (i = 0; i < b->nr_layers; i++)
+		if (b->layers[i].ns)
+			json_array_append_new(layers, layer_json(&b->layers[i]));
+	j = json_pack("{s:i, s:i, s:o, s:f, s:f, s:b, s:o}", "threads", d->threads, "iterations",
+		      (int)b->n, "latency_ms", latency_json(b), "throughput", 1e3 * b->n / b->total,
+		      "gmacs", b->s->info.macs / 1e6 / percentile(b, 0.5), "passed", b->same,
+		      "layers", layers);
+	session_json_backend(b->s, j);
+	return j;
 }
 
 static void print_bench(const struct bench *b)
 {
-	const struct keel_device_info *d = &b->s->device_info;
 	unsigned int i;
 
-	printf("backend     %s: %s, %s, %u threads\n", d->backend, d->name, d->tier, d->threads);
+	session_print_backend(b->s, "backend     ");
 	for (i = 0; i < b->nr_layers; i++) {
 		const struct layer_time *l = &b->layers[i];
 
-		if (l->ns)
-			printf("  %9.4f ms %8.1f GMAC/s  %-16s %s\n", l->ns / 1e6, (double)l->macs / l->ns,
-			       l->op, l->name);
+		if (!l->ns)
+			continue;
+		printf("  %9.4f ms %8.1f GMAC/s  %-16s ", l->ns / 1e6, (double)l->macs / l->ns,
+		       l->op);
+		command_print_name(stdout, l->name);
+		printf("\n");
 	}
-	printf("latency ms  min %.3f  mean %.3f  median %.3f  p90 %.3f  p95 %.3f  p99 %.3f  max %.3f\n",
-	       b->ms[0], b->total / b->n, percentile(b, 0.5), percentile(b, 0.9), percentile(b, 0.95),
-	       percentile(b, 0.99), b->ms[b->n - 1]);
+	printf("latency ms  min %.3f  mean %.3f  median %.3f  p90 %.3f  p95 %.3f  p99 %.3f  max "
+	       "%.3f\n",
+	       b->ms[0], b->total / b->n, percentile(b, 0.5), percentile(b, 0.9),
+	       percentile(b, 0.95), percentile(b, 0.99), b->ms[b->n - 1]);
 	printf("throughput  %.1f inferences/s, %.1f GMAC/s over %zu runs\n", 1e3 * b->n / b->total,
 	       b->s->info.macs / 1e6 / percentile(b, 0.5), b->n);
-	printf("%s\n", b->same ? "PASSED" : "FAILED: runs gave different outputs");
+	printf("%s\n", b->same ? "PASSED" : "FAILED");
+}
+
+static int alloc_outputs(struct bench *b, struct keel_error *e)
+{
+	struct keel_port p;
+	unsigned int i;
+
+	for (i = 0; i < b->s->info.outputs; i++) {
+		keel_network_get_output(b->s->network, i, &p);
+		b->elements += p.elements;
+	}
+	b->first = calloc(b->elements, sizeof(*b->first));
+	b->now = calloc(b->elements, sizeof(*b->now));
+	return b->first && b->now ? 0 : -ENOMEM;
 }
 
 static int bench(struct bench *b, struct keel_error *e)
 {
-	unsigned int i;
-	int err;
+	int err = alloc_outputs(b, e);
 
-	for (i = 0; i < b->s->info.outputs; i++) {
-		struct keel_port p;
-
-		keel_network_get_output(b->s->network, i, &p);
-		b->elements += p.elements;
-	}
 	b->same = true;
-	b->first = malloc(b->elements * sizeof(*b->first));
-	b->now = malloc(b->elements * sizeof(*b->now));
-	err = b->first && b->now ? keel_job_new(b->s->network, 0, &b->job, e) : -ENOMEM;
+	if (!err)
+		err = keel_job_new(b->s->network, 0, &b->job, e);
 	if (!err)
 		err = measure(b, e);
 	if (!err)
@@ -326,19 +369,23 @@ static int bench(struct bench *b, struct keel_error *e)
 int keel_bench_main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NET.keel",
+		options,
+		parse,
+		"NET.keel",
 		"Measure latency, throughput and the time of each layer.\v"
-		"Inputs are reproducible noise. The last line is PASSED, or FAILED when runs gave different outputs.",
-		children, NULL, NULL,
+		"Inputs are reproducible noise. The last line is PASSED, or FAILED when runs gave "
+		"different outputs.",
+		children,
+		NULL,
+		NULL,
 	};
-	struct bench_args a = { .warmup = 5, .iterations = 100 };
-	struct keel_error e = { "" };
+	struct bench_args a = {.warmup = 5, .iterations = 100};
+	struct keel_error e = {""};
 	struct session s;
-	struct bench b = { .a = &a, .s = &s };
+	struct bench b = {.a = &a, .s = &s};
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
-	command_catch_interrupts();
 	err = session_open(&s, a.model, &a.session, &e);
 	if (!err) {
 		err = bench(&b, &e);
@@ -349,5 +396,8 @@ int keel_bench_main(int argc, char **argv)
 			printf("FAILED\n");
 		return command_fail(err, &e);
 	}
-	return b.same ? KEEL_EXIT_DONE : KEEL_EXIT_FAILED;
+	if (b.same)
+		return KEEL_EXIT_DONE;
+	fprintf(stderr, "keel: runs on the same input gave different outputs\n");
+	return KEEL_EXIT_FAILED;
 }

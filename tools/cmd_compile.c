@@ -38,46 +38,65 @@ struct compile_args {
 };
 
 enum {
-	OPT_CALIBRATE = 256, OPT_PREPROCESS, OPT_GRANULARITY, OPT_FACTORIZE, OPT_RANGES, OPT_BIAS,
-	OPT_TARGET, OPT_CHECK, OPT_REPORT, OPT_JSON, OPT_SEED, OPT_THREADS, OPT_LIMIT,
-	OPT_PERCENTILE, OPT_QUIET, OPT_SPLIT, OPT_SWAP,
+	OPT_CALIBRATE = 256,
+	OPT_PREPROCESS,
+	OPT_GRANULARITY,
+	OPT_FACTORIZE,
+	OPT_RANGES,
+	OPT_BIAS,
+	OPT_TARGET,
+	OPT_CHECK,
+	OPT_REPORT,
+	OPT_JSON,
+	OPT_SEED,
+	OPT_THREADS,
+	OPT_LIMIT,
+	OPT_PERCENTILE,
+	OPT_QUIET,
+	OPT_SPLIT,
+	OPT_SWAP,
 };
 
 static const struct argp_option options[] = {
-	{ "output", 'o', "FILE", 0, "model file to write (default: NET.keel beside NET.onnx)", 0 },
-	{ "calibrate", OPT_CALIBRATE, "DIR", 0,
-	  "pictures or tensors to calibrate with: a folder or a file; may be repeated", 0 },
-	{ "limit", OPT_LIMIT, "N", 0, "use at most N of them, spread evenly (default 64; 0: all)", 0 },
-	{ "split", OPT_SPLIT, "K", 0,
-	  "use only every K-th of them; 'keel eval --split K' then uses the rest", 0 },
-	{ "swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0 },
-	{ "preprocess", OPT_PREPROCESS, "FILE", 0,
-	  "how pictures become inputs (default: NET.preprocess beside the network)", 0 },
-	{ "granularity", OPT_GRANULARITY, "WHAT", 0, "weight scales: per-tensor or per-channel (default)",
-	  0 },
-	{ "factorize", OPT_FACTORIZE, "HOW", 0, "none, one-step, two-step, or auto (default): two-step for per-tensor scales, none for per-channel", 0 },
-	{ "ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0 },
-	{ "percentile", OPT_PERCENTILE, "P", 0, "part of the values that percentile keeps (default 99.99)",
-	  0 },
-	{ "bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default)", 0 },
-	{ "target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0 },
-	{ "check", OPT_CHECK, NULL, 0,
-	  "only list every node with its verdict; nothing is computed or written", 0 },
-	{ "report", OPT_REPORT, "DIR", 0, "write a report into DIR", 0 },
-	{ "json", OPT_JSON, "FILE", 0, "write figures as JSON; - is the standard output", 0 },
-	{ "seed", OPT_SEED, "N", 0,
-	  "give constants of topology-only networks (ConstantOfShape) seeded random values", 0 },
-	{ "threads", OPT_THREADS, "N", 0, "0 (default): one per processor; never changes the result", 0 },
-	{ "quiet", OPT_QUIET, NULL, 0, "no progress, no summary", 0 },
-	{ 0 },
+	{"output", 'o', "FILE", 0, "model file to write (default: NET.keel beside NET.onnx)", 0},
+	{"calibrate", OPT_CALIBRATE, "DIR", 0,
+	 "pictures or tensors to calibrate with: a folder or a file; may be repeated", 0},
+	{"limit", OPT_LIMIT, "N", 0, "use at most N of them, spread evenly (default 64; 0: all)",
+	 0},
+	{"split", OPT_SPLIT, "K", 0,
+	 "use only every K-th of them; 'keel eval --split K' then uses the rest", 0},
+	{"swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0},
+	{"preprocess", OPT_PREPROCESS, "FILE", 0,
+	 "how pictures become inputs (default: NET.preprocess beside the network)", 0},
+	{"granularity", OPT_GRANULARITY, "WHAT", 0,
+	 "weight scales: per-tensor or per-channel (default)", 0},
+	{"factorize", OPT_FACTORIZE, "HOW", 0,
+	 "none, one-step, two-step, or auto (default): two-step for per-tensor scales, none for "
+	 "per-channel",
+	 0},
+	{"ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0},
+	{"percentile", OPT_PERCENTILE, "P", 0,
+	 "part of the values that percentile keeps (default 99.99)", 0},
+	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default)", 0},
+	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
+	{"check", OPT_CHECK, NULL, 0,
+	 "only list every node with its verdict; nothing is computed or written", 0},
+	{"report", OPT_REPORT, "DIR", 0, "write a report into DIR", 0},
+	{"json", OPT_JSON, "FILE", 0, "write figures as JSON; - is the standard output", 0},
+	{"seed", OPT_SEED, "N", 0,
+	 "give constants of topology-only networks (ConstantOfShape) seeded random values", 0},
+	{"threads", OPT_THREADS, "N", 0, "0 (default): one per processor; never changes the result",
+	 0},
+	{"quiet", OPT_QUIET, NULL, 0, "no progress, no summary", 0},
+	{0},
 };
 
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 {
-	static const char *const granularities[] = { "per-tensor", "per-channel", NULL };
-	static const char *const steps[] = { "none", "one-step", "two-step", "auto", NULL };
-	static const char *const ranges[] = { "minmax", "percentile", "mse", NULL };
-	static const char *const bias[] = { "none", "iterative", NULL };
+	static const char *const granularities[] = {"per-tensor", "per-channel", NULL};
+	static const char *const steps[] = {"none", "one-step", "two-step", "auto", NULL};
+	static const char *const ranges[] = {"minmax", "percentile", "mse", NULL};
+	static const char *const bias[] = {"none", "iterative", NULL};
 	struct compile_args *a = state->input;
 
 	switch (key) {
@@ -220,13 +239,16 @@ static int open_dataset(const struct compile_args *a, const struct keel_graph *g
 		.recursive = true,
 		.preprocess = p,
 		.rank = g->inputs[0]->rank,
-		.select = { .limit = a->limit, .spread = true, .split_every = a->split,
-			    .split_rest = a->swap },
+		.select = {.limit = a->limit,
+			   .spread = true,
+			   .split_every = a->split,
+			   .split_rest = a->swap},
 	};
 
 	if (g->nr_inputs != 1)
 		return keel_error_set(e, -EINVAL,
-				      "the network has %u inputs; calibration supports one: cut the others off or make them constants",
+				      "the network has %u inputs; calibration supports one: cut "
+				      "the others off or make them constants",
 				      g->nr_inputs);
 	memcpy(o.dims, g->inputs[0]->dims, o.rank * sizeof(*o.dims));
 	return keel_dataset_open(&o, ds, e);
@@ -250,7 +272,7 @@ static int check(struct keel_graph *g, const struct compile_args *a, double star
 		 struct keel_error *e)
 {
 	struct keel_verdict *v;
-	struct keel_report_figures f = { 0 };
+	struct keel_report_figures f = {0};
 	unsigned int i, unsupported = 0;
 	int err = 0;
 
@@ -330,7 +352,8 @@ static int write_report(const struct compile_args *a, const struct keel_compiled
 		return keel_error_set(e, -errno, "can't make the report folder '%s': %s", a->report,
 				      strerror(errno));
 	if (snprintf(path, sizeof(path), "%s/report.json", a->report) >= (int)sizeof(path))
-		return keel_error_set(e, -ENAMETOOLONG, "the name of the report folder is too long");
+		return keel_error_set(e, -ENAMETOOLONG,
+				      "the name of the report folder is too long");
 	err = write_report_text(a, c, f, e);
 	return err ? err : command_json(keel_report_json(c, &a->o, f), path, e);
 }
@@ -441,8 +464,8 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 			const struct compile_inputs *in, struct keel_compiled *c,
 			struct keel_error *e)
 {
-	struct stage_bar bar = { .quiet = a->quiet };
-	struct keel_sample_source source = { .get = get_sample, .ctx = in->ds };
+	struct stage_bar bar = {.quiet = a->quiet};
+	struct keel_sample_source source = {.get = get_sample, .ctx = in->ds};
 	char *json;
 	int err;
 
@@ -461,8 +484,7 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 }
 
 /* Takes @g over. The output is opened first: a typing error shows before the work. */
-static int compile(struct compile_args *a, struct keel_graph *g, double start,
-		   struct keel_error *e)
+static int compile(struct compile_args *a, struct keel_graph *g, double start, struct keel_error *e)
 {
 	struct keel_outfile *out = NULL;
 	struct compile_inputs in;
@@ -493,18 +515,24 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start,
 int keel_compile_main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NET.onnx",
-		"Quantize a float ONNX network to int8 and write the model file that runs on the NPU.\v"
-		"Example: keel compile net.onnx --calibrate pictures/ -o net.keel", NULL, NULL, NULL,
+		options,
+		parse,
+		"NET.onnx",
+		"Quantize a float ONNX network to int8 and write the model file that runs on the "
+		"NPU.\v"
+		"Example: keel compile net.onnx --calibrate pictures/ -o net.keel",
+		NULL,
+		NULL,
+		NULL,
 	};
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
 		.factorize = FACTORIZE_AUTO,
-		.o = { .per_channel = true, .bias_correction = true },
+		.o = {.per_channel = true, .bias_correction = true},
 	};
-	struct keel_import_options import = { 0 };
-	struct keel_error e = { "" };
+	struct keel_import_options import = {0};
+	struct keel_error e = {""};
 	struct keel_graph *g;
 	double start = command_seconds();
 	int err;

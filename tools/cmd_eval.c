@@ -15,7 +15,8 @@
 #include "progress.h"
 #include "session.h"
 
-#define MAX_PATHS 256
+#define MAX_PATHS   256
+#define MAX_WORKERS 16
 
 /** struct eval_args - the command line */
 struct eval_args {
@@ -24,27 +25,40 @@ struct eval_args {
 	const char *paths[MAX_PATHS];
 	unsigned int nr_paths;
 	struct keel_selection select;
-	bool json;
+	bool swap, json;
 };
 
-enum { OPT_DATA = 256, OPT_LABELS, OPT_FLOAT, OPT_LIMIT, OPT_SHARD, OPT_SPLIT, OPT_JSON, OPT_PREPROCESS };
+enum {
+	OPT_DATA = 256,
+	OPT_LABELS,
+	OPT_FLOAT,
+	OPT_LIMIT,
+	OPT_SHARD,
+	OPT_SPLIT,
+	OPT_SWAP,
+	OPT_JSON,
+	OPT_PREPROCESS
+};
 
 static const struct argp_option options[] = {
-	{ "data", OPT_DATA, "DIR|FILE", 0, "pictures, tensors or an IDX file; may be repeated", 0 },
-	{ "labels", OPT_LABELS, "FILE", 0,
-	  "classes: an IDX file, or text with 'file,label' or one label a line; 'folders': the folder names",
-	  0 },
-	{ "float", OPT_FLOAT, "NET.onnx", 0, "compare with this float network", 0 },
-	{ "limit", OPT_LIMIT, "N", 0, "only the first N samples", 0 },
-	{ "shard", OPT_SHARD, "I/N", 0, "only the I-th of N parts, to spread the work over machines", 0 },
-	{ "split", OPT_SPLIT, "K", 0,
-	  "leave out every K-th sample: those that 'keel compile --split K' uses", 0 },
-	{ "preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	{"data", OPT_DATA, "DIR|FILE", 0, "pictures, tensors or an IDX file; may be repeated", 0},
+	{"labels", OPT_LABELS, "FILE", 0,
+	 "classes: an IDX file, or text with 'file,label' or one label a line; 'folders': the "
+	 "folder names",
+	 0},
+	{"float", OPT_FLOAT, "NET.onnx", 0, "compare with this float network", 0},
+	{"limit", OPT_LIMIT, "N", 0, "only the first N samples", 0},
+	{"shard", OPT_SHARD, "I/N", 0, "only the I-th of N parts, to spread the work over machines",
+	 0},
+	{"split", OPT_SPLIT, "K", 0,
+	 "leave out every K-th sample: those that 'keel compile --split K' uses", 0},
+	{"swap", OPT_SWAP, NULL, 0, "with --split: use every K-th instead of the rest", 0},
+	{"preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &session_argp, 0, "Backend:", 10 }, { 0 } };
+static const struct argp_child children[] = {{&session_argp, 0, "Backend:", 10}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -53,12 +67,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
+		command_init(state);
 		state->child_inputs[0] = &a->session;
 		return 0;
 	case OPT_DATA:
-		if (a->nr_paths == MAX_PATHS)
-			argp_error(state, "--data may be given %d times at most", MAX_PATHS);
-		a->paths[a->nr_paths++] = arg;
+		command_add_path(a->paths, &a->nr_paths, MAX_PATHS, arg, "data", state);
 		return 0;
 	case OPT_LABELS:
 		a->labels = arg;
@@ -71,11 +84,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_SHARD:
 		if (keel_shard_parse(arg, &a->select, &e))
-			argp_error(state, "%s", e.text);
+			command_usage(state, "%s", e.text);
 		return 0;
 	case OPT_SPLIT:
 		a->select.split_every = command_number(arg, "split", 2, 1000000, state);
-		a->select.split_rest = true;
+		return 0;
+	case OPT_SWAP:
+		a->swap = true;
 		return 0;
 	case OPT_PREPROCESS:
 		a->preprocess = arg;
@@ -85,14 +100,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->model)
-			argp_error(state, "one model at a time, not also '%s'", arg);
+			command_usage(state, "one model at a time, not also '%s'", arg);
 		a->model = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->model || !a->nr_paths)
-			argp_error(state, "name the model and data: keel eval NET.keel --data DIR");
+			command_usage(state,
+				      "name the model and data: keel eval NET.keel --data DIR");
+		if (a->swap && !a->select.split_every)
+			command_usage(state, "--swap needs --split K");
+		a->select.split_rest = a->select.split_every && !a->swap;
 		if (!a->labels && !a->float_model)
-			argp_error(state, "nothing to compare with: give --labels, --float, or both");
+			command_usage(state,
+				      "nothing to compare with: give --labels, --float, or both");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -118,6 +138,7 @@ struct evaluation {
 	struct keel_progress bar;
 	atomic_size_t next;
 	pthread_mutex_t lock;
+	unsigned int threads;
 	size_t failed_at;
 	int err;
 	struct keel_error *e;
@@ -141,11 +162,33 @@ static bool contains(const uint64_t *top, unsigned int n, int64_t label)
 	return false;
 }
 
+static void add_noise(const float *got, const float *wanted, uint64_t n, double *signal,
+		      double *noise)
+{
+	uint64_t i;
+
+	for (i = 0; i < n; i++) {
+		double d = (double)got[i] - wanted[i];
+
+		*signal += (double)wanted[i] * wanted[i];
+		*noise += d * d;
+	}
+}
+
+/* The best classes; an output that is a class number itself is the best and only one. */
+static unsigned int best(const struct keel_port *p, const void *v, bool is_float, uint64_t *top)
+{
+	if (p->type != KEEL_ELEMENT_S64)
+		return session_top(v, p->elements, 5, top);
+	top[0] = is_float ? (uint64_t) * (const float *)v : (uint64_t) * (const int64_t *)v;
+	return p->elements == 1;
+}
+
 static void score(struct evaluation *v, struct eval_worker *w, size_t i)
 {
 	struct sample_score *s = &v->scores[i];
 	uint64_t top[5], ref[5];
-	unsigned int k, n = session_top(w->out[0], v->ports[0].elements, 5, top);
+	unsigned int k, m, n = best(&v->ports[0], w->out[0], true, top);
 	int64_t label = keel_dataset_label(v->d->ds, i);
 
 	s->labelled = label >= 0;
@@ -153,30 +196,19 @@ static void score(struct evaluation *v, struct eval_worker *w, size_t i)
 	s->top5 = contains(top, n, label);
 	if (!w->f)
 		return;
-	for (k = 0; k < v->s->info.outputs; k++) {
-		const float *f = keel_float_output(w->f, k);
-		uint64_t j;
-
-		if (v->ports[k].type == KEEL_ELEMENT_S64)
-			continue;
-		for (j = 0; j < v->ports[k].elements; j++) {
-			double d = (double)w->out[k][j] - f[j];
-
-			s->signal[k] += (double)f[j] * f[j];
-			s->noise[k] += d * d;
-		}
-	}
-	if (v->ports[0].type != KEEL_ELEMENT_S64) {
-		n = session_top(keel_float_output(w->f, 0), v->ports[0].elements, 5, ref);
-		s->agrees = n && ref[0] == top[0];
-		s->float_top1 = n && (int64_t)ref[0] == label;
-		s->float_top5 = contains(ref, n, label);
-	}
+	for (k = 0; k < v->s->info.outputs; k++)
+		if (v->ports[k].type != KEEL_ELEMENT_S64)
+			add_noise(w->out[k], keel_float_output(w->f, k), v->ports[k].elements,
+				  &s->signal[k], &s->noise[k]);
+	m = best(&v->ports[0], keel_float_output(w->f, 0), false, ref);
+	s->agrees = n && m && ref[0] == top[0];
+	s->float_top1 = m && (int64_t)ref[0] == label;
+	s->float_top5 = contains(ref, m, label);
 }
 
 static int eval_sample(struct evaluation *v, struct eval_worker *w, size_t i, struct keel_error *e)
 {
-	const void *inputs[1] = { w->in };
+	const void *inputs[1] = {w->in};
 	unsigned int k;
 	int err = keel_dataset_get(v->d->ds, i, w->in, e);
 
@@ -190,8 +222,8 @@ static int eval_sample(struct evaluation *v, struct eval_worker *w, size_t i, st
 	if (!err)
 		err = keel_job_wait(w->job, -1, e);
 	for (k = 0; k < v->s->info.outputs && !err; k++)
-		err = keel_job_get_output(w->job, k, KEEL_ELEMENT_F32, w->out[k], v->ports[k].elements,
-					  e);
+		err = keel_job_get_output(w->job, k, KEEL_ELEMENT_F32, w->out[k],
+					  v->ports[k].elements, e);
 	if (!err)
 		score(v, w, i);
 	return err;
@@ -202,10 +234,10 @@ static void *worker_main(void *arg)
 	struct eval_worker *w = arg;
 	struct evaluation *v = w->v;
 	size_t i, n = keel_dataset_count(v->d->ds);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	int err = 0;
 
-	while (!err && !command_interrupted && (i = atomic_fetch_add(&v->next, 1)) < n) {
+	while (!err && (i = atomic_fetch_add(&v->next, 1)) < n) {
 		err = eval_sample(v, w, i, &e);
 		keel_progress_add(&v->bar, 1);
 		if (!err)
@@ -259,12 +291,18 @@ static int worker_init(struct eval_worker *w, struct evaluation *v, struct keel_
 	return err;
 }
 
+static unsigned int worker_count(const struct eval_args *a)
+{
+	long n = a->session.threads ? a->session.threads : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > MAX_WORKERS ? MAX_WORKERS : n;
+}
+
 static int run_workers(struct evaluation *v, struct keel_error *e)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned int n = cpus < 1 ? 1 : cpus > 16 ? 16 : cpus, i, started = 0;
-	struct eval_worker workers[16] = { 0 };
-	pthread_t threads[16];
+	unsigned int n = v->threads, i, started = 0;
+	struct eval_worker workers[MAX_WORKERS] = {0};
+	pthread_t threads[MAX_WORKERS];
 	int err = 0;
 
 	for (i = 0; i < n && !err; i++)
@@ -283,13 +321,15 @@ static int run_workers(struct evaluation *v, struct keel_error *e)
 			worker_free(&workers[i]);
 	if (err)
 		return err;
-	return command_interrupted ? -ECANCELED : v->err;
+	return v->err;
 }
 
 static double db(double signal, double noise)
 {
 	/* Equal outputs have no noise; JSON has no infinity. */
-	return noise > 0 && signal > 0 ? fmin(10 * log10(signal / noise), 200) : noise > 0 ? 0 : 200;
+	return noise > 0 && signal > 0 ? fmin(10 * log10(signal / noise), 200)
+	       : noise > 0	       ? 0
+				       : 200;
 }
 
 static double share(size_t part, size_t whole)
@@ -297,64 +337,118 @@ static double share(size_t part, size_t whole)
 	return whole ? (double)part / whole : 0;
 }
 
-static int report(const struct evaluation *v, const struct eval_args *a, struct keel_error *e)
-{
-	size_t i, n = keel_dataset_count(v->d->ds), labelled = 0, agrees = 0;
-	size_t top1 = 0, top5 = 0, float1 = 0, float5 = 0;
-	unsigned int k, outputs = v->s->info.outputs;
-	double signal[outputs], noise[outputs];
-	json_t *j, *per_output = json_array();
+/** struct totals - over all samples, in their order
+ * @db: signal to noise of each output; the caller's array
+ */
+struct totals {
+	size_t images, labelled, agrees, top1, top5, float1, float5;
+	double *db;
+};
 
-	memset(signal, 0, sizeof(signal));
-	memset(noise, 0, sizeof(noise));
-	for (i = 0; i < n; i++) {
+static void add_up(const struct evaluation *v, struct totals *t)
+{
+	unsigned int k;
+	size_t i;
+
+	for (i = 0; i < t->images; i++) {
 		const struct sample_score *s = &v->scores[i];
 
-		labelled += s->labelled;
-		top1 += s->top1;
-		top5 += s->top5;
-		agrees += s->agrees;
-		float1 += s->float_top1;
-		float5 += s->float_top5;
-		for (k = 0; k < outputs && v->f; k++) {
-			signal[k] += s->signal[k];
-			noise[k] += s->noise[k];
+		t->labelled += s->labelled;
+		t->top1 += s->top1;
+		t->top5 += s->top5;
+		t->agrees += s->agrees;
+		t->float1 += s->float_top1;
+		t->float5 += s->float_top5;
+	}
+	for (k = 0; k < v->s->info.outputs && v->f; k++) {
+		double signal = 0, noise = 0;
+
+		for (i = 0; i < t->images; i++) {
+			signal += v->scores[i].signal[k];
+			noise += v->scores[i].noise[k];
 		}
+		t->db[k] = db(signal, noise);
 	}
-	j = json_pack("{s:I}", "images", (json_int_t)n);
-	if (a->labels) {
-		json_object_set_new(j, "labelled", json_integer(labelled));
-		json_object_set_new(j, "top1", json_real(share(top1, labelled)));
-		json_object_set_new(j, "top5", json_real(share(top5, labelled)));
+}
+
+static void json_share(json_t *j, const char *key, size_t part, size_t whole)
+{
+	json_object_set_new(j, key, json_real(share(part, whole)));
+}
+
+static json_t *outputs_json(const struct evaluation *v, const struct totals *t)
+{
+	json_t *outputs = json_array();
+	unsigned int k;
+
+	for (k = 0; k < v->s->info.outputs; k++)
+		json_array_append_new(outputs, json_pack("{s:o, s:o}", "name",
+							 command_json_text(v->ports[k].name),
+							 "sqnr_db", command_json_number(t->db[k])));
+	return outputs;
+}
+
+static json_t *eval_json(const struct evaluation *v, const struct totals *t, bool labels)
+{
+	json_t *j = json_pack("{s:I}", "images", (json_int_t)t->images);
+
+	session_json_backend(v->s, j);
+	if (labels) {
+		json_object_set_new(j, "labelled", json_integer(t->labelled));
+		json_share(j, "top1", t->top1, t->labelled);
+		json_share(j, "top5", t->top5, t->labelled);
 	}
-	if (a->labels && v->f) {
-		json_object_set_new(j, "float_top1", json_real(share(float1, labelled)));
-		json_object_set_new(j, "float_top5", json_real(share(float5, labelled)));
+	if (labels && v->f) {
+		json_share(j, "float_top1", t->float1, t->labelled);
+		json_share(j, "float_top5", t->float5, t->labelled);
 	}
-	for (k = 0; k < outputs && v->f; k++)
-		json_array_append_new(per_output, json_pack("{s:s, s:f}", "name", v->ports[k].name,
-							    "sqnr_db", db(signal[k], noise[k])));
 	if (v->f) {
-		json_object_set_new(j, "agreement", json_real((double)agrees / n));
-		json_object_set_new(j, "sqnr_db", json_real(db(signal[0], noise[0])));
-		json_object_set(j, "outputs", per_output);
+		json_share(j, "agreement", t->agrees, t->images);
+		json_object_set_new(j, "sqnr_db", command_json_number(t->db[0]));
+		json_object_set_new(j, "outputs", outputs_json(v, t));
 	}
-	json_decref(per_output);
+	return j;
+}
+
+static void print_totals(const struct evaluation *v, const struct totals *t, bool labels)
+{
+	unsigned int k;
+
+	session_print_backend(v->s, "backend    ");
+	printf("images     %zu\n", t->images);
+	if (labels)
+		printf("top-1      %.4f\ntop-5      %.4f  (%zu labelled)\n",
+		       share(t->top1, t->labelled), share(t->top5, t->labelled), t->labelled);
+	if (labels && v->f)
+		printf("float      top-1 %.4f, top-5 %.4f\n", share(t->float1, t->labelled),
+		       share(t->float5, t->labelled));
+	if (!v->f)
+		return;
+	printf("agreement  %.4f\n", share(t->agrees, t->images));
+	for (k = 0; k < v->s->info.outputs; k++) {
+		if (v->ports[k].type == KEEL_ELEMENT_S64)
+			continue;
+		printf("SQNR       %.2f dB  ", t->db[k]);
+		command_print_name(stdout, v->ports[k].name);
+		printf("\n");
+	}
+}
+
+static int report(const struct evaluation *v, const struct eval_args *a, struct keel_error *e)
+{
+	struct totals t = {.images = keel_dataset_count(v->d->ds)};
+	int err = 0;
+
+	t.db = calloc(v->s->info.outputs, sizeof(*t.db));
+	if (!t.db)
+		return -ENOMEM;
+	add_up(v, &t);
 	if (a->json)
-		return command_json(j, "-", e);
-	json_decref(j);
-	printf("images     %zu\n", n);
-	if (a->labels)
-		printf("top-1      %.4f\ntop-5      %.4f  (%zu labelled)\n", share(top1, labelled),
-		       share(top5, labelled), labelled);
-	if (a->labels && v->f)
-		printf("float      top-1 %.4f, top-5 %.4f\n", share(float1, labelled),
-		       share(float5, labelled));
-	if (v->f)
-		printf("agreement  %.4f\n", (double)agrees / n);
-	for (k = 0; k < outputs && v->f; k++)
-		printf("SQNR       %.2f dB  %s\n", db(signal[k], noise[k]), v->ports[k].name);
-	return 0;
+		err = command_json(eval_json(v, &t, a->labels), "-", e);
+	else
+		print_totals(v, &t, a->labels);
+	free(t.db);
+	return err;
 }
 
 static int prepare(struct evaluation *v, struct keel_error *e)
@@ -386,13 +480,16 @@ static int check_float(const struct evaluation *v, const struct keel_graph *g, c
 	unsigned int k;
 
 	if (g->nr_outputs != v->s->info.outputs || g->nr_inputs != 1)
-		return keel_error_set(e, -EINVAL, "'%s' has %u inputs and %u outputs, the model 1 and %u",
-				      path, g->nr_inputs, g->nr_outputs, v->s->info.outputs);
+		return keel_error_set(e, -EINVAL,
+				      "'%s' has %u inputs and %u outputs, the model 1 and %u", path,
+				      g->nr_inputs, g->nr_outputs, v->s->info.outputs);
 	if ((uint64_t)keel_tensor_count(g->inputs[0]) != v->d->elements)
-		return keel_error_set(e, -EINVAL, "the input of '%s' is not that of the model", path);
+		return keel_error_set(e, -EINVAL, "the input of '%s' is not that of the model",
+				      path);
 	for (k = 0; k < g->nr_outputs; k++)
 		if ((uint64_t)keel_tensor_count(g->outputs[k]) != v->ports[k].elements)
-			return keel_error_set(e, -EINVAL, "output '%s' of '%s' is not that of the model",
+			return keel_error_set(e, -EINVAL,
+					      "output '%s' of '%s' is not that of the model",
 					      g->outputs[k]->name, path);
 	return 0;
 }
@@ -400,16 +497,20 @@ static int check_float(const struct evaluation *v, const struct keel_graph *g, c
 static int eval(const struct eval_args *a, struct session *s, struct session_data *d,
 		struct keel_error *e)
 {
-	struct evaluation v = { .s = s, .d = d, .e = e, .lock = PTHREAD_MUTEX_INITIALIZER };
-	struct keel_import_options import = { 0 };
+	struct evaluation v = {.s = s,
+			       .d = d,
+			       .e = e,
+			       .lock = PTHREAD_MUTEX_INITIALIZER,
+			       .threads = worker_count(a)};
+	struct keel_import_options import = {0};
 	struct keel_graph *g = NULL;
 	struct keel_float *f = NULL;
 	int err = prepare(&v, e);
 
 	if (!err && a->labels)
-		err = !strcmp(a->labels, "folders") ?
-			      keel_dataset_folder_labels(d->ds, v.ports[0].elements, e) :
-			      keel_dataset_labels(d->ds, a->labels, v.ports[0].elements, e);
+		err = !strcmp(a->labels, "folders")
+			      ? keel_dataset_folder_labels(d->ds, v.ports[0].elements, e)
+			      : keel_dataset_labels(d->ds, a->labels, v.ports[0].elements, e);
 	if (!err && a->float_model) {
 		err = keel_import_onnx(a->float_model, &import, &g, e);
 		if (!err)
@@ -437,18 +538,21 @@ static int eval(const struct eval_args *a, struct session *s, struct session_dat
 int keel_eval_main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NET.keel --data DIR|FILE",
-		"Measure accuracy on labelled samples and agreement with the float network.", children,
-		NULL, NULL,
+		options,
+		parse,
+		"NET.keel --data DIR|FILE",
+		"Measure accuracy on labelled samples and agreement with the float network.",
+		children,
+		NULL,
+		NULL,
 	};
-	struct eval_args a = { 0 };
-	struct keel_error e = { "" };
+	struct eval_args a = {0};
+	struct keel_error e = {""};
 	struct session s;
 	struct session_data d;
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
-	command_catch_interrupts();
 	err = session_open(&s, a.model, &a.session, &e);
 	if (err)
 		return command_fail(err, &e);

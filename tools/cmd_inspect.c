@@ -17,11 +17,12 @@ struct inspect_args {
 enum { OPT_DISASSEMBLE = 256, OPT_LAYERS, OPT_DOT, OPT_JSON };
 
 static const struct argp_option options[] = {
-	{ "disassemble", OPT_DISASSEMBLE, NULL, 0, "print every command as text", 0 },
-	{ "layers", OPT_LAYERS, NULL, 0, "print a table of layers", 0 },
-	{ "dot", OPT_DOT, "FILE", 0, "write the commands and what flows between them for Graphviz", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	{"disassemble", OPT_DISASSEMBLE, NULL, 0, "print every command as text", 0},
+	{"layers", OPT_LAYERS, NULL, 0, "print a table of layers", 0},
+	{"dot", OPT_DOT, "FILE", 0, "write the commands and what flows between them for Graphviz",
+	 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -29,6 +30,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct inspect_args *a = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		command_init(state);
+		return 0;
 	case OPT_DISASSEMBLE:
 		a->disassemble = true;
 		return 0;
@@ -43,29 +47,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->model)
-			argp_error(state, "one model at a time, not also '%s'", arg);
+			command_usage(state, "one model at a time, not also '%s'", arg);
 		a->model = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->model)
-			argp_error(state, "name the model: keel inspect NET.keel");
+			command_usage(state, "name the model: keel inspect NET.keel");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const char *const types[] = { "int8", "int32", "float32", "int64" };
+static const char *const types[] = {"int8", "int32", "float32", "int64"};
 
 static void print_tensor(const struct keel_model *m, const char *role, uint32_t index)
 {
 	const struct keel_model_tensor *t = &m->tensors[index];
 	unsigned int i;
 
-	printf("%-7s %s [", role, keel_model_string(m, t->name));
+	printf("%-7s ", role);
+	command_print_name(stdout, keel_model_string(m, t->name));
 	for (i = 0; i < t->rank; i++)
-		printf("%s%u", i ? "x" : "", t->dims[i]);
-	printf("] %s", types[t->type]);
+		printf("%s%u", i ? "x" : " [", t->dims[i]);
+	printf("%s %s", t->rank ? "]" : "", types[t->type]);
 	if (t->type == KEEL_VALUE_S8)
 		printf(", scale %.6g, zero point %d, slot %u", t->scale, t->zero_point, t->slot);
 	printf("\n");
@@ -85,7 +90,9 @@ static void print_header(const struct keel_model *m)
 	       m->info.macs / 1e6, m->nr_steps);
 	printf("memory  %.2f MiB constants, %.2f MiB scratch\n", m->constants_bytes / 1048576.0,
 	       m->scratch_bytes / 1048576.0);
-	printf("options %s\n", m->options);
+	printf("options ");
+	command_print_name(stdout, m->options);
+	printf("\n");
 }
 
 static void print_layers(const struct keel_model *m)
@@ -93,18 +100,19 @@ static void print_layers(const struct keel_model *m)
 	uint32_t i;
 	unsigned int k;
 
-	printf("%5s %-16s %14s %12s %10s %10s %4s  %s\n", "layer", "operator", "MACs", "cycles", "weights",
-	       "scale", "zp", "name and shape");
+	printf("%5s %-16s %14s %12s %10s %10s %4s  %s\n", "layer", "operator", "MACs", "cycles",
+	       "weights", "scale", "zp", "name and shape");
 	for (i = 0; i < m->nr_layers; i++) {
 		const struct keel_model_layer *l = &m->layers[i];
 
-		printf("%5u %-16s %14llu %12llu %10llu %10.4g %4d  %s [", i, keel_model_string(m, l->op),
-		       (unsigned long long)l->macs, (unsigned long long)l->cycles,
-		       (unsigned long long)l->weight_bytes, l->scale, l->zero_point,
-		       keel_model_string(m, l->name));
+		printf("%5u %-16s %14llu %12llu %10llu %10.4g %4d  ", i,
+		       keel_model_string(m, l->op), (unsigned long long)l->macs,
+		       (unsigned long long)l->cycles, (unsigned long long)l->weight_bytes, l->scale,
+		       l->zero_point);
+		command_print_name(stdout, keel_model_string(m, l->name));
 		for (k = 0; k < l->rank; k++)
-			printf("%s%u", k ? "x" : "", l->dims[k]);
-		printf("]\n");
+			printf("%s%u", k ? "x" : " [", l->dims[k]);
+		printf(l->rank ? "]\n" : "\n");
 	}
 }
 
@@ -127,9 +135,41 @@ static json_t *tensor_json(const struct keel_model *m, uint32_t index)
 
 	for (i = 0; i < t->rank; i++)
 		json_array_append_new(shape, json_integer(t->dims[i]));
-	return json_pack("{s:s, s:s, s:o, s:f, s:i}", "name", keel_model_string(m, t->name), "type",
-			 types[t->type], "shape", shape, "scale", t->scale, "zero_point",
-			 (int)t->zero_point);
+	return json_pack("{s:o, s:s, s:o, s:f, s:i}", "name",
+			 command_json_text(keel_model_string(m, t->name)), "type", types[t->type],
+			 "shape", shape, "scale", t->scale, "zero_point", (int)t->zero_point);
+}
+
+static json_t *layer_json(const struct keel_model *m, const struct keel_model_layer *l)
+{
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:f, s:i}", "name",
+			 command_json_text(keel_model_string(m, l->name)), "op",
+			 command_json_text(keel_model_string(m, l->op)), "sources",
+			 command_json_text(keel_model_string(m, l->sources)), "macs",
+			 (json_int_t)l->macs, "cycles", (json_int_t)l->cycles, "weight_bytes",
+			 (json_int_t)l->weight_bytes, "scale", l->scale, "zero_point",
+			 (int)l->zero_point);
+}
+
+/* The text is JSON in every file of ours, and anything in a hostile one. */
+static json_t *options_json(const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+
+	return j ? j : command_json_text(text);
+}
+
+static json_t *disassembly_json(const struct keel_model *m)
+{
+	json_t *commands = json_array();
+	char line[KEEL_LINE_BYTES];
+	uint32_t i;
+
+	for (i = 0; i < m->nr_commands; i++) {
+		keel_disassemble(&m->commands[i], line, sizeof(line));
+		json_array_append_new(commands, json_string(line));
+	}
+	return commands;
 }
 
 static json_t *model_json(const struct inspect_args *a, const struct keel_model *m)
@@ -141,33 +181,16 @@ static json_t *model_json(const struct inspect_args *a, const struct keel_model 
 		json_array_append_new(inputs, tensor_json(m, m->inputs[i]));
 	for (i = 0; i < m->nr_outputs; i++)
 		json_array_append_new(outputs, tensor_json(m, m->outputs[i]));
-	for (i = 0; i < m->nr_layers; i++) {
-		const struct keel_model_layer *l = &m->layers[i];
-
-		json_array_append_new(layers,
-				      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:i}", "name",
-						keel_model_string(m, l->name), "op",
-						keel_model_string(m, l->op), "sources",
-						keel_model_string(m, l->sources), "macs",
-						(json_int_t)l->macs, "cycles", (json_int_t)l->cycles,
-						"weight_bytes", (json_int_t)l->weight_bytes, "scale",
-						l->scale, "zero_point", (int)l->zero_point));
-	}
-	j = json_pack("{s:s, s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "target", m->target.name,
-		      "inputs", inputs, "outputs", outputs, "commands", (int)m->nr_commands, "host_steps",
-		      (int)m->nr_steps, "macs", (json_int_t)m->info.macs, "constants_bytes",
-		      (json_int_t)m->constants_bytes, "scratch_bytes", (json_int_t)m->scratch_bytes,
-		      "options", json_loads(m->options, 0, NULL), "layers", layers);
-	if (a->disassemble) {
-		json_t *commands = json_array();
-		char line[KEEL_LINE_BYTES];
-
-		for (i = 0; i < m->nr_commands; i++) {
-			keel_disassemble(&m->commands[i], line, sizeof(line));
-			json_array_append_new(commands, json_string(line));
-		}
-		json_object_set_new(j, "disassembly", commands);
-	}
+	for (i = 0; i < m->nr_layers; i++)
+		json_array_append_new(layers, layer_json(m, &m->layers[i]));
+	j = json_pack("{s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "target",
+		      command_json_text(m->target.name), "inputs", inputs, "outputs", outputs,
+		      "commands", (int)m->nr_commands, "host_steps", (int)m->nr_steps, "macs",
+		      (json_int_t)m->info.macs, "constants_bytes", (json_int_t)m->constants_bytes,
+		      "scratch_bytes", (json_int_t)m->scratch_bytes, "options",
+		      options_json(m->options), "layers", layers);
+	if (a->disassemble)
+		json_object_set_new(j, "disassembly", disassembly_json(m));
 	return j;
 }
 
@@ -223,7 +246,8 @@ static void dot_edges(FILE *f, const struct keel_model *m, uint32_t to)
 			if (!w || !overlap(w, &reads[i]))
 				continue;
 			fprintf(f, "  c%u -> c%u;\n", from, to);
-			/* A joined tensor has several writers; one that covers it all is the last. */
+			/* A joined tensor has several writers; one that covers it all is the last.
+			 */
 			if (w->offset <= reads[i].offset && w->strides[2] == reads[i].strides[2] &&
 			    w->dims[3] >= reads[i].dims[3])
 				break;
@@ -274,8 +298,8 @@ int keel_inspect_main(int argc, char **argv)
 	static const struct argp argp = {
 		options, parse, "NET.keel", "Show what is in a model file.", NULL, NULL, NULL,
 	};
-	struct inspect_args a = { 0 };
-	struct keel_error e = { "" };
+	struct inspect_args a = {0};
+	struct keel_error e = {""};
 	struct keel_model m;
 	int err;
 

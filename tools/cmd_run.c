@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "progress.h"
 #include "session.h"
 
-#define MAX_INPUTS 4096
-#define MAX_TOP 100
+#define MAX_INPUTS  4096
+#define MAX_TOP	    100
+#define LABEL_BYTES 256
 
 /** struct run_args - the command line */
 struct run_args {
@@ -26,23 +28,16 @@ struct run_args {
 enum { OPT_INPUT = 256, OPT_PREPROCESS, OPT_TOP, OPT_OUTPUT, OPT_JSON };
 
 static const struct argp_option options[] = {
-	{ "input", OPT_INPUT, "FILE|DIR", 0,
-	  "picture, .npy, raw, .pb or IDX file, or a folder of them; further names may follow", 0 },
-	{ "preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0 },
-	{ "top", OPT_TOP, "K", 0, "show the K best classes (default 5)", 0 },
-	{ "output", OPT_OUTPUT, "DIR", 0, "write every output as DIR/SAMPLE.OUTPUT.npy", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	{"input", OPT_INPUT, "FILE|DIR", 0,
+	 "picture, .npy, raw, .pb or IDX file, or a folder of them; further names may follow", 0},
+	{"preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0},
+	{"top", OPT_TOP, "K", 0, "show the K best classes (default 5)", 0},
+	{"output", OPT_OUTPUT, "DIR", 0, "write every output as DIR/SAMPLE.OUTPUT.npy", 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &session_argp, 0, "Backend:", 10 }, { 0 } };
-
-static void add_input(struct run_args *a, const char *path, struct argp_state *state)
-{
-	if (a->nr_inputs == MAX_INPUTS)
-		argp_error(state, "more than %d inputs; name a folder instead", MAX_INPUTS);
-	a->inputs[a->nr_inputs++] = path;
-}
+static const struct argp_child children[] = {{&session_argp, 0, "Backend:", 10}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -50,10 +45,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
+		command_init(state);
 		state->child_inputs[0] = &a->session;
 		return 0;
 	case OPT_INPUT:
-		add_input(a, arg, state);
+		command_add_path(a->inputs, &a->nr_inputs, MAX_INPUTS, arg, "input", state);
 		return 0;
 	case OPT_PREPROCESS:
 		a->preprocess = arg;
@@ -71,20 +67,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!a->model)
 			a->model = arg;
 		else if (a->nr_inputs)
-			add_input(a, arg, state);
+			command_add_path(a->inputs, &a->nr_inputs, MAX_INPUTS, arg, "input", state);
 		else
-			argp_error(state, "put --input in front of '%s'", arg);
+			command_usage(state, "put --input in front of '%s'", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->model || !a->nr_inputs)
-			argp_error(state, "name the model and an input: keel run NET.keel --input PICTURE");
+			command_usage(
+				state,
+				"name the model and an input: keel run NET.keel --input PICTURE");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* Class scores: one value that is not 1 among the extents, or the last one of several. */
+/* Class scores: exactly one extent is more than 1. */
 static bool is_classes(const struct keel_port *p)
 {
 	unsigned int i, large = 0;
@@ -94,56 +92,79 @@ static bool is_classes(const struct keel_port *p)
 	return large == 1;
 }
 
+static json_t *top_json(const struct session_data *d, const float *v, uint64_t index)
+{
+	char label[LABEL_BYTES];
+	json_t *j = json_object();
+
+	json_object_set_new(j, "index", json_integer(index));
+	json_object_set_new(j, "label",
+			    session_label(d, index, label, sizeof(label))[0]
+				    ? command_json_text(label)
+				    : json_null());
+	json_object_set_new(j, "score", command_json_number(v[index]));
+	return j;
+}
+
 static json_t *output_json(const struct run_args *a, const struct session_data *d,
 			   const struct keel_port *p, const float *v)
 {
-	json_t *shape = json_array(), *top = json_array();
+	json_t *j = json_object(), *shape = json_array(), *top = json_array();
 	uint64_t index[MAX_TOP];
 	unsigned int i, n = is_classes(p) ? session_top(v, p->elements, a->top, index) : 0;
 
 	for (i = 0; i < p->rank; i++)
 		json_array_append_new(shape, json_integer(p->dims[i]));
-	for (i = 0; i < n; i++) {
-		const char *label = session_label(d, index[i]);
+	for (i = 0; i < n; i++)
+		json_array_append_new(top, top_json(d, v, index[i]));
+	json_object_set_new(j, "name", command_json_text(p->name));
+	json_object_set_new(j, "shape", shape);
+	json_object_set_new(j, "top", top);
+	return j;
+}
 
-		json_array_append_new(top, json_pack("{s:I, s:s?, s:f}", "index",
-						     (json_int_t)index[i], "label", label, "score",
-						     v[index[i]]));
+static void print_range(const struct keel_port *p, const float *v)
+{
+	float lo = v[0], hi = v[0];
+	uint64_t k;
+
+	for (k = 1; k < p->elements; k++) {
+		lo = v[k] < lo ? v[k] : lo;
+		hi = v[k] > hi ? v[k] : hi;
 	}
-	return json_pack("{s:s, s:o, s:o}", "name", p->name, "shape", shape, "top", top);
+	if (p->elements == 1)
+		printf(" %g\n", lo);
+	else
+		printf(" from %g to %g\n", lo, hi);
 }
 
 static void print_output(const struct run_args *a, const struct session_data *d,
 			 const struct keel_port *p, const float *v)
 {
-	uint64_t index[MAX_TOP], k;
-	float lo = v[0], hi = v[0];
+	char label[LABEL_BYTES];
+	uint64_t index[MAX_TOP];
 	unsigned int i, n;
 
-	printf("  %s [", p->name);
+	printf("  ");
+	command_print_name(stdout, p->name);
 	for (i = 0; i < p->rank; i++)
-		printf("%s%u", i ? "x" : "", p->dims[i]);
-	printf("]");
+		printf("%s%u", i ? "x" : " [", p->dims[i]);
+	printf(p->rank ? "]" : "");
 	if (!is_classes(p)) {
-		for (k = 1; k < p->elements; k++) {
-			lo = v[k] < lo ? v[k] : lo;
-			hi = v[k] > hi ? v[k] : hi;
-		}
-		printf(" from %g to %g\n", lo, hi);
+		print_range(p, v);
 		return;
 	}
 	printf("\n");
 	n = session_top(v, p->elements, a->top, index);
 	for (i = 0; i < n; i++) {
-		const char *label = session_label(d, index[i]);
-
-		printf("    %10.5f  %s%s%llu\n", v[index[i]], label ? label : "", label ? "  #" : "#",
-		       (unsigned long long)index[i]);
+		printf("    %10.5f  #%-4llu ", v[index[i]], (unsigned long long)index[i]);
+		command_print_name(stdout, session_label(d, index[i], label, sizeof(label)));
+		printf("\n");
 	}
 }
 
-static int write_npy(const char *path, const float *v, const struct keel_port *p, const int64_t *dims,
-		     struct keel_error *e)
+static int write_npy(const char *path, const float *v, const struct keel_port *p,
+		     const int64_t *dims, struct keel_error *e)
 {
 	struct keel_outfile *out;
 	char *header;
@@ -166,27 +187,44 @@ static int write_npy(const char *path, const float *v, const struct keel_port *p
 	return err;
 }
 
-/* SAMPLE.OUTPUT.npy; slashes in either name would leave the folder. */
+/* SAMPLE.OUTPUT.npy; slashes and the like in either name must not lead out of the folder. */
+static int output_path(const struct run_args *a, const char *sample, const char *output, char *path,
+		       struct keel_error *e)
+{
+	size_t folder = strlen(a->output);
+	char *c;
+	int n;
+
+	sample += strspn(sample, "./");
+	n = snprintf(path, PATH_MAX, "%s/%s.%s.npy", a->output, sample, output);
+	if (n < 0 || n >= PATH_MAX)
+		return keel_error_set(e, -ENAMETOOLONG,
+				      "the name of output '%s' of '%s' is too long", output,
+				      sample);
+	for (c = path + folder + 1; *c; c++)
+		if (*c == '/' || (unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '_';
+	return 0;
+}
+
 static int save_output(const struct run_args *a, const char *sample, const struct keel_port *p,
 		       const float *v, struct keel_error *e)
 {
-	char path[4096];
+	char path[PATH_MAX];
 	int64_t dims[KEEL_RANK_MAX];
 	unsigned int i;
-	int n = snprintf(path, sizeof(path), "%s/%s.%s.npy", a->output, sample, p->name);
-	char *c;
+	int err = output_path(a, sample, p->name, path, e);
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return keel_error_set(e, -ENAMETOOLONG, "the name of output '%s' of '%s' is too long", p->name,
-				      sample);
-	for (c = path + strlen(a->output) + 1; *c; c++)
-		if (*c == '/')
-			*c = '_';
 	for (i = 0; i < p->rank; i++)
 		dims[i] = p->dims[i];
-	return write_npy(path, v, p, dims, e);
+	return err ? err : write_npy(path, v, p, dims, e);
 }
 
+/** struct run_state - what the samples have in common
+ * @in: the input, floats
+ * @out: outputs, floats
+ * @ports: the outputs' shapes
+ */
 struct run_state {
 	const struct run_args *a;
 	struct session *s;
@@ -196,15 +234,12 @@ struct run_state {
 	struct keel_port *ports;
 };
 
-static int run_sample(struct run_state *r, size_t i, json_t *runs, struct keel_error *e)
+static int infer(struct run_state *r, size_t i, double *ms, struct keel_error *e)
 {
-	char name[1024];
-	json_t *outputs = json_array();
-	double start, ms;
+	double start;
 	unsigned int k;
 	int err = keel_dataset_get(r->d->ds, i, r->in, e);
 
-	keel_dataset_name(r->d->ds, i, name, sizeof(name));
 	start = command_seconds();
 	if (!err)
 		err = keel_job_set_input(r->job, 0, KEEL_ELEMENT_F32, r->in, r->d->elements, e);
@@ -213,21 +248,91 @@ static int run_sample(struct run_state *r, size_t i, json_t *runs, struct keel_e
 	if (!err)
 		err = keel_job_wait(r->job, -1, e);
 	for (k = 0; k < r->s->info.outputs && !err; k++)
-		err = keel_job_get_output(r->job, k, KEEL_ELEMENT_F32, r->out[k], r->ports[k].elements,
-					  e);
-	ms = (command_seconds() - start) * 1e3;
-	if (!err && !r->a->json)
-		printf("%s  (%.2f ms)\n", name, ms);
-	for (k = 0; k < r->s->info.outputs && !err; k++) {
-		if (r->a->json)
-			json_array_append_new(outputs, output_json(r->a, r->d, &r->ports[k], r->out[k]));
-		else
-			print_output(r->a, r->d, &r->ports[k], r->out[k]);
-		if (r->a->output)
-			err = save_output(r->a, name, &r->ports[k], r->out[k], e);
+		err = keel_job_get_output(r->job, k, KEEL_ELEMENT_F32, r->out[k],
+					  r->ports[k].elements, e);
+	*ms = (command_seconds() - start) * 1e3;
+	return err;
+}
+
+static json_t *sample_json(const struct run_state *r, const char *name, double ms)
+{
+	json_t *j = json_object(), *outputs = json_array();
+	unsigned int k;
+
+	for (k = 0; k < r->s->info.outputs; k++)
+		json_array_append_new(outputs, output_json(r->a, r->d, &r->ports[k], r->out[k]));
+	json_object_set_new(j, "input", command_json_text(name));
+	json_object_set_new(j, "outputs", outputs);
+	json_object_set_new(j, "ms", json_real(ms));
+	return j;
+}
+
+static void print_sample(const struct run_state *r, const char *name, double ms)
+{
+	unsigned int k;
+
+	command_print_name(stdout, name);
+	printf("  (%.2f ms)\n", ms);
+	for (k = 0; k < r->s->info.outputs; k++)
+		print_output(r->a, r->d, &r->ports[k], r->out[k]);
+}
+
+static int run_sample(struct run_state *r, size_t i, json_t *runs, struct keel_error *e)
+{
+	char name[1024];
+	double ms;
+	unsigned int k;
+	int err = infer(r, i, &ms, e);
+
+	keel_dataset_name(r->d->ds, i, name, sizeof(name));
+	for (k = 0; k < r->s->info.outputs && !err && r->a->output; k++)
+		err = save_output(r->a, name, &r->ports[k], r->out[k], e);
+	if (err)
+		return err;
+	if (r->a->json)
+		json_array_append_new(runs, sample_json(r, name, ms));
+	else
+		print_sample(r, name, ms);
+	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int refuse_twins(char **paths, size_t n, struct keel_error *e)
+{
+	size_t i;
+
+	qsort(paths, n, sizeof(*paths), by_text);
+	for (i = 1; i < n; i++)
+		if (!strcmp(paths[i - 1], paths[i]))
+			return keel_error_set(e, -EEXIST,
+					      "two inputs would write '%s'; give them names that "
+					      "differ, or run them one folder at a time",
+					      paths[i]);
+	return 0;
+}
+
+/* Two samples of the same name would overwrite each other's outputs. */
+static int check_paths(const struct run_state *r, struct keel_error *e)
+{
+	size_t i, n = keel_dataset_count(r->d->ds);
+	char name[1024], path[PATH_MAX], **paths = calloc(n, sizeof(*paths));
+	int err = paths ? 0 : -ENOMEM;
+
+	for (i = 0; i < n && !err; i++) {
+		keel_dataset_name(r->d->ds, i, name, sizeof(name));
+		err = output_path(r->a, name, r->ports[0].name, path, e);
+		if (!err && !(paths[i] = strdup(path)))
+			err = -ENOMEM;
 	}
-	json_array_append_new(runs, json_pack("{s:s, s:o, s:f}", "input", name, "outputs", outputs, "ms",
-					      ms));
+	if (!err)
+		err = refuse_twins(paths, n, e);
+	for (i = 0; i < n && paths; i++)
+		free(paths[i]);
+	free(paths);
 	return err;
 }
 
@@ -238,16 +343,19 @@ static int run_all(struct run_state *r, struct keel_error *e)
 	json_t *runs = json_array(), *j;
 	int err = 0;
 
+	if (!r->a->json)
+		session_print_backend(r->s, "backend ");
+	/* Results themselves show how far it is. */
 	keel_progress_begin(&bar, "run", n, !r->a->json);
-	for (i = 0; i < n && !err && !command_interrupted; i++) {
+	for (i = 0; i < n && !err; i++) {
 		err = run_sample(r, i, runs, e);
 		keel_progress_add(&bar, 1);
 	}
 	keel_progress_end(&bar);
-	if (command_interrupted)
-		err = -ECANCELED;
 	if (!err && r->a->json) {
-		j = n == 1 ? json_incref(json_array_get(runs, 0)) : json_pack("{s:O}", "runs", runs);
+		j = n == 1 ? json_incref(json_array_get(runs, 0))
+			   : json_pack("{s:O}", "runs", runs);
+		session_json_backend(r->s, j);
 		err = command_json(j, "-", e);
 	}
 	json_decref(runs);
@@ -270,12 +378,12 @@ static int run(struct run_state *r, struct keel_error *e)
 		if (!r->out[k])
 			goto out;
 	}
-	if (r->a->output && mkdir(r->a->output, 0777) && errno != EEXIST) {
+	err = r->a->output ? check_paths(r, e) : 0;
+	if (!err && r->a->output && mkdir(r->a->output, 0777) && errno != EEXIST)
 		err = keel_error_set(e, -errno, "can't make the folder '%s': %s", r->a->output,
 				     strerror(errno));
-		goto out;
-	}
-	err = keel_job_new(r->s->network, 0, &r->job, e);
+	if (!err)
+		err = keel_job_new(r->s->network, 0, &r->job, e);
 	if (!err)
 		err = run_all(r, e);
 	keel_job_del(r->job);
@@ -291,18 +399,22 @@ out:
 int keel_run_main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NET.keel --input FILE...",
-		"Run a compiled network on pictures or tensors.", children, NULL, NULL,
+		options,
+		parse,
+		"NET.keel --input FILE...",
+		"Run a compiled network on pictures or tensors.",
+		children,
+		NULL,
+		NULL,
 	};
-	struct run_args a = { .top = 5 };
-	struct keel_error e = { "" };
+	struct run_args a = {.top = 5};
+	struct keel_error e = {""};
 	struct session s;
 	struct session_data d;
-	struct run_state r = { .a = &a, .s = &s, .d = &d };
+	struct run_state r = {.a = &a, .s = &s, .d = &d};
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
-	command_catch_interrupts();
 	err = session_open(&s, a.model, &a.session, &e);
 	if (err)
 		return command_fail(err, &e);

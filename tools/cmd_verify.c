@@ -24,33 +24,32 @@ struct verify_args {
 enum { OPT_AGAINST = 256, OPT_INPUT, OPT_RANDOM, OPT_SEED, OPT_JSON, OPT_PREPROCESS };
 
 static const struct argp_option options[] = {
-	{ "against", OPT_AGAINST, "NAME", 0, "backend to compare with (default reference)", 0 },
-	{ "input", OPT_INPUT, "FILE|DIR", 0, "inputs to compare on; may be repeated", 0 },
-	{ "random", OPT_RANDOM, "N", 0, "compare on N random inputs (default 1 without --input)", 0 },
-	{ "seed", OPT_SEED, "N", 0, "of the random inputs (default 1)", 0 },
-	{ "preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	{"against", OPT_AGAINST, "NAME", 0, "backend to compare with (default reference)", 0},
+	{"input", OPT_INPUT, "FILE|DIR", 0, "inputs to compare on; may be repeated", 0},
+	{"random", OPT_RANDOM, "N", 0, "compare on N random inputs (default 1 without --input)", 0},
+	{"seed", OPT_SEED, "N", 0, "of the random inputs (default 1)", 0},
+	{"preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &session_argp, 0, "Backend:", 10 }, { 0 } };
+static const struct argp_child children[] = {{&session_argp, 0, "Backend:", 10}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const backends[] = { "drm", "opencl", "reference", NULL };
+	static const char *const backends[] = {"drm", "opencl", "reference", NULL};
 	struct verify_args *a = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
+		command_init(state);
 		state->child_inputs[0] = &a->session;
 		return 0;
 	case OPT_AGAINST:
 		a->against = backends[command_choice(arg, "against", backends, state)];
 		return 0;
 	case OPT_INPUT:
-		if (a->nr_paths == MAX_PATHS)
-			argp_error(state, "--input may be given %d times at most", MAX_PATHS);
-		a->paths[a->nr_paths++] = arg;
+		command_add_path(a->paths, &a->nr_paths, MAX_PATHS, arg, "input", state);
 		return 0;
 	case OPT_RANDOM:
 		a->random = command_number(arg, "random", 1, 1000000, state);
@@ -66,12 +65,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->model)
-			argp_error(state, "one model at a time, not also '%s'", arg);
+			command_usage(state, "one model at a time, not also '%s'", arg);
 		a->model = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->model)
-			argp_error(state, "name the model: keel verify NET.keel");
+			command_usage(state, "name the model: keel verify NET.keel");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -104,7 +103,8 @@ static uint64_t span(const struct keel_operand *o)
 	return last + 1;
 }
 
-static int fetch(struct verify *v, unsigned int side, const struct keel_operand *o, struct keel_error *e)
+static int fetch(struct verify *v, unsigned int side, const struct keel_operand *o,
+		 struct keel_error *e)
 {
 	uint64_t bytes = span(o);
 
@@ -121,8 +121,8 @@ static int fetch(struct verify *v, unsigned int side, const struct keel_operand 
 }
 
 /* What differs: the layer, the command, where in its output, and both values. */
-static void describe(struct verify *v, size_t sample, uint32_t command, const struct keel_operand *o,
-		     const uint32_t *at, int got, int expected)
+static void describe(struct verify *v, size_t sample, uint32_t command,
+		     const struct keel_operand *o, const uint32_t *at, int got, int expected)
 {
 	const struct keel_model *m = keel_network_get_model(v->s[0].network);
 	const union keel_command *c = &m->commands[command];
@@ -135,35 +135,49 @@ static void describe(struct verify *v, size_t sample, uint32_t command, const st
 	}
 	keel_disassemble(c, line, sizeof(line));
 	snprintf(v->text, sizeof(v->text),
-		 "sample %zu, layer %u '%s' (%s), command %u, %s at y %u, x %u, byte %u: %s has %d, %s has %d\n  %s",
+		 "sample %zu, layer %u '%s' (%s), command %u, %s at y %u, x %u, byte %u: %s has "
+		 "%d, %s has %d; %s",
 		 sample, c->h.layer, layer, op, command, o->name, at[1], at[2], at[3],
 		 v->s[0].device_info.backend, got, v->s[1].device_info.backend, expected, line);
-	v->difference = json_pack("{s:I, s:i, s:s, s:s, s:i, s:s, s:[i,i,i,i], s:i, s:i}", "sample",
-				  (json_int_t)sample, "layer", (int)c->h.layer, "name", layer, "op", op,
-				  "command", (int)command, "operand", o->name, "coordinate", (int)at[0],
-				  (int)at[1], (int)at[2], (int)at[3], "value", got, "expected", expected);
+	v->difference =
+		json_pack("{s:I, s:i, s:o, s:o, s:i, s:s, s:[i,i,i,i], s:i, s:i}", "sample",
+			  (json_int_t)sample, "layer", (int)c->h.layer, "name",
+			  command_json_text(layer), "op", command_json_text(op), "command",
+			  (int)command, "operand", o->name, "coordinate", (int)at[0], (int)at[1],
+			  (int)at[2], (int)at[3], "value", got, "expected", expected);
+}
+
+static uint64_t volume(const struct keel_operand *o)
+{
+	return (uint64_t)o->dims[0] * o->dims[1] * o->dims[2] * o->dims[3];
+}
+
+/* Byte of element @i, counted with the last dimension innermost. */
+static uint64_t locate(const struct keel_operand *o, uint64_t i, uint32_t *at)
+{
+	uint64_t byte = 0;
+	unsigned int d;
+
+	for (d = 4; d-- > 0; i /= o->dims[d]) {
+		at[d] = i % o->dims[d];
+		byte += (uint64_t)at[d] * o->strides[d];
+	}
+	return byte;
 }
 
 static void compare(struct verify *v, size_t sample, uint32_t command, const struct keel_operand *o)
 {
+	uint64_t i, n = volume(o), k;
 	uint32_t at[4];
 
 	v->tensors++;
-	for (at[0] = 0; at[0] < o->dims[0]; at[0]++)
-		for (at[1] = 0; at[1] < o->dims[1]; at[1]++)
-			for (at[2] = 0; at[2] < o->dims[2]; at[2]++)
-				for (at[3] = 0; at[3] < o->dims[3]; at[3]++) {
-					uint64_t k = (uint64_t)at[0] * o->strides[0] +
-						     (uint64_t)at[1] * o->strides[1] +
-						     (uint64_t)at[2] * o->strides[2] +
-						     (uint64_t)at[3] * o->strides[3];
-
-					if (v->bytes[0][k] == v->bytes[1][k])
-						continue;
-					describe(v, sample, command, o, at, (int8_t)v->bytes[0][k],
-						 (int8_t)v->bytes[1][k]);
-					return;
-				}
+	for (i = 0; i < n; i++) {
+		k = locate(o, i, at);
+		if (v->bytes[0][k] == v->bytes[1][k])
+			continue;
+		describe(v, sample, command, o, at, (int8_t)v->bytes[0][k], (int8_t)v->bytes[1][k]);
+		return;
+	}
 }
 
 static int step(struct verify *v, size_t sample, uint32_t command, struct keel_error *e)
@@ -189,83 +203,114 @@ static int step(struct verify *v, size_t sample, uint32_t command, struct keel_e
 	return err;
 }
 
+static void describe_output(struct verify *v, size_t sample, const struct keel_port *p,
+			    const char *how, uint64_t i, float got, float expected)
+{
+	snprintf(v->text, sizeof(v->text),
+		 "sample %zu, output '%s' %s, element %llu: %s has %.9g, %s has %.9g", sample,
+		 p->name, how, (unsigned long long)i, v->s[0].device_info.backend, got,
+		 v->s[1].device_info.backend, expected);
+	v->difference =
+		json_pack("{s:I, s:o, s:I, s:o, s:o}", "sample", (json_int_t)sample, "name",
+			  command_json_text(p->name), "coordinate", (json_int_t)i, "value",
+			  command_json_number(got), "expected", command_json_number(expected));
+}
+
+static int compare_output(struct verify *v, size_t sample, unsigned int output, const char *how,
+			  struct keel_error *e)
+{
+	struct keel_port p;
+	float *out[2];
+	unsigned int side;
+	uint64_t i;
+	int err = 0;
+
+	keel_network_get_output(v->s[0].network, output, &p);
+	out[0] = calloc(p.elements, 2 * sizeof(float));
+	if (!out[0])
+		return -ENOMEM;
+	out[1] = out[0] + p.elements;
+	for (side = 0; side < 2 && !err; side++)
+		err = keel_job_get_output(v->job[side], output, KEEL_ELEMENT_F32, out[side],
+					  p.elements, e);
+	v->tensors++;
+	for (i = 0; i < p.elements && !err; i++) {
+		if (!memcmp(&out[0][i], &out[1][i], sizeof(float)))
+			continue;
+		describe_output(v, sample, &p, how, i, out[0][i], out[1][i]);
+		break;
+	}
+	free(out[0]);
+	return err;
+}
+
 /* Finished outputs, host steps included, as both sides hand them to the user. */
 static int compare_outputs(struct verify *v, size_t sample, const char *how, struct keel_error *e)
 {
-	unsigned int k, side;
+	unsigned int k;
 	int err = 0;
 
-	for (k = 0; k < v->s[0].info.outputs && !err && !v->difference; k++) {
-		struct keel_port p;
-		float *out[2];
-		uint64_t i;
+	for (k = 0; k < v->s[0].info.outputs && !err && !v->difference; k++)
+		err = compare_output(v, sample, k, how, e);
+	return err;
+}
 
-		keel_network_get_output(v->s[0].network, k, &p);
-		out[0] = malloc(2 * p.elements * sizeof(float));
-		if (!out[0])
-			return -ENOMEM;
-		out[1] = out[0] + p.elements;
-		for (side = 0; side < 2 && !err; side++)
-			err = keel_job_get_output(v->job[side], k, KEEL_ELEMENT_F32, out[side],
-						  p.elements, e);
-		v->tensors++;
-		for (i = 0; i < p.elements && !err; i++) {
-			if (!memcmp(&out[0][i], &out[1][i], sizeof(float)))
-				continue;
-			snprintf(v->text, sizeof(v->text),
-				 "sample %zu, output '%s' %s, element %llu: %s has %.9g, %s has %.9g", sample,
-				 p.name, how, (unsigned long long)i, v->s[0].device_info.backend,
-				 out[0][i], v->s[1].device_info.backend, out[1][i]);
-			v->difference = json_pack("{s:I, s:s, s:I, s:f, s:f}", "sample",
-						  (json_int_t)sample, "name", p.name, "coordinate",
-						  (json_int_t)i, "value", out[0][i], "expected",
-						  out[1][i]);
-			break;
-		}
-		free(out[0]);
+static int run_in_one_go(struct verify *v, unsigned int side, float *const *inputs,
+			 struct keel_error *e)
+{
+	struct keel_port p;
+	unsigned int k;
+	int err = 0;
+
+	for (k = 0; k < v->s[0].info.inputs && !err; k++) {
+		keel_network_get_input(v->s[0].network, k, &p);
+		err = keel_job_set_input(v->job[side], k, KEEL_ELEMENT_F32, inputs[k], p.elements,
+					 e);
 	}
+	if (!err)
+		err = keel_job_submit(v->job[side], e);
+	return err ? err : keel_job_wait(v->job[side], -1, e);
+}
+
+static int run_in_steps(struct verify *v, size_t sample, struct keel_error *e)
+{
+	uint32_t i, commands = v->s[0].info.commands;
+	unsigned int side;
+	int err = 0;
+
+	for (side = 0; side < 2 && !err; side++)
+		err = keel_job_run_host_steps(v->job[side], 0, e);
+	for (i = 0; i < commands && !err && !v->difference; i++)
+		err = step(v, sample, i, e);
+	for (side = 0; side < 2 && !err && !v->difference; side++)
+		err = keel_job_run_host_steps(v->job[side], 1, e);
 	return err;
 }
 
 /* First in one go, as users run it; then command by command, to see every tensor. */
-static int verify_sample(struct verify *v, size_t sample, float *const *inputs, struct keel_error *e)
+static int verify_sample(struct verify *v, size_t sample, float *const *inputs,
+			 struct keel_error *e)
 {
-	uint32_t i, commands = v->s[0].info.commands;
 	json_t *whole = NULL;
-	unsigned int side, k;
+	unsigned int side;
 	int err = 0;
 
-	for (side = 0; side < 2 && !err; side++) {
-		for (k = 0; k < v->s[0].info.inputs && !err; k++) {
-			struct keel_port p;
-
-			keel_network_get_input(v->s[0].network, k, &p);
-			err = keel_job_set_input(v->job[side], k, KEEL_ELEMENT_F32, inputs[k], p.elements,
-						 e);
-		}
-		if (!err)
-			err = keel_job_submit(v->job[side], e);
-		if (!err)
-			err = keel_job_wait(v->job[side], -1, e);
-	}
+	for (side = 0; side < 2 && !err; side++)
+		err = run_in_one_go(v, side, inputs, e);
 	if (!err)
 		err = compare_outputs(v, sample, "after running in one go", e);
 	/* A difference in one go is kept, but stepping may name the command behind it. */
 	whole = v->difference;
 	v->difference = NULL;
-	for (side = 0; side < 2 && !err; side++)
-		err = keel_job_run_host_steps(v->job[side], 0, e);
-	for (i = 0; i < commands && !err && !v->difference && !command_interrupted; i++)
-		err = step(v, sample, i, e);
-	for (side = 0; side < 2 && !err && !v->difference; side++)
-		err = keel_job_run_host_steps(v->job[side], 1, e);
+	if (!err)
+		err = run_in_steps(v, sample, e);
 	if (!err && !v->difference)
 		err = compare_outputs(v, sample, "after stepping", e);
 	if (!v->difference)
 		v->difference = whole;
 	else
 		json_decref(whole);
-	return command_interrupted ? -ECANCELED : err;
+	return err;
 }
 
 static void random_input(float *x, const struct keel_port *p, uint32_t *state)
@@ -278,35 +323,46 @@ static void random_input(float *x, const struct keel_port *p, uint32_t *state)
 	}
 }
 
+static int alloc_inputs(const struct verify *v, float **x, struct keel_port *ports,
+			struct keel_error *e)
+{
+	unsigned int k;
+
+	if (v->s[0].info.inputs > KEEL_MAX_INPUTS)
+		return keel_error_set(e, -E2BIG,
+				      "the network has %u inputs; at most %d can be filled",
+				      v->s[0].info.inputs, KEEL_MAX_INPUTS);
+	for (k = 0; k < v->s[0].info.inputs; k++) {
+		keel_network_get_input(v->s[0].network, k, &ports[k]);
+		x[k] = calloc(ports[k].elements, sizeof(**x));
+		if (!x[k])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int verify_all(struct verify *v, struct session_data *d, struct keel_error *e)
 {
 	size_t files = d->ds ? keel_dataset_count(d->ds) : 0, n = files + v->a->random, i;
-	unsigned int inputs = v->s[0].info.inputs, k;
-	float *x[KEEL_MAX_INPUTS] = { NULL };
 	struct keel_port ports[KEEL_MAX_INPUTS];
+	float *x[KEEL_MAX_INPUTS] = {NULL};
 	uint32_t state = v->a->seed;
 	struct keel_progress bar;
-	int err = 0;
+	unsigned int k;
+	int err = alloc_inputs(v, x, ports, e);
 
-	if (inputs > KEEL_MAX_INPUTS)
-		return keel_error_set(e, -E2BIG, "more than %d inputs", KEEL_MAX_INPUTS);
-	for (k = 0; k < inputs && !err; k++) {
-		keel_network_get_input(v->s[0].network, k, &ports[k]);
-		x[k] = malloc(ports[k].elements * sizeof(**x));
-		err = x[k] ? 0 : -ENOMEM;
-	}
 	keel_progress_begin(&bar, "verify", n, v->a->json);
 	for (i = 0; i < n && !err && !v->difference; i++) {
 		if (i < files)
 			err = keel_dataset_get(d->ds, i, x[0], e);
-		for (k = 0; k < inputs && i >= files; k++)
+		for (k = 0; k < v->s[0].info.inputs && i >= files; k++)
 			random_input(x[k], &ports[k], &state);
 		if (!err)
 			err = verify_sample(v, i, x, e);
 		keel_progress_add(&bar, 1);
 	}
 	keel_progress_end(&bar);
-	for (k = 0; k < inputs; k++)
+	for (k = 0; k < KEEL_MAX_INPUTS; k++)
 		free(x[k]);
 	return err;
 }
@@ -314,29 +370,33 @@ static int verify_all(struct verify *v, struct session_data *d, struct keel_erro
 static int report(struct verify *v, struct keel_error *e)
 {
 	if (v->a->json)
-		return command_json(json_pack("{s:b, s:I, s:O?}", "equal", !v->difference, "tensors",
-					      (json_int_t)v->tensors, "first_difference", v->difference),
+		return command_json(json_pack("{s:b, s:I, s:O?}", "equal", !v->difference,
+					      "tensors", (json_int_t)v->tensors, "first_difference",
+					      v->difference),
 				    "-", e);
-	if (v->difference)
-		printf("DIFFERENT: %s\n", v->text);
-	else
+	if (v->difference) {
+		printf("DIFFERENT: ");
+		command_print_name(stdout, v->text);
+		printf("\n");
+	} else {
 		printf("equal: %llu tensors, %s and %s\n", (unsigned long long)v->tensors,
 		       v->s[0].device_info.backend, v->s[1].device_info.backend);
+	}
 	return 0;
 }
 
 static int verify(struct verify *v, struct keel_error *e)
 {
-	struct session_options against = { .backend = v->a->against, .exact = true };
-	struct session_data d = { 0 };
+	struct session_options against = {.backend = v->a->against, .exact = true};
+	struct session_data d = {0};
 	unsigned int side;
 	int err = session_open(&v->s[1], v->a->model, &against, e);
 
 	if (err)
 		return err;
 	if (v->a->nr_paths)
-		err = session_data_open(&d, &v->s[0], v->a->preprocess, v->a->paths, v->a->nr_paths, NULL,
-					e);
+		err = session_data_open(&d, &v->s[0], v->a->preprocess, v->a->paths, v->a->nr_paths,
+					NULL, e);
 	for (side = 0; side < 2 && !err; side++)
 		err = keel_job_new(v->s[side].network, 0, &v->job[side], e);
 	if (!err)
@@ -356,21 +416,26 @@ static int verify(struct verify *v, struct keel_error *e)
 int keel_verify_main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NET.keel",
-		"Run a network on two backends and compare every tensor of every layer, bit for bit.\v"
-		"The exit code is 0 when all are equal and 1 when one differs; the first difference is named.",
-		children, NULL, NULL,
+		options,
+		parse,
+		"NET.keel",
+		"Run a network on two backends and compare every tensor of every layer, bit for "
+		"bit.\v"
+		"The exit code is 0 when all are equal and 1 when one differs; the first "
+		"difference is named.",
+		children,
+		NULL,
+		NULL,
 	};
-	struct verify_args a = { .against = "reference", .seed = 1 };
-	struct verify v = { .a = &a };
-	struct keel_error e = { "" };
+	struct verify_args a = {.against = "reference", .seed = 1};
+	struct verify v = {.a = &a};
+	struct keel_error e = {""};
 	bool different;
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
 	if (!a.nr_paths && !a.random)
 		a.random = 1;
-	command_catch_interrupts();
 	err = session_open(&v.s[0], a.model, &a.session, &e);
 	if (err)
 		return command_fail(err, &e);
@@ -380,5 +445,8 @@ int keel_verify_main(int argc, char **argv)
 	json_decref(v.difference);
 	if (err)
 		return command_fail(err, &e);
-	return different ? KEEL_EXIT_FAILED : KEEL_EXIT_DONE;
+	if (!different)
+		return KEEL_EXIT_DONE;
+	fprintf(stderr, "keel: the two backends' results differ\n");
+	return KEEL_EXIT_FAILED;
 }

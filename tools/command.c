@@ -1,47 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
-#include "data/preprocess.h"
 #include "output.h"
 
-volatile int command_interrupted;
+/* What is said before dying; decided beforehand, since a handler can do little. */
+static const char *farewell = "keel: interrupted\n";
 
-static void on_interrupt(int sig)
+static void on_signal(int sig)
 {
-	command_interrupted = 1;
-	/* A second one ends at once. */
-	signal(sig, SIG_DFL);
+	ssize_t ignored = 0;
+
+	keel_outfile_abandon();
+	if (sig != SIGPIPE)
+		ignored = write(STDERR_FILENO, farewell, strlen(farewell));
+	(void)ignored;
+	/* SA_RESETHAND has put the default back: die of the same signal */
+	raise(sig);
 }
 
-void command_catch_interrupts(void)
+void command_setup(void)
 {
-	signal(SIGINT, on_interrupt);
-	signal(SIGTERM, on_interrupt);
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	struct sigaction old, new = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+	size_t i;
+
+	/* A progress bar may stand in this line. */
+	if (isatty(STDERR_FILENO))
+		farewell = "\r\033[Kkeel: interrupted\n";
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_DFL)
+			sigaction(signals[i], &new, NULL);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+int command_finish(int code)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	if (code == KEEL_EXIT_DONE)
+		fprintf(stderr, "keel: can't write to the standard output: %s\n",
+			strerror(errno ? errno : EIO));
+	return code ? code : KEEL_EXIT_FAILED;
 }
 
 int command_fail(int err, const struct keel_error *e)
 {
-	if (err == -ECANCELED && command_interrupted)
-		fprintf(stderr, "keel: interrupted\n");
-	else
-		fprintf(stderr, "keel: %s\n", e->text[0] ? e->text : strerror(-err));
+	fprintf(stderr, "keel: %s\n", e->text[0] ? e->text : strerror(-err));
 	return err == -ENODEV ? KEEL_EXIT_NO_DEVICE : KEEL_EXIT_FAILED;
+}
+
+void command_init(struct argp_state *state)
+{
+	state->err_stream = NULL;
 }
 
 void command_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-	argp_err_exit_status = KEEL_EXIT_USAGE;
+	/* getopt has named the option that it doesn't know. */
 	if (argp_parse(argp, argc, argv, 0, NULL, input))
 		exit(KEEL_EXIT_USAGE);
 }
 
-long command_number(const char *text, const char *option, long lo, long hi, struct argp_state *state)
+void command_usage(struct argp_state *state, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", state->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, " (see '%s --help')\n", state->name);
+	exit(KEEL_EXIT_USAGE);
+}
+
+long command_number(const char *text, const char *option, long lo, long hi,
+		    struct argp_state *state)
 {
 	char *end;
 	long v;
@@ -49,8 +91,20 @@ long command_number(const char *text, const char *option, long lo, long hi, stru
 	errno = 0;
 	v = strtol(text, &end, 10);
 	if (errno || end == text || *end || v < lo || v > hi)
-		argp_error(state, "--%s takes a whole number from %ld to %ld, not '%s'", option, lo, hi,
-			   text);
+		command_usage(state, "--%s takes a whole number from %ld to %ld, not '%s'", option,
+			      lo, hi, text);
+	return v;
+}
+
+double command_real(const char *text, const char *option, double lo, double hi,
+		    struct argp_state *state)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v > lo && v <= hi))
+		command_usage(state, "--%s takes a number above %g and up to %g, not '%s'", option,
+			      lo, hi, text);
 	return v;
 }
 
@@ -63,32 +117,19 @@ int command_choice(const char *text, const char *option, const char *const *word
 	for (i = 0; words[i]; i++) {
 		if (!strcmp(text, words[i]))
 			return i;
-		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
-			 words[i]);
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+			 i ? ", " : "", words[i]);
 	}
-	argp_error(state, "--%s takes one of %s, not '%s'", option, known, text);
-	return 0;
+	command_usage(state, "--%s takes one of %s, not '%s'", option, known, text);
 }
 
-int command_preprocess(const char *option, const char *model, struct keel_preprocess *p, bool *found,
-		       struct keel_error *e)
+void command_add_path(const char **paths, unsigned int *n, unsigned int max, const char *path,
+		      const char *option, struct argp_state *state)
 {
-	char *beside = NULL;
-	int err = 0;
-
-	if (!option) {
-		err = keel_preprocess_find(model, &beside, e);
-		if (err)
-			return err;
-		option = beside;
-	}
-	*found = option;
-	if (option)
-		err = keel_preprocess_load(option, p, e);
-	else
-		keel_preprocess_init(p);
-	free(beside);
-	return err;
+	if (*n == max)
+		command_usage(state, "--%s takes %u names at most; a folder holds more", option,
+			      max);
+	paths[(*n)++] = path;
 }
 
 int command_json(json_t *j, const char *path, struct keel_error *e)
@@ -107,6 +148,33 @@ int command_json(json_t *j, const char *path, struct keel_error *e)
 	}
 	free(text);
 	return err;
+}
+
+json_t *command_json_text(const char *s)
+{
+	json_t *j = json_string(s);
+	char *copy, *p;
+
+	if (j)
+		return j;
+	copy = strdup(s);
+	for (p = copy; p && *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	j = copy ? json_string(copy) : NULL;
+	free(copy);
+	return j;
+}
+
+json_t *command_json_number(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+void command_print_name(FILE *f, const char *name)
+{
+	for (; *name; name++)
+		fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, f);
 }
 
 double command_seconds(void)

@@ -5,10 +5,9 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "keel_error.h"
-
-struct keel_preprocess;
 
 /* Exit codes of the keel command. */
 enum {
@@ -36,32 +35,60 @@ int keel_bench_main(int argc, char **argv);
 int keel_verify_main(int argc, char **argv);
 int keel_inspect_main(int argc, char **argv);
 
-/** command_fail() - print "keel: SENTENCE", pick the exit code for @err */
+/**
+ * command_setup() - before any command: what signals do
+ *
+ * Ctrl-C, SIGTERM and SIGHUP remove unfinished output files and end the process at once, of the
+ * same signal; a broken pipe does so without a word. A file size limit becomes a write error.
+ */
+void command_setup(void);
+
+/** command_finish() - flush the standard output; a failure becomes exit code 1 */
+int command_finish(int code);
+
+/** command_fail() - print "keel: SENTENCE"; KEEL_EXIT_FAILED, or KEEL_EXIT_NO_DEVICE for -ENODEV */
 int command_fail(int err, const struct keel_error *e);
 
-/** command_parse() - argp_parse() with our exit code for wrong usage */
+/** command_parse() - argp_parse(); wrong usage is told in one sentence and ends the process */
 void command_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/** command_number() - a decimal number in lo .. hi, or a usage error naming the option */
-long command_number(const char *text, const char *option, long lo, long hi, struct argp_state *state);
+/** command_init() - to be called at %ARGP_KEY_INIT: argp leaves the telling to us */
+void command_init(struct argp_state *state);
 
-/** command_choice() - index of @text in the NULL-terminated @words, or a usage error listing them */
+/** command_usage() - wrong usage: one sentence with a hint at --help, KEEL_EXIT_USAGE */
+void command_usage(struct argp_state *state, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+
+/** command_number() - a decimal number in lo .. hi, or a usage error naming the option */
+long command_number(const char *text, const char *option, long lo, long hi,
+		    struct argp_state *state);
+
+/** command_real() - the same for numbers with a fraction, above @lo and up to @hi */
+double command_real(const char *text, const char *option, double lo, double hi,
+		    struct argp_state *state);
+
+/** command_choice() - index of @text in the NULL-terminated @words, or a usage error listing them
+ */
 int command_choice(const char *text, const char *option, const char *const *words,
 		   struct argp_state *state);
 
-/** command_preprocess() - the file named by the user, or the one beside the model, or the default
- * @option: what --preprocess said; NULL: look beside @model
- * @found: set when there was a file
+/** command_add_path() - append to the @n paths of an option that may be repeated up to @max times
  */
-int command_preprocess(const char *option, const char *model, struct keel_preprocess *p, bool *found,
-		       struct keel_error *e);
+void command_add_path(const char **paths, unsigned int *n, unsigned int max, const char *path,
+		      const char *option, struct argp_state *state);
 
-/** command_json() - write JSON to @path ("-": standard output) whole or not at all; takes @j over */
+/** command_json() - write JSON to @path ("-": standard output) whole or not at all; takes @j over
+ */
 int command_json(json_t *j, const char *path, struct keel_error *e);
 
-/** command_interrupted - set by Ctrl-C and SIGTERM in commands that clean up themselves */
-extern volatile int command_interrupted;
-void command_catch_interrupts(void);
+/** command_json_text() - a string; bytes that are no UTF-8 become '?' */
+json_t *command_json_text(const char *s);
+
+/** command_json_number() - a number; NaN and infinity, which JSON hasn't, become null */
+json_t *command_json_number(double v);
+
+/** command_print_name() - print a name from a file, its control characters as '?' */
+void command_print_name(FILE *f, const char *name);
 
 /** command_seconds() - monotonic clock */
 double command_seconds(void);

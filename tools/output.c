@@ -27,7 +27,7 @@ static struct slot {
 	char path[PATH_MAX];
 } slots[KEEL_OUTFILE_MAX];
 
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
 /** struct keel_outfile - a file being written
  * @stream: where it goes
@@ -45,7 +45,7 @@ struct keel_outfile {
 static pid_t owner;
 
 /* A child that ends must not take its parent's files along. */
-static void remove_all(void)
+void keel_outfile_abandon(void)
 {
 	int i;
 
@@ -58,7 +58,7 @@ static void remove_all(void)
 
 static void remove_and_die(int signal)
 {
-	remove_all();
+	keel_outfile_abandon();
 	/* SA_RESETHAND has put the default back: die of the same signal */
 	raise(signal);
 }
@@ -70,7 +70,7 @@ static void install_handlers(void)
 	size_t i;
 
 	owner = getpid();
-	atexit(remove_all);
+	atexit(keel_outfile_abandon);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_DFL)
 			sigaction(signals[i], &new, NULL);

@@ -10,7 +10,7 @@
 /*
  * Output files that are there whole or not at all. Everything is written to a
  * temporary file in the same folder, which takes the final name when it is
- * complete and on disk. Errors, exit(), Ctrl-C, SIGTERM and SIGHUP remove it.
+ * complete and on disk. Errors, exit(), Ctrl-C, SIGTERM, SIGHUP and SIGPIPE remove it.
  *
  * What is no regular file (a terminal, a pipe, /dev/null) is written to
  * directly; "-" is the standard output. A symbolic link is followed.
@@ -46,6 +46,13 @@ int keel_outfile_commit(struct keel_outfile *out, struct keel_error *e);
 
 /** keel_outfile_cancel() - throw the unfinished file away; NULL is fine */
 void keel_outfile_cancel(struct keel_outfile *out);
+
+/**
+ * keel_outfile_abandon() - remove every unfinished file, before the process ends
+ *
+ * Async-signal-safe, for programs with signal handlers of their own.
+ */
+void keel_outfile_abandon(void);
 
 /** keel_outfile_save() - open, write, commit */
 int keel_outfile_save(const char *path, const void *data, size_t size, struct keel_error *e);

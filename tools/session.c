@@ -10,19 +10,23 @@
 enum { OPT_BACKEND = 512, OPT_DEVICE, OPT_THREADS, OPT_EXACT };
 
 static const struct argp_option options[] = {
-	{ "backend", OPT_BACKEND, "NAME", 0, "auto (default), drm, opencl or reference", 10 },
-	{ "device", OPT_DEVICE, "WHICH", 0, "one of several devices: its index or part of its name", 10 },
-	{ "threads", OPT_THREADS, "N", 0, "worker threads on a CPU (default: one per core)", 10 },
-	{ "exact", OPT_EXACT, NULL, 0, "execute every command literally, one at a time", 10 },
-	{ 0 },
+	{"backend", OPT_BACKEND, "NAME", 0, "auto (default), drm, opencl or reference", 10},
+	{"device", OPT_DEVICE, "WHICH", 0, "one of several devices: its index or part of its name",
+	 10},
+	{"threads", OPT_THREADS, "N", 0, "worker threads on a CPU (default: one per core)", 10},
+	{"exact", OPT_EXACT, NULL, 0, "execute every command literally, one at a time", 10},
+	{0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const backends[] = { "auto", "drm", "opencl", "reference", NULL };
+	static const char *const backends[] = {"auto", "drm", "opencl", "reference", NULL};
 	struct session_options *o = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		command_init(state);
+		return 0;
 	case OPT_BACKEND:
 		o->backend = backends[command_choice(arg, "backend", backends, state)];
 		return 0;
@@ -40,7 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp session_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+const struct argp session_argp = {options, parse, NULL, NULL, NULL, NULL, NULL};
 
 int session_open(struct session *s, const char *model, const struct session_options *o,
 		 struct keel_error *e)
@@ -58,13 +62,10 @@ int session_open(struct session *s, const char *model, const struct session_opti
 	if (err)
 		return err;
 	keel_device_get_info(s->device, &s->device_info);
-	if (!strcmp(backend, "auto"))
-		fprintf(stderr, "keel: backend %s: %s, %s\n", s->device_info.backend,
-			s->device_info.name, s->device_info.tier);
 	err = keel_network_new(s->device, model, &s->network, e);
 	if (err) {
 		session_close(s);
-		return err;
+		return err == -ENODEV ? -EIO : err;
 	}
 	keel_network_get_info(s->network, &s->info);
 	return 0;
@@ -77,6 +78,23 @@ void session_close(struct session *s)
 	memset(s, 0, sizeof(*s));
 }
 
+void session_print_backend(const struct session *s, const char *heading)
+{
+	const struct keel_device_info *d = &s->device_info;
+
+	printf("%s%s: %s%s%s", heading, d->backend, d->name, d->tier[0] ? ", " : "", d->tier);
+	if (d->threads)
+		printf(", %u threads", d->threads);
+	printf("\n");
+}
+
+void session_json_backend(const struct session *s, json_t *j)
+{
+	json_object_set_new(j, "backend", command_json_text(s->device_info.backend));
+	json_object_set_new(j, "device", command_json_text(s->device_info.name));
+	json_object_set_new(j, "tier", command_json_text(s->device_info.tier));
+}
+
 static int load_preprocess(struct session_data *d, const struct session *s, const char *file,
 			   struct keel_error *e)
 {
@@ -85,8 +103,8 @@ static int load_preprocess(struct session_data *d, const struct session *s, cons
 	if (file)
 		return keel_preprocess_load(file, &d->p, e);
 	if (*text)
-		return keel_preprocess_parse(text, strlen(text), "the model file's preprocessing", NULL,
-					     &d->p, e);
+		return keel_preprocess_parse(text, strlen(text), "the model file's preprocessing",
+					     NULL, &d->p, e);
 	keel_preprocess_init(&d->p);
 	return 0;
 }
@@ -95,20 +113,22 @@ int session_data_open(struct session_data *d, const struct session *s, const cha
 		      const char *const *paths, unsigned int nr_paths,
 		      const struct keel_selection *select, struct keel_error *e)
 {
-	struct keel_dataset_options o = { .nr_paths = nr_paths, .paths = paths, .recursive = true,
-					  .preprocess = &d->p };
+	struct keel_dataset_options o = {
+		.nr_paths = nr_paths, .paths = paths, .recursive = true, .preprocess = &d->p};
 	struct keel_port in;
 	unsigned int i;
 	int err;
 
 	memset(d, 0, sizeof(*d));
 	if (s->info.inputs != 1)
-		return keel_error_set(e, -EINVAL,
-				      "the network has %u inputs; files can fill only networks with one",
-				      s->info.inputs);
+		return keel_error_set(
+			e, -EINVAL,
+			"the network has %u inputs; files can fill only networks with one",
+			s->info.inputs);
 	err = load_preprocess(d, s, preprocess, e);
 	if (err)
 		return err;
+	d->labels = keel_network_get_labels(s->network);
 	keel_network_get_input(s->network, 0, &in);
 	o.rank = in.rank;
 	for (i = 0; i < in.rank; i++)
@@ -131,9 +151,18 @@ void session_data_close(struct session_data *d)
 	memset(d, 0, sizeof(*d));
 }
 
-const char *session_label(const struct session_data *d, int64_t index)
+const char *session_label(const struct session_data *d, uint64_t index, char *label, size_t size)
 {
-	return keel_preprocess_label(&d->p, index);
+	const char *known = keel_preprocess_label(&d->p, index), *line = d->labels;
+
+	if (known) {
+		snprintf(label, size, "%s", known);
+		return label;
+	}
+	for (; index && *line; index--)
+		line += strcspn(line, "\n") + !!line[strcspn(line, "\n")];
+	snprintf(label, size, "%.*s", (int)strcspn(line, "\n"), line);
+	return label;
 }
 
 unsigned int session_top(const float *v, uint64_t n, unsigned int k, uint64_t *index)
@@ -141,7 +170,7 @@ unsigned int session_top(const float *v, uint64_t n, unsigned int k, uint64_t *i
 	unsigned int found = 0, j;
 	uint64_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && k; i++) {
 		if (found == k && !(v[i] > v[index[found - 1]]))
 			continue;
 		j = found < k ? found++ : found - 1;

@@ -3,6 +3,7 @@
 #define KEEL_TOOLS_SESSION_H
 
 #include <argp.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,20 +40,24 @@ struct session {
 	struct keel_network_info info;
 };
 
-/**
- * session_open() - open the device and load the network
- *
- * Says on the standard error in one line what "auto" chose. -ENODEV when there is no device.
- */
+/** session_open() - open the device and load the network; -ENODEV when there is no device */
 int session_open(struct session *s, const char *model, const struct session_options *o,
 		 struct keel_error *e);
 void session_close(struct session *s);
 
-/** struct session_data - samples for the first input of a network
+/** session_print_backend() - one line on the standard output: what "auto" chose, for one */
+void session_print_backend(const struct session *s, const char *heading);
+
+/** session_json_backend() - keys backend, device, tier */
+void session_json_backend(const struct session *s, json_t *j);
+
+/** struct session_data - samples for the one input of a network
  * @p: preprocessing: the user's file, else what the model file carries
+ * @labels: class names that the model file carries, for when @p has none
  */
 struct session_data {
 	struct keel_preprocess p;
+	const char *labels;
 	struct keel_dataset *ds;
 	size_t elements;
 };
@@ -66,8 +71,10 @@ int session_data_open(struct session_data *d, const struct session *s, const cha
 		      const struct keel_selection *select, struct keel_error *e);
 void session_data_close(struct session_data *d);
 
-/** session_label() - class name from the preprocess text or the model's labels; NULL for none */
-const char *session_label(const struct session_data *d, int64_t index);
+/** session_label() - class name from the preprocessing or the model file; "" for none
+ * @label: room for it
+ */
+const char *session_label(const struct session_data *d, uint64_t index, char *label, size_t size);
 
 /** session_top() - indexes of the @k largest values, largest first, lower index on ties */
 unsigned int session_top(const float *v, uint64_t n, unsigned int k, uint64_t *index);

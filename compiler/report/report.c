@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "report.h"
 
-static const char *const places[] = { "npu", "host", "unsupported" };
-static const char *const factorize_names[] = { "none", "one-step", "two-step" };
-static const char *const range_names[] = { "minmax", "percentile", "mse" };
+static const char *const places[] = {"npu", "host", "unsupported"};
+static const char *const factorize_names[] = {"none", "one-step", "two-step"};
+static const char *const range_names[] = {"minmax", "percentile", "mse"};
 
 static const char *op_of(const struct keel_node *n)
 {
@@ -24,12 +22,55 @@ static void count(const struct keel_graph *g, const struct keel_verdict *v, unsi
 		n[v[i].place]++;
 }
 
+/* Weights behind one channel of the first dimension; 0 where a shape is not known. */
+static uint64_t taps(const struct keel_tensor *w)
+{
+	return w->rank && w->dims[0] > 0 ? keel_tensor_count(w) / w->dims[0] : 0;
+}
+
+static uint64_t node_macs(const struct keel_node *n)
+{
+	const struct keel_tensor *x;
+
+	switch (n->op) {
+	case KEEL_OP_CONV:
+	case KEEL_OP_FC:
+		return keel_tensor_count(n->outputs[0]) * taps(n->inputs[1]);
+	case KEEL_OP_CONV_TRANSPOSE:
+		/* Every input pixel meets every tap. */
+		return keel_tensor_count(n->inputs[0]) * taps(n->inputs[1]);
+	case KEEL_OP_MATMUL:
+		x = n->inputs[0];
+		return x->rank ? keel_tensor_count(n->outputs[0]) * x->dims[x->rank - 1] : 0;
+	default:
+		return 0;
+	}
+}
+
+uint64_t keel_report_macs(const struct keel_graph *g)
+{
+	uint64_t macs = 0;
+	unsigned int i;
+
+	for (i = 0; i < g->nr_nodes; i++)
+		macs += node_macs(g->nodes[i]);
+	return macs;
+}
+
+/* Names come from the network's file; a terminal obeys control characters. */
+static void print_name(FILE *f, const char *name)
+{
+	for (; *name; name++)
+		fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, f);
+}
+
 void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v)
 {
 	unsigned int i, n[3];
 
 	for (i = 0; i < g->nr_nodes; i++) {
-		fprintf(f, "%-11s  %-20s %s", places[v[i].place], op_of(g->nodes[i]), g->nodes[i]->name);
+		fprintf(f, "%-11s  %-20s ", places[v[i].place], op_of(g->nodes[i]));
+		print_name(f, g->nodes[i]->name);
 		if (v[i].reason[0])
 			fprintf(f, ": %s", v[i].reason);
 		if (v[i].suggestion[0])
@@ -40,14 +81,15 @@ void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_ve
 	fprintf(f, "%u nodes: %u npu, %u host, %u unsupported\n", g->nr_nodes, n[0], n[1], n[2]);
 }
 
-static json_t *counts_json(const struct keel_graph *g, const struct keel_verdict *v,
+static json_t *counts_json(const struct keel_graph *g, const struct keel_verdict *v, uint64_t macs,
 			   const struct keel_report_figures *figures)
 {
 	unsigned int n[3];
 
 	count(g, v, n);
-	return json_pack("{s:i, s:i, s:i, s:i, s:f}", "nodes", g->nr_nodes, "npu", n[0], "host", n[1],
-			 "unsupported", n[2], "seconds", figures->seconds);
+	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:f, s:f}", "nodes", g->nr_nodes, "npu", n[0],
+			 "host", n[1], "unsupported", n[2], "macs", (json_int_t)macs, "seconds",
+			 figures->seconds, "peak_rss_mib", figures->peak_rss_mib);
 }
 
 static json_t *verdicts_json(const struct keel_graph *g, const struct keel_verdict *v)
@@ -57,17 +99,17 @@ static json_t *verdicts_json(const struct keel_graph *g, const struct keel_verdi
 
 	for (i = 0; i < g->nr_nodes; i++)
 		json_array_append_new(a, json_pack("{s:s%, s:s, s:s, s:s, s:s}", "node",
-						   g->nodes[i]->name, strlen(g->nodes[i]->name), "op",
-						   op_of(g->nodes[i]), "verdict", places[v[i].place],
-						   "reason", v[i].reason, "suggestion",
-						   v[i].suggestion));
+						   g->nodes[i]->name, strlen(g->nodes[i]->name),
+						   "op", op_of(g->nodes[i]), "verdict",
+						   places[v[i].place], "reason", v[i].reason,
+						   "suggestion", v[i].suggestion));
 	return a;
 }
 
 json_t *keel_report_check_json(const struct keel_graph *g, const struct keel_verdict *v,
 			       const struct keel_report_figures *figures)
 {
-	json_t *j = counts_json(g, v, figures);
+	json_t *j = counts_json(g, v, figures->macs, figures);
 
 	json_object_set_new(j, "verdicts", verdicts_json(g, v));
 	return j;
@@ -122,9 +164,12 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "weights        %s scales%s\n", o->per_channel ? "per-channel" : "per-tensor",
 		c->raised ? ", some raised so that biases fit" : "");
 	summary_factorize(f, c, o);
-	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method], c->stats->samples);
+	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method],
+		c->stats->samples);
 	if (c->corrected)
-		fprintf(f, "bias           %lu channels corrected on %zu samples, by up to %.1f levels\n",
+		fprintf(f,
+			"bias           %lu channels corrected on %zu samples, by up to %.1f "
+			"levels\n",
 			c->correct.channels, c->correct.samples, c->correct.largest);
 	if (c->note[0])
 		fprintf(f, "note           %s\n", c->note);
@@ -138,8 +183,9 @@ static json_t *factorize_json(const struct keel_compiled *c)
 
 	for (i = 0; c->factorize.plan && i < c->factorize.plan->nr_layers; i++) {
 		const struct keel_factorize_layer *l = &c->factorize.plan->layers[i];
-		json_t *j = json_pack("{s:s, s:i, s:f, s:f, s:s?}", "node", l->node->name, "channels",
-				      l->channels, "min", l->min, "max", l->max, "blocker", l->blocker);
+		json_t *j =
+			json_pack("{s:s, s:i, s:f, s:f, s:s?}", "node", l->node->name, "channels",
+				  l->channels, "min", l->min, "max", l->max, "blocker", l->blocker);
 		json_t *limits = json_object();
 
 		for (k = 0; k < KEEL_LIMIT_COUNT; k++)
@@ -149,8 +195,9 @@ static json_t *factorize_json(const struct keel_compiled *c)
 		json_object_set_new(j, "limits", limits);
 		json_array_append_new(a, j);
 	}
-	return json_pack("{s:b, s:f, s:s, s:o}", "rolled_back", c->factorize.rolled_back, "difference",
-			 c->factorize.difference, "note", c->factorize.note, "layers", a);
+	return json_pack("{s:b, s:f, s:s, s:o}", "rolled_back", c->factorize.rolled_back,
+			 "difference", c->factorize.difference, "note", c->factorize.note, "layers",
+			 a);
 }
 
 static json_t *tensors_json(const struct keel_compiled *c)
@@ -164,10 +211,10 @@ static json_t *tensors_json(const struct keel_compiled *c)
 
 		if (!s || !t->quant.scale)
 			continue;
-		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b}", "tensor", t->name,
-						   "min", s->min, "max", s->max, "scale",
-						   t->quant.scale, "zero_point", t->quant.zero_point,
-						   "given", t->quant.given));
+		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b}", "tensor",
+						   t->name, "min", s->min, "max", s->max, "scale",
+						   t->quant.scale, "zero_point",
+						   t->quant.zero_point, "given", t->quant.given));
 	}
 	return a;
 }
@@ -175,15 +222,13 @@ static json_t *tensors_json(const struct keel_compiled *c)
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
-	json_t *j = counts_json(c->g, c->verdicts, figures);
-	char *text = keel_report_options_json(o, c->stats->samples, 0);
+	json_t *j = counts_json(c->g, c->verdicts, c->macs, figures);
+	char *text = keel_report_options_json(o, c->stats->samples, figures->seed);
 
 	json_object_set_new(j, "network", json_string(figures->network));
 	json_object_set_new(j, "output", json_string(figures->output));
-	json_object_set_new(j, "macs", json_integer(c->macs));
 	json_object_set_new(j, "commands", json_integer(c->commands));
 	json_object_set_new(j, "bytes", json_integer(c->bytes));
-	json_object_set_new(j, "peak_rss_mib", json_real(figures->peak_rss_mib));
 	json_object_set_new(j, "options", text ? json_loads(text, 0, NULL) : json_null());
 	json_object_set_new(j, "factorization", factorize_json(c));
 	json_object_set_new(j, "bias_correction",
@@ -213,16 +258,11 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 	return text;
 }
 
-static int write_text(const char *path, const struct keel_compiled *c,
-		      const struct keel_compile_options *o,
+void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_compile_options *o,
 		      const struct keel_report_figures *figures)
 {
-	FILE *f = fopen(path, "w");
 	unsigned int i;
-	int failed;
 
-	if (!f)
-		return -errno;
 	keel_report_summary(f, c, o, figures);
 	fprintf(f, "\nNodes\n");
 	keel_report_check(f, c->g, c->verdicts);
@@ -242,28 +282,4 @@ static int write_text(const char *path, const struct keel_compiled *c,
 			fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d\n", t->name, s->min, s->max,
 				t->quant.scale, t->quant.zero_point);
 	}
-	failed = ferror(f);
-	return fclose(f) || failed ? -EIO : 0;
-}
-
-int keel_report_write(const char *dir, const struct keel_compiled *c,
-		      const struct keel_compile_options *o,
-		      const struct keel_report_figures *figures, struct keel_error *e)
-{
-	char path[4096];
-	json_t *j;
-	int err;
-
-	if (mkdir(dir, 0777) && errno != EEXIST)
-		return keel_error_set(e, -errno, "can't make the report folder '%s': %s", dir,
-				      strerror(errno));
-	snprintf(path, sizeof(path), "%s/report.txt", dir);
-	err = write_text(path, c, o, figures);
-	if (err)
-		return keel_error_set(e, err, "can't write '%s': %s", path, strerror(-err));
-	snprintf(path, sizeof(path), "%s/report.json", dir);
-	j = keel_report_json(c, o, figures);
-	err = json_dump_file(j, path, JSON_INDENT(2)) ? -EIO : 0;
-	json_decref(j);
-	return err ? keel_error_set(e, err, "can't write '%s'", path) : 0;
 }

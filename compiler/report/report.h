@@ -10,13 +10,20 @@
 /** struct keel_report_figures - what the caller measured
  * @network: path of the source
  * @output: path of the model file
+ * @seed: of the constants of topology-only networks, 0 for none
+ * @macs: of the graph, for keel_report_check_json()
  * @seconds: wall time so far
  * @peak_rss_mib: largest resident size
  */
 struct keel_report_figures {
 	const char *network, *output;
+	unsigned int seed;
+	uint64_t macs;
 	double seconds, peak_rss_mib;
 };
+
+/** keel_report_macs() - multiply-accumulates of one inference, counted on the graph */
+uint64_t keel_report_macs(const struct keel_graph *g);
 
 /** keel_report_check() - a line a node: verdict, operator, name, reason, suggestion */
 void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v);
@@ -36,11 +43,8 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed);
 
-/**
- * keel_report_write() - report.txt and report.json in @dir, which is made when it isn't there
- */
-int keel_report_write(const char *dir, const struct keel_compiled *c,
-		      const struct keel_compile_options *o,
-		      const struct keel_report_figures *figures, struct keel_error *e);
+/** keel_report_text() - the summary, every node, scale and range: for people */
+void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_compile_options *o,
+		      const struct keel_report_figures *figures);
 
 #endif
