@@ -82,7 +82,7 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 	if (dims[i] == 1)
 		return 0;
 	for (j = 0; j < 4; j++) {
-		if (strides[j] < strides[i] || (strides[j] == strides[i] && j > i))
+		if (strides[j] < strides[i] || (j > i && strides[j] == strides[i]))
 			span = keel_add_sat(span, (keel_u64)(dims[j] - 1) * strides[j]);
 	}
 	return strides[i] < span;

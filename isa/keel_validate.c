@@ -337,7 +337,7 @@ static int check_stream(struct walk *w, const union keel_command *commands, keel
 int keel_validate(const union keel_command *commands, keel_u64 bytes, keel_u64 sram_bytes,
 		  struct keel_program_info *info, struct keel_refusal *refusal)
 {
-	struct keel_refusal unread;
+	struct keel_refusal unread = {0};
 	struct walk w = {
 		.info = info,
 		.refusal = refusal ? refusal : &unread,
