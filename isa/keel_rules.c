@@ -206,10 +206,9 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 #define COPY_RULES(R) \
 	COPY_DIM_RULES(R, 0) COPY_DIM_RULES(R, 1) COPY_DIM_RULES(R, 2) COPY_DIM_RULES(R, 3)
 
-#define ALL_RULES(R)                                                                  \
-	MAC_RULES(R)                                                                  \
-	POOL_RULES(R) ELTWISE_RULES(R) UNARY_RULES(R) RESIZE_RULES(R) REDUCE_RULES(R) \
-		COPY_RULES(R)
+#define ALL_RULES(R) \
+	MAC_RULES(R) \
+	POOL_RULES(R) ELTWISE_RULES(R) UNARY_RULES(R) RESIZE_RULES(R) REDUCE_RULES(R) COPY_RULES(R)
 
 #define RULE_FUNCTION(name, opcodes, field, reason, ...)      \
 	static int name##_broken(const union keel_command *c) \
