@@ -44,13 +44,18 @@ enum keel_plan_kind {
  * @out: offset of each pixel's first channel in the output slot
  * @y: row of each pixel, before pooling
  * @x: column
+ * @rows: address of the first pixel's window
+ * @stride: bytes from one pixel's window to the next
+ * @slice: bytes from a slice of a window to the next; 0: it is one
  * @count: pixels that exist
  * @rsv: keeps what follows at a multiple of 64
  */
 struct keel_tile {
 	keel_u64 out[KEEL_TILE_ROWS];
 	keel_u32 y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
-	keel_u32 count, rsv[15];
+	keel_u64 rows;
+	keel_u32 stride, slice;
+	keel_u32 count, rsv[11];
 };
 
 /*
@@ -158,5 +163,7 @@ struct keel_plan_op {
 #define KEEL_PLAN_RUNS		0x1	/* pixels of a row are neighbours in memory */
 #define KEEL_PLAN_DUMP		0x2	/* the epilogue needs more than requantization and clamp */
 #define KEEL_PLAN_SINGLE	0x4	/* the last panel has one lane record */
+#define KEEL_PLAN_DIRECT	0x8	/* whole tiles are read where they lie: one tap, dense pixels */
+#define KEEL_PLAN_DENSE		0x10	/* output pixels are at constant distances, also across rows */
 
 #endif

@@ -11,8 +11,9 @@
 #define MAX_DEPTH_BYTES (256u << 10)
 
 /* Packed rows that stay in the first-level cache, and in the second. */
-#define PACK_NEAR (24u << 10)
+#define PACK_NEAR (16u << 10)
 #define PACK_FAR (256u << 10)
+#define MAX_SCRATCH (512u << 10)
 
 /* Weights above this are read once for all tiles rather than once for each group. */
 #define WEIGHTS_LARGE (192u << 10)
@@ -199,10 +200,13 @@ static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
 	return n > p->groups ? ceil_div(n, p->groups) * p->groups : (uint32_t)n;
 }
 
+/* Tiles whose packed rows fill @room; rows are far apart, so the scratch is larger than that. */
 static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_planner *p, uint32_t room)
 {
-	uint32_t n = room / (op->gemm.slices * p->tier->rows * KEEL_ROW_STRIDE);
+	uint32_t rows = p->tier->rows, used = rows * (op->gemm.depth * 4 + 63) / 64 * 64;
+	uint32_t n = room / used, most = MAX_SCRATCH / (op->gemm.slices * rows * KEEL_ROW_STRIDE);
 
+	n = n < most ? n : most;
 	return n ? n : 1;
 }
 
@@ -248,6 +252,18 @@ static bool rows_are_runs(const struct shape *s)
 		(s->m->dilation_x == 1 && s->m->ifm.pixel_stride == s->m->ifm_c));
 }
 
+/* Input pixels are as good as packed ones: one tap, no step, no padding, rows end to end. */
+static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
+{
+	const struct keel_cmd_mac *m = s->m;
+	bool one_to_one = m->h.opcode == KEEL_CMD_MATMUL ||
+			  (s->taps == 1 && m->stride_y == 1 && m->stride_x == 1 &&
+			   m->ifm_h == m->ofm_h && m->ifm_w == m->ofm_w);
+
+	return p->tier->quads && one_to_one && s->groups == 1 && m->ifm_c % 4 == 0 &&
+	       m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride;
+}
+
 static bool supported(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
@@ -268,6 +284,10 @@ static bool set_flags(const struct shape *s, const struct keel_planner *p, struc
 
 	if (rows_are_runs(s))
 		op->flags |= KEEL_PLAN_RUNS;
+	if (rows_are_tiles(p, s))
+		op->flags |= KEEL_PLAN_DIRECT;
+	if (m->ofm.row_stride == m->ofm_w * m->ofm.pixel_stride)
+		op->flags |= KEEL_PLAN_DENSE;
 	if (m->h.flags & BEYOND_PLAIN)
 		op->flags |= KEEL_PLAN_DUMP;
 	if (p->tier->vl == 16 && (s->out - 1) % 32 < 16)

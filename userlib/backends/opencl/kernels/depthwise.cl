@@ -125,7 +125,7 @@ static inline keel_ints keel_dot_column(keel_ints acc, struct keel_column c, glo
 }
 
 /* A row of a narrow chunk, 3x3, dilation 1. */
-static inline void keel_depthwise_row_narrow(global const struct keel_cmd_mac *m, struct keel_rows rows,
+KEEL_APART void keel_depthwise_row_narrow(global const struct keel_cmd_mac *m, struct keel_rows rows,
 					     struct keel_window w, global const uchar *panel,
 					     global char *to, uint width)
 {
@@ -153,7 +153,7 @@ static inline void keel_depthwise_row_narrow(global const struct keel_cmd_mac *m
 }
 
 /* One output of a narrow chunk, any window. */
-static inline void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
+KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
 					       struct keel_window w, global const uchar *panel,
 					       global char *to, uint y, uint x)
 {
@@ -281,7 +281,7 @@ static inline void keel_finish_wide(global char *to, struct keel_wide a, global 
 }
 
 /* A row of a wide chunk, 3x3, dilation 1. */
-static inline void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, struct keel_rows rows,
+KEEL_APART void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, struct keel_rows rows,
 					   struct keel_window w, global const uchar *panel,
 					   global char *to, uint width)
 {
@@ -308,7 +308,7 @@ static inline void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, 
 }
 
 /* One output of a wide chunk, any window. */
-static inline void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, struct keel_window w,
+KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, struct keel_window w,
 					     global const uchar *panel, global char *to, uint y, uint x)
 {
 	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));

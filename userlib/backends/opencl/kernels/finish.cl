@@ -65,19 +65,8 @@ static inline void keel_finish_residual(global const struct keel_cmd_mac *m, str
 					struct keel_finish f, uint r, keel_ints *out)
 {
 	global const char *from = keel_at(io.ifm2, &m->ifm2, f.tile->y[r], f.tile->x[r], f.channel);
-	keel_bytes_half v = 0;
+	keel_bytes_half v = keel_load_half(from, f.channels);
 
-	if (f.channels == 2 * VL) {
-		v = KEEL_LOAD(keel_bytes_half_at, from);
-	} else if (f.nb == 1 && f.channels == VL) {
-		v.lo = KEEL_LOAD(keel_bytes_quarter_at, from);
-	} else {
-		char part[2 * VL];
-
-		for (uint c = 0; c < f.channels; c++)
-			part[c] = from[c];
-		v = *(keel_bytes_half_at *)part;
-	}
 	if (f.nb == 1) {
 		out[0] = __builtin_convertvector(v.lo, keel_ints) - (int)m->ifm2.zero_point;
 		return;
@@ -166,11 +155,11 @@ static inline void keel_finish_pool(global const struct keel_cmd_mac *m, global 
 	}
 }
 
-static inline void keel_finish_tile(global const struct keel_plan_op *op,
+KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
 				    global const struct keel_cmd_mac *m, struct keel_io io,
 				    struct keel_finish f, int slow)
 {
-	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1, c;
+	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1;
 
 	if (m->h.flags & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))
 		keel_finish_psum(m, io, f);
@@ -187,9 +176,6 @@ static inline void keel_finish_tile(global const struct keel_plan_op *op,
 
 		if (step == 4)
 			keel_finish_pool(m, from, f.nb * VL, f.channels);
-		for (c = 0; c + VL <= f.channels; c += VL)
-			KEEL_STORE(keel_bytes_quarter_at, to + c, KEEL_LOAD(keel_bytes_quarter_at, from + c));
-		for (; c < f.channels; c++)
-			to[c] = from[c];
+		keel_store_half(to, KEEL_LOAD(keel_bytes_half_at, from), f.channels);
 	}
 }

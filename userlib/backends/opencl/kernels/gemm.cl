@@ -19,98 +19,92 @@
 #define KEEL_QUADS_14(F) F(0, 1, 2, 3) F(4, 5, 6, 7) F(8, 9, 10, 11) F(12, 13, 13, 13)
 
 /** struct keel_strip - what a micro-kernel works on
- * @pack: packed rows
+ * @rows: first row
+ * @stride: bytes between rows
+ * @slice: bytes from a slice of a row to the next
  * @panel: lane records and weights
  * @tile: where the rows' outputs go
  * @out: output slot, at the panel's first channel
  * @dump: where accumulators go instead when the epilogue is not the plain one, [row][VL * NB]
+ * @levels: scratch for a tile's levels
  * @depth: dwords in a row
  * @channels: of the panel
  */
 struct keel_strip {
-	global const uchar *pack, *panel;
+	global const uchar *rows, *panel;
+	ulong stride, slice;
 	global const struct keel_tile *tile;
-	global char *out;
+	global char *out, *levels;
 	global int *dump;
 	uint depth, channels;
 };
 
-#define KEEL_BROADCAST(row) \
-	((keel_ints)(*(global const int *)(a + (row) * KEEL_ROW_STRIDE)))
-
-/* Run BODY for every dword of a row; a points at it in row 0. */
+/*
+ * Run BODY for every dword of a row; a[i] points at it in row 4 i, since an address has
+ * a base and one scaled distance.
+ */
 #define KEEL_DEPTH_LOOP(BODY) \
-	for (uint left = s.depth, now; left; left -= now, s.pack += KEEL_SLICE_STRIDE) { \
-		global const uchar *a = s.pack; \
+	for (uint left = s.depth, now; left; left -= now, s.rows += s.slice) { \
+		global const uchar *a[4] = { s.rows, s.rows + 4 * s.stride, s.rows + 8 * s.stride, \
+					     s.rows + 12 * s.stride }; \
 \
-		now = min(left, (uint)KEEL_SLICE_BYTES / 4); \
-		for (uint k = 0; k < now; k++, a += 4) { \
+		now = min(left, s.slice ? (uint)KEEL_SLICE_BYTES / 4 : left); \
+		for (uint k = 0; k < now; k++) { \
 			BODY \
+			a[0] += 4; \
+			a[1] += 4; \
+			a[2] += 4; \
+			a[3] += 4; \
 		} \
 	}
 
-static inline void keel_store_row(struct keel_strip s, uint row, keel_bytes_half v)
+/* Levels of an incomplete tile or panel, from where the micro-kernel left them. */
+static inline void keel_store_rows(struct keel_strip s, uint bytes)
 {
-	global char *to = s.out + s.tile->out[row];
-
-	if (row >= s.tile->count)
-		return;
-	if (s.channels == 2 * VL) {
-		KEEL_STORE(keel_bytes_half_at, to, v);
-	} else {
-		char part[2 * VL];
-
-		*(keel_bytes_half_at *)part = v;
-		keel_store_part(to, part, s.channels);
-	}
+	for (uint r = 0; r < s.tile->count; r++)
+		keel_store_half(s.out + s.tile->out[r],
+				KEEL_LOAD(keel_bytes_half_at, s.levels + r * bytes), s.channels);
 }
 
-static inline void keel_store_row_single(struct keel_strip s, uint row, keel_bytes_quarter v)
-{
-	global char *to = s.out + s.tile->out[row];
-
-	if (row >= s.tile->count)
-		return;
-	if (s.channels == VL) {
-		KEEL_STORE(keel_bytes_quarter_at, to, v);
-	} else {
-		char part[VL];
-
-		*(keel_bytes_quarter_at *)part = v;
-		keel_store_part(to, part, s.channels);
-	}
-}
+#define KEEL_ROW(m) (a[(m) / 4] + ((m) & 3) * s.stride)
 
 #define KEEL_INIT_2(m) keel_ints c##m##_0 = bias0, c##m##_1 = bias1;
 #define KEEL_STEP_2(m) \
 	{ \
-		keel_ints x = KEEL_BROADCAST(m); \
+		keel_ints x; \
 \
+		KEEL_SPREAD(x, KEEL_ROW(m), flip); \
 		KEEL_DOT(c##m##_0, x, w0); \
 		KEEL_DOT(c##m##_1, x, w1); \
 	}
 #define KEEL_DUMP_2(m) \
 	d[2 * m] = c##m##_0; \
 	d[2 * m + 1] = c##m##_1;
-#define KEEL_SCALE_2(m) \
-	c##m##_0 = keel_scale_record(c##m##_0, s0); \
-	c##m##_1 = keel_scale_record(c##m##_1, s1);
-#define KEEL_STORE_2(m, n) \
+/* 28 accumulators leave room for three more vectors and a temporary one. */
+#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0, even, odd, shift, "v")
+#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1, even, odd, shift, "v")
+#define KEEL_FINISH_2(m, n) \
 	{ \
-		keel_bytes v = keel_clamp_bytes( \
-			keel_part_pairs(keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)), lo, hi); \
+		keel_bytes v = keel_part_pairs( \
+			keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)); \
 \
-		keel_store_row(s, m, v.lo); \
-		if (m != n) \
-			keel_store_row(s, n, v.hi); \
+		v = keel_clamp_bytes(v, *lo, *hi); \
+		if (whole) { \
+			KEEL_STORE(keel_bytes_half_at, s.out + s.tile->out[m], v.lo); \
+			if (m != n) \
+				KEEL_STORE(keel_bytes_half_at, s.out + s.tile->out[n], v.hi); \
+		} else { \
+			KEEL_STORE(keel_bytes_at, s.levels + m * 2 * VL, v); \
+		} \
 	}
 
 /* Two lane records wide. */
 #define KEEL_MICRO_2(rows) \
-	static inline void keel_micro_##rows##_2(struct keel_strip s) \
+	KEEL_APART void keel_micro_##rows##_2(struct keel_strip s) \
 	{ \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 2)); \
+		const keel_ints flip = (keel_ints)(int)0x80808080; \
 		const keel_ints bias0 = KEEL_LOAD(keel_ints, s.panel); \
 		const keel_ints bias1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL)); \
 		KEEL_EACH_##rows(KEEL_INIT_2) \
@@ -125,40 +119,50 @@ static inline void keel_store_row_single(struct keel_strip s, uint row, keel_byt
 			global const keel_longs *s0 = (global const keel_longs *)(s.panel + 4 * VL); \
 			global const keel_longs *s1 = (global const keel_longs *)( \
 				s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL); \
-			const keel_bytes lo = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 2)); \
-			const keel_bytes hi = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 2)); \
+			global const keel_bytes_at *lo = \
+				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_LO(VL, 2)); \
+			global const keel_bytes_at *hi = \
+				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_HI(VL, 2)); \
+			int whole = s.tile->count == rows && s.channels == 2 * VL; \
+			keel_longs even = s0[2], odd = s0[3]; \
+			keel_ints shift = *(global const keel_ints *)(s0 + 4); \
 \
-			KEEL_EACH_##rows(KEEL_SCALE_2) \
-			KEEL_PAIRS_##rows(KEEL_STORE_2) \
+			KEEL_EACH_##rows(KEEL_SCALE_2_0) \
+			even = s1[2]; \
+			odd = s1[3]; \
+			shift = *(global const keel_ints *)(s1 + 4); \
+			KEEL_EACH_##rows(KEEL_SCALE_2_1) \
+			KEEL_PAIRS_##rows(KEEL_FINISH_2) \
+			if (!whole) \
+				keel_store_rows(s, 2 * VL); \
 		} \
 	}
 
+#define KEEL_STEP_LONE(i, c, d) \
+	KEEL_SPREAD(x, s.rows + 4 * (k + i), flip); \
+	KEEL_DOT(c, x, w[2 * i]); \
+	KEEL_DOT(d, x, w[2 * i + 1]);
+
 /* One pixel, as in fully connected layers: the depth is split four ways to hide latency. */
-static inline void keel_micro_1_2(struct keel_strip s)
+KEEL_APART void keel_micro_1_2(struct keel_strip s)
 {
 	global const keel_ints *w = (global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 2));
 	keel_ints a0 = KEEL_LOAD(keel_ints, s.panel);
 	keel_ints a1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL));
-	keel_ints b0 = 0, b1 = 0, c0 = 0, c1 = 0, d0 = 0, d1 = 0;
+	keel_ints b0 = 0, b1 = 0, c0 = 0, c1 = 0, d0 = 0, d1 = 0, x;
+	const keel_ints flip = (keel_ints)(int)0x80808080;
 	uint left = s.depth, now, k;
 
-	for (; left; left -= now, s.pack += KEEL_SLICE_STRIDE) {
-		global const int *x = (global const int *)s.pack;
-
-		now = min(left, (uint)KEEL_SLICE_BYTES / 4);
+	for (; left; left -= now, s.rows += s.slice) {
+		now = min(left, s.slice ? (uint)KEEL_SLICE_BYTES / 4 : left);
 		for (k = 0; k + 4 <= now; k += 4, w += 8) {
-			KEEL_DOT(a0, (keel_ints)x[k], w[0]);
-			KEEL_DOT(a1, (keel_ints)x[k], w[1]);
-			KEEL_DOT(b0, (keel_ints)x[k + 1], w[2]);
-			KEEL_DOT(b1, (keel_ints)x[k + 1], w[3]);
-			KEEL_DOT(c0, (keel_ints)x[k + 2], w[4]);
-			KEEL_DOT(c1, (keel_ints)x[k + 2], w[5]);
-			KEEL_DOT(d0, (keel_ints)x[k + 3], w[6]);
-			KEEL_DOT(d1, (keel_ints)x[k + 3], w[7]);
+			KEEL_STEP_LONE(0, a0, a1)
+			KEEL_STEP_LONE(1, b0, b1)
+			KEEL_STEP_LONE(2, c0, c1)
+			KEEL_STEP_LONE(3, d0, d1)
 		}
 		for (; k < now; k++, w += 2) {
-			KEEL_DOT(a0, (keel_ints)x[k], w[0]);
-			KEEL_DOT(a1, (keel_ints)x[k], w[1]);
+			KEEL_STEP_LONE(0, a0, a1)
 		}
 	}
 	a0 += b0 + c0 + d0;
@@ -171,37 +175,48 @@ static inline void keel_micro_1_2(struct keel_strip s)
 		keel_ints p = keel_scale_record(a0, (global const keel_longs *)r);
 		keel_ints q = keel_scale_record(a1, (global const keel_longs *)(r + KEEL_RECORD_BYTES(VL)));
 
-		keel_store_row(s, 0, keel_clamp_bytes(keel_part_pairs(keel_narrow(p, q, p, q)),
-						      KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 2)),
-						      KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 2))).lo);
+		keel_store_half(s.out + s.tile->out[0],
+				keel_clamp_bytes(keel_part_pairs(keel_narrow(p, q, p, q)),
+						 KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 2)),
+						 KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 2))).lo,
+				s.channels);
 	}
 }
 
 #if VL == 16
 #define KEEL_INIT_1(m) keel_ints c##m = bias;
-#define KEEL_STEP_1(m) KEEL_DOT(c##m, KEEL_BROADCAST(m), w0);
-#define KEEL_DUMP_1(m) d[m] = c##m;
-#define KEEL_SCALE_1(m) c##m = keel_scale_record(c##m, scale);
-#define KEEL_STORE_1(m, n, o, p) \
+#define KEEL_STEP_1(m) \
 	{ \
-		keel_bytes v = keel_clamp_bytes( \
-			keel_part_quads(keel_narrow(c##m, c##n, c##o, c##p)), lo, hi); \
+		keel_ints x; \
 \
-		keel_store_row_single(s, m, v.lo.lo); \
-		if (m != n) \
-			keel_store_row_single(s, n, v.lo.hi); \
-		if (n != o) \
-			keel_store_row_single(s, o, v.hi.lo); \
-		if (o != p) \
-			keel_store_row_single(s, p, v.hi.hi); \
+		KEEL_SPREAD(x, KEEL_ROW(m), flip); \
+		KEEL_DOT(c##m, x, w0); \
+	}
+#define KEEL_DUMP_1(m) d[m] = c##m;
+#define KEEL_FINISH_1(m, n, o, p) \
+	{ \
+		keel_bytes v = keel_part_quads(keel_narrow( \
+			keel_scale_record(c##m, scale), keel_scale_record(c##n, scale), \
+			keel_scale_record(c##o, scale), keel_scale_record(c##p, scale))); \
+\
+		v = keel_clamp_bytes(v, *lo, *hi); \
+		if (whole) { \
+			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[m], v.lo.lo); \
+			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[n], v.lo.hi); \
+			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[o], v.hi.lo); \
+			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[p], v.hi.hi); \
+		} else { \
+			KEEL_STORE(keel_bytes_at, s.levels + m * VL, v); \
+		} \
 	}
 
 /* One lane record wide, for what is left of the channels. */
 #define KEEL_MICRO_1(rows) \
-	static inline void keel_micro_##rows##_1(struct keel_strip s) \
+	KEEL_APART void keel_micro_##rows##_1(struct keel_strip s) \
 	{ \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 1)); \
+		const keel_ints flip = (keel_ints)(int)0x80808080; \
 		const keel_ints bias = KEEL_LOAD(keel_ints, s.panel); \
 		KEEL_EACH_##rows(KEEL_INIT_1) \
 \
@@ -212,11 +227,15 @@ static inline void keel_micro_1_2(struct keel_strip s)
 			KEEL_EACH_##rows(KEEL_DUMP_1) \
 		} else { \
 			global const keel_longs *scale = (global const keel_longs *)(s.panel + 4 * VL); \
-			const keel_bytes lo = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 1)); \
-			const keel_bytes hi = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 1)); \
+			global const keel_bytes_at *lo = \
+				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_LO(VL, 1)); \
+			global const keel_bytes_at *hi = \
+				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_HI(VL, 1)); \
+			int whole = s.tile->count == rows && s.channels == VL; \
 \
-			KEEL_EACH_##rows(KEEL_SCALE_1) \
-			KEEL_QUADS_##rows(KEEL_STORE_1) \
+			KEEL_QUADS_##rows(KEEL_FINISH_1) \
+			if (!whole) \
+				keel_store_rows(s, VL); \
 		} \
 	}
 

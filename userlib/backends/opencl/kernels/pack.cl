@@ -20,30 +20,49 @@ struct keel_packer {
 #if KEEL_QUADS
 #define KEEL_SLICE_ELEMENTS KEEL_SLICE_BYTES
 #define KEEL_ELEMENT_BYTES 1
-#define KEEL_FLIP8 0x8080808080808080UL
 
+/*
+ * Nothing behind the run is read; what is written may reach behind it, as far as the row's
+ * slack, and the next run covers that.
+ */
+#if KEEL_MASKED
+static inline void keel_pack_bytes(global uchar *to, global const char *from, uint n)
+{
+	uint i;
+
+	if (n <= VL) {
+		KEEL_STORE(keel_bytes_quarter_at, to, keel_load_quarter(from, n));
+		return;
+	}
+	for (i = 0; i + 4 * VL <= n; i += 4 * VL)
+		KEEL_STORE(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
+	if (n - i > 2 * VL)
+		KEEL_STORE(keel_bytes_at, to + i, keel_load_bytes(from + i, n - i));
+	else if (i < n)
+		KEEL_STORE(keel_bytes_half_at, to + i, keel_load_half(from + i, n - i));
+}
+#else
 /* Copies never touch a byte outside: pieces overlap instead. */
 static inline void keel_pack_short(global uchar *to, global const char *from, uint n)
 {
 	if (n >= 8) {
 		ulong a = KEEL_LOAD(keel_ulong_at, from), b = KEEL_LOAD(keel_ulong_at, from + n - 8);
 
-		KEEL_STORE(keel_ulong_at, to, a ^ KEEL_FLIP8);
-		KEEL_STORE(keel_ulong_at, to + n - 8, b ^ KEEL_FLIP8);
+		KEEL_STORE(keel_ulong_at, to, a);
+		KEEL_STORE(keel_ulong_at, to + n - 8, b);
 	} else if (n >= 4) {
 		uint a = KEEL_LOAD(keel_uint_at, from), b = KEEL_LOAD(keel_uint_at, from + n - 4);
 
-		KEEL_STORE(keel_uint_at, to, a ^ (uint)KEEL_FLIP8);
-		KEEL_STORE(keel_uint_at, to + n - 4, b ^ (uint)KEEL_FLIP8);
+		KEEL_STORE(keel_uint_at, to, a);
+		KEEL_STORE(keel_uint_at, to + n - 4, b);
 	} else {
 		for (uint i = 0; i < n; i++)
-			to[i] = (uchar)from[i] ^ 0x80;
+			to[i] = (uchar)from[i];
 	}
 }
 
 static inline void keel_pack_bytes(global uchar *to, global const char *from, uint n)
 {
-	const keel_bytes flip = (keel_bytes)(char)-128;
 	uint i;
 
 	if (n < 16) {
@@ -51,18 +70,18 @@ static inline void keel_pack_bytes(global uchar *to, global const char *from, ui
 		return;
 	}
 	for (i = 0; i + 4 * VL <= n; i += 4 * VL)
-		KEEL_STORE(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i) ^ flip);
+		KEEL_STORE(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
 	for (; i + 16 <= n; i += 16)
-		KEEL_STORE(keel_char16_at, to + i, KEEL_LOAD(keel_char16_at, from + i) ^ (char)-128);
+		KEEL_STORE(keel_char16_at, to + i, KEEL_LOAD(keel_char16_at, from + i));
 	if (i < n)
-		KEEL_STORE(keel_char16_at, to + n - 16,
-			   KEEL_LOAD(keel_char16_at, from + n - 16) ^ (char)-128);
+		KEEL_STORE(keel_char16_at, to + n - 16, KEEL_LOAD(keel_char16_at, from + n - 16));
 }
+#endif
 
 static inline void keel_pack_level(global uchar *to, int level, uint n)
 {
-	for (uint i = 0; i < n; i++)
-		to[i] = (uchar)(level + 128);
+	for (uint i = 0; i < n; i += 16)
+		KEEL_STORE(keel_char16_at, to + i, (char16)(char)level);
 }
 #else
 #define KEEL_SLICE_ELEMENTS (KEEL_SLICE_BYTES / 2)
@@ -90,8 +109,8 @@ static inline void keel_pack_bytes(global uchar *to, global const char *from, ui
 
 static inline void keel_pack_level(global uchar *to, int level, uint n)
 {
-	for (uint i = 0; i < n; i++)
-		((global short *)to)[i] = (short)level;
+	for (uint i = 0; i < n; i += 8)
+		KEEL_STORE(keel_short8_at, to + 2 * i, (short8)(short)level);
 }
 #endif
 
@@ -117,77 +136,154 @@ static inline void keel_pack_run(struct keel_packer *p, global const char *from,
 	}
 }
 
-/* A kernel row where neighbouring taps are neighbours in memory: one piece, less what is padding. */
-static inline void keel_pack_row(struct keel_packer *p, global const struct keel_cmd_mac *m,
-				 global const char *row, int x, uint channels)
-{
-	int left = clamp(-x, 0, (int)m->kernel_w);
-	int right = clamp(x + m->kernel_w - (int)m->ifm_w, 0, m->kernel_w - left);
-	int level = m->ifm.zero_point;
+/**
+ * struct keel_gather - a command's window, out of reach of the stores that would have it reread
+ * @ifm: first channel of the group at (0, 0)
+ * @channels: of the group
+ * @level: what padding is worth
+ */
+struct keel_gather {
+	global const char *ifm;
+	long row_stride, pixel_stride;
+	int height, width, kernel_h, kernel_w, stride_y, stride_x, dilation_y, dilation_x, top, left;
+	int transposed, runs, level;
+	uint channels;
+};
 
-	if (left)
-		keel_pack_run(p, 0, level, left * channels);
-	keel_pack_run(p, row + (long)(x + left) * m->ifm.pixel_stride, level,
-		      (m->kernel_w - left - right) * channels);
-	if (right)
-		keel_pack_run(p, 0, level, right * channels);
+static inline struct keel_gather keel_gather(global const struct keel_plan_op *op,
+					     global const struct keel_cmd_mac *m, struct keel_io io,
+					     uint group)
+{
+	struct keel_gather g = {
+		(global const char *)io.ifm + m->ifm.offset + (ulong)group * op->gemm.channels,
+		m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_h, m->ifm_w, m->kernel_h, m->kernel_w,
+		m->stride_y, m->stride_x, m->dilation_y, m->dilation_x, m->pad_top, m->pad_left,
+		m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, op->flags & KEEL_PLAN_RUNS, m->ifm.zero_point,
+		op->gemm.channels
+	};
+
+	return g;
 }
 
-static inline void keel_pack_pixel(global const struct keel_plan_op *op,
-				   global const struct keel_cmd_mac *m, global const char *ifm,
-				   uint y, uint x, struct keel_packer p)
+/* Kernel rows whose taps are neighbours in memory: one piece each, less what is padding. */
+static inline void keel_pack_rows(struct keel_gather g, int y, int x, struct keel_packer p)
 {
-	uint channels = op->gemm.channels;
-	int transposed = m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, level = m->ifm.zero_point;
+	int left = clamp(-x, 0, g.kernel_w), right = clamp(x + g.kernel_w - g.width, 0, g.kernel_w - left);
+	uint run = (g.kernel_w - left - right) * g.channels;
+	global const char *from = g.ifm + y * g.row_stride + (x + left) * g.pixel_stride;
 
-	for (uint ky = 0; ky < m->kernel_h; ky++) {
-		int iy = keel_tap(transposed, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
-		global const char *row = ifm + (long)iy * m->ifm.row_stride;
+	for (int ky = 0; ky < g.kernel_h; ky++, y += g.dilation_y, from += g.dilation_y * g.row_stride) {
+		int inside = y >= 0 && y < g.height;
 
-		if (iy < 0) {
-			keel_pack_run(&p, 0, level, m->kernel_w * channels);
-		} else if (op->flags & KEEL_PLAN_RUNS) {
-			keel_pack_row(&p, m, row, (int)(x * m->stride_x) - m->pad_left, channels);
-		} else {
-			for (uint kx = 0; kx < m->kernel_w; kx++) {
-				int ix = keel_tap(transposed, x, kx, m->stride_x, m->dilation_x,
-						  m->pad_left, m->ifm_w);
+		if (left)
+			keel_pack_run(&p, 0, g.level, left * g.channels);
+		keel_pack_run(&p, inside ? from : 0, g.level, run);
+		if (right)
+			keel_pack_run(&p, 0, g.level, right * g.channels);
+	}
+}
 
-				keel_pack_run(&p, ix < 0 ? 0 : row + (ulong)ix * m->ifm.pixel_stride,
-					      level, channels);
-			}
+static inline void keel_pack_taps(struct keel_gather g, uint y, uint x, struct keel_packer p)
+{
+	for (int ky = 0; ky < g.kernel_h; ky++) {
+		int iy = keel_tap(g.transposed, y, ky, g.stride_y, g.dilation_y, g.top, g.height);
+		global const char *row = g.ifm + iy * g.row_stride;
+
+		for (int kx = 0; kx < g.kernel_w; kx++) {
+			int ix = keel_tap(g.transposed, x, kx, g.stride_x, g.dilation_x, g.left, g.width);
+
+			keel_pack_run(&p, iy < 0 || ix < 0 ? 0 : row + ix * g.pixel_stride, g.level,
+				      g.channels);
 		}
 	}
 }
 
-/* Coordinates of pixel @p; with pooling, the four pixels of a window follow each other. */
-static inline void keel_tile_pixel(global const struct keel_plan_op *op,
-				   global const struct keel_cmd_mac *m, global struct keel_tile *tile,
-				   uint i, uint p)
+/*
+ * Where the @count pixels from @first on go, and, unless nobody asks, their
+ * coordinates; with pooling, the four pixels of a window follow each other.
+ */
+static inline void keel_tile_pixels(global const struct keel_plan_op *op,
+				    global const struct keel_cmd_mac *m, global struct keel_tile *tile,
+				    uint first, uint count, int coordinates)
 {
 	uint pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 1 : 0;
-	uint stored = pool ? p / 4 : p, y = stored / op->gemm.width, x = stored % op->gemm.width;
-
-	tile->out[i] = m->ofm.offset + (ulong)y * m->ofm.row_stride + (ulong)x * m->ofm.pixel_stride;
-	tile->y[i] = pool ? 2 * y + (p >> 1 & 1) : y;
-	tile->x[i] = pool ? 2 * x + (p & 1) : x;
-}
-
-/* Gather tile @t of convolution group @group. */
-static inline void keel_pack_tile(global const struct keel_plan_op *op,
-				  global const struct keel_cmd_mac *m, struct keel_io io,
-				  global struct keel_tile *tile, global uchar *pack, uint t,
-				  uint group)
-{
-	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first), i;
-	global const char *ifm = (global const char *)io.ifm + m->ifm.offset +
-				 (ulong)group * op->gemm.channels;
+	uint width = op->gemm.width, start = pool ? first / 4 : first, y, x;
+	ulong pixel_stride = m->ofm.pixel_stride, row_stride = m->ofm.row_stride, row;
 
 	tile->count = count;
-	for (i = 0; i < count; i++) {
-		struct keel_packer p = { pack + i * KEEL_ROW_STRIDE, KEEL_SLICE_ELEMENTS };
-
-		keel_tile_pixel(op, m, tile, i, first + i);
-		keel_pack_pixel(op, m, ifm, tile->y[i], tile->x[i], p);
+	if (!coordinates && op->flags & KEEL_PLAN_DENSE) {
+		row = m->ofm.offset + first * pixel_stride;
+		for (uint i = 0; i < count; i++, row += pixel_stride)
+			tile->out[i] = row;
+		return;
 	}
+	y = start / width;
+	x = start % width;
+	row = m->ofm.offset + y * row_stride;
+	for (uint i = 0; i < count; i++) {
+		tile->out[i] = row + x * pixel_stride;
+		tile->y[i] = pool ? 2 * y + (i >> 1 & 1) : y;
+		tile->x[i] = pool ? 2 * x + (i & 1) : x;
+		if (pool && (i & 3) < 3)
+			continue;
+		if (++x == width) {
+			x = 0;
+			y++;
+			row += row_stride;
+		}
+	}
+}
+
+/* A pixel whose window lies inside the picture and inside a slice: nothing to decide but where. */
+static inline void keel_pack_inside(struct keel_gather g, int y, int x, global uchar *to, uint run)
+{
+	global const char *from = g.ifm + y * g.row_stride + x * g.pixel_stride;
+
+	for (int ky = 0; ky < g.kernel_h; ky++, from += g.dilation_y * g.row_stride) {
+		keel_pack_bytes(to, from, run);
+		to += run * KEEL_ELEMENT_BYTES;
+	}
+}
+
+static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct keel_gather g,
+				    global const struct keel_tile *tile, global uchar *pack)
+{
+	uint run = g.kernel_w * g.channels, slack_y = g.height - (g.kernel_h - 1) * g.dilation_y;
+	uint slack_x = g.width - g.kernel_w + 1;
+	int one_slice = g.runs && op->gemm.slices == 1 && g.width >= g.kernel_w &&
+			g.height >= (g.kernel_h - 1) * g.dilation_y;
+
+	for (uint i = 0; i < tile->count; i++) {
+		struct keel_packer p = { pack + i * KEEL_ROW_STRIDE, KEEL_SLICE_ELEMENTS };
+		int y = tile->y[i], x = tile->x[i], y0 = y * g.stride_y - g.top, x0 = x * g.stride_x - g.left;
+
+		if (one_slice && (uint)y0 < slack_y && (uint)x0 < slack_x)
+			keel_pack_inside(g, y0, x0, p.to, run);
+		else if (g.runs)
+			keel_pack_rows(g, y0, x0, p);
+		else
+			keel_pack_taps(g, y, x, p);
+	}
+}
+
+/* Gather tile @t of convolution group @group. Whole tiles that are read directly need no packing. */
+KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
+			       global const struct keel_cmd_mac *m, struct keel_io io,
+			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
+{
+	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
+	struct keel_gather g = keel_gather(op, m, io, group);
+	int direct = op->flags & KEEL_PLAN_DIRECT && count == KEEL_ROWS;
+
+	keel_tile_pixels(op, m, tile, first, count, !direct || op->flags & KEEL_PLAN_DUMP);
+	if (direct) {
+		tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
+		tile->stride = (uint)g.pixel_stride;
+		tile->slice = 0;
+		return;
+	}
+	tile->rows = (ulong)pack;
+	tile->stride = KEEL_ROW_STRIDE;
+	tile->slice = KEEL_SLICE_STRIDE;
+	keel_pack_pixels(op, g, tile, pack);
 }

@@ -25,11 +25,11 @@ static inline keel_bytes keel_box_max(struct keel_box b, uint c)
 
 static inline keel_bytes_quarter keel_box_max_narrow(struct keel_box b, uint c, uint n)
 {
-	keel_bytes_quarter v = keel_load_tail(b.base + c, n);
+	keel_bytes_quarter v = keel_load_quarter(b.base + c, n);
 
 	for (uint y = 0; y < b.h; y++)
 		for (uint x = 0; x < b.w; x++) {
-			keel_bytes_quarter u = keel_load_tail(b.base + y * b.row_stride +
+			keel_bytes_quarter u = keel_load_quarter(b.base + y * b.row_stride +
 							      x * b.pixel_stride + c, n);
 
 			v = u > v ? u : v;
@@ -44,7 +44,7 @@ static inline keel_ints keel_box_sum(struct keel_box b, uint c, uint n, int leve
 	for (uint y = 0; y < b.h; y++)
 		for (uint x = 0; x < b.w; x++)
 			sum += __builtin_convertvector(
-				keel_load_tail(b.base + y * b.row_stride + x * b.pixel_stride + c, n),
+				keel_load_quarter(b.base + y * b.row_stride + x * b.pixel_stride + c, n),
 				keel_ints);
 	return sum;
 }
@@ -60,7 +60,7 @@ static inline void keel_box_max_row(struct keel_box b, global char *out, uint c0
 					    (keel_bytes)(char)hi));
 	for (uint n; c < c1; c += n) {
 		n = min(c1 - c, (uint)VL);
-		keel_store_tail(out + c, keel_levels(__builtin_convertvector(keel_box_max_narrow(b, c, n),
+		keel_store_quarter(out + c, keel_levels(__builtin_convertvector(keel_box_max_narrow(b, c, n),
 									     keel_ints), lo, hi), n);
 	}
 }
@@ -71,7 +71,7 @@ static inline void keel_box_sum_row(struct keel_box b, global char *out, uint c0
 {
 	for (uint c = c0, n; c < c1; c += n) {
 		n = min(c1 - c, (uint)VL);
-		keel_store_tail(out + c, keel_levels(keel_scale_uniform(keel_box_sum(b, c, n, zi), u) + zo,
+		keel_store_quarter(out + c, keel_levels(keel_scale_uniform(keel_box_sum(b, c, n, zi), u) + zo,
 						     lo, hi), n);
 	}
 }
@@ -115,7 +115,7 @@ static inline void keel_pool_pixel(global const struct keel_plan_op *op,
 				 keel_uniform(&op->residual) : keel_average_uniform(b.h * b.w));
 }
 
-static inline void keel_pool_ticket(global const struct keel_plan_op *op,
+KEEL_APART void keel_pool_ticket(global const struct keel_plan_op *op,
 				    global const struct keel_cmd_pool *m, struct keel_io io, uint ticket)
 {
 	uint column = ticket % op->pool.columns, row = ticket / op->pool.columns;
@@ -127,7 +127,7 @@ static inline void keel_pool_ticket(global const struct keel_plan_op *op,
 }
 
 /* MEAN over height and width is one window that covers everything. */
-static inline void keel_mean_ticket(global const struct keel_plan_op *op,
+KEEL_APART void keel_mean_ticket(global const struct keel_plan_op *op,
 				    global const struct keel_cmd_reduce *m, struct keel_io io, uint ticket)
 {
 	struct keel_box b = { keel_at(io.ifm, &m->ifm, 0, 0, 0), m->ifm.row_stride,

@@ -115,7 +115,7 @@ static inline struct keel_io keel_io_of(global const union keel_command *c, glob
 	return io;
 }
 
-static inline void keel_elements_ticket(global const struct keel_plan_op *op,
+KEEL_APART void keel_elements_ticket(global const struct keel_plan_op *op,
 					global const union keel_command *c, struct keel_io io, uint ticket)
 {
 	ulong first = (ulong)ticket * op->chunk, last = min(first + op->chunk, (ulong)op->elements);

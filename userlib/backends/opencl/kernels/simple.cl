@@ -1,33 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/*
- * VEC and DMA commands over runs of consecutive bytes, vectors at a time. A
- * run's tail shorter than a vector goes through a buffer of its own, so that no
- * byte outside the operand is touched.
- */
-static inline keel_bytes_quarter keel_load_tail(global const char *p, uint n)
-{
-	char part[VL];
-
-	if (n == VL)
-		return KEEL_LOAD(keel_bytes_quarter_at, p);
-	for (uint i = 0; i < n; i++)
-		part[i] = p[i];
-	return *(keel_bytes_quarter_at *)part;
-}
-
-static inline void keel_store_tail(global char *p, keel_bytes_quarter v, uint n)
-{
-	char part[VL];
-
-	if (n == VL) {
-		KEEL_STORE(keel_bytes_quarter_at, p, v);
-		return;
-	}
-	*(keel_bytes_quarter_at *)part = v;
-	for (uint i = 0; i < n; i++)
-		p[i] = part[i];
-}
+/* VEC and DMA commands over runs of consecutive bytes, vectors at a time. */
 
 /* VL integers to levels within bounds. */
 static inline keel_bytes_quarter keel_levels(keel_ints v, int lo, int hi)
@@ -64,8 +37,8 @@ static inline void keel_eltwise_run(global const struct keel_plan_op *op,
 		keel_ints a, b, v;
 
 		now = min(n - i, (uint)VL);
-		a = __builtin_convertvector(keel_load_tail(r.a + i, now), keel_ints);
-		b = __builtin_convertvector(keel_load_tail(r.b + i, now), keel_ints);
+		a = __builtin_convertvector(keel_load_quarter(r.a + i, now), keel_ints);
+		b = __builtin_convertvector(keel_load_quarter(r.b + i, now), keel_ints);
 		if (mode == KEEL_ELTWISE_MAX)
 			v = max(a, b);
 		else if (mode == KEEL_ELTWISE_MIN)
@@ -78,7 +51,7 @@ static inline void keel_eltwise_run(global const struct keel_plan_op *op,
 		else
 			v = keel_scale_uniform(keel_scale_uniform(a - za, ua) -
 					       keel_scale_uniform(b - zb, ub), uo) + zo;
-		keel_store_tail(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
+		keel_store_quarter(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
 	}
 }
 
@@ -92,9 +65,9 @@ static inline void keel_rescale_run(global const struct keel_plan_op *op,
 		keel_ints v;
 
 		now = min(n - i, (uint)VL);
-		v = __builtin_convertvector(keel_load_tail(r.a + i, now), keel_ints);
+		v = __builtin_convertvector(keel_load_quarter(r.a + i, now), keel_ints);
 		v = keel_scale_uniform(v - (int)m->ifm.zero_point, u) + (int)m->ofm.zero_point;
-		keel_store_tail(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
+		keel_store_quarter(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
 	}
 }
 
@@ -132,7 +105,7 @@ static inline void keel_fill_run(global char *to, char value, uint n)
 		to[i] = value;
 }
 
-static inline void keel_runs_ticket(global const struct keel_plan_op *op,
+KEEL_APART void keel_runs_ticket(global const struct keel_plan_op *op,
 				    global const union keel_command *c, struct keel_io io, uint ticket)
 {
 	uint first = ticket * op->chunk, last = min(first + op->chunk, op->runs.runs);

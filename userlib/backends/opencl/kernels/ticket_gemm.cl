@@ -46,8 +46,9 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 
 	for (uint t = 0; t < tiles; t++) {
 		struct keel_strip s = {
-			w->pack + (ulong)t * op->gemm.slices * KEEL_SLICE_STRIDE, panel, w->tiles + t,
-			(global char *)io.ofm + h->channel, dump ? w->dump : 0, op->gemm.depth,
+			(global const uchar *)w->tiles[t].rows, panel, w->tiles[t].stride,
+			w->tiles[t].slice, w->tiles + t,
+			(global char *)io.ofm + h->channel, w->levels, dump ? w->dump : 0, op->gemm.depth,
 			h->channels
 		};
 		struct keel_finish f = { w->dump, w->levels, panel, w->tiles + t, nb, h->channel,

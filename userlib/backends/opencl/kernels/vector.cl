@@ -5,19 +5,26 @@
  * four bytes (KEEL_QUADS: unsigned, level + 128) or two shorts (levels), and
  * KEEL_DOT adds the products with a vector of packed weights to VL accumulators.
  *
+ * KEEL_SPREAD puts a dword at any address into all lanes, levels made unsigned.
+ *
  * Compilers never emit vpdpbusd for POCL's targets, hence the inline assembly; its
- * {vex} prefix must be written %{vex%}, or it is taken for an alternative.
+ * {vex} prefix must be written %{vex%}, or it is taken for an alternative. Without
+ * assembly for the other, they flip the sign bits before they spread them.
  */
 #if defined(KEEL_TIER_VNNI512)
 #define VL 16
 #define KEEL_ROWS 14
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
+#define KEEL_SPREAD(x, p, flip) \
+	__asm__("vpxord %1%{1to16%},%2,%0" : "=v"(x) : "m"(KEEL_LOAD(int, p)), "v"(flip))
 #elif defined(KEEL_TIER_VNNI256)
 #define VL 8
 #define KEEL_ROWS 6
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("%{vex%} vpdpbusd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
+#define KEEL_SPREAD(x, p, flip) \
+	__asm__("vpbroadcastd %1,%0\n\tvpxor %2,%0,%0" : "=&x"(x) : "m"(KEEL_LOAD(int, p)), "x"(flip))
 #elif defined(KEEL_TIER_MADD512)
 #define VL 16
 #define KEEL_ROWS 14
@@ -40,6 +47,13 @@
 	((acc) += ((a) << 16 >> 16) * ((w) << 16 >> 16) + ((a) >> 16) * ((w) >> 16))
 #endif
 
+/* Functions of some size are kept apart, so that registers are allocated for each alone. */
+#define KEEL_APART static __attribute__((noinline))
+
+#if !KEEL_QUADS
+#define KEEL_SPREAD(x, p, flip) ((void)(flip), (x) = (keel_ints)KEEL_LOAD(keel_int_at, p))
+#endif
+
 #define KEEL_VECTOR(type, n) type __attribute__((ext_vector_type(n)))
 
 typedef KEEL_VECTOR(int, VL) keel_ints;
@@ -59,6 +73,7 @@ typedef short8 keel_short8_at __attribute__((aligned(1)));
 typedef short16 keel_short16_at __attribute__((aligned(1)));
 typedef char8 keel_char8_at __attribute__((aligned(1)));
 typedef ulong keel_ulong_at __attribute__((aligned(1)));
+typedef int keel_int_at __attribute__((aligned(1)));
 typedef uint keel_uint_at __attribute__((aligned(1)));
 typedef ushort keel_ushort_at __attribute__((aligned(1)));
 
@@ -102,10 +117,36 @@ static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_long
 #undef KEEL_HIGH
 }
 
-/* Scale set of a lane record: even, odd, round_even, round_odd, shift. */
+/*
+ * The same by a lane record's scale set: even, odd, round_even, round_odd, shift. Left to
+ * themselves, compilers keep the set in registers that the accumulators need and
+ * spill; the assembly multiplies from memory.
+ */
+#if defined(__AVX512F__) && VL == 16
+#define KEEL_SCALE_SET(v, s, round_even, round_odd, shift, where) \
+	{ \
+		keel_ints other; \
+\
+		__asm__("vpsrlq $32,%0,%1\n\t" \
+			"vpmuldq %2,%0,%0\n\t" \
+			"vpmuldq %3,%1,%1\n\t" \
+			"vpaddq %4,%0,%0\n\t" \
+			"vpaddq %5,%1,%1\n\t" \
+			"vmovshdup %0,%1%{%7%}\n\t" \
+			"vpsravd %6,%1,%0" \
+			: "+v"(v), "=&v"(other) \
+			: "m"((s)[0]), "m"((s)[1]), where(round_even), where(round_odd), where(shift), \
+			  "Yk"((ushort)0x5555)); \
+	}
+#else
+#define KEEL_SCALE_SET(v, s, round_even, round_odd, shift, where) \
+	((v) = keel_scale_lanes(v, (s)[0], (s)[1], round_even, round_odd, shift));
+#endif
+
 static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *s)
 {
-	return keel_scale_lanes(v, s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4));
+	KEEL_SCALE_SET(v, s, s[2], s[3], *(global const keel_ints *)(s + 4), "m")
+	return v;
 }
 
 /* +-@term by the sign of each value: the correction of the double-rounding form. */
@@ -205,13 +246,108 @@ static inline keel_bytes keel_clamp_bytes(keel_bytes v, keel_bytes lo, keel_byte
 	return v < hi ? v : hi;
 }
 
-/* The first @n of some bytes; @n is less than a vector. */
-static inline void keel_store_part(global char *to, const char *from, uint n)
+/*
+ * The first @n bytes of a vector in memory, @n from 1 to all: no byte behind them is
+ * touched. Masked loads are cheap, and take pointers without an address space; masked
+ * stores are slow on some processors, so that stores go in pieces.
+ */
+#if defined(__AVX512BW__) && defined(__AVX512VL__) && VL == 16
+#define KEEL_MASKED 1
+#define KEEL_PLAIN(type, p) ((type *)(size_t)(p))
+#define KEEL_FIRST_BITS(n) (~0UL >> (64 - (n)))
+
+static inline keel_bytes keel_load_bytes(global const char *p, uint n)
 {
-	for (; n >= 8; n -= 8, to += 8, from += 8)
-		vstore8(vload8(0, from), 0, to);
-	for (uint i = 0; i < n; i++)
-		to[i] = from[i];
+	return __builtin_ia32_loaddquqi512_mask(KEEL_PLAIN(const keel_bytes, p), (keel_bytes)(char)0,
+						KEEL_FIRST_BITS(n));
+}
+
+static inline keel_bytes_half keel_load_half(global const char *p, uint n)
+{
+	return __builtin_ia32_loaddquqi256_mask(KEEL_PLAIN(const keel_bytes_half, p),
+						(keel_bytes_half)(char)0, (uint)KEEL_FIRST_BITS(n));
+}
+
+static inline keel_bytes_quarter keel_load_quarter(global const char *p, uint n)
+{
+	return __builtin_ia32_loaddquqi128_mask(KEEL_PLAIN(const keel_bytes_quarter, p),
+						(keel_bytes_quarter)(char)0, (ushort)KEEL_FIRST_BITS(n));
+}
+#else
+#define KEEL_MASKED 0
+
+#define KEEL_LOAD_FIRST(name, type, bytes) \
+	static inline type keel_load_##name(global const char *p, uint n) \
+	{ \
+		char part[bytes]; \
+		uint i = 0; \
+\
+		if (n == (bytes)) \
+			return KEEL_LOAD(type##_at, p); \
+		for (; i + 4 <= n; i += 4) \
+			*(keel_uint_at *)(part + i) = KEEL_LOAD(keel_uint_at, p + i); \
+		for (; i < n; i++) \
+			part[i] = p[i]; \
+		return *(type##_at *)part; \
+	}
+
+KEEL_LOAD_FIRST(half, keel_bytes_half, 2 * VL)
+KEEL_LOAD_FIRST(quarter, keel_bytes_quarter, VL)
+#endif
+
+static inline void keel_store_eight(global char *p, ulong v, uint n)
+{
+	if (n & 4) {
+		KEEL_STORE(keel_uint_at, p, (uint)v);
+		p += 4;
+		v >>= 32;
+	}
+	if (n & 2) {
+		KEEL_STORE(keel_ushort_at, p, (ushort)v);
+		p += 2;
+		v >>= 16;
+	}
+	if (n & 1)
+		*p = (char)v;
+}
+
+static inline void keel_store_sixteen(global char *p, ulong2 v, uint n)
+{
+	if (n & 8) {
+		KEEL_STORE(keel_ulong_at, p, v.x);
+		p += 8;
+		v.x = v.y;
+	}
+	if (n & 7)
+		keel_store_eight(p, v.x, n);
+}
+
+static inline void keel_store_quarter(global char *p, keel_bytes_quarter v, uint n)
+{
+	if (n == VL) {
+		KEEL_STORE(keel_bytes_quarter_at, p, v);
+		return;
+	}
+#if VL == 16
+	keel_store_sixteen(p, __builtin_astype(v, ulong2), n);
+#else
+	keel_store_eight(p, __builtin_astype(v, ulong), n);
+#endif
+}
+
+static inline void keel_store_half(global char *p, keel_bytes_half v, uint n)
+{
+	if (n == 2 * VL) {
+		KEEL_STORE(keel_bytes_half_at, p, v);
+		return;
+	}
+	if (n & VL) {
+		KEEL_STORE(keel_bytes_quarter_at, p, v.lo);
+		p += VL;
+		v.lo = v.hi;
+	}
+	if (n & (VL - 1))
+		keel_store_quarter(p, v.lo, n & (VL - 1));
 }
 
 /* Look @n bytes up in place. */
