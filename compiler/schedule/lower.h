@@ -201,6 +201,9 @@ int lower_identity(struct keel_lowered *l, const struct keel_view *src, struct k
 /* 256 levels of a unary node */
 void lower_table(const struct keel_node *n, int8_t *levels);
 
+/* how a constant operand of an elementwise node is quantized */
+struct keel_quant lower_constant_quant(const struct keel_tensor *t);
+
 /* levels of a clip range under a quantization */
 void lower_levels(const struct keel_quant *q, double lo, double hi, int8_t *level_lo,
 		  int8_t *level_hi);

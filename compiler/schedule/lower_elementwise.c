@@ -282,20 +282,28 @@ static int add_multipliers(const struct keel_node *n, const struct keel_quant *a
 	return err;
 }
 
+struct keel_quant lower_constant_quant(const struct keel_tensor *t)
+{
+	const float *x = t->data;
+	int64_t i, n = keel_tensor_count(t);
+	double max = 0;
+
+	for (i = 0; i < n; i++)
+		max = fmax(max, fabs(x[i]));
+	return (struct keel_quant){ .scale = max > 0 ? max / 127 : 1, .zero_point = 0 };
+}
+
 /* A constant operand is quantized by its own range and stored in written order. */
 static int constant_operand(struct keel_lowered *l, const struct keel_tensor *t,
 			    struct keel_view *v, struct keel_quant *q)
 {
 	const float *x = t->data;
 	int64_t i, n = keel_tensor_count(t);
-	double max = 0;
 	int8_t *levels = malloc(n);
 
 	if (!levels)
 		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		max = fmax(max, fabs(x[i]));
-	*q = (struct keel_quant){ .scale = max > 0 ? max / 127 : 1, .zero_point = 0 };
+	*q = lower_constant_quant(t);
 	for (i = 0; i < n; i++)
 		levels[i] = rint(x[i] / q->scale);
 	view_dense(v, t->rank, t->dims);
