@@ -228,7 +228,7 @@ static int interleaved(const struct keel_operand *a, const struct keel_operand *
 	return disjoint_in_period(a, row_bytes(a), b, row_bytes(b), row);
 }
 
-static int may_coexist(const struct keel_operand *written, const struct keel_operand *read)
+int keel_operands_coexist(const struct keel_operand *written, const struct keel_operand *read)
 {
 	if (written->slot != read->slot)
 		return 1;
@@ -248,7 +248,7 @@ static int check_overlap(struct walk *w, const struct keel_operand *operands, un
 		if (operands[i].access & KEEL_WRITE)
 			written = &operands[i];
 	for (i = 0; written && i < n; i++)
-		if (&operands[i] != written && !may_coexist(written, &operands[i]))
+		if (&operands[i] != written && !keel_operands_coexist(written, &operands[i]))
 			return refuse(w, written->name, "overlaps what the command reads");
 	return 0;
 }

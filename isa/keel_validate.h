@@ -48,6 +48,14 @@ struct keel_refusal {
 int keel_validate(const union keel_command *commands, keel_u64 bytes, keel_u64 sram_bytes,
 		  struct keel_program_info *info, struct keel_refusal *refusal);
 
+/**
+ * keel_operands_coexist() - may one command write @written while it reads @read?
+ *
+ * Yes where they provably share no byte, or are the same view and the read comes first. The
+ * compiler asks before it lets a command write between the bytes that it reads.
+ */
+int keel_operands_coexist(const struct keel_operand *written, const struct keel_operand *read);
+
 /** keel_crc32() - CRC-32 (IEEE 802.3) of @bytes bytes, as zlib computes it; @crc is 0 at first */
 keel_u32 keel_crc32(keel_u32 crc, const void *data, keel_u64 bytes);
 
