@@ -94,17 +94,31 @@ static void set_window(struct keel_cmd_mac *m, const struct layer_mac *l)
 	m->groups = (uint16_t)l->groups;
 }
 
-static void output_extent(const union keel_command *c, uint32_t *h, uint32_t *w)
+static uint32_t transposed(uint32_t in, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pads)
 {
-	const struct keel_cmd_mac *m = &c->mac;
+	uint32_t reach = (in - 1) * stride + (kernel - 1) * dilation + 1;
 
+	return reach > pads ? reach - pads : 0;
+}
+
+/* The command without places, and the extent of its output. */
+void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h, uint32_t *w)
+{
+	struct keel_cmd_mac *m = &c->mac;
+
+	m->h.opcode = l->opcode;
+	m->h.flags = l->flags;
+	m->ifm = l->in.fm;
+	m->ifm_h = (uint16_t)l->in.h;
+	m->ifm_w = (uint16_t)l->in.w;
+	m->ifm_c = (uint16_t)l->in.c;
+	m->ofm_c = (uint16_t)l->c;
+	set_window(m, l);
 	keel_mac_extent(c, h, w);
-	if (m->h.opcode == KEEL_CMD_CONV_TRANSPOSE) {
-		*h = (m->ifm_h - 1) * m->stride_y + (m->kernel_h - 1) * m->dilation_y + 1 - m->pad_top -
-		     m->pad_bottom;
-		*w = (m->ifm_w - 1) * m->stride_x + (m->kernel_w - 1) * m->dilation_x + 1 - m->pad_left -
-		     m->pad_right;
-	}
+	if (l->opcode != KEEL_CMD_CONV_TRANSPOSE)
+		return;
+	*h = transposed(m->ifm_h, m->stride_y, m->kernel_h, m->dilation_y, m->pad_top + m->pad_bottom);
+	*w = transposed(m->ifm_w, m->stride_x, m->kernel_w, m->dilation_x, m->pad_left + m->pad_right);
 }
 
 static void add_psum(struct rig_program *p, struct keel_random *r, const struct layer_mac *l, uint32_t h,
@@ -125,22 +139,15 @@ static void add_psum(struct rig_program *p, struct keel_random *r, const struct 
 
 struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r, const struct layer_mac *l)
 {
-	union keel_command c = { .h.opcode = l->opcode };
+	union keel_command c = { 0 };
 	struct keel_cmd_mac *m = &c.mac;
 	struct layer_view out;
 	uint32_t h, w, taps = l->kh * l->kw;
 
-	m->h.flags = l->flags;
-	m->ifm = l->in.fm;
-	m->ifm_h = (uint16_t)l->in.h;
-	m->ifm_w = (uint16_t)l->in.w;
-	m->ifm_c = (uint16_t)l->in.c;
-	m->ofm_c = (uint16_t)l->c;
-	set_window(m, l);
+	layer_extent(l, &c, &h, &w);
 	add_weights(p, r, &c);
 	taps *= l->opcode == KEEL_CMD_DEPTHWISE ? 1 : l->in.c / l->groups;
 	add_channels(p, r, l, taps, m);
-	output_extent(&c, &h, &w);
 	add_psum(p, r, l, h, w, m);
 	if (l->flags & KEEL_MAC_RESIDUAL) {
 		m->ifm2 = l->residual;

@@ -47,6 +47,9 @@ struct layer_view layer_input(struct rig_program *p, struct keel_random *r, unsi
 struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w, uint32_t c,
 			     uint32_t gap, int zero_point);
 
+/** layer_extent() - output height and width before pooling; 0 where the window doesn't fit */
+void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h, uint32_t *w);
+
 /** layer_append_mac() - returns the output, in scratch */
 struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r, const struct layer_mac *l);
 

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/opencl/opencl.h"
 #include "keel_disassemble.h"
-
-#define GUARD 64
 
 static void die(const char *what, const struct keel_error *e)
 {
@@ -148,6 +147,13 @@ int rig_open(struct rig_device *d, const char *tier, uint32_t threads)
 void rig_close(struct rig_device *d)
 {
 	keel_backend_opencl.close(d->device);
+}
+
+int rig_tier_supported(const char *tier)
+{
+	const struct keel_cl_tier *t = keel_cl_tier_find(tier);
+
+	return !strcmp(tier, "portable") || (t && t->supported());
 }
 
 static void make_model(struct rig_run *r)

@@ -49,6 +49,9 @@ struct rig_device {
 int rig_open(struct rig_device *d, const char *tier, uint32_t threads);
 void rig_close(struct rig_device *d);
 
+/** rig_tier_supported() - whether this processor can run a tier */
+int rig_tier_supported(const char *tier);
+
 /** struct rig_run - a loaded program with buffers */
 struct rig_run {
 	struct rig_device *device;
