@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# Keel: user-space parts. `make help` lists the targets.
+# Keel: user-space parts.
+#: make              the keel command and libkeel, into O (default: build)
+#: make demo         compile, measure and run a network; installs what it needs
+#: make install      tool, library, headers, pages; DESTDIR, PREFIX
+#: make clean        remove O
 
 O ?= build
 ifeq ($(origin CC),default)
@@ -58,7 +62,7 @@ $(O)/gen/onnx.pb-c.c: $(ONNX_PROTO)
 $(O)/gen/onnx.pb-c.h: $(O)/gen/onnx.pb-c.c
 $(O)/gen/onnx.pb-c.o: $(O)/gen/onnx.pb-c.c
 	$(CC) $(ALL_CFLAGS) -w -c -o $@ $<
-$(call objs,$(call rwild,compiler/import/,*.c)): | $(O)/gen/onnx.pb-c.h
+$(call objs,$(call rwild,compiler/import/,*.c) $(wildcard compiler/emit/qdq*.c)): | $(O)/gen/onnx.pb-c.h
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -76,7 +80,19 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O
 		$(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
 
--include tests/module.mk tests/conformance/module.mk docs/module.mk packaging/module.mk
+-include tests/module.mk tests/conformance/module.mk tests/fuzz/module.mk docs/module.mk
+-include packaging/module.mk
+
+# The main job: from a trained network to accuracy, classes and latency.
+.PHONY: demo
+demo:
+	scripts/setup demo
+	$(MAKE) --no-print-directory -s -j$(shell nproc) O=$(O) $(O)/keel
+	scripts/demo $(O)/keel
+
+.PHONY: help
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
 .PHONY: clean
 clean:

@@ -146,6 +146,8 @@ struct keel_model_layer {
  * @options: JSON text: compiler version and options
  * @preprocess: preprocess text, empty when none was given
  * @labels: one label a line, empty when none
+ * @graph: the quantized network as an ONNX model whose weights refer to the constants; see
+ *	compiler/emit/qdq.h. Opaque here: executors don't look at it, and it may be empty
  *
  * The rest are arrays with their counts.
  */
@@ -158,10 +160,10 @@ struct keel_model {
 	const void *constants;
 	const struct keel_model_layer *layers;
 	const struct keel_host_step *steps;
-	const void *host_data;
+	const void *host_data, *graph;
 	const char *strings, *options, *preprocess, *labels;
 	uint32_t nr_tensors, nr_inputs, nr_outputs, nr_commands, nr_layers, nr_steps;
-	uint64_t constants_bytes, host_data_bytes, strings_bytes, scratch_bytes;
+	uint64_t constants_bytes, host_data_bytes, graph_bytes, strings_bytes, scratch_bytes;
 	void *mapping; /* reader only */
 	size_t mapping_bytes;
 };

@@ -33,6 +33,7 @@ static void list_sections(const struct keel_model *m, struct section *s)
 	s[KEEL_SECTION_LAYERS] = array(m->layers, KEEL_SECTION_LAYERS, m->nr_layers);
 	s[KEEL_SECTION_STEPS] = array(m->steps, KEEL_SECTION_STEPS, m->nr_steps);
 	s[KEEL_SECTION_HOST_DATA] = array(m->host_data, KEEL_SECTION_HOST_DATA, m->host_data_bytes);
+	s[KEEL_SECTION_GRAPH] = array(m->graph, KEEL_SECTION_GRAPH, m->graph_bytes);
 	s[KEEL_SECTION_STRINGS] = array(m->strings, KEEL_SECTION_STRINGS, m->strings_bytes);
 	s[KEEL_SECTION_OPTIONS] = text(m->options);
 	s[KEEL_SECTION_PREPROCESS] = text(m->preprocess);

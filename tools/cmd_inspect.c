@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
 #include "keel_disassemble.h"
 #include "keel_model.h"
 #include "output.h"
+#include "qdq.h"
 
 /** struct inspect_args - the command line */
 struct inspect_args {
-	const char *model, *dot;
+	const char *model, *dot, *qdq;
+	enum keel_qdq_type qdq_type;
 	bool disassemble, layers, json;
 };
 
-enum { OPT_DISASSEMBLE = 256, OPT_LAYERS, OPT_DOT, OPT_JSON };
+enum { OPT_DISASSEMBLE = 256, OPT_LAYERS, OPT_DOT, OPT_QDQ, OPT_QDQ_TYPE, OPT_JSON };
 
 static const struct argp_option options[] = {
 	{"disassemble", OPT_DISASSEMBLE, NULL, 0, "print every command as text", 0},
 	{"layers", OPT_LAYERS, NULL, 0, "print a table of layers", 0},
 	{"dot", OPT_DOT, "FILE", 0, "write the commands and what flows between them for Graphviz",
+	 0},
+	{"qdq-onnx", OPT_QDQ, "FILE", 0,
+	 "write the quantized network as ONNX with QuantizeLinear and DequantizeLinear", 0},
+	{"qdq-activations", OPT_QDQ_TYPE, "TYPE", 0,
+	 "their type in that file: uint8 (default; what ONNX Runtime runs fastest on x86) or int8",
 	 0},
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
 	{0},
@@ -41,6 +49,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_DOT:
 		a->dot = arg;
+		return 0;
+	case OPT_QDQ:
+		a->qdq = arg;
+		return 0;
+	case OPT_QDQ_TYPE:
+		if (strcmp(arg, "uint8") && strcmp(arg, "int8"))
+			argp_error(state, "--qdq-activations takes uint8 or int8, not '%s'", arg);
+		a->qdq_type = strcmp(arg, "int8") ? KEEL_QDQ_U8 : KEEL_QDQ_S8;
 		return 0;
 	case OPT_JSON:
 		a->json = true;
@@ -293,6 +309,19 @@ static int write_dot(const struct inspect_args *a, const struct keel_model *m, s
 	return keel_outfile_commit(out, e);
 }
 
+static int write_qdq(const struct inspect_args *a, const struct keel_model *m, struct keel_error *e)
+{
+	void *data;
+	size_t bytes;
+	int err = keel_qdq_export(m, a->qdq_type, &data, &bytes, e);
+
+	if (err)
+		return err;
+	err = keel_outfile_save(a->qdq, data, bytes, e);
+	free(data);
+	return err;
+}
+
 int keel_inspect_main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -309,10 +338,12 @@ int keel_inspect_main(int argc, char **argv)
 		return command_fail(err, &e);
 	if (a.dot)
 		err = write_dot(&a, &m, &e);
+	if (!err && a.qdq)
+		err = write_qdq(&a, &m, &e);
 	if (!err && a.json) {
 		err = command_json(model_json(&a, &m), "-", &e);
 	} else if (!err) {
-		if (!a.layers && !a.disassemble && !a.dot)
+		if (!a.layers && !a.disassemble && !a.dot && !a.qdq)
 			print_header(&m);
 		if (a.layers)
 			print_layers(&m);

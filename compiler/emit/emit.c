@@ -5,6 +5,7 @@
 
 #include "emit.h"
 #include "keel_rules.h"
+#include "qdq.h"
 
 uint32_t emit_string(struct keel_emitted *x, const char *s)
 {
@@ -258,6 +259,8 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	emit_costs(x, target);
 	seal((struct keel_lowered *)l);
 	err = x->failed;
+	if (!err)
+		err = keel_qdq_skeleton(x, &x->graph, &x->graph_bytes, e);
 
 	*m = (struct keel_model){
 		.target = *target,
@@ -269,6 +272,7 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 		.layers = x->layers, .nr_layers = l->nr_layers,
 		.steps = x->steps, .nr_steps = x->nr_steps,
 		.host_data = x->host_data, .host_data_bytes = x->host_data_bytes,
+		.graph = x->graph, .graph_bytes = x->graph_bytes,
 		.strings = x->strings, .strings_bytes = x->strings_bytes,
 		.options = texts->options, .preprocess = texts->preprocess, .labels = texts->labels,
 		.scratch_bytes = l->scratch_bytes,
@@ -289,6 +293,7 @@ void keel_emit_free(struct keel_emitted *x)
 	free(x->inputs);
 	free(x->outputs);
 	free(x->host_data);
+	free(x->graph);
 	free(x->strings);
 	free(x->slot_tensor);
 	free(x->host_tensor);

@@ -23,6 +23,8 @@ struct keel_emitted {
 	uint32_t *inputs, *outputs;
 	uint8_t *host_data;
 	char *strings;
+	void *graph;
+	size_t graph_bytes;
 	uint32_t *slot_tensor, *host_tensor;	/* by tensor id: index + 1, 0 for none */
 	uint32_t nr_tensors, nr_steps;
 	uint64_t host_data_bytes, strings_bytes;
