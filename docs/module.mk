@@ -14,4 +14,3 @@ docs: $(O)/docs/isa.md
 
 docs-check: $(O)/docs/isa.md
 	diff -u docs/isa.md $< || { echo "docs/isa.md is out of date: run 'make docs'"; exit 1; }
-check-plain: docs-check

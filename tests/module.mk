@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# make check: everything that must pass before a change lands.
+#: make check        everything that must pass before a change lands
+#: make check-plain  its first part: unit tests and tests of the tool
 
 TESTS_BIN = $(UNIT:%=$(1)/tests/unit/%)
 # Programs that start threads also run under ThreadSanitizer.
@@ -17,9 +18,22 @@ check-setup:
 check: check-setup
 	tests/check $(MAKE)
 
-check-plain: all tests
-	tests/run gcc $(call TESTS_BIN,$(O))
-	tests/run gcc $(wildcard tests/scripts/*.sh)
+# What the tests of the tool need: the tool, and ONNX files with defects.
+ODD_ONNX := tests/scripts/odd_onnx
+$(O)/$(ODD_ONNX): $(O)/$(ODD_ONNX).o $(O)/tests/unit/onnx_rig.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+
+.PHONY: tools-under-test
+tools-under-test: $(O)/keel $(O)/$(ODD_ONNX)
+TOOL_ENV = KEEL=$(1)/keel KEEL_ODD_ONNX=$(1)/$(ODD_ONNX)
+
+# Each goes on when the one before has failed.
+check-plain: all tests tools-under-test $(O)/tests/conformance/conformance
+	bad=0; \
+	tests/run gcc $(call TESTS_BIN,$(O)) || bad=1; \
+	$(call TOOL_ENV,$(O)) tests/run gcc $(wildcard tests/scripts/*.sh) || bad=1; \
+	tests/run conformance $(O)/tests/conformance/conformance || bad=1; \
+	exit $$bad
 
 check-asan:
 	$(MAKE) O=$(O)/asan SANITIZE=address,undefined OPT=-O1 tests

@@ -51,6 +51,14 @@ static int run_subcommand(int argc, char **argv)
 	return KEEL_EXIT_USAGE;
 }
 
+static int help_about(char *word)
+{
+	static char help[] = "--help";
+	char *argv[] = {NULL, word, help, NULL};
+
+	return run_subcommand(3, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const help[] = {"--help", "-?", "-h", "help", NULL};
@@ -63,6 +71,8 @@ int main(int argc, char **argv)
 		return KEEL_EXIT_USAGE;
 	}
 	if (is_one_of(argv[1], help)) {
+		if (argc > 2)
+			return help_about(argv[2]);
 		usage();
 		return command_finish(KEEL_EXIT_DONE);
 	}

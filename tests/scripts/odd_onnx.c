@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../unit/onnx_rig.h"
+
+/*
+ * ONNX files for the tests of the tool: small ones that compile, and hostile
+ * ones, each with one defect.
+ *	odd_onnx KIND > FILE
+ */
+
+static struct ox_bytes graph_of(const char *op, const char *inputs, const char *attributes)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, op, inputs, "y", attributes);
+	ox_outputs(&g, "y");
+	return g;
+}
+
+/* A weight whose first element is @odd. */
+static struct ox_bytes weight_of(float odd)
+{
+	static const int64_t dims[] = {4, 3, 3, 3};
+	float w[4 * 3 * 3 * 3];
+	struct ox_bytes g = {0}, tensor = {0};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(w) / sizeof(w[0]); i++)
+		w[i] = i ? i * 0.01f - 0.5f : odd;
+	ox_tensor(&tensor, "w", OX_FLOAT, 4, dims, w, sizeof(w));
+	ox_message(&g, 5, &tensor);
+	ox_node(&g, "Conv", "x[1,3,8,8] *w", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+static struct ox_bytes conv(void)
+{
+	return weight_of(0.5f);
+}
+
+static struct ox_bytes not_a_number(void)
+{
+	return weight_of(NAN);
+}
+
+static struct ox_bytes infinite(void)
+{
+	return weight_of(INFINITY);
+}
+
+/* 4 GiB by its shape, four bytes by its contents. */
+static struct ox_bytes claim(void)
+{
+	static const int64_t dims[] = {1024, 1024, 1024};
+	struct ox_bytes g = {0}, tensor = {0};
+
+	ox_tensor(&tensor, "w", OX_FLOAT, 3, dims, "abcd", 4);
+	ox_message(&g, 5, &tensor);
+	ox_node(&g, "Add", "x[1,4] *w", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+static struct ox_bytes zero_input(void)
+{
+	return graph_of("Relu", "x[1,0,8,8]", "");
+}
+
+static struct ox_bytes zero_weight(void)
+{
+	return graph_of("Conv", "x[1,3,8,8] w(0,3,3,3)", "");
+}
+
+static struct ox_bytes two_inputs(void)
+{
+	return graph_of("Add", "a[1,4] b[1,4]", "");
+}
+
+static struct ox_bytes unknown(void)
+{
+	return graph_of("Einsum", "a[4,4] b(4,4)", "");
+}
+
+/* The host's part at the end gives minus infinity where an input is 0. */
+static struct ox_bytes logarithm(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Relu", "x[1,4]", "r", "");
+	ox_node(&g, "Log", "*r", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+/* A name that a terminal would obey, a path, and no ASCII. */
+static struct ox_bytes names(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Relu", "x[1,4]", "../\033[31m\"\\\xc3\xa9", "");
+	ox_outputs(&g, "../\033[31m\"\\\xc3\xa9");
+	return g;
+}
+
+static const struct {
+	const char *kind;
+	struct ox_bytes (*graph)(void);
+	unsigned int cut; /* bytes left out at the end */
+} kinds[] = {
+	{"conv", conv, 0},
+	{"truncated", conv, 100},
+	{"nan", not_a_number, 0},
+	{"inf", infinite, 0},
+	{"claim", claim, 0},
+	{"zero-input", zero_input, 0},
+	{"zero-weight", zero_weight, 0},
+	{"two-inputs", two_inputs, 0},
+	{"unknown", unknown, 0},
+	{"log", logarithm, 0},
+	{"names", names, 0},
+};
+
+static void put(const void *data, size_t n)
+{
+	if (fwrite(data, 1, n, stdout) != n)
+		exit(1);
+}
+
+/* Graphs in attributes of nodes of graphs ..., written from the innermost outwards. */
+static void put_nested(unsigned int levels)
+{
+	/* ModelProto.graph, GraphProto.node, NodeProto.attribute, AttributeProto.g */
+	static const unsigned char tags[] = {7 << 3 | 2, 1 << 3 | 2, 5 << 3 | 2, 6 << 3 | 2};
+	size_t room = (size_t)levels * 6 + 1, n = 0, length;
+	unsigned char *end = (unsigned char *)malloc(room) + room, varint[10];
+	unsigned int i, k;
+
+	for (i = levels; i-- > 0;) {
+		for (length = n, k = 0; length >= 0x80; length >>= 7)
+			varint[k++] = length | 0x80;
+		varint[k++] = length;
+		n += k + 1;
+		end[-n] = i ? tags[(i - 1) % 3 + 1] : tags[0];
+		memcpy(end - n + 1, varint, k);
+	}
+	put(end - n, n);
+	free(end - room);
+}
+
+int main(int argc, char **argv)
+{
+	struct ox_bytes g, m;
+	size_t i;
+
+	if (argc == 2 && !strcmp(argv[1], "nested")) {
+		put_nested(600000);
+		return 0;
+	}
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && argc == 2; i++) {
+		if (strcmp(argv[1], kinds[i].kind))
+			continue;
+		g = kinds[i].graph();
+		m = ox_model(&g, 13);
+		put(m.p, m.n - kinds[i].cut);
+		ox_free(&m);
+		return 0;
+	}
+	fprintf(stderr, "usage: odd_onnx KIND > FILE\n");
+	return 2;
+}

@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# What the tool says when all goes well: keys that scripts rely on, the same answer however an
+# input is stored, the same bytes however many threads work.
+. "$(dirname "$0")/rig"
+
+# keys PATH ...: "out" is JSON and has these; a number in a path is an index
+keys() {
+	local lacks
+	checks=$((checks + 1))
+	lacks=$(perl -MJSON::PP -0777 -e '
+		my $json = decode_json(do { open my $f, "<", "out" or die; <$f> });
+		PATH: for my $path (@ARGV) {
+			my $at = $json;
+			for my $key (split /\./, $path) {
+				my $there = ref $at eq "ARRAY" ? $key < @$at : ref $at && exists $at->{$key};
+				$there or print("$path ") and next PATH;
+				$at = ref $at eq "ARRAY" ? $at->[$key] : $at->{$key};
+			}
+		}' "$@" 2>&1)
+	[ -z "$lacks" ] || bad "JSON lacks $lacks"
+}
+
+# Noise of 28x28 in every form; sample N begins N bytes further on.
+noise() { tail -c +$((4096 + $1 * 100)) "$odd_onnx" | head -c 784; }
+net=$models/fashion_mbv2s.onnx
+cp "$models/preprocess/fashion_mbv2s.preprocess" .
+mkdir samples
+for i in 0 1 2 3 4 5 6 7; do
+	noise $i >samples/$i.u8
+done
+
+# Bytes don't depend on threads, nor on paths or names.
+compile=("$keel" compile "$net" --calibrate samples --calibrate "$models/pictures" --quiet
+	--preprocess fashion_mbv2s.preprocess)
+for options in "--granularity per-tensor" "--granularity per-channel --ranges percentile" \
+	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none"; do
+	for n in 1 2 3; do
+		# shellcheck disable=SC2086
+		ok "${compile[@]}" $options --threads $n -o $n.keel
+	done
+	is "models with $options" "" "$(cmp 1.keel 2.keel; cmp 1.keel 3.keel)"
+done
+cp "$net" renamed.onnx
+ok "$keel" compile renamed.onnx --quiet -o 1.keel --calibrate samples --calibrate "$models/pictures" \
+	--preprocess fashion_mbv2s.preprocess
+ok "${compile[@]}" -o fashion.keel
+is "models of the same network with another name" "" "$(cmp 1.keel fashion.keel)"
+
+ok "${compile[@]}" -o 1.keel --json figures.json --report report
+cp figures.json out
+figures="nodes npu host unsupported macs seconds peak_rss_mib"
+# shellcheck disable=SC2086
+keys $figures factorization.layers bias_correction.channels tensors.0.scale options.granularity
+cp report/report.json out
+# shellcheck disable=SC2086
+keys $figures
+has "text report" '^Tensors: range' report/report.txt
+ok "${compile[@]}" -o 1.keel --json -
+# shellcheck disable=SC2086
+keys $figures
+ok "$keel" compile "$net" --check --json -
+# shellcheck disable=SC2086
+keys $figures verdicts.0.node verdicts.0.op verdicts.0.verdict verdicts.0.reason verdicts.0.suggestion
+ok "$keel" compile "$net" --check
+has "verdicts" '^npu +Conv' out
+has "sum" '^[0-9]+ nodes: [0-9]+ npu, 0 host, 0 unsupported$' out
+
+# The same answer for the same pixels.
+noise 0 >pixels
+{ printf 'P5 28 28 255\n' && cat pixels; } >p.pgm
+{ printf '\223NUMPY\1\0v\0%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28), }" &&
+	cat pixels; } >n.npy
+{ printf '\10\1\10\1\10\34\10\34\20\2\112\220\6' && cat pixels; } >t.pb
+{ printf '\0\0\10\3\0\0\0\2\0\0\0\34\0\0\0\34' && cat pixels && noise 1; } >i.idx
+cp pixels r.u8
+ok "$keel" run fashion.keel --input p.pgm --json
+keys outputs.0.name outputs.0.shape.0 outputs.0.top.0.index outputs.0.top.0.label \
+	outputs.0.top.0.score outputs.0.top.4 ms input backend
+top() { sed -n 's/.*"score": //p' | head -n 5 | tr '\n' ' '; }
+wanted=$(top <out)
+for file in n.npy t.pb i.idx r.u8; do
+	ok "$keel" run fashion.keel --input $file --json
+	is "scores of $file" "$wanted" "$(top <out)"
+done
+ok "$keel" run fashion.keel --input p.pgm n.npy t.pb i.idx samples --json
+keys runs.12.outputs.0.top.0.score runs.12.ms
+ok "$keel" run fashion.keel --top 3 --input p.pgm n.npy
+is "lines" 11 "$(wc -l <out)"
+has "label" '#[0-9]+ +(T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|Ankle boot)$' out
+
+for name in ankle-boot:9 coat:4 pullover:2 sandal:5 trouser:1; do
+	ok "$keel" run fashion.keel --top 1 --input "$models/pictures/${name%:*}.png"
+	has "class of ${name%:*}" "#${name#*:} " out
+done
+
+# What --output writes can be read: outputs of a network that keeps its input's shape.
+"$odd_onnx" log >log.onnx
+printf '\1\2\3\4' >four.u8
+"$odd_onnx" names >relu.onnx
+ok "$keel" compile relu.onnx --calibrate four.u8 --quiet
+ok "$keel" run relu.keel --input four.u8 --output first --json
+wanted=$(top <out)
+ok "$keel" run relu.keel --input first --output second --json
+is "scores of what was written" "$wanted" "$(top <out)"
+is "files" 1 "$(find second -name '*.npy' | wc -l)"
+is "magic" "$(printf '\223NUMPY')" "$(head -c 6 second/*.npy)"
+
+# Infinity has no place in JSON.
+ok "$keel" compile log.onnx --calibrate four.u8 --quiet
+head -c 4 /dev/zero >zeros.u8
+ok "$keel" run log.keel --input zeros.u8 --json
+keys outputs.0.top.0.score
+
+ok "$keel" verify fashion.keel --backend opencl --against reference --input samples --json
+keys equal tensors first_difference
+has "verify" '"equal": true' out
+ok "$keel" verify fashion.keel --backend opencl --exact --random 2
+has "verify" '^equal: [0-9]+ tensors, opencl and reference' out
+ok "$keel" bench fashion.keel --iterations 3 --warmup 0 --json
+keys backend device threads latency_ms.min latency_ms.mean latency_ms.median latency_ms.p90 \
+	latency_ms.p95 latency_ms.p99 latency_ms.max throughput layers.0.name layers.0.op \
+	layers.0.ms layers.0.gmacs
+ok "$keel" bench fashion.keel --duration 0.05
+is "last line of bench" PASSED "$(tail -n 1 out)"
+printf '0\n1\n2\n3\n4\n5\n6\n7\n' >labels
+ok "$keel" eval fashion.keel --data samples --labels labels --float "$net" --json
+keys images top1 top5 agreement sqnr_db outputs.0.sqnr_db float_top1 float_top5
+cp out one
+ok "$keel" eval fashion.keel --data samples --labels labels --float "$net" --json --threads 1
+is "eval with one thread" "" "$(diff one out)"
+ok "$keel" eval fashion.keel --data samples --labels labels --json --shard 1/2
+keys images top1 top5
+has "shard" '"images": 4' out
+ok "$keel" inspect fashion.keel --json --disassemble
+keys target inputs.0.scale outputs.0.name commands macs layers.0.cycles disassembly.0 \
+	options.granularity
+ok "$keel" inspect fashion.keel --layers
+has "layers" 'Gemm' out
+ok "$keel" inspect fashion.keel --disassemble
+has "commands" 'CONV2D|conv2d' out
+ok "$keel" inspect fashion.keel --dot -
+has "graph" '^digraph' out
+finish
