@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# make install, make deb, make lint.
+#: make deb          a Debian package
+#: make lint         style and static analysis
 
 MANDIR ?= $(PREFIX)/share/man
 MAN_PAGES = $(wildcard docs/man/*.[1-8])
