@@ -90,6 +90,21 @@ struct keel_cl_device {
 	bool cached[KEEL_CL_PROGRAM_COUNT];
 };
 
+/**
+ * keel_cl_device_new() - open the device that @options name
+ * @tier: fast kernels, or NULL: portable ones until keel_cl_device_choose_tier()
+ */
+int keel_cl_device_new(const struct keel_device_options *options, struct keel_counters *counters,
+		       const struct keel_cl_tier *tier, struct keel_cl_device **device,
+		       struct keel_error *e);
+void keel_cl_device_del(struct keel_cl_device *d);
+
+struct keel_cl_trial;
+
+/** keel_cl_device_choose_tier() - the best one, or what KEEL_OPENCL_TIER says; deletes @d on failure */
+int keel_cl_device_choose_tier(struct keel_cl_device *d, const struct keel_device_options *o,
+			       struct keel_cl_trial *trial, struct keel_error *e);
+
 /** keel_cl_program() - built program, from the cache where possible */
 int keel_cl_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
 		    struct keel_error *e);
