@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# Generated pages: `make docs` writes them, `make docs-check` fails when one is out of date.
+#: make docs         write the generated pages
+# `make docs-check` fails when one is out of date.
+
+GENERATED_PAGES := isa operators
 
 $(O)/docs/gen_isa: $(O)/docs/gen_isa.o $(O)/docs/isa_text.o $(O)/libkeelisa.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
+$(O)/docs/gen_operators: $(O)/docs/gen_operators.o $(O)/libkeelcompiler.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMPILER_LIBS)
 
-$(O)/docs/isa.md: $(O)/docs/gen_isa
+$(O)/docs/%.md: $(O)/docs/gen_%
 	$< > $@.part
 	mv $@.part $@
 
 .PHONY: docs docs-check
-docs: $(O)/docs/isa.md
-	cp $< docs/isa.md
+docs: $(GENERATED_PAGES:%=$(O)/docs/%.md)
+	cp $^ docs
 
-docs-check: $(O)/docs/isa.md
-	diff -u docs/isa.md $< || { echo "docs/isa.md is out of date: run 'make docs'"; exit 1; }
+docs-check: $(GENERATED_PAGES:%=$(O)/docs/%.md)
+	bad=0; for page in $^; do \
+		diff -u docs/$${page##*/} $$page || bad=1; \
+	done; [ $$bad = 0 ] || { echo "generated pages are out of date: run 'make docs'"; exit 1; }
