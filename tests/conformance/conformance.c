@@ -410,9 +410,11 @@ static int test_all(const char *directory)
 	for (i = 0; i < found.gl_pathc; i++)
 		counts[test(found.gl_pathv[i])]++;
 	globfree(&found);
-	printf("%u model files:", i);
+	printf("note: %u model files:", i);
 	for (i = 0; i < NR_VERDICTS; i++)
 		printf(" %u %s%s", counts[i], verdict_names[i], i + 1 < NR_VERDICTS ? "," : "\n");
+	/* As the check library says it, so that tests/run counts files. */
+	printf("Checks: %u, Failures: %u, Errors: 0\n", i, counts[FAILED]);
 	return counts[FAILED] ? 1 : 0;
 }
 

