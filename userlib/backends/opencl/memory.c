@@ -53,16 +53,36 @@ static int no_memory(uint64_t bytes, cl_int err, struct keel_error *e)
 			      keel_cl_strerror(err), err);
 }
 
-/* Zeroed pages; they cost nothing until they are touched. */
+#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_FROM ((size_t)256 << 10)	/* what is smaller gains nothing */
+
+/*
+ * Zeroed pages; they cost nothing until they are touched. Large ones are asked for in
+ * huge pages: tiles hop from row to row, and translations would not keep up.
+ */
 static int get_pages(struct keel_cl_memory *m, struct keel_error *e)
 {
-	void *p = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
+	size_t bytes = m->bytes, align = bytes >= HUGE_FROM ? HUGE_PAGE : 0;
+	uint8_t *p;
 
+	if (align)
+		bytes = (bytes + align - 1) / align * align;
+	p = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		 -1, 0);
 	if (p == MAP_FAILED)
 		return no_memory(m->bytes, CL_OUT_OF_HOST_MEMORY, e);
+	if (align) {
+		size_t skip = (align - (uintptr_t)p % align) % align;
+
+		if (skip)
+			munmap(p, skip);
+		if (align - skip)
+			munmap(p + skip + bytes, align - skip);
+		p += skip;
+		madvise(p, bytes, MADV_HUGEPAGE);
+	}
 	m->host = p;
-	m->own = true;
+	m->mapped = bytes;
 	return 0;
 }
 
@@ -113,8 +133,8 @@ void keel_cl_memory_del(struct keel_cl_memory *m)
 {
 	if (m->mem)
 		clReleaseMemObject(m->mem);
-	if (m->own)
-		munmap(m->host, m->bytes);
+	if (m->mapped)
+		munmap(m->host, m->mapped);
 	*m = (struct keel_cl_memory){ 0 };
 }
 

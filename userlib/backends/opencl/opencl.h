@@ -119,13 +119,13 @@ const char *keel_cl_source(enum keel_cl_program_kind kind, size_t *bytes);
  * struct keel_cl_memory - a buffer object
  * @mem: NULL when @bytes is 0
  * @host: where it lies, on direct devices
- * @own: @host is to be unmapped
+ * @mapped: bytes at @host to be unmapped
  */
 struct keel_cl_memory {
 	cl_mem mem;
 	void *host;
 	uint64_t bytes;
-	bool own;
+	size_t mapped;
 };
 
 /**

@@ -81,7 +81,7 @@ static inline void keel_finish_residual(global const struct keel_cmd_mac *m, str
 #undef KEEL_SECOND
 }
 
-/* Scale accumulators by the record, choosing by sign for PReLU. */
+/* Scale accumulators by the record where the plain way won't do: PReLU chooses by sign. */
 static inline keel_ints keel_finish_scale(global const uchar *record, keel_ints acc, uint flags)
 {
 	global const keel_longs *s = (global const keel_longs *)(record + 4 * VL);
@@ -99,21 +99,25 @@ static inline keel_ints keel_finish_scale(global const uchar *record, keel_ints 
 	return v;
 }
 
-static inline void keel_finish_row(global const struct keel_plan_op *op,
-				   global const struct keel_cmd_mac *m, struct keel_io io,
-				   struct keel_finish f, uint r, keel_ints *v)
+static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct keel_io io,
+				   struct keel_finish f, uint r, uint flags, struct keel_uniform u,
+				   keel_ints *v)
 {
 	keel_ints residual[2];
-	uint flags = m->h.flags;
 
-	if (flags & KEEL_MAC_RESIDUAL)
-		keel_finish_residual(m, io, f, r, residual);
 	for (uint b = 0; b < f.nb; b++) {
-		v[b] = keel_finish_scale(f.panel + b * KEEL_RECORD_BYTES(VL),
-					 ((global const keel_ints *)f.dump)[r * f.nb + b], flags);
-		if (flags & KEEL_MAC_RESIDUAL)
-			v[b] += keel_scale_uniform(residual[b], keel_uniform(&op->residual));
+		global const uchar *record = f.panel + b * KEEL_RECORD_BYTES(VL);
+		keel_ints acc = ((global const keel_ints *)f.dump)[r * f.nb + b];
+
+		v[b] = flags & (KEEL_MAC_PRELU | KEEL_DOUBLE_ROUND) ?
+			       keel_finish_scale(record, acc, flags) :
+			       keel_scale_record(acc, (global const keel_longs *)(record + 4 * VL));
 	}
+	if (!(flags & KEEL_MAC_RESIDUAL))
+		return;
+	keel_finish_residual(m, io, f, r, residual);
+	for (uint b = 0; b < f.nb; b++)
+		v[b] += keel_scale_uniform(residual[b], u);
 }
 
 static inline void keel_finish_lanes(global const struct keel_plan_op *op,
@@ -122,21 +126,35 @@ static inline void keel_finish_lanes(global const struct keel_plan_op *op,
 {
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_LO(VL, f.nb));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_HI(VL, f.nb));
-	uint rows = 4 / f.nb;
+	struct keel_uniform u = keel_uniform(&op->residual);
+	uint rows = 4 / f.nb, count = f.tile->count, flags = m->h.flags;
 
-	for (uint r = 0; r < f.tile->count; r += rows) {
+	for (uint r = 0; r < count; r += rows) {
 		keel_ints v[4] = { 0, 0, 0, 0 };
 		keel_bytes out;
 
-		for (uint i = 0; i < rows && r + i < f.tile->count; i++)
-			keel_finish_row(op, m, io, f, r + i, v + i * f.nb);
+		for (uint i = 0; i < rows && r + i < count; i++)
+			keel_finish_row(m, io, f, r + i, flags, u, v + i * f.nb);
 		out = keel_narrow(v[0], v[1], v[2], v[3]);
 		out = f.nb == 2 ? keel_part_pairs(out) : keel_part_quads(out);
 		KEEL_STORE(keel_bytes_at, f.levels + r * f.nb * VL, keel_clamp_bytes(out, lo, hi));
 	}
-	if (m->h.flags & KEEL_MAC_TABLE)
-		keel_look_up(f.levels, f.tile->count * f.nb * VL,
-			     (global const char *)io.table + m->table_offset);
+	if (flags & KEEL_MAC_TABLE)
+		keel_look_up(f.levels, count * f.nb * VL, (global const char *)io.table + m->table_offset);
+}
+
+/* Compiled once for each number of records. */
+static inline void keel_finish_constant(global const struct keel_plan_op *op,
+					global const struct keel_cmd_mac *m, struct keel_io io,
+					struct keel_finish f)
+{
+	if (f.nb == 2) {
+		f.nb = 2;
+		keel_finish_lanes(op, m, io, f);
+	} else {
+		f.nb = 1;
+		keel_finish_lanes(op, m, io, f);
+	}
 }
 
 /* Levels of one pooled pixel from those of its four, in place. */
@@ -168,7 +186,7 @@ KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
 	if (slow)
 		keel_finish_slow(m, io, f);
 	else
-		keel_finish_lanes(op, m, io, f);
+		keel_finish_constant(op, m, io, f);
 
 	for (uint r = 0; r < f.tile->count; r += step) {
 		global char *from = f.levels + r * f.nb * VL;

@@ -65,21 +65,53 @@ static inline void keel_box_max_row(struct keel_box b, global char *out, uint c0
 	}
 }
 
+static inline void keel_box_finish(global char *out, keel_ints sum, struct keel_uniform u, int zo,
+				   int lo, int hi)
+{
+	KEEL_STORE(keel_bytes_quarter_at, out, keel_levels(keel_scale_uniform(sum, u) + zo, lo, hi));
+}
+
+/* 4 * VL channels of a window small enough for sums of 16 bits. */
+static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out, int zi, int zo, int lo,
+				     int hi, struct keel_uniform u)
+{
+	keel_halves p = 0, q = 0;
+	keel_ints level = (keel_ints)(-zi * (int)(b.h * b.w));
+
+	for (uint y = 0; y < b.h; y++)
+		for (uint x = 0; x < b.w; x++) {
+			global const char *from = b.base + y * b.row_stride + x * b.pixel_stride + c;
+
+			p += __builtin_convertvector(KEEL_LOAD(keel_bytes_half_at, from), keel_halves);
+			q += __builtin_convertvector(KEEL_LOAD(keel_bytes_half_at, from + 2 * VL),
+						     keel_halves);
+		}
+	out += c;
+	keel_box_finish(out, __builtin_convertvector(p.lo, keel_ints) + level, u, zo, lo, hi);
+	keel_box_finish(out + VL, __builtin_convertvector(p.hi, keel_ints) + level, u, zo, lo, hi);
+	keel_box_finish(out + 2 * VL, __builtin_convertvector(q.lo, keel_ints) + level, u, zo, lo, hi);
+	keel_box_finish(out + 3 * VL, __builtin_convertvector(q.hi, keel_ints) + level, u, zo, lo, hi);
+}
+
 /* Averages and sums: the reciprocal of a partly covered window differs, so it is worked out here. */
 static inline void keel_box_sum_row(struct keel_box b, global char *out, uint c0, uint c1, int zi,
 				    int zo, int lo, int hi, struct keel_uniform u)
 {
-	for (uint c = c0, n; c < c1; c += n) {
+	uint c = c0;
+
+	if (b.h * b.w < 256)
+		for (; c + 4 * VL <= c1; c += 4 * VL)
+			keel_box_sum_wide(b, c, out, zi, zo, lo, hi, u);
+	for (uint n; c < c1; c += n) {
 		n = min(c1 - c, (uint)VL);
 		keel_store_quarter(out + c, keel_levels(keel_scale_uniform(keel_box_sum(b, c, n, zi), u) + zo,
-						     lo, hi), n);
+							lo, hi), n);
 	}
 }
 
 /*
- * keel_average() as a scale. Sums are shorter than 24 + 8 bits and the shift is 30 and
- * up, so a left shift of up to 3 bits makes room for the high-half form while
- * the window is below 2^20 pixels; the host sees to that.
+ * keel_average() as a scale. The shift is 30 and up: up to three bits are missing to the
+ * high-half form, and sums of less than five pixels have them.
  */
 static inline struct keel_uniform keel_average_uniform(uint count)
 {
