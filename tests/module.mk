@@ -53,3 +53,5 @@ check-valgrind: tests
 	CK_FORK=no KEEL_TEST_LIGHT=1 \
 		KEEL_TEST_WRAPPER="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect" \
 		tests/run valgrind $(VALGRIND_UNIT:%=$(O)/tests/unit/%)
+
+include tests/bench/module.mk

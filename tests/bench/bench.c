@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bench.h"
+
+static const struct bench_net nets[] = {
+	{"MobileNetV2", "mobilenet_v2_1.0_224_moderation", 64},
+	{"Inception-V3", "inception_v3_299_moderation", 8},
+	{"fashion_mbv2s", "fashion_mbv2s", 64},
+};
+
+#define NR_NETS (sizeof(nets) / sizeof(nets[0]))
+
+enum { OPT_KEEL = 256, OPT_SHARED, OPT_SCRIPTS, OPT_PREPROCESS, OPT_WORK, OPT_ROUNDS, OPT_JSON };
+
+static const struct argp_option arguments[] = {
+	{"keel", OPT_KEEL, "FILE", 0, "the keel command", 0},
+	{"shared", OPT_SHARED, "DIR", 0, "folder with models and images", 0},
+	{"scripts", OPT_SCRIPTS, "DIR", 0, "folder of ort.py", 0},
+	{"preprocess", OPT_PREPROCESS, "DIR", 0, "folder of preprocess files", 0},
+	{"work", OPT_WORK, "DIR", 0, "folder for compiled networks", 0},
+	{"rounds", OPT_ROUNDS, "N", 0, "turns of each side in a comparison (default 15)", 0},
+	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct bench_options *o = state->input;
+	const char **texts[] = {&o->keel, &o->shared, &o->scripts, &o->preprocess, &o->work};
+
+	if (key >= OPT_KEEL && key <= OPT_WORK) {
+		*texts[key - OPT_KEEL] = arg;
+		return 0;
+	}
+	switch (key) {
+	case OPT_ROUNDS:
+		o->rounds = strtoul(arg, NULL, 10);
+		if (o->rounds < 1 || o->rounds > 10000)
+			argp_error(state, "--rounds takes 1 to 10000, not '%s'", arg);
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->keel || !o->shared || !o->scripts || !o->preprocess || !o->work)
+			argp_error(state, "run it with 'make bench'");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static double number(const json_t *j, const char *key)
+{
+	return json_number_value(json_object_get(j, key));
+}
+
+static const char *word(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static void print_compile(const json_t *j)
+{
+	printf("compile     %-14s %2.0f pictures  %6.1f s  %4.0f MiB; ONNX export %.2f s\n",
+	       word(j, "network"), number(j, "samples"), number(j, "seconds"),
+	       number(j, "peak_rss_mib"), number(j, "export_seconds"));
+}
+
+static void print_pair(const json_t *j)
+{
+	const json_t *keel = json_object_get(j, "keel_ms"),
+		     *ort = json_object_get(j, "onnxruntime_ms");
+
+	printf("latency     %-14s %.0f thread%s  Keel %8.3f %8.3f ms", word(j, "network"),
+	       number(j, "threads"), number(j, "threads") > 1 ? "s" : " ", number(keel, "min"),
+	       number(keel, "median"));
+	if (ort)
+		printf("  ONNX Runtime %8.3f %8.3f ms  ratio %.2f (%.2f .. %.2f over %.0f pairs)",
+		       number(ort, "min"), number(ort, "median"), number(j, "ratio"),
+		       number(j, "ratio_low"), number(j, "ratio_high"), number(j, "rounds"));
+	printf("\n");
+}
+
+static void print_reference(const json_t *j)
+{
+	printf("reference   %-14s %.0f thread%s  %8.1f %8.1f ms  %.2f GMAC/s\n", word(j, "network"),
+	       number(j, "threads"), number(j, "threads") > 1 ? "s" : " ", number(j, "min_ms"),
+	       number(j, "median_ms"), number(j, "gmacs"));
+}
+
+static void print_input(const json_t *j)
+{
+	printf("quantize    %-14s %.0f floats    %8.4f %8.4f ms\n", word(j, "network"),
+	       number(j, "elements"), number(j, "min_ms"), number(j, "median_ms"));
+}
+
+static void print_validator(const json_t *j)
+{
+	printf("validator   %.0f random commands: %.2f million a second\n", number(j, "commands"),
+	       number(j, "commands_per_second") / 1e6);
+}
+
+/** struct report - what was measured so far
+ * @failed: something could not be measured
+ */
+struct report {
+	const struct bench_options *o;
+	json_t *all;
+	bool failed;
+};
+
+static void add(struct report *r, const char *section, json_t *j, void (*print)(const json_t *j))
+{
+	json_t *list = json_object_get(r->all, section);
+
+	if (!j) {
+		fprintf(stderr, "bench: %s could not be measured\n", section);
+		r->failed = true;
+		return;
+	}
+	if (!list) {
+		list = json_array();
+		json_object_set_new(r->all, section, list);
+	}
+	json_array_append_new(list, j);
+	if (!r->o->json) {
+		print(j);
+		fflush(stdout);
+	}
+}
+
+static void say_peer(const struct report *r, const json_t *pair)
+{
+	if (!pair || r->o->json)
+		return;
+	if (*word(pair, "onnxruntime"))
+		printf("compared    with ONNX Runtime %s, its QDQ export of the same network; each "
+		       "time minimum, median\n",
+		       word(pair, "onnxruntime"));
+	else
+		printf("compared    with nothing: '%s' has no ONNX Runtime (%s); set KEEL_PYTHON "
+		       "to one that has\n",
+		       r->o->python, word(pair, "absent"));
+}
+
+static void say_machine(struct report *r)
+{
+	double load[3] = {0};
+
+	if (getloadavg(load, 3) < 1)
+		return;
+	json_object_set_new(r->all, "load", json_real(load[0]));
+	if (!r->o->json)
+		printf("machine     load %.1f before the start%s\n", load[0],
+		       load[0] > 0.5 ? ": others are at work, so trust only ratios" : "");
+}
+
+static void measure(struct report *r)
+{
+	unsigned int i, threads;
+
+	say_machine(r);
+	for (i = 0; i < NR_NETS; i++)
+		add(r, "compile", bench_compile(r->o, &nets[i]), print_compile);
+	for (i = 0; i < NR_NETS; i++)
+		for (threads = 1; threads <= 2; threads++) {
+			json_t *pair = bench_pair(r->o, &nets[i], threads);
+
+			if (!i && threads == 1)
+				say_peer(r, pair);
+			add(r, "latency", pair, print_pair);
+		}
+	for (threads = 1; threads <= 2; threads++)
+		add(r, "reference", bench_reference(r->o, &nets[0], threads), print_reference);
+	for (i = 0; i < NR_NETS; i++)
+		add(r, "quantize", bench_input(r->o, &nets[i]), print_input);
+	add(r, "validator", bench_validator(), print_validator);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {arguments, parse, NULL, "Measure speed. See tests/bench.",
+					 NULL,	    NULL,  NULL};
+	const char *python = getenv("KEEL_PYTHON");
+	struct bench_options o = {.rounds = 15, .python = python && *python ? python : "python3"};
+	struct report r = {.o = &o, .all = json_object()};
+	struct stat st;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (stat(o.shared, &st)) {
+		printf("bench: '%s' with models and images isn't there; set KEEL_SHARED\n",
+		       o.shared);
+		return 77;
+	}
+	mkdir(o.work, 0777);
+	measure(&r);
+	if (o.json) {
+		json_dumpf(r.all, stdout, JSON_INDENT(2));
+		printf("\n");
+	}
+	json_decref(r.all);
+	return r.failed;
+}

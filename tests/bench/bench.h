@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "keel.h"
+
+/*
+ * What `make bench` measures. The machine is shared and its clock wanders, so
+ * figures that are compared come from turns that alternate within one run, and
+ * what counts is their ratio, turn by turn.
+ */
+
+/** struct bench_options - the command line
+ * @keel: the keel command
+ * @shared: folder with models and images
+ * @scripts: folder of ort.py
+ * @preprocess: folder of preprocess files
+ * @work: folder for what is made
+ * @python: interpreter that may have ONNX Runtime
+ * @rounds: turns of each side
+ */
+struct bench_options {
+	const char *keel, *shared, *scripts, *preprocess, *work, *python;
+	unsigned int rounds;
+	bool json;
+};
+
+/** struct bench_net - a network that is compared
+ * @title: for the table
+ * @file: name of the model, without suffix
+ * @samples: pictures to calibrate with
+ */
+struct bench_net {
+	const char *title, *file;
+	unsigned int samples;
+};
+
+/** struct bench_samples - times in milliseconds */
+struct bench_samples {
+	double *ms;
+	size_t nr, room;
+};
+
+/* bench_stats.c */
+double bench_now(void); /* milliseconds */
+void bench_add(struct bench_samples *s, double ms);
+/** bench_sort() - minimum and median of what is @from the index on; sorts it */
+void bench_sort(struct bench_samples *s, size_t from, double *min, double *median);
+void bench_samples_free(struct bench_samples *s);
+
+/* bench_run.c: a network on a device */
+struct bench_run {
+	struct keel_device *device;
+	struct keel_network *network;
+	struct keel_job *job;
+	struct keel_device_info device_info;
+	struct keel_network_info info;
+	float *values; /* one behind the other: inputs, then outputs */
+};
+
+/** bench_run_open() - sentences go to stderr */
+int bench_run_open(struct bench_run *r, const char *path, const char *backend,
+		   unsigned int threads);
+void bench_run_close(struct bench_run *r);
+/** bench_run_once() - floats in, floats out; milliseconds, negative when it failed */
+double bench_run_once(struct bench_run *r);
+/** bench_run_input() - quantizing all inputs; milliseconds */
+double bench_run_input(struct bench_run *r);
+
+/* bench_compile.c */
+/** bench_compile() - model file and ONNX export of a network in the work folder; NULL: failed */
+json_t *bench_compile(const struct bench_options *o, const struct bench_net *n);
+/** bench_path() - "FOLDER/NAME.SUFFIX" from malloc() */
+char *bench_path(const char *folder, const char *name, const char *suffix);
+
+/* bench_pair.c */
+/** bench_pair() - alternate with ONNX Runtime; without it, "absent" says why */
+json_t *bench_pair(const struct bench_options *o, const struct bench_net *n, unsigned int threads);
+
+/* bench_parts.c */
+json_t *bench_reference(const struct bench_options *o, const struct bench_net *n,
+			unsigned int threads);
+json_t *bench_input(const struct bench_options *o, const struct bench_net *n);
+json_t *bench_validator(void);
+
+#endif

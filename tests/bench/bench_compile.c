@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+extern char **environ;
+
+char *bench_path(const char *folder, const char *name, const char *suffix)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s%s", folder, name, suffix) < 0)
+		abort();
+	return path;
+}
+
+/* Return: 0 when it exited with 0; @ms and @rss_kib are those of the process. */
+static int run(char *const *argv, double *ms, long *rss_kib)
+{
+	struct rusage usage;
+	double start = bench_now();
+	int status;
+	pid_t pid;
+
+	if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ)) {
+		perror(argv[0]);
+		return -1;
+	}
+	if (wait4(pid, &status, 0, &usage) < 0)
+		return -1;
+	*ms = bench_now() - start;
+	*rss_kib = usage.ru_maxrss;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+}
+
+json_t *bench_compile(const struct bench_options *o, const struct bench_net *n)
+{
+	char *models = bench_path(o->shared, "models", ""),
+	     *onnx = bench_path(models, n->file, ".onnx");
+	char *pictures = bench_path(o->shared, "images", "");
+	char *keel = bench_path(o->work, n->file, ".keel"),
+	     *qdq = bench_path(o->work, n->file, ".onnx");
+	char *preprocess = bench_path(o->preprocess, n->file, ".preprocess");
+	char samples[16];
+	char *const compile[] = {
+		(char *)o->keel, "compile",  onnx,	"--calibrate", pictures, "--limit", samples,
+		"--preprocess",	 preprocess, "--quiet", "-o",	       keel,	 NULL};
+	char *const export[] = {(char *)o->keel, "inspect", keel, "--qdq-onnx", qdq, NULL};
+	json_t *result = NULL;
+	double ms, export_ms;
+	long rss, export_rss;
+
+	snprintf(samples, sizeof(samples), "%u", n->samples);
+	if (!run(compile, &ms, &rss) && !run(export, &export_ms, &export_rss))
+		result = json_pack("{s:s, s:i, s:f, s:f, s:f}", "network", n->title, "samples",
+				   (int)n->samples, "seconds", ms / 1e3, "peak_rss_mib",
+				   rss / 1024.0, "export_seconds", export_ms / 1e3);
+	free(models);
+	free(onnx);
+	free(pictures);
+	free(keel);
+	free(qdq);
+	free(preprocess);
+	return result;
+}
