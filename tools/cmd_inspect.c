@@ -14,7 +14,7 @@
 struct inspect_args {
 	const char *model, *dot, *qdq;
 	enum keel_qdq_type qdq_type;
-	bool disassemble, layers, json;
+	bool qdq_typed, disassemble, layers, json;
 };
 
 enum { OPT_DISASSEMBLE = 256, OPT_LAYERS, OPT_DOT, OPT_QDQ, OPT_QDQ_TYPE, OPT_JSON };
@@ -32,6 +32,9 @@ static const struct argp_option options[] = {
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
+
+static const char *const qdq_names[] = {"uint8", "int8", NULL};
+static const enum keel_qdq_type qdq_types[] = {KEEL_QDQ_U8, KEEL_QDQ_S8};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -54,9 +57,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->qdq = arg;
 		return 0;
 	case OPT_QDQ_TYPE:
-		if (strcmp(arg, "uint8") && strcmp(arg, "int8"))
-			argp_error(state, "--qdq-activations takes uint8 or int8, not '%s'", arg);
-		a->qdq_type = strcmp(arg, "int8") ? KEEL_QDQ_U8 : KEEL_QDQ_S8;
+		a->qdq_type = qdq_types[command_choice(arg, "qdq-activations", qdq_names, state)];
+		a->qdq_typed = true;
 		return 0;
 	case OPT_JSON:
 		a->json = true;
@@ -69,6 +71,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->model)
 			command_usage(state, "name the model: keel inspect NET.keel");
+		if (a->qdq_typed && !a->qdq)
+			command_usage(state, "--qdq-activations needs --qdq-onnx FILE");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -53,6 +53,8 @@ usage '--iterations takes a whole number' bench a --iterations 0
 usage '--duration takes a number above 0' bench a --duration 0
 usage '--duration takes a number above 0' bench a --duration nan
 usage '--against takes one of' verify a --against auto
+usage '--qdq-activations takes one of' inspect a --qdq-activations float
+usage 'needs --qdq-onnx' inspect a --qdq-activations int8
 usage '--random takes a whole number' verify a --random 0
 
 for option in --help -h help; do
