@@ -152,7 +152,7 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c, str
 	if (!supported(p, m))
 		return 0;
 	op->kind = sliding ? KEEL_PLAN_DEPTHWISE_3X3 : KEEL_PLAN_DEPTHWISE;
-	op->depthwise.wide = p->tier->quads ? m->ofm_c / (4 * vl) : 0;
+	op->depthwise.wide = m->ofm_c / (4 * vl);
 	rest = m->ofm_c - op->depthwise.wide * 4 * vl;
 	op->depthwise.narrow = (rest + vl - 1) / vl;
 	op->depthwise.wide_bytes = KEEL_PANEL_WEIGHTS(vl, 4) + s.dwords * 4 * vl * 4;

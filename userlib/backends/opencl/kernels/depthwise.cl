@@ -56,7 +56,10 @@ static inline keel_bytes_quarter keel_load_narrow(global const char *row, struct
 	return KEEL_LOAD(keel_bytes_quarter_at, row + (ulong)x * w.pixel_stride);
 }
 
-/* Dwords of up to four taps (two, where a dword holds shorts). */
+/*
+ * Dwords of up to four taps, or two where a dword holds shorts. A column of three taps
+ * takes one dword or two; what is left over has weight 0.
+ */
 #if KEEL_QUADS
 static inline keel_ints keel_widen(keel_bytes_quarter v)
 {
@@ -97,9 +100,9 @@ static inline void keel_finish_narrow(global char *to, keel_ints acc, global con
 	KEEL_STORE(keel_bytes_quarter_at, to, b.lo.lo);
 }
 
-/* A column of three taps; the fourth has weight 0. */
+/** struct keel_column - three taps below each other; @b only where a dword holds shorts */
 struct keel_column {
-	keel_ints d[KEEL_COLUMN_DWORDS];
+	keel_ints a, b;
 };
 
 static inline struct keel_column keel_column(struct keel_rows rows, struct keel_window w, int x)
@@ -109,18 +112,20 @@ static inline struct keel_column keel_column(struct keel_rows rows, struct keel_
 	struct keel_column column;
 
 #if KEEL_QUADS
-	column.d[0] = (keel_widen(a) | keel_widen(b) << 8 | keel_widen(c) << 16) ^ 0x808080;
+	column.a = (keel_widen(a) | keel_widen(b) << 8 | keel_widen(c) << 16) ^ 0x808080;
+	column.b = 0;
 #else
-	column.d[0] = keel_join2(a, b);
-	column.d[1] = __builtin_convertvector(c, keel_ints) & 0xffff;
+	column.a = keel_join2(a, b);
+	column.b = __builtin_convertvector(c, keel_ints) & 0xffff;
 #endif
 	return column;
 }
 
 static inline keel_ints keel_dot_column(keel_ints acc, struct keel_column c, global const keel_ints *w)
 {
-	for (int i = 0; i < KEEL_COLUMN_DWORDS; i++)
-		KEEL_DOT(acc, c.d[i], w[i]);
+	KEEL_DOT(acc, c.a, w[0]);
+	if (!KEEL_QUADS)
+		KEEL_DOT(acc, c.b, w[1]);
 	return acc;
 }
 
@@ -185,9 +190,8 @@ KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
 	keel_finish_narrow(to, acc, panel, w.table);
 }
 
-#if KEEL_QUADS
 /*
- * Interleaving works on 128 bits at a time. Bytes of four taps become dwords: vector
+ * Interleaving works on 128 bits at a time. The taps of a channel become dwords: vector
  * j has channels 4 j .. 4 j + 3 of each 16, as the lane records of a wide panel.
  */
 #define KEEL_ZIP8(i) \
@@ -213,7 +217,8 @@ struct keel_wide {
 	keel_ints q0, q1, q2, q3;
 };
 
-static inline struct keel_wide keel_zip(keel_bytes a, keel_bytes b, keel_bytes c, keel_bytes d)
+#if KEEL_QUADS
+static inline struct keel_wide keel_zip4(keel_bytes a, keel_bytes b, keel_bytes c, keel_bytes d)
 {
 	keel_halves ab0 = __builtin_astype(__builtin_shufflevector(a, b, KEEL_ZIP8_LO), keel_halves);
 	keel_halves ab1 = __builtin_astype(__builtin_shufflevector(a, b, KEEL_ZIP8_HI), keel_halves);
@@ -229,17 +234,54 @@ static inline struct keel_wide keel_zip(keel_bytes a, keel_bytes b, keel_bytes c
 	return w;
 }
 
+#define KEEL_FLIP ((keel_bytes)(char)-128)
+#else
+/* Bytes are doubled, so that a shift by eight extends them to shorts. */
+static inline struct keel_wide keel_zip2(keel_bytes a, keel_bytes b)
+{
+	keel_bytes lo = __builtin_shufflevector(a, b, KEEL_ZIP8_LO);
+	keel_bytes hi = __builtin_shufflevector(a, b, KEEL_ZIP8_HI);
+	keel_halves p = __builtin_astype(__builtin_shufflevector(lo, lo, KEEL_ZIP8_LO), keel_halves);
+	keel_halves q = __builtin_astype(__builtin_shufflevector(lo, lo, KEEL_ZIP8_HI), keel_halves);
+	keel_halves r = __builtin_astype(__builtin_shufflevector(hi, hi, KEEL_ZIP8_LO), keel_halves);
+	keel_halves s = __builtin_astype(__builtin_shufflevector(hi, hi, KEEL_ZIP8_HI), keel_halves);
+	struct keel_wide w = {
+		__builtin_astype(p >> (short)8, keel_ints), __builtin_astype(q >> (short)8, keel_ints),
+		__builtin_astype(r >> (short)8, keel_ints), __builtin_astype(s >> (short)8, keel_ints),
+	};
+
+	return w;
+}
+
+#define KEEL_FLIP ((keel_bytes)(char)0)
+#endif
+
 static inline keel_bytes keel_load_wide(global const char *row, struct keel_window w, int x)
 {
 	if (!row || x < 0 || x >= w.width)
-		return (keel_bytes)(char)(w.level ^ -128);
-	return KEEL_LOAD(keel_bytes_at, row + (ulong)x * w.pixel_stride) ^ (keel_bytes)(char)-128;
+		return (keel_bytes)(char)w.level ^ KEEL_FLIP;
+	return KEEL_LOAD(keel_bytes_at, row + (ulong)x * w.pixel_stride) ^ KEEL_FLIP;
 }
 
-static inline struct keel_wide keel_column_wide(struct keel_rows rows, struct keel_window w, int x)
+/** struct keel_column_wide - as struct keel_column */
+struct keel_column_wide {
+	struct keel_wide a, b;
+};
+
+static inline struct keel_column_wide keel_column_wide(struct keel_rows rows, struct keel_window w, int x)
 {
-	return keel_zip(keel_load_wide(rows.r[0], w, x), keel_load_wide(rows.r[1], w, x),
-			keel_load_wide(rows.r[2], w, x), (keel_bytes)(char)0);
+	keel_bytes a = keel_load_wide(rows.r[0], w, x), b = keel_load_wide(rows.r[1], w, x);
+	keel_bytes c = keel_load_wide(rows.r[2], w, x), zero = (keel_bytes)(char)0;
+	struct keel_column_wide column;
+
+#if KEEL_QUADS
+	column.a = keel_zip4(a, b, c, zero);
+	column.b = column.a;
+#else
+	column.a = keel_zip2(a, b);
+	column.b = keel_zip2(c, zero);
+#endif
+	return column;
 }
 
 static inline struct keel_wide keel_bias_wide(global const uchar *panel)
@@ -260,6 +302,15 @@ static inline struct keel_wide keel_dot_wide(struct keel_wide a, struct keel_wid
 	KEEL_DOT(a.q2, x.q2, w[2]);
 	KEEL_DOT(a.q3, x.q3, w[3]);
 	return a;
+}
+
+static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct keel_column_wide c,
+						    global const keel_ints *w)
+{
+	acc = keel_dot_wide(acc, c.a, w);
+	if (!KEEL_QUADS)
+		acc = keel_dot_wide(acc, c.b, w + 4);
+	return acc;
 }
 
 #define KEEL_RECORD_SCALE(panel, i) \
@@ -286,16 +337,17 @@ KEEL_APART void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, str
 					   global char *to, uint width)
 {
 	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));
-	struct keel_wide bias = keel_bias_wide(panel), c0, c1, c2, acc;
+	struct keel_wide bias = keel_bias_wide(panel), acc;
+	struct keel_column_wide c0, c1, c2;
 	int x = -(int)m->pad_left, wide = m->stride_x == 1;
 
 	c0 = keel_column_wide(rows, w, x);
 	c1 = keel_column_wide(rows, w, x + 1);
 	for (uint i = 0; i < width; i++, to += m->ofm.pixel_stride, x += m->stride_x) {
 		c2 = keel_column_wide(rows, w, x + 2);
-		acc = keel_dot_wide(bias, c0, k);
-		acc = keel_dot_wide(acc, c1, k + 4);
-		acc = keel_dot_wide(acc, c2, k + 8);
+		acc = keel_dot_column_wide(bias, c0, k);
+		acc = keel_dot_column_wide(acc, c1, k + 4 * KEEL_COLUMN_DWORDS);
+		acc = keel_dot_column_wide(acc, c2, k + 8 * KEEL_COLUMN_DWORDS);
 		keel_finish_wide(to, acc, panel, w.table);
 		if (wide) {
 			c0 = c1;
@@ -313,7 +365,7 @@ KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, s
 {
 	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));
 	struct keel_wide acc = keel_bias_wide(panel);
-	keel_bytes v[4];
+	keel_bytes v[KEEL_TAPS];
 	uint t = 0;
 
 	for (uint ky = 0; ky < m->kernel_h; ky++) {
@@ -323,18 +375,21 @@ KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, s
 		for (uint kx = 0; kx < m->kernel_w; kx++) {
 			v[t++] = keel_load_wide(row, w, (int)(x * m->stride_x + kx * m->dilation_x) -
 								m->pad_left);
-			if (t < 4 && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
+			if (t < KEEL_TAPS && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
 				continue;
-			for (; t < 4; t++)
+			for (; t < KEEL_TAPS; t++)
 				v[t] = 0;
-			acc = keel_dot_wide(acc, keel_zip(v[0], v[1], v[2], v[3]), k);
+#if KEEL_QUADS
+			acc = keel_dot_wide(acc, keel_zip4(v[0], v[1], v[2], v[3]), k);
+#else
+			acc = keel_dot_wide(acc, keel_zip2(v[0], v[1]), k);
+#endif
 			k += 4;
 			t = 0;
 		}
 	}
 	keel_finish_wide(to, acc, panel, w.table);
 }
-#endif
 
 /* Output row @y of chunk @chunk. */
 static inline void keel_depthwise_row(global const struct keel_plan_op *op,
@@ -356,23 +411,17 @@ static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 	if (op->kind == KEEL_PLAN_DEPTHWISE_3X3) {
 		struct keel_rows rows = keel_rows(m, w, y);
 
-#if KEEL_QUADS
-		if (wide) {
+		if (wide)
 			keel_depthwise_row_wide(m, rows, w, panel, to, width);
-			return;
-		}
-#endif
-		keel_depthwise_row_narrow(m, rows, w, panel, to, width);
+		else
+			keel_depthwise_row_narrow(m, rows, w, panel, to, width);
 		return;
 	}
 	for (uint x = 0; x < width; x++, to += m->ofm.pixel_stride) {
-#if KEEL_QUADS
-		if (wide) {
+		if (wide)
 			keel_depthwise_pixel_wide(m, w, panel, to, y, x);
-			continue;
-		}
-#endif
-		keel_depthwise_pixel_narrow(m, w, panel, to, y, x);
+		else
+			keel_depthwise_pixel_narrow(m, w, panel, to, y, x);
 	}
 }
 

@@ -43,8 +43,7 @@
 #define VL 8
 #define KEEL_ROWS 4
 #define KEEL_QUADS 0
-#define KEEL_DOT(acc, a, w) \
-	((acc) += ((a) << 16 >> 16) * ((w) << 16 >> 16) + ((a) >> 16) * ((w) >> 16))
+#define KEEL_DOT(acc, a, w) ((acc) = keel_dot_pairs(acc, a, w))
 #endif
 
 /* Functions of some size are kept apart, so that registers are allocated for each alone. */
@@ -76,6 +75,21 @@ typedef ulong keel_ulong_at __attribute__((aligned(1)));
 typedef int keel_int_at __attribute__((aligned(1)));
 typedef uint keel_uint_at __attribute__((aligned(1)));
 typedef ushort keel_ushort_at __attribute__((aligned(1)));
+
+#if KEEL_ROWS == 4
+static inline keel_ints keel_dot_pairs(keel_ints acc, keel_ints a, keel_ints w)
+{
+#if defined(__SSE2__)
+	keel_halves x = __builtin_astype(a, keel_halves), y = __builtin_astype(w, keel_halves);
+
+	acc.lo += __builtin_ia32_pmaddwd128(x.lo, y.lo);
+	acc.hi += __builtin_ia32_pmaddwd128(x.hi, y.hi);
+	return acc;
+#else
+	return acc + (a << 16 >> 16) * (w << 16 >> 16) + (a >> 16) * (w >> 16);
+#endif
+}
+#endif
 
 #define KEEL_LOAD(type, p) (*(global const type *)(p))
 #define KEEL_STORE(type, p, v) (*(global type *)(p) = (v))
