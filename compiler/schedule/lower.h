@@ -21,7 +21,7 @@ struct keel_weights;
  * @offset: in the slot; of scratch areas known once memory is planned
  * @first: first command that touches it
  * @last: last command that touches it
- * @touched: @first and @last are valid
+ * @touched: @first and @last are valid; all three are found when memory is planned
  */
 struct keel_area {
 	uint64_t bytes;
@@ -63,6 +63,7 @@ struct keel_mac {
 	double *scale;
 };
 
+/** struct keel_fixup - an address field that waits for the memory plan */
 struct keel_fixup {
 	unsigned int command, byte;
 	struct keel_area *area;
@@ -92,7 +93,7 @@ struct keel_lowered {
 	union keel_command *commands;
 	unsigned int nr_commands;
 	uint8_t *constants;
-	uint64_t constants_bytes;
+	uint64_t constants_bytes, constants_room;
 	uint64_t scratch_bytes;
 
 	struct keel_view *views;
@@ -105,12 +106,14 @@ struct keel_lowered {
 	const struct keel_node **layer_node;
 	unsigned int nr_layers, layer;
 
-	bool *absorbed;				/* by node: emitted as part of another */
-	const struct keel_node **residual_of;	/* by node: ADD -> the MAC node it absorbs */
-	const struct keel_node **table_of;	/* by node: MAC node -> unary node behind it */
-	struct keel_tensor **npu_inputs, **npu_outputs;	/* in slot order */
+	unsigned int *node_of;		      /* by tensor: index of its producer */
+	struct lower_use *uses;		      /* by tensor */
+	bool *absorbed;			      /* by node: emitted as part of another */
+	const struct keel_node **residual_of; /* by node: ADD -> the MAC node it absorbs */
+	const struct keel_node **table_of;    /* by node: MAC node -> unary node behind it */
+	struct keel_tensor **npu_inputs, **npu_outputs; /* in slot order */
 	unsigned int nr_npu_inputs, nr_npu_outputs;
-	int failed;				/* sticky -ENOMEM of the builders */
+	int failed; /* sticky -ENOMEM of the builders */
 };
 
 /**
@@ -123,47 +126,112 @@ int keel_lower(const struct keel_graph *g, const struct keel_lower_options *opti
 	       struct keel_lowered *l, struct keel_error *e);
 void keel_lowered_free(struct keel_lowered *l);
 
-/* The rest is private to compiler/schedule. */
+/* The rest is private to compiler/. */
+
+/** struct lower_use - who reads a tensor
+ * @reader: the node that does, the last one if there are several
+ * @count: node inputs and network outputs
+ * @npu: some reader is on the NPU
+ * @tail: some reader is in the host's tail
+ * @output: it is an output of the network
+ */
+struct lower_use {
+	unsigned int reader, count;
+	bool npu, tail, output;
+};
 
 unsigned int lower_node_index(const struct keel_lowered *l, const struct keel_node *n);
 bool lower_on_npu(const struct keel_lowered *l, const struct keel_node *n);
+/* the only reader of @t, when there is one and @t is no network output; else NULL */
+const struct keel_node *lower_reader(const struct keel_lowered *l, const struct keel_tensor *t);
+bool lower_same_quant(const struct keel_quant *a, const struct keel_quant *b);
+
+/* lower_place.c: who reads what, slots, places inside joined tensors */
+int lower_index(struct keel_lowered *l);
+int lower_give_slots(struct keel_lowered *l, struct keel_error *e);
+void lower_place_concats(struct keel_lowered *l);
+
+/* lower_fuse.c: what one command does for two nodes */
+void lower_fuse(struct keel_lowered *l);
 
 /* lower_build.c: commands, constants, areas */
 union keel_command *lower_command(struct keel_lowered *l, uint8_t opcode);
 struct keel_area *lower_area(struct keel_lowered *l, uint8_t slot, uint64_t bytes);
 uint64_t lower_constants(struct keel_lowered *l, const void *data, uint64_t bytes);
-void lower_address(struct keel_lowered *l, void *field_u32, struct keel_area *area, uint64_t offset);
-/* h, w, c of @v given by dimension indexes, -1 for an extent of one */
+void lower_address(struct keel_lowered *l, void *field_u32, struct keel_area *area,
+		   uint64_t offset);
+/* dims and strides are h, w, c; @offset is added to @v's */
 void lower_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v, int64_t offset,
 	      const int64_t *dims, const int64_t *strides, int zero_point);
+/* the same for a view that is a picture: N C H W with channels innermost */
+void lower_picture_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v,
+		      int zero_point);
+
+/** struct lower_mark - a point to return to */
+struct lower_mark {
+	unsigned int commands, fixups, macs;
+	uint64_t constants;
+};
+
+struct lower_mark lower_mark(const struct keel_lowered *l);
+void lower_undo(struct keel_lowered *l, const struct lower_mark *m);
+/* would the validator refuse a command since @m for writing between the bytes it reads? */
+bool lower_collides(const struct keel_lowered *l, const struct lower_mark *m);
+
+/* lower_memory.c */
 int lower_plan_memory(struct keel_lowered *l);
 
 /* lower_view.c: layouts */
 void view_dense(struct keel_view *v, unsigned int rank, const int64_t *dims);
+/* dense in the order that the dimensions are written in */
+void view_rows(struct keel_view *v, unsigned int rank, const int64_t *dims);
+/* dense with axis 1 innermost; rank 2 and more */
+void view_channels_last(struct keel_view *v, unsigned int rank, const int64_t *dims);
 void view_dense_like(struct keel_view *v, const struct keel_view *order);
 int64_t view_bytes(const struct keel_view *v);
 bool view_is_picture(const struct keel_view *v);
+bool view_is_rows(const struct keel_view *v);
+/* dimensions from the largest stride to the smallest; ties keep the natural order */
+void view_order(const struct keel_view *v, unsigned int *order);
 bool view_reshape(const struct keel_view *in, unsigned int rank, const int64_t *dims,
 		  struct keel_view *out);
 struct keel_view *lower_view(struct keel_lowered *l, const struct keel_tensor *t);
-/* the place of an output: assigned before, or new with @order (NULL: natural) */
+
+/*
+ * The place of an output: assigned before, or new with @order (NULL: natural).
+ * An operator that can't write where it was told returns -EXDEV, and is asked
+ * again for a place of its own choice, from where the result is copied.
+ */
 struct keel_view *lower_output(struct keel_lowered *l, const struct keel_tensor *t,
 			       const struct keel_view *order);
+/* the same; a tensor with a slot of its own may still lie there as @order says */
+struct keel_view *lower_output_like(struct keel_lowered *l, const struct keel_tensor *t,
+				    const struct keel_view *order);
+struct keel_view lower_scratch(struct keel_lowered *l, unsigned int rank, const int64_t *dims,
+			       const struct keel_view *order);
+
+/* lower_copy.c: bytes from one layout to another */
 /* @t as something a command can read as NHWC picture, or with its last dimension contiguous */
 int lower_picture(struct keel_lowered *l, const struct keel_tensor *t, struct keel_view *v);
 int lower_rows(struct keel_lowered *l, const struct keel_tensor *t, struct keel_view *v);
 int lower_copy(struct keel_lowered *l, const struct keel_view *src, const struct keel_view *dst);
-int lower_densify(struct keel_lowered *l, const struct keel_view *src, const struct keel_view *order,
-		  struct keel_view *out);
+int lower_densify(struct keel_lowered *l, const struct keel_view *src,
+		  const struct keel_view *order, struct keel_view *out);
+/* the picture of a tensor in another quantization, when it has not got it already */
+int lower_picture_as(struct keel_lowered *l, const struct keel_tensor *t,
+		     const struct keel_quant *quant, struct keel_view *v, struct keel_error *e);
 
 /** struct lower_box - up to three operands walked together, outermost dimension first */
 struct lower_box {
 	unsigned int rank, nr;
-	int64_t dims[KEEL_MAX_RANK];
-	int64_t strides[3][KEEL_MAX_RANK];
+	int64_t dims[KEEL_MAX_RANK + 1];
+	int64_t strides[3][KEEL_MAX_RANK + 1];
 };
 
 void lower_box_merge(struct lower_box *b, int64_t limit);
+/* number of positions of the first @outer dimensions, and what operand @k adds at the @n-th */
+int64_t lower_box_count(const struct lower_box *b, unsigned int outer);
+int64_t lower_box_at(const struct lower_box *b, unsigned int k, unsigned int outer, int64_t n);
 
 typedef int (*lower_op)(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e);
 int lower_mac(struct keel_lowered *l, const struct keel_node *n, const struct keel_node *add,
@@ -190,24 +258,35 @@ int lower_gather(struct keel_lowered *l, const struct keel_node *n, struct keel_
 int lower_depth_to_space(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e);
 int lower_space_to_depth(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e);
 
-/* same bytes, another scale or per-channel clamp: between two views of equal extents */
+/* lower_mac.c: a channel's record, @acc the real value of an accumulator step */
+void lower_channel(const struct keel_act *a, const struct keel_quant *out, unsigned int c,
+		   double acc, int32_t bias, struct keel_channel *r);
+void lower_no_window(struct keel_cmd_mac *c);
+
+/* same extents, another scale: between two views */
 int lower_rescale(struct keel_lowered *l, const struct keel_view *src, struct keel_quant from,
-		  const struct keel_view *dst, struct keel_quant to, int lo, int hi,
-		  struct keel_error *e);
-int lower_identity(struct keel_lowered *l, const struct keel_view *src, struct keel_quant from,
-		   const struct keel_view *dst, int zero_point, const struct keel_channel *channels,
-		   uint16_t flags, struct keel_error *e);
+		  const struct keel_view *dst, struct keel_quant to, struct keel_error *e);
+/* a clip whose bounds differ between channels */
+int lower_clip_channels(struct keel_lowered *l, const struct keel_node *n,
+			const struct keel_view *src, const struct keel_view *dst);
+/* sums, maxima or positions along @axes of the input's view, for reductions and whole-picture pools
+ */
+int lower_reduction(struct keel_lowered *l, const struct keel_node *n, unsigned int axes,
+		    struct keel_error *e);
+
+/* a constant operand of an elementwise command: symmetric, by its own range */
+struct keel_quant lower_constant_quant(const struct keel_tensor *t);
+/* a constant's levels under @q, in the order of @like (NULL: as written) */
+int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const struct keel_quant *q,
+		   const struct keel_view *like, struct keel_view *v);
 
 /* 256 levels of a unary node */
 void lower_table(const struct keel_node *n, int8_t *levels);
 
-/* how a constant operand of an elementwise node is quantized */
-struct keel_quant lower_constant_quant(const struct keel_tensor *t);
-
 /* levels of a clip range under a quantization */
 void lower_levels(const struct keel_quant *q, double lo, double hi, int8_t *level_lo,
 		  int8_t *level_hi);
-int lower_multiplier(double ratio, int32_t *m, uint8_t *s, const struct keel_node *n,
-		     struct keel_error *e);
+/* a ratio that is too large for a multiplier saturates: its products would, too */
+void lower_multiplier(double ratio, int32_t *m, uint8_t *s);
 
 #endif

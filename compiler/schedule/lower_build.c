@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keel_validate.h"
 #include "lower.h"
 
 /* Growing arrays: capacity is the next power of two, so it need not be stored. */
@@ -14,16 +15,20 @@ static void *grow(void *array, unsigned int count, size_t size)
 }
 
 /*
- * Builders don't return errors: out of memory is sticky in l->failed, and they
+ * Builders don't return errors: the first one is sticky in l->failed, and they
  * hand out a scratch object so that callers stay straight.
  */
 union keel_command *lower_command(struct keel_lowered *l, uint8_t opcode)
 {
 	static _Thread_local union keel_command nowhere;
-	union keel_command *c = grow(l->commands, l->nr_commands, sizeof(*c));
+	union keel_command *c = NULL;
 
+	if (l->nr_commands >= KEEL_MAX_COMMANDS)
+		l->failed = -E2BIG;
+	else if (!l->failed)
+		c = grow(l->commands, l->nr_commands, sizeof(*c));
 	if (!c) {
-		l->failed = -ENOMEM;
+		l->failed = l->failed ? l->failed : -ENOMEM;
 		return &nowhere;
 	}
 	l->commands = c;
@@ -56,13 +61,19 @@ struct keel_area *lower_area(struct keel_lowered *l, uint8_t slot, uint64_t byte
 uint64_t lower_constants(struct keel_lowered *l, const void *data, uint64_t bytes)
 {
 	uint64_t at = (l->constants_bytes + KEEL_ALIGN - 1) / KEEL_ALIGN * KEEL_ALIGN;
-	uint8_t *p = realloc(l->constants, at + bytes);
+	uint64_t room = l->constants_room ? l->constants_room : 4096;
+	uint8_t *p = l->constants;
 
+	while (room < at + bytes)
+		room *= 2;
+	if (room != l->constants_room)
+		p = realloc(p, room);
 	if (!p) {
 		l->failed = -ENOMEM;
 		return 0;
 	}
 	l->constants = p;
+	l->constants_room = room;
 	memset(p + l->constants_bytes, 0, at - l->constants_bytes);
 	memcpy(p + at, data, bytes);
 	l->constants_bytes = at + bytes;
@@ -72,37 +83,41 @@ uint64_t lower_constants(struct keel_lowered *l, const void *data, uint64_t byte
 /* @field lies in the newest command; its area's offset is added when memory is planned. */
 void lower_address(struct keel_lowered *l, void *field, struct keel_area *area, uint64_t offset)
 {
-	struct keel_fixup *f = grow(l->fixups, l->nr_fixups, sizeof(*f));
+	struct keel_fixup *f;
 	uint32_t value = (uint32_t)offset;
 
 	memcpy(field, &value, sizeof(value));
-	if (offset > UINT32_MAX)
+	if (l->failed)
+		return;
+	if (offset > UINT32_MAX) {
 		l->failed = -E2BIG;
+		return;
+	}
+	f = grow(l->fixups, l->nr_fixups, sizeof(*f));
 	if (!f) {
 		l->failed = -ENOMEM;
 		return;
 	}
-	if (l->failed)
-		return;
 	l->fixups = f;
 	f[l->nr_fixups++] = (struct keel_fixup){
 		.command = l->nr_commands - 1,
 		.byte = (uint8_t *)field - l->commands[l->nr_commands - 1].bytes,
 		.area = area,
 	};
-	if (!area->touched)
-		area->first = l->nr_commands - 1;
-	area->last = l->nr_commands - 1;
-	area->touched = true;
 }
 
-/* dims and strides are h, w, c; strides along an extent of one don't matter to the NPU. */
+/*
+ * Strides along an extent of one don't matter to the NPU. They are chosen so
+ * that maps between each other's channels show the same pixels and rows.
+ */
 void lower_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v, int64_t offset,
 	      const int64_t *dims, const int64_t *strides, int zero_point)
 {
 	int64_t pixel = dims[1] > 1 ? strides[1] : dims[2];
-	int64_t row = dims[0] > 1 ? strides[0] : (dims[1] - 1) * pixel + dims[2];
+	int64_t row = dims[0] > 1 ? strides[0] : dims[1] * pixel;
 
+	if (pixel > UINT32_MAX || row > UINT32_MAX)
+		l->failed = l->failed ? l->failed : -E2BIG;
 	fm->pixel_stride = pixel;
 	fm->row_stride = row;
 	fm->slot = v->area->slot;
@@ -110,78 +125,74 @@ void lower_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view
 	lower_address(l, &fm->offset, v->area, v->offset + offset);
 }
 
-static int by_size(const void *a, const void *b)
+void lower_picture_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v,
+		      int zero_point)
 {
-	const struct keel_area *x = *(struct keel_area *const *)a, *y = *(struct keel_area *const *)b;
-
-	if (x->bytes != y->bytes)
-		return x->bytes < y->bytes ? 1 : -1;
-	return x->first < y->first ? -1 : x->first > y->first;
+	lower_fm(l, fm, v, 0, (int64_t[]){v->dims[2], v->dims[3], v->dims[1]},
+		 (int64_t[]){v->strides[2], v->strides[3], v->strides[1]}, zero_point);
 }
 
-/* The lowest gap between the placed areas that live at the same time. */
-static uint64_t lowest_gap(struct keel_area *const *placed, unsigned int nr,
-			   const struct keel_area *a)
+struct lower_mark lower_mark(const struct keel_lowered *l)
 {
-	uint64_t at = 0;
-	unsigned int i;
-	bool moved;
-
-	do {
-		moved = false;
-		for (i = 0; i < nr; i++) {
-			const struct keel_area *p = placed[i];
-
-			if (p->last < a->first || p->first > a->last)
-				continue;
-			if (at < p->offset + p->bytes && p->offset < at + a->bytes) {
-				at = (p->offset + p->bytes + KEEL_ALIGN - 1) / KEEL_ALIGN * KEEL_ALIGN;
-				moved = true;
-			}
-		}
-	} while (moved);
-
-	return at;
+	return (struct lower_mark){l->nr_commands, l->nr_fixups, l->nr_macs, l->constants_bytes};
 }
 
-/* Greedy by size: the largest areas first, each at the lowest offset that is free. */
-static int plan_scratch(struct keel_lowered *l)
+/* Areas that were made meanwhile stay: without commands they cost nothing. */
+void lower_undo(struct keel_lowered *l, const struct lower_mark *m)
 {
-	struct keel_area **order = malloc((l->nr_areas + 1) * sizeof(*order));
-	unsigned int i, nr = 0;
-
-	if (!order)
-		return -ENOMEM;
-	for (i = 0; i < l->nr_areas; i++)
-		if (l->areas[i]->slot == KEEL_SLOT_SCRATCH && l->areas[i]->touched)
-			order[nr++] = l->areas[i];
-	qsort(order, nr, sizeof(*order), by_size);
-	for (i = 0; i < nr; i++) {
-		order[i]->offset = lowest_gap(order, i, order[i]);
-		if (order[i]->offset + order[i]->bytes > l->scratch_bytes)
-			l->scratch_bytes = order[i]->offset + order[i]->bytes;
-	}
-	free(order);
-	return l->scratch_bytes > UINT32_MAX ? -E2BIG : 0;
+	while (l->nr_macs > m->macs)
+		free(l->macs[--l->nr_macs].scale);
+	l->nr_commands = m->commands;
+	l->nr_fixups = m->fixups;
+	l->constants_bytes = m->constants;
 }
 
-int lower_plan_memory(struct keel_lowered *l)
+/* The command with each of its areas at an address of its own. */
+static union keel_command apart(const struct keel_lowered *l, unsigned int command,
+				unsigned int *fixup)
 {
-	unsigned int i;
-	int err = plan_scratch(l);
+	union keel_command c = l->commands[command];
+	const struct keel_area *seen[KEEL_MAX_OPERANDS];
+	unsigned int nr = 0, i;
 
-	for (i = 0; i < l->nr_fixups && !err; i++) {
-		const struct keel_fixup *f = &l->fixups[i];
-		uint8_t *field = l->commands[f->command].bytes + f->byte;
+	for (; *fixup < l->nr_fixups && l->fixups[*fixup].command == command; ++*fixup) {
+		const struct keel_fixup *f = &l->fixups[*fixup];
 		uint32_t value;
 
-		memcpy(&value, field, sizeof(value));
-		if (value + f->area->offset > UINT32_MAX)
-			return -E2BIG;
-		value += f->area->offset;
-		memcpy(field, &value, sizeof(value));
+		for (i = 0; i < nr && seen[i] != f->area; i++)
+			;
+		if (i == nr)
+			seen[nr++] = f->area;
+		memcpy(&value, c.bytes + f->byte, sizeof(value));
+		value += i << 30;
+		memcpy(c.bytes + f->byte, &value, sizeof(value));
 	}
-	return err;
+	return c;
+}
+
+static bool collides(const union keel_command *c)
+{
+	struct keel_operand o[KEEL_MAX_OPERANDS];
+	unsigned int i, w, n = keel_command_operands(c, o);
+
+	for (w = 0; w < n; w++)
+		for (i = 0; o[w].access & KEEL_WRITE && i < n; i++)
+			if (i != w && !keel_operands_coexist(&o[w], &o[i]))
+				return true;
+	return false;
+}
+
+bool lower_collides(const struct keel_lowered *l, const struct lower_mark *m)
+{
+	unsigned int i, fixup = m->fixups;
+
+	for (i = m->commands; i < l->nr_commands; i++) {
+		union keel_command c = apart(l, i, &fixup);
+
+		if (collides(&c))
+			return true;
+	}
+	return false;
 }
 
 void keel_lowered_free(struct keel_lowered *l)
@@ -199,6 +210,8 @@ void keel_lowered_free(struct keel_lowered *l)
 	free(l->fixups);
 	free(l->macs);
 	free(l->layer_node);
+	free(l->node_of);
+	free(l->uses);
 	free(l->absorbed);
 	free(l->residual_of);
 	free(l->table_of);

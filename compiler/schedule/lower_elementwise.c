@@ -4,186 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lower.h"
+#include "lower_walk.h"
 
-/*
- * Elementwise commands walk up to three operands over at most height, width and
- * channels. Dimensions that are contiguous for every operand are merged; what is
- * left beyond three becomes one command each.
- */
+/* Functions of one value, of two values, and changes of scale. */
 
-/** struct walk - one elementwise node being emitted
- * @view: output, first and second operand
- * @zero_point: of each
- */
-struct walk {
-	const struct keel_view *view[3];
-	int zero_point[3];
-	unsigned int nr;
-	struct lower_box box;
-	int64_t at[3];
-};
-
-static int64_t sum_at(const struct lower_box *b, unsigned int operand, unsigned int outer, int64_t n)
-{
-	int64_t at = 0;
-	unsigned int i;
-
-	for (i = outer; i-- > 0; n /= b->dims[i])
-		at += n % b->dims[i] * b->strides[operand][i];
-	return at;
-}
-
-/* Fill one feature map of the command from the inner three dimensions of the box. */
-static void walk_fm(struct keel_lowered *l, struct walk *w, unsigned int operand, struct keel_fm *fm,
-		    uint16_t *broadcast)
-{
-	unsigned int n = w->box.rank < 3 ? w->box.rank : 3, i;
-	int64_t dims[3] = { 1, 1, 1 }, strides[3] = { 0, 0, 0 };
-
-	for (i = 0; i < n; i++) {
-		unsigned int k = w->box.rank - n + i, axis = 3 - n + i;
-
-		dims[axis] = w->box.dims[k];
-		strides[axis] = w->box.strides[operand][k];
-	}
-	for (i = 0; i < 3; i++)
-		if (dims[i] > 1 && !strides[i]) {
-			*broadcast |= 1 << i;
-			dims[i] = 1;
-		}
-	lower_fm(l, fm, w->view[operand], w->at[operand], dims, strides, w->zero_point[operand]);
-}
-
-static void walk_extent(const struct walk *w, uint16_t *h, uint16_t *width, uint16_t *c)
-{
-	unsigned int r = w->box.rank;
-
-	*c = r > 0 ? w->box.dims[r - 1] : 1;
-	*width = r > 1 ? w->box.dims[r - 2] : 1;
-	*h = r > 2 ? w->box.dims[r - 3] : 1;
-}
-
-/* Is the innermost dimension of the box contiguous (or broadcast) for this operand? */
-static bool walk_inner_ok(const struct walk *w, unsigned int operand)
-{
-	unsigned int r = w->box.rank;
-	int64_t inner, pixel;
-
-	if (!r)
-		return true;
-	inner = w->box.strides[operand][r - 1];
-	if (inner != 1 && !(inner == 0 && operand))
-		return false;
-	/* A pixel must not be narrower than its channels, nor a row than its pixels. */
-	if (r > 1) {
-		pixel = w->box.strides[operand][r - 2];
-		if (pixel && pixel < (inner ? w->box.dims[r - 1] : 1))
-			return false;
-		if (r > 2 && w->box.strides[operand][r - 3] && pixel &&
-		    w->box.strides[operand][r - 3] < w->box.dims[r - 2] * pixel)
-			return false;
-	}
-	return true;
-}
-
-/* Strides of @v along the output's dimensions: aligned to the right, 0 where broadcast. */
-static void broadcast_strides(const struct keel_view *v, const struct keel_view *out, int64_t *strides)
-{
-	unsigned int i, skip = out->rank - v->rank;
-
-	for (i = 0; i < out->rank; i++)
-		strides[i] = i < skip || v->dims[i - skip] == 1 ? 0 : v->strides[i - skip];
-}
-
-static void walk_box(struct walk *w)
-{
-	const struct keel_view *out = w->view[0];
-	int64_t strides[3][KEEL_MAX_RANK];
-	unsigned int order[KEEL_MAX_RANK] = { 0 }, i, j, k;
-
-	/* Outermost first by the output's strides; extents of one merge away. */
-	for (i = 0; i < out->rank; i++) {
-		for (j = i; j > 0 && out->strides[order[j - 1]] < out->strides[i]; j--)
-			order[j] = order[j - 1];
-		order[j] = i;
-	}
-	w->box.rank = out->rank;
-	w->box.nr = w->nr;
-	for (k = 0; k < w->nr; k++)
-		broadcast_strides(w->view[k], out, strides[k]);
-	for (i = 0; i < out->rank; i++) {
-		w->box.dims[i] = out->dims[order[i]];
-		for (k = 0; k < w->nr; k++)
-			w->box.strides[k][i] = strides[k][order[i]];
-	}
-	lower_box_merge(&w->box, 65535);
-}
-
-/* Bring an operand that cannot be walked into the output's order. */
-static int walk_operand(struct keel_lowered *l, struct walk *w, unsigned int k, struct keel_view *tmp)
-{
-	int err;
-
-	walk_box(w);
-	if (walk_inner_ok(w, k))
-		return 0;
-	err = lower_densify(l, w->view[k], w->view[k]->rank == w->view[0]->rank ? w->view[0] : NULL, tmp);
-	w->view[k] = tmp;
-	walk_box(w);
-	if (!err && !walk_inner_ok(w, k))
-		err = -EOPNOTSUPP;
-	return err;
-}
-
-typedef void (*walk_emit)(struct keel_lowered *l, struct walk *w, void *ctx);
-
-static int walk_all(struct keel_lowered *l, struct walk *w, walk_emit emit, void *ctx,
-		    const char *name, struct keel_error *e)
-{
-	struct keel_view tmp[3];
-	unsigned int k, outer;
-	int64_t n, total = 1;
-	int err = 0;
-
-	for (k = 1; k < w->nr && !err; k++)
-		err = walk_operand(l, w, k, &tmp[k]);
-	walk_box(w);
-	if (!err && !walk_inner_ok(w, 0))
-		err = -EOPNOTSUPP;
-	if (err == -EOPNOTSUPP)
-		return keel_error_set(e, err,
-				      "node '%s': its operands' layouts can't be walked together; report this network",
-				      name);
-	outer = w->box.rank > 3 ? w->box.rank - 3 : 0;
-	for (k = 0; k < outer; k++)
-		total *= w->box.dims[k];
-	for (n = 0; n < total && !err; n++) {
-		for (k = 0; k < w->nr; k++)
-			w->at[k] = sum_at(&w->box, k, outer, n);
-		emit(l, w, ctx);
-		err = l->failed;
-	}
-	return err;
-}
-
+/** struct unary_ctx - a RESCALE or TABLE command */
 struct unary_ctx {
 	uint8_t opcode;
 	uint64_t table;
 	int32_t multiplier;
 	uint8_t shift;
-	int8_t lo, hi;
 };
 
-static void emit_unary(struct keel_lowered *l, struct walk *w, void *ctx)
+static void emit_unary(struct keel_lowered *l, struct lower_walk *w, void *ctx)
 {
 	const struct unary_ctx *u = ctx;
 	struct keel_cmd_unary *c = &lower_command(l, u->opcode)->unary;
 	uint16_t none = 0;
 
-	walk_extent(w, &c->ofm_h, &c->ofm_w, &c->ofm_c);
-	walk_fm(l, w, 1, &c->ifm, &none);
-	walk_fm(l, w, 0, &c->ofm, &none);
+	lower_walk_extent(w, &c->ofm_h, &c->ofm_w, &c->ofm_c);
+	lower_walk_fm(l, w, 1, &c->ifm, &none);
+	lower_walk_fm(l, w, 0, &c->ofm, &none);
 	if (u->opcode == KEEL_CMD_TABLE) {
 		c->table_slot = KEEL_SLOT_CONSTANTS;
 		c->table_offset = u->table;
@@ -191,21 +32,19 @@ static void emit_unary(struct keel_lowered *l, struct walk *w, void *ctx)
 	}
 	c->multiplier = u->multiplier;
 	c->shift = u->shift;
-	c->clamp_lo = u->lo;
-	c->clamp_hi = u->hi;
+	c->clamp_lo = -128;
+	c->clamp_hi = 127;
 }
 
 int lower_rescale(struct keel_lowered *l, const struct keel_view *src, struct keel_quant from,
-		  const struct keel_view *dst, struct keel_quant to, int lo, int hi,
-		  struct keel_error *e)
+		  const struct keel_view *dst, struct keel_quant to, struct keel_error *e)
 {
-	struct walk w = { .view = { dst, src }, .zero_point = { to.zero_point, from.zero_point },
-			  .nr = 2 };
-	struct unary_ctx u = { .opcode = KEEL_CMD_RESCALE, .lo = lo, .hi = hi };
-	const struct keel_node *n = l->layer_node[l->layer];
-	int err = lower_multiplier(from.scale / to.scale, &u.multiplier, &u.shift, n, e);
+	struct lower_walk w = {.view = {*dst}, .zero_point = {to.zero_point}, .nr = 2};
+	struct unary_ctx u = {.opcode = KEEL_CMD_RESCALE};
 
-	return err ? err : walk_all(l, &w, emit_unary, &u, n->name, e);
+	lower_walk_operand(&w, 1, src, from.zero_point);
+	lower_multiplier(from.scale / to.scale, &u.multiplier, &u.shift);
+	return lower_walk(l, &w, emit_unary, &u);
 }
 
 void lower_table(const struct keel_node *n, int8_t *levels)
@@ -226,19 +65,20 @@ void lower_table(const struct keel_node *n, int8_t *levels)
 
 int lower_unary(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
 {
-	const struct keel_view *in = lower_view(l, n->inputs[0]);
-	const struct keel_view *out = lower_output(l, n->outputs[0], in);
-	struct walk w = { .view = { out, in }, .nr = 2,
-			  .zero_point = { n->outputs[0]->quant.zero_point,
-					  n->inputs[0]->quant.zero_point } };
-	struct unary_ctx u = { .opcode = KEEL_CMD_TABLE };
+	const struct keel_tensor *x = n->inputs[0], *y = n->outputs[0];
+	const struct keel_view *in = lower_view(l, x);
+	struct lower_walk w = {
+		.view = {*lower_output(l, y, in)}, .zero_point = {y->quant.zero_point}, .nr = 2};
+	struct unary_ctx u = {.opcode = KEEL_CMD_TABLE};
 	int8_t levels[256];
 
+	lower_walk_operand(&w, 1, in, x->quant.zero_point);
 	lower_table(n, levels);
 	u.table = lower_constants(l, levels, sizeof(levels));
-	return walk_all(l, &w, emit_unary, &u, n->name, e);
+	return lower_walk(l, &w, emit_unary, &u);
 }
 
+/** struct binary_ctx - an ELTWISE command */
 struct binary_ctx {
 	uint8_t mode;
 	int32_t ma, mb, m;
@@ -246,17 +86,17 @@ struct binary_ctx {
 	int8_t lo, hi;
 };
 
-static void emit_binary(struct keel_lowered *l, struct walk *w, void *ctx)
+static void emit_binary(struct keel_lowered *l, struct lower_walk *w, void *ctx)
 {
 	const struct binary_ctx *b = ctx;
 	struct keel_cmd_eltwise *c = &lower_command(l, KEEL_CMD_ELTWISE)->eltwise;
 	uint16_t fa = 0, fb = 0, none = 0;
 
 	c->h.mode = b->mode;
-	walk_extent(w, &c->ofm_h, &c->ofm_w, &c->ofm_c);
-	walk_fm(l, w, 1, &c->ifm, &fa);
-	walk_fm(l, w, 2, &c->ifm2, &fb);
-	walk_fm(l, w, 0, &c->ofm, &none);
+	lower_walk_extent(w, &c->ofm_h, &c->ofm_w, &c->ofm_c);
+	lower_walk_fm(l, w, 1, &c->ifm, &fa);
+	lower_walk_fm(l, w, 2, &c->ifm2, &fb);
+	lower_walk_fm(l, w, 0, &c->ofm, &none);
 	c->h.flags = fa | fb << 3;
 	c->multiplier_a = b->ma;
 	c->multiplier_b = b->mb;
@@ -268,18 +108,36 @@ static void emit_binary(struct keel_lowered *l, struct walk *w, void *ctx)
 	c->clamp_hi = b->hi;
 }
 
-/* Both operands at half the larger scale with 20 fractional bits, as TFLite does. */
-static int add_multipliers(const struct keel_node *n, const struct keel_quant *a,
-			   const struct keel_quant *b, struct binary_ctx *c, struct keel_error *e)
+/* Both operands of a sum at half the larger scale with 20 fractional bits, as TFLite does. */
+static void sum_multipliers(const struct keel_quant *q, double out, struct binary_ctx *c)
 {
-	double common = 2 * fmax(a->scale, b->scale);
-	int err = lower_multiplier(a->scale / common, &c->ma, &c->sa, n, e);
+	double common = 2 * fmax(q[0].scale, q[1].scale);
 
-	if (!err)
-		err = lower_multiplier(b->scale / common, &c->mb, &c->sb, n, e);
-	if (!err)
-		err = lower_multiplier(common / ldexp(n->outputs[0]->quant.scale, 20), &c->m, &c->s, n, e);
-	return err;
+	lower_multiplier(q[0].scale / common, &c->ma, &c->sa);
+	lower_multiplier(q[1].scale / common, &c->mb, &c->sb);
+	lower_multiplier(common / ldexp(out, 20), &c->m, &c->s);
+}
+
+static void set_mode(const struct keel_node *n, const struct keel_quant *q, struct binary_ctx *c)
+{
+	static const struct {
+		enum keel_op op;
+		uint8_t mode;
+	} modes[] = {
+		{KEEL_OP_ADD, KEEL_ELTWISE_ADD}, {KEEL_OP_SUB, KEEL_ELTWISE_SUB},
+		{KEEL_OP_MUL, KEEL_ELTWISE_MUL}, {KEEL_OP_MAX, KEEL_ELTWISE_MAX},
+		{KEEL_OP_MIN, KEEL_ELTWISE_MIN},
+	};
+	double out = n->outputs[0]->quant.scale;
+	unsigned int i;
+
+	for (i = 0; n->op != modes[i].op; i++)
+		;
+	c->mode = modes[i].mode;
+	if (c->mode == KEEL_ELTWISE_ADD || c->mode == KEEL_ELTWISE_SUB)
+		sum_multipliers(q, out, c);
+	else if (c->mode == KEEL_ELTWISE_MUL)
+		lower_multiplier(q[0].scale * q[1].scale / out, &c->m, &c->s);
 }
 
 struct keel_quant lower_constant_quant(const struct keel_tensor *t)
@@ -290,12 +148,18 @@ struct keel_quant lower_constant_quant(const struct keel_tensor *t)
 
 	for (i = 0; i < n; i++)
 		max = fmax(max, fabs(x[i]));
-	return (struct keel_quant){ .scale = max > 0 ? max / 127 : 1, .zero_point = 0 };
+	return (struct keel_quant){.scale = max > 0 ? max / 127 : 1, .zero_point = 0};
 }
 
-/* A constant operand is quantized by its own range and stored in written order. */
-static int constant_operand(struct keel_lowered *l, const struct keel_tensor *t,
-			    struct keel_view *v, struct keel_quant *q)
+static int8_t level_of(double x, const struct keel_quant *q)
+{
+	double v = isnan(x) ? q->zero_point : rint(x / q->scale) + q->zero_point;
+
+	return v < -128 ? -128 : v > 127 ? 127 : v;
+}
+
+int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const struct keel_quant *q,
+		   const struct keel_view *like, struct keel_view *v)
 {
 	const float *x = t->data;
 	int64_t i, n = keel_tensor_count(t);
@@ -303,16 +167,72 @@ static int constant_operand(struct keel_lowered *l, const struct keel_tensor *t,
 
 	if (!levels)
 		return -ENOMEM;
-	*q = lower_constant_quant(t);
-	for (i = 0; i < n; i++)
-		levels[i] = rint(x[i] / q->scale);
-	view_dense(v, t->rank, t->dims);
-	for (n = 1, i = t->rank; i-- > 0; n *= t->dims[i])
-		v->strides[i] = n;
+	view_rows(v, t->rank, t->dims);
+	if (like)
+		view_dense_like(v, like);
+	for (i = 0; i < n; i++) {
+		int64_t rest = i, at = 0;
+		unsigned int d;
+
+		for (d = t->rank; d-- > 0; rest /= t->dims[d])
+			at += rest % t->dims[d] * v->strides[d];
+		levels[at] = level_of(x[i], q);
+	}
 	v->area = lower_area(l, KEEL_SLOT_CONSTANTS, n);
 	v->area->offset = lower_constants(l, levels, n);
 	free(levels);
 	return l->failed;
+}
+
+static bool full_size(const struct keel_node *n, unsigned int k)
+{
+	const struct keel_tensor *t = n->inputs[k], *y = n->outputs[0];
+
+	return !t->data && t->rank == y->rank &&
+	       !memcmp(t->dims, y->dims, y->rank * sizeof(*y->dims));
+}
+
+/* The output takes the order of an operand that is as large as itself. */
+static const struct keel_view *order_of(struct keel_lowered *l, const struct keel_node *n)
+{
+	if (full_size(n, 0))
+		return lower_view(l, n->inputs[0]);
+	return full_size(n, 1) ? lower_view(l, n->inputs[1]) : NULL;
+}
+
+/* Dimensions of @out that @t has: the order in which a constant is stored. */
+static struct keel_view tail_of(const struct keel_view *out, unsigned int rank)
+{
+	struct keel_view v = *out;
+	unsigned int skip = out->rank - rank;
+
+	v.rank = rank;
+	memcpy(v.dims, out->dims + skip, rank * sizeof(*v.dims));
+	memcpy(v.strides, out->strides + skip, rank * sizeof(*v.strides));
+	return v;
+}
+
+/* Levels that are compared as they are must mean the same on both sides. */
+static int binary_operand(struct keel_lowered *l, const struct keel_node *n, unsigned int k,
+			  struct lower_walk *w, struct keel_quant *q, struct keel_error *e)
+{
+	const struct keel_tensor *t = n->inputs[k];
+	const struct keel_quant *out = &n->outputs[0]->quant;
+	bool compares = n->op == KEEL_OP_MAX || n->op == KEEL_OP_MIN;
+	struct keel_view v = *lower_view(l, t), order;
+	int err = 0;
+
+	*q = compares ? *out : t->data ? lower_constant_quant(t) : t->quant;
+	if (t->data) {
+		order = tail_of(&w->view[0], t->rank);
+		err = lower_constant(l, t, q, &order, &v);
+	} else if (compares && !lower_same_quant(&t->quant, out)) {
+		order = lower_scratch(l, t->rank, t->dims, &v);
+		err = lower_rescale(l, &v, t->quant, &order, *out, e);
+		v = order;
+	}
+	lower_walk_operand(w, 1 + k, &v, q->zero_point);
+	return err;
 }
 
 static bool uniform(const float *a, unsigned int n)
@@ -325,82 +245,44 @@ static bool uniform(const float *a, unsigned int n)
 	return true;
 }
 
-/* A clip that differs between channels is done by a second command. */
-static int clip_channels(struct keel_lowered *l, const struct keel_node *n,
-			 const struct keel_view *src, const struct keel_view *dst,
-			 struct keel_error *e)
+/* Does the clip differ between channels, so that a second command must do it? */
+static bool clips_apart(const struct keel_act *a)
 {
-	const struct keel_quant *q = &n->outputs[0]->quant;
-	struct keel_channel *r = calloc(n->act.channels, sizeof(*r));
-	unsigned int i;
-	int err = -ENOMEM;
+	return a->kind == KEEL_ACT_CLIP &&
+	       !(uniform(a->lo, a->channels) && uniform(a->hi, a->channels));
+}
 
-	for (i = 0; r && i < n->act.channels; i++) {
-		r[i].multiplier = 1 << 30;
-		r[i].shift = 30;
-		lower_levels(q, n->act.lo[i], n->act.hi[i], &r[i].clamp_lo, &r[i].clamp_hi);
-	}
-	if (r)
-		err = lower_identity(l, src, *q, dst, q->zero_point, r, 0, e);
-	free(r);
-	return err;
+static struct keel_view *binary_output(struct keel_lowered *l, const struct keel_node *n)
+{
+	const struct keel_tensor *y = n->outputs[0];
+	struct keel_view order;
+
+	if (!clips_apart(&n->act))
+		return lower_output(l, y, order_of(l, n));
+	view_channels_last(&order, y->rank, y->dims);
+	return lower_output_like(l, y, &order);
 }
 
 int lower_binary(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
 {
-	static const struct { enum keel_op op; uint8_t mode; } modes[] = {
-		{ KEEL_OP_ADD, KEEL_ELTWISE_ADD }, { KEEL_OP_SUB, KEEL_ELTWISE_SUB },
-		{ KEEL_OP_MUL, KEEL_ELTWISE_MUL }, { KEEL_OP_MAX, KEEL_ELTWISE_MAX },
-		{ KEEL_OP_MIN, KEEL_ELTWISE_MIN },
-	};
+	const struct keel_tensor *y = n->outputs[0];
+	const struct keel_view *out = binary_output(l, n);
+	struct binary_ctx b = {.lo = -128, .hi = 127};
+	struct lower_walk w = {
+		.view = {*out}, .zero_point = {y->quant.zero_point}, .nr = 3, .repeats = true};
 	struct keel_quant q[2];
-	struct keel_view in[2], wide, *out;
-	struct binary_ctx b = { .lo = -128, .hi = 127 };
-	struct walk w = { .nr = 3 };
-	unsigned int i, lead;
-	bool split;
+	unsigned int k;
 	int err = 0;
 
-	for (i = 0; n->op != modes[i].op; i++)
-		;
-	b.mode = modes[i].mode;
-	for (i = 0; i < 2 && !err; i++) {
-		q[i] = n->inputs[i]->quant;
-		in[i] = *lower_view(l, n->inputs[i]);
-		if (n->inputs[i]->data)
-			err = constant_operand(l, n->inputs[i], &in[i], &q[i]);
-	}
+	if (clips_apart(&n->act))
+		w.view[0] = lower_scratch(l, y->rank, y->dims, out);
+	else if (n->act.kind == KEEL_ACT_CLIP)
+		lower_levels(&y->quant, n->act.lo[0], n->act.hi[0], &b.lo, &b.hi);
+	for (k = 0; k < 2 && !err; k++)
+		err = binary_operand(l, n, k, &w, &q[k], e);
 	if (err)
 		return err;
-
-	/* The output takes the order of the operand that is as large as itself. */
-	lead = keel_tensor_count(n->inputs[0]) == keel_tensor_count(n->outputs[0]) &&
-		       !n->inputs[0]->data ? 0 : 1;
-	out = lower_output(l, n->outputs[0], in[lead].rank == n->outputs[0]->rank &&
-			   !n->inputs[lead]->data ? &in[lead] : NULL);
-	if (n->op == KEEL_OP_ADD || n->op == KEEL_OP_SUB)
-		err = add_multipliers(n, &q[0], &q[1], &b, e);
-	else if (n->op == KEEL_OP_MUL)
-		err = lower_multiplier(q[0].scale * q[1].scale / n->outputs[0]->quant.scale, &b.m, &b.s,
-				       n, e);
-	if (err)
-		return err;
-
-	split = n->act.kind == KEEL_ACT_CLIP && n->act.channels > 1 &&
-		!(uniform(n->act.lo, n->act.channels) && uniform(n->act.hi, n->act.channels));
-	if (n->act.kind == KEEL_ACT_CLIP && !split)
-		lower_levels(&n->outputs[0]->quant, n->act.lo[0], n->act.hi[0], &b.lo, &b.hi);
-	wide = *out;
-	if (split) {
-		view_dense(&wide, out->rank, out->dims);
-		wide.area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(&wide));
-	}
-	w.view[0] = &wide;
-	w.view[1] = &in[0];
-	w.view[2] = &in[1];
-	w.zero_point[0] = n->outputs[0]->quant.zero_point;
-	w.zero_point[1] = q[0].zero_point;
-	w.zero_point[2] = q[1].zero_point;
-	err = walk_all(l, &w, emit_binary, &b, n->name, e);
-	return err || !split ? err : clip_channels(l, n, &wide, out, e);
+	set_mode(n, q, &b);
+	err = lower_walk(l, &w, emit_binary, &b);
+	return err || !clips_apart(&n->act) ? err : lower_clip_channels(l, n, &w.view[0], out);
 }

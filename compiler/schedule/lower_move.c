@@ -9,22 +9,20 @@
  * becomes COPY commands, or RESCALE where the quantization changes on the way.
  */
 
-static bool same_quant(const struct keel_quant *a, const struct keel_quant *b)
-{
-	return a->scale == b->scale && a->zero_point == b->zero_point;
-}
-
 static int move(struct keel_lowered *l, const struct keel_node *n, const struct keel_view *src,
 		const struct keel_tensor *from, const struct keel_view *dst, struct keel_error *e)
 {
 	const struct keel_quant *to = &n->outputs[0]->quant;
 	int err;
 
-	if (!same_quant(&from->quant, to))
-		return lower_rescale(l, src, from->quant, dst, *to, -128, 127, e);
+	if (!lower_same_quant(&from->quant, to))
+		return lower_rescale(l, src, from->quant, dst, *to, e);
 	err = lower_copy(l, src, dst);
-	return err == -EINVAL ? keel_error_set(e, err, "node '%s': it reads backwards, which no command does",
-					       n->name) : err;
+	return err == -EINVAL
+		       ? keel_error_set(e, err,
+					"node '%s': it reads backwards, which no command does",
+					n->name)
+		       : err;
 }
 
 /* The output is @v unless it has a place already (a concat, a graph output) or another scale. */
@@ -34,7 +32,7 @@ static int give_view(struct keel_lowered *l, const struct keel_node *n, const st
 	const struct keel_tensor *in = n->inputs[0], *t = n->outputs[0];
 	struct keel_view *out = lower_view(l, t);
 
-	if (!out->area && same_quant(&in->quant, &t->quant)) {
+	if (!out->area && lower_same_quant(&in->quant, &t->quant)) {
 		*out = *v;
 		return 0;
 	}
@@ -133,9 +131,29 @@ int lower_reshape(struct keel_lowered *l, const struct keel_node *n, struct keel
 	if (err)
 		return err;
 	if (!view_reshape(&v, t->rank, t->dims, &ri))
-		return keel_error_set(e, -EOPNOTSUPP, "node '%s': this reshape can't be laid out; report this network",
-				      n->name);
+		return keel_error_set(
+			e, -EOPNOTSUPP,
+			"node '%s': this reshape can't be laid out; report this network", n->name);
 	return move(l, n, &ri, n->inputs[0], out, e);
+}
+
+static bool is_there(const struct keel_view *v, const struct keel_view *part)
+{
+	return v->area == part->area && v->offset == part->offset &&
+	       !memcmp(v->strides, part->strides, part->rank * sizeof(*part->strides));
+}
+
+static int join(struct keel_lowered *l, const struct keel_node *n, const struct keel_tensor *t,
+		const struct keel_view *part, struct keel_error *e)
+{
+	const struct keel_quant *q = &n->outputs[0]->quant;
+	struct keel_view v;
+	int err;
+
+	if (!t->data)
+		return move(l, n, lower_view(l, t), t, part, e);
+	err = lower_constant(l, t, q, part, &v);
+	return err ? err : lower_copy(l, &v, part);
 }
 
 /* Producers that found their place inside the joined tensor have nothing left to do. */
@@ -143,21 +161,16 @@ int lower_concat(struct keel_lowered *l, const struct keel_node *n, struct keel_
 {
 	const struct keel_view *out = lower_output(l, n->outputs[0], NULL);
 	struct keel_view part = *out;
-	int64_t at = 0;
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < n->nr_inputs && !err; i++) {
 		const struct keel_tensor *t = n->inputs[i];
-		const struct keel_view *in = lower_view(l, t);
 
 		part.dims[n->axis] = t->dims[n->axis];
-		part.offset = out->offset + at * out->strides[n->axis];
-		at += t->dims[n->axis];
-		if (in->area == part.area && in->offset == part.offset &&
-		    !memcmp(in->strides, part.strides, part.rank * sizeof(*part.strides)))
-			continue;
-		err = move(l, n, in, t, &part, e);
+		if (!is_there(lower_view(l, t), &part))
+			err = join(l, n, t, &part, e);
+		part.offset += t->dims[n->axis] * out->strides[n->axis];
 	}
 	return err;
 }
@@ -166,14 +179,14 @@ static void emit_fill(struct keel_lowered *l, const struct keel_view *v, int lev
 {
 	int64_t bytes = view_bytes(v), rows = (bytes + 65534) / 65535;
 	struct keel_cmd_unary *c = &lower_command(l, KEEL_CMD_FILL)->unary;
-	int64_t dims[3] = { 1, rows, (bytes + rows - 1) / rows };
+	int64_t dims[3] = {1, rows, (bytes + rows - 1) / rows};
 
 	/* A little more than the tensor where it has no divisor; the area is made that large. */
 	c->ofm_h = dims[0];
 	c->ofm_w = dims[1];
 	c->ofm_c = dims[2];
 	c->value = level;
-	lower_fm(l, &c->ofm, v, 0, dims, (int64_t[]){ 0, dims[2], 1 }, 0);
+	lower_fm(l, &c->ofm, v, 0, dims, (int64_t[]){0, dims[2], 1}, 0);
 }
 
 int lower_pad(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
@@ -186,8 +199,8 @@ int lower_pad(struct keel_lowered *l, const struct keel_node *n, struct keel_err
 	int err;
 
 	/* Filled as one run of bytes, so it is built dense even when its place is not. */
-	view_dense(&whole, t->rank, t->dims);
-	whole.area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(&whole) + 65535);
+	whole = lower_scratch(l, t->rank, t->dims, NULL);
+	whole.area->bytes += 65535;
 	lower_levels(&t->quant, n->pad_value, n->pad_value, &level, &hi);
 	emit_fill(l, &whole, level);
 	part = whole;
@@ -218,36 +231,61 @@ int lower_expand(struct keel_lowered *l, const struct keel_node *n, struct keel_
 	return move(l, n, &v, n->inputs[0], out, e);
 }
 
-/* Runs of ascending indices are one copy each. */
+/** struct run - ascending indices, which are one copy
+ * @from: first index
+ * @count: how many
+ * @at: where the first one stands among the indices
+ */
+struct run {
+	int64_t from, count, at;
+};
+
+static int64_t index_at(const struct keel_tensor *ix, int64_t i, int64_t extent)
+{
+	int64_t v = ix->type == KEEL_I64 ? ((const int64_t *)ix->data)[i]
+					 : ((const int32_t *)ix->data)[i];
+
+	return v < 0 ? v + extent : v;
+}
+
+/* The indices' dimensions stand in the output where the input has the axis. */
+static int gather_run(struct keel_lowered *l, const struct keel_node *n, const struct run *r,
+		      const struct keel_view *out, struct keel_error *e)
+{
+	const struct keel_tensor *ix = n->inputs[1];
+	struct keel_view src = *lower_view(l, n->inputs[0]), dst = src;
+	int64_t rest = r->at;
+	unsigned int k, axis = n->axis;
+
+	src.offset += r->from * src.strides[axis];
+	src.dims[axis] = dst.dims[axis] = r->count;
+	dst.area = out->area;
+	dst.offset = out->offset;
+	for (k = 0; k < src.rank; k++)
+		dst.strides[k] = out->strides[k < axis ? k : k + ix->rank - 1];
+	for (k = ix->rank; k-- > 0; rest /= ix->dims[k])
+		dst.offset += rest % ix->dims[k] * out->strides[axis + k];
+	if (!ix->rank)
+		dst.strides[axis] = 0;
+	return move(l, n, &src, n->inputs[0], &dst, e);
+}
+
 int lower_gather(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
 {
 	const struct keel_tensor *ix = n->inputs[1];
-	const struct keel_view *in = lower_view(l, n->inputs[0]);
 	const struct keel_view *out = lower_output(l, n->outputs[0], NULL);
-	const int64_t *index = ix->data;
-	int64_t count = keel_tensor_count(ix), i, run;
-	struct keel_view src, dst;
-	unsigned int k;
+	int64_t extent = n->inputs[0]->dims[n->axis], count = keel_tensor_count(ix);
+	int64_t row = ix->rank ? ix->dims[ix->rank - 1] : 1;
+	struct run r = {0};
 	int err = 0;
 
-	if (ix->rank > 1)
-		return keel_error_set(e, -EOPNOTSUPP, "node '%s': indices of rank %u aren't supported; flatten them",
-				      n->name, ix->rank);
-	for (i = 0; i < count && !err; i += run) {
-		int64_t first = index[i] < 0 ? index[i] + in->dims[n->axis] : index[i];
-
-		for (run = 1; i + run < count && index[i + run] == index[i] + run; run++)
+	for (r.at = 0; r.at < count && !err; r.at += r.count) {
+		r.from = index_at(ix, r.at, extent);
+		for (r.count = 1; (r.at + r.count) % row &&
+				  index_at(ix, r.at + r.count, extent) == r.from + r.count;
+		     r.count++)
 			;
-		src = *in;
-		src.offset += first * src.strides[n->axis];
-		src.dims[n->axis] = run;
-		dst = src;
-		dst.area = out->area;
-		for (k = 0; k < in->rank; k++)
-			dst.strides[k] = ix->rank ? out->strides[k] :
-				(int)k == n->axis ? 0 : out->strides[k - ((int)k > n->axis)];
-		dst.offset = out->offset + i * dst.strides[n->axis];
-		err = move(l, n, &src, n->inputs[0], &dst, e);
+		err = gather_run(l, n, &r, out, e);
 	}
 	return err;
 }
@@ -262,12 +300,20 @@ static int space_block(struct keel_lowered *l, const struct keel_node *n,
 {
 	int64_t b = n->block, c = wide->dims[1];
 	struct keel_view d = *deep, w = *wide;
-	const int64_t dims[] = { 1, b, b, c, deep->dims[2], deep->dims[3] };
+	const int64_t dims[] = {1, b, b, c, deep->dims[2], deep->dims[3]};
 	const int64_t cs = deep->strides[1];
-	const int64_t deep_strides[] = { 0, crd ? b * cs : b * c * cs, crd ? cs : c * cs,
-					 crd ? b * b * cs : cs, deep->strides[2], deep->strides[3] };
-	const int64_t wide_strides[] = { 0, wide->strides[2], wide->strides[3], wide->strides[1],
-					 b * wide->strides[2], b * wide->strides[3] };
+	const int64_t deep_strides[] = {0,
+					crd ? b * cs : b * c * cs,
+					crd ? cs : c * cs,
+					crd ? b * b * cs : cs,
+					deep->strides[2],
+					deep->strides[3]};
+	const int64_t wide_strides[] = {0,
+					wide->strides[2],
+					wide->strides[3],
+					wide->strides[1],
+					b * wide->strides[2],
+					b * wide->strides[3]};
 
 	d.rank = w.rank = 6;
 	memcpy(d.dims, dims, sizeof(dims));

@@ -7,8 +7,8 @@
 /* Pictures (rank 4) as N H W C, everything else in the order it is written. */
 static const unsigned int *natural_order(unsigned int rank)
 {
-	static const unsigned int picture[] = { 0, 2, 3, 1 };
-	static const unsigned int plain[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	static const unsigned int picture[] = {0, 2, 3, 1};
+	static const unsigned int plain[] = {0, 1, 2, 3, 4, 5, 6, 7};
 
 	return rank == 4 ? picture : plain;
 }
@@ -32,8 +32,20 @@ void view_dense(struct keel_view *v, unsigned int rank, const int64_t *dims)
 	dense_in_order(v, natural_order(rank));
 }
 
-/* Dimensions from the largest stride to the smallest; ties keep the natural order. */
-static void order_of(const struct keel_view *v, unsigned int *order)
+void view_rows(struct keel_view *v, unsigned int rank, const int64_t *dims)
+{
+	int64_t stride = 1;
+
+	memset(v, 0, sizeof(*v));
+	v->rank = rank;
+	memcpy(v->dims, dims, rank * sizeof(*dims));
+	while (rank-- > 0) {
+		v->strides[rank] = stride;
+		stride *= dims[rank];
+	}
+}
+
+void view_order(const struct keel_view *v, unsigned int *order)
 {
 	unsigned int i, j;
 
@@ -50,7 +62,19 @@ void view_dense_like(struct keel_view *v, const struct keel_view *like)
 {
 	unsigned int order[KEEL_MAX_RANK];
 
-	order_of(like, order);
+	view_order(like, order);
+	dense_in_order(v, order);
+}
+
+void view_channels_last(struct keel_view *v, unsigned int rank, const int64_t *dims)
+{
+	unsigned int order[KEEL_MAX_RANK], i, n = 0;
+
+	view_rows(v, rank, dims);
+	for (i = 0; i < rank; i++)
+		if (i != 1)
+			order[n++] = i;
+	order[n] = 1;
 	dense_in_order(v, order);
 }
 
@@ -78,6 +102,17 @@ bool view_is_picture(const struct keel_view *v)
 	if (pixel < v->dims[1])
 		return false;
 	return v->dims[2] == 1 || v->strides[2] >= (v->dims[3] - 1) * pixel + v->dims[1];
+}
+
+bool view_is_rows(const struct keel_view *v)
+{
+	int64_t inner = 1;
+	unsigned int i;
+
+	for (i = v->rank; i-- > 0; inner *= v->dims[i])
+		if (v->dims[i] != 1 && v->strides[i] != inner)
+			return false;
+	return true;
 }
 
 /*
@@ -134,7 +169,8 @@ bool view_reshape(const struct keel_view *in, unsigned int rank, const int64_t *
 		i = i1;
 		j = j1;
 	}
-	/* Extents of one get the stride of what lies inside them, so that order_of() is stable. */
+	/* Extents of one get the stride of what lies inside them, so that view_order() is stable.
+	 */
 	for (k = rank; k-- > 0;)
 		if (out->dims[k] == 1)
 			out->strides[k] = k + 1 < rank ? out->strides[k + 1] * out->dims[k + 1] : 1;
@@ -146,134 +182,46 @@ struct keel_view *lower_view(struct keel_lowered *l, const struct keel_tensor *t
 	return &l->views[t->id];
 }
 
+struct keel_view lower_scratch(struct keel_lowered *l, unsigned int rank, const int64_t *dims,
+			       const struct keel_view *order)
+{
+	struct keel_view v;
+
+	view_dense(&v, rank, dims);
+	if (order)
+		view_dense_like(&v, order);
+	v.area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(&v));
+	return v;
+}
+
 struct keel_view *lower_output(struct keel_lowered *l, const struct keel_tensor *t,
 			       const struct keel_view *order)
 {
 	struct keel_view *v = &l->views[t->id];
 
-	if (v->area)
-		return v;
-	view_dense(v, t->rank, t->dims);
-	if (order)
-		view_dense_like(v, order);
-	v->area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(v));
+	if (!v->area)
+		*v = lower_scratch(l, t->rank, t->dims, order);
 	return v;
 }
 
-/* Merge neighbouring dimensions that every operand walks contiguously, drop extents of one. */
-void lower_box_merge(struct lower_box *b, int64_t limit)
+/* An output slot holds one tensor, densely; the model file says in which order. */
+static bool has_own_slot(const struct keel_lowered *l, const struct keel_tensor *t)
 {
-	unsigned int i, k, n = 0;
-
-	for (i = 0; i < b->rank; i++) {
-		bool merge = n > 0 && b->dims[n - 1] * b->dims[i] <= limit;
-
-		if (b->dims[i] == 1)
-			continue;
-		for (k = 0; k < b->nr && merge; k++)
-			merge = b->strides[k][n - 1] == b->strides[k][i] * b->dims[i];
-		if (!merge) {
-			b->dims[n] = b->dims[i];
-			for (k = 0; k < b->nr; k++)
-				b->strides[k][n] = b->strides[k][i];
-			n++;
-			continue;
-		}
-		b->dims[n - 1] *= b->dims[i];
-		for (k = 0; k < b->nr; k++)
-			b->strides[k][n - 1] = b->strides[k][i];
-	}
-	b->rank = n;
-}
-
-static void emit_copy(struct keel_lowered *l, const struct keel_view *src, int64_t src_at,
-		      const struct keel_view *dst, int64_t dst_at, const struct lower_box *b,
-		      unsigned int first)
-{
-	struct keel_cmd_copy *c = &lower_command(l, KEEL_CMD_COPY)->copy;
-	uint32_t *dims = &c->dim0, *ss = &c->src_stride0, *ds = &c->dst_stride0;
-	unsigned int i, n = b->rank - first;
-
-	for (i = 0; i < 4; i++) {
-		bool used = i >= 4 - n;
-		unsigned int k = used ? first + i - (4 - n) : 0;
-
-		dims[i] = used ? b->dims[k] : 1;
-		ss[i] = used ? b->strides[1][k] : 0;
-		ds[i] = used ? b->strides[0][k] : 0;
-	}
-	c->src_slot = src->area->slot;
-	c->dst_slot = dst->area->slot;
-	lower_address(l, &c->src_offset, src->area, src->offset + src_at);
-	lower_address(l, &c->dst_offset, dst->area, dst->offset + dst_at);
-}
-
-/* Both views have the same extents; as many COPY commands as dimensions beyond four ask for. */
-int lower_copy(struct keel_lowered *l, const struct keel_view *src, const struct keel_view *dst)
-{
-	struct lower_box b = { .rank = dst->rank, .nr = 2 };
-	unsigned int order[KEEL_MAX_RANK], i, outer;
-	int64_t total = 1, n;
-
-	order_of(dst, order);
-	for (i = 0; i < dst->rank; i++) {
-		b.dims[i] = dst->dims[order[i]];
-		b.strides[0][i] = dst->strides[order[i]];
-		b.strides[1][i] = src->strides[order[i]];
-		if (b.strides[0][i] < 0 || b.strides[1][i] < 0)
-			return -EINVAL;
-	}
-	lower_box_merge(&b, UINT32_MAX);
-	outer = b.rank > 4 ? b.rank - 4 : 0;
-	for (i = 0; i < outer; i++)
-		total *= b.dims[i];
-	for (n = 0; n < total; n++) {
-		int64_t at[2] = { 0, 0 }, rest = n;
-
-		for (i = outer; i-- > 0; rest /= b.dims[i]) {
-			at[0] += rest % b.dims[i] * b.strides[0][i];
-			at[1] += rest % b.dims[i] * b.strides[1][i];
-		}
-		emit_copy(l, src, at[1], dst, at[0], &b, outer);
-	}
-	return l->failed;
-}
-
-int lower_densify(struct keel_lowered *l, const struct keel_view *src, const struct keel_view *like,
-		  struct keel_view *out)
-{
-	view_dense(out, src->rank, src->dims);
-	if (like)
-		view_dense_like(out, like);
-	out->area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(out));
-	return lower_copy(l, src, out);
-}
-
-int lower_picture(struct keel_lowered *l, const struct keel_tensor *t, struct keel_view *v)
-{
-	*v = *lower_view(l, t);
-	if (view_is_picture(v))
-		return 0;
-	return lower_densify(l, lower_view(l, t), NULL, v);
-}
-
-int lower_rows(struct keel_lowered *l, const struct keel_tensor *t, struct keel_view *v)
-{
+	const struct keel_view *v = &l->views[t->id];
 	unsigned int i;
-	int64_t inner = 1;
-	bool dense = true;
 
-	*v = *lower_view(l, t);
-	for (i = v->rank; i-- > 0; inner *= v->dims[i])
-		dense = dense && (v->dims[i] == 1 || v->strides[i] == inner);
-	if (dense)
-		return 0;
+	for (i = 0; i < l->nr_npu_outputs; i++)
+		if (l->npu_outputs[i] == t)
+			return v->area->slot == KEEL_SLOT_OUTPUT + i;
+	return false;
+}
 
-	/* Written order, also for rank 4. */
-	inner = 1;
-	for (i = v->rank; i-- > 0; inner *= v->dims[i])
-		v->strides[i] = inner;
-	v->offset = 0;
-	v->area = lower_area(l, KEEL_SLOT_SCRATCH, inner);
-	return lower_copy(l, lower_view(l, t), v);
+struct keel_view *lower_output_like(struct keel_lowered *l, const struct keel_tensor *t,
+				    const struct keel_view *order)
+{
+	struct keel_view *v = lower_output(l, t, order);
+
+	if (has_own_slot(l, t))
+		view_dense_like(v, order);
+	return v;
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_PLACE_CHECK_H
+#define KEEL_PLACE_CHECK_H
+
+#include <stdbool.h>
+
+struct keel_node;
+struct keel_window;
+
+/** typedef place_check - NULL when the NPU can take the node, else the reason why not */
+typedef const char *place_check(const struct keel_node *n);
+
+/** place_reason() - the verdict on a node by itself, wherever it stands in the network */
+place_check place_reason;
+
+/** place_on_host() - is there a float step for the node? */
+bool place_on_host(const struct keel_node *n);
+
+/** place_follows_host() - does the node join a host part that it touches?
+ *
+ * Movement and simple arithmetic do, to keep one border with few tensors.
+ */
+bool place_follows_host(const struct keel_node *n);
+
+/** place_pool_is_whole() - one window that covers the picture exactly: a reduction */
+bool place_pool_is_whole(const struct keel_node *n);
+
+/** place_pool_counts_inside() - does an average divide by what lies inside of the picture? */
+bool place_pool_counts_inside(const struct keel_window *w);
+
+#endif
