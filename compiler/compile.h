@@ -23,7 +23,8 @@
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
  * @per_channel: weight scales per output channel; else one per tensor
- * @factorize: see keel_factorize_options
+ * @factorize: see keel_factorize_options; with sweeps 0, two-step and per-tensor weights
+ *	the better of one plan and several sweeps is kept
  * @ranges: see keel_range_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
@@ -57,6 +58,8 @@ struct keel_compile_options {
  * @factorize: what factorization did
  * @correct: what bias correction did
  * @corrected: bias correction ran
+ * @measured: @sqnr_db is valid
+ * @sqnr_db: outputs of the integer network against the float one's on the calibration samples
  * @note: why a step that was asked for was left out; "" otherwise
  * @data: the model file
  * @bytes: its size
@@ -70,7 +73,8 @@ struct keel_compiled {
 	struct keel_stats *stats;
 	struct keel_factorize_result factorize;
 	struct keel_correct_result correct;
-	bool corrected;
+	bool corrected, measured;
+	double sqnr_db;
 	char note[512];
 	void *data;
 	size_t bytes;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,8 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			"bias           %lu channels corrected on %zu samples, by up to %.1f "
 			"levels\n",
 			c->correct.channels, c->correct.samples, c->correct.largest);
+	if (c->measured)
+		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n", c->sqnr_db);
 	if (c->note[0])
 		fprintf(f, "note           %s\n", c->note);
 	fprintf(f, "took           %.1f s, %.0f MiB\n", figures->seconds, figures->peak_rss_mib);
@@ -235,6 +238,9 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 			    json_pack("{s:b, s:i, s:i, s:f}", "done", c->corrected, "samples",
 				      (int)c->correct.samples, "channels", (int)c->correct.channels,
 				      "largest_levels", c->correct.largest));
+	/* JSON has no infinity. */
+	json_object_set_new(j, "sqnr_db",
+			    c->measured ? json_real(fmin(c->sqnr_db, 200)) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", verdicts_json(c->g, c->verdicts));
 	json_object_set_new(j, "tensors", tensors_json(c));
