@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "factorize_private.h"
+#include "noise.h"
 
 #define DEFAULT_CAP 16.0
 #define CONVERGED 1e-3	/* largest change of log s */
@@ -21,6 +22,7 @@ static const char *const limit_names[KEEL_LIMIT_COUNT] = {
 	[KEEL_LIMIT_PREACTIVATION] = "pre-activation",
 	[KEEL_LIMIT_SLACK] = "consumers",
 	[KEEL_LIMIT_SHARED] = "residual",
+	[KEEL_LIMIT_NOISE] = "noise",
 	[KEEL_LIMIT_CLIP] = "clip",
 };
 
@@ -264,6 +266,8 @@ static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *p
 		return KEEL_LIMIT_FIXED;
 	if (raw->limit[c] == KEEL_LIMIT_CLIP)
 		return KEEL_LIMIT_CLIP;
+	if (plan->priv->options->mode == KEEL_FACTORIZE_LEAST_NOISE)
+		return KEEL_LIMIT_NOISE;
 	if (!plan->layers[i].shared)
 		return raw->limit[c];
 	return m > 0 && s <= m * (1 + 1e-9) ? KEEL_LIMIT_SLACK : KEEL_LIMIT_SHARED;
@@ -308,6 +312,8 @@ static int plan_all(struct keel_factorize_plan *plan, const struct keel_stats *s
 
 	if (o->mode == KEEL_FACTORIZE_NONE)
 		err = 0;
+	else if (o->mode == KEEL_FACTORIZE_LEAST_NOISE)
+		err = keel_noise_minimize(plan, stats);
 	else if (o->sweeps <= 1)
 		err = plan_once(plan) ?: keel_factorize_join(plan, stats);
 	else
