@@ -197,22 +197,26 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
  * @count: channels that exist
  * @bias: first value of each accumulator
  * @bound: no accumulator exceeds this
+ * @fixed: all weights are 0, so that the accumulator is always @fixed_acc
  * @zero_point: of the output
  * @prelu: multiplier_neg is used
+ * @double_round: KEEL_DOUBLE_ROUND
  */
 struct keel_record_source {
 	const struct keel_channel *channels;
 	uint32_t count;
 	const int32_t *bias;
 	const uint64_t *bound;
+	const bool *fixed;
+	const int32_t *fixed_acc;
 	int32_t zero_point;
-	bool prelu;
+	bool prelu, double_round;
 };
 
 /** keel_plan_records() - lane records, bounds and header of a panel
  * @nb: lane records
  *
- * Return: 1 when a scale can't be expressed, so that the panel must be finished slowly.
+ * Return: enum keel_panel_slow.
  */
 uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 			   const struct keel_record_source *s, uint32_t channel);

@@ -27,7 +27,7 @@ enum keel_plan_kind {
 	KEEL_PLAN_TABLE,
 	KEEL_PLAN_FILL,
 	KEEL_PLAN_COPY,
-	KEEL_PLAN_MEAN,		/* REDUCE over height and width */
+	KEEL_PLAN_REDUCE,	/* over height, width or both */
 	KEEL_PLAN_BILINEAR,
 };
 
@@ -76,10 +76,17 @@ struct keel_tile {
 #define KEEL_PANEL_HEADER(vl, nb) (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
 #define KEEL_PANEL_WEIGHTS(vl, nb) (KEEL_PANEL_HEADER(vl, nb) + 64)
 
+/** enum keel_panel_slow - what a panel's scales take */
+enum keel_panel_slow {
+	KEEL_PANEL_FAST,	/* shifts of the high half; the record's shifts are less by 32 */
+	KEEL_PANEL_DEEP,	/* shifts of all 64 bits */
+	KEEL_PANEL_DEFINITION,	/* keel_rescale() as it is written */
+};
+
 /** struct keel_panel_header
  * @channel: first output channel
  * @channels: how many of them exist
- * @slow: a scale that the high-half form can't express: finish element by element
+ * @slow: enum keel_panel_slow
  */
 struct keel_panel_header {
 	keel_u32 channel;
@@ -111,7 +118,7 @@ struct keel_plan_scale {
  * @elements: of the output, as keel_element() counts them
  * @packed: offset of the panels, or of other derived data
  * @chunk: elements, rows or runs in a ticket
- * @residual: scale of a MAC command's residual, or of a SUM pool
+ * @residual: scale of a MAC command's residual, or of a SUM
  */
 struct keel_plan_op {
 	keel_u32 kind;

@@ -50,9 +50,9 @@ static uint32_t tap_position(const struct keel_planner *p, const struct chunks *
 	return ky * s->m->kernel_w + kx;
 }
 
-/* Weights of channel @c into a lane; its corrected bias and bound. */
-static void put_channel(const struct keel_planner *p, const struct chunks *s, uint32_t c,
-			uint8_t *lane, uint32_t stride, int32_t *bias, uint64_t *bound)
+/* Weights of channel @c into a lane, and its corrected bias. Return: sum of the magnitudes. */
+static uint64_t put_channel(const struct keel_planner *p, const struct chunks *s, uint32_t c,
+			    uint8_t *lane, uint32_t stride, int32_t *bias)
 {
 	const struct keel_cmd_mac *m = s->m;
 	const uint8_t *constants = p->model->constants;
@@ -72,7 +72,7 @@ static void put_channel(const struct keel_planner *p, const struct chunks *s, ui
 		magnitude += (uint64_t)abs(v);
 	}
 	*bias = (int32_t)(uint32_t)(uint64_t)(ch->bias - offset * sum);
-	*bound = 255 * magnitude + (uint64_t)llabs(ch->bias);
+	return magnitude;
 }
 
 /* Return: whether the chunk can be finished fast. */
@@ -83,21 +83,25 @@ static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint
 	const struct keel_channel *ch =
 		(const struct keel_channel *)((const uint8_t *)p->model->constants +
 					      s->m->channels_offset) + first;
-	int32_t bias[4 * 16];
-	uint64_t bound[4 * 16];
+	int32_t bias[4 * 16], acc[4 * 16];
+	uint64_t bound[4 * 16], magnitude;
+	bool fixed[4 * 16];
 	struct keel_record_source source = {
-		.channels = ch, .count = nb * vl, .bias = bias, .bound = bound,
-		.zero_point = s->m->ofm.zero_point,
+		.channels = ch, .count = nb * vl, .bias = bias, .bound = bound, .fixed = fixed,
+		.fixed_acc = acc, .zero_point = s->m->ofm.zero_point,
 	};
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
 			c = keel_plan_channel(nb, b, lane);
-			put_channel(p, s, first + c,
-				    panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4,
-				    nb * vl * 4, &bias[c], &bound[c]);
+			magnitude = put_channel(p, s, first + c,
+						panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4,
+						nb * vl * 4, &bias[c]);
+			acc[c] = ch[c].bias;
+			bound[c] = 255 * magnitude + (uint64_t)llabs(ch[c].bias);
+			fixed[c] = !magnitude;
 		}
-	return !keel_plan_records(panel, vl, nb, &source, first);
+	return keel_plan_records(panel, vl, nb, &source, first) != KEEL_PANEL_DEFINITION;
 }
 
 static bool put_chunks(const struct keel_planner *p, const struct chunks *s, uint8_t *at,

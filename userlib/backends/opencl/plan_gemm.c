@@ -122,11 +122,14 @@ static void put_panel(const struct keel_planner *p, const struct shape *s, uint8
 	uint32_t count = s->out - first < width ? s->out - first : width;
 	const struct keel_channel *ch = channels_of(p, s->m) + (uint64_t)group * s->out + first;
 	int64_t offset = s->m->ifm.zero_point + (p->tier->quads ? 128 : 0);
-	int32_t bias[2 * 16];
+	int32_t bias[2 * 16], acc[2 * 16];
 	uint64_t bound[2 * 16];
+	bool fixed[2 * 16], partial = s->m->h.flags & KEEL_MAC_ACC_IN;
 	struct keel_record_source source = {
-		.channels = ch, .count = count, .bias = bias, .bound = bound,
-		.zero_point = s->m->ofm.zero_point, .prelu = s->m->h.flags & KEEL_MAC_PRELU,
+		.channels = ch, .count = count, .bias = bias, .bound = bound, .fixed = fixed,
+		.fixed_acc = acc, .zero_point = s->m->ofm.zero_point,
+		.prelu = s->m->h.flags & KEEL_MAC_PRELU,
+		.double_round = s->m->h.flags & KEEL_DOUBLE_ROUND,
 	};
 
 	for (b = 0; b < nb; b++)
@@ -142,13 +145,13 @@ static void put_panel(const struct keel_planner *p, const struct shape *s, uint8
 			if (c >= count)
 				continue;
 			sums = put_channel(s, weights_of(p, s, group, first + c), &t);
-			start = s->m->h.flags & KEEL_MAC_ACC_IN ? 0 : ch[c].bias;
+			start = partial ? 0 : ch[c].bias;
 			bias[c] = (int32_t)(uint32_t)(uint64_t)(start - offset * sums.plain);
-			bound[c] = s->m->h.flags & KEEL_MAC_ACC_IN ?
-					   (uint64_t)1 << 31 :
-					   255 * sums.magnitude + (uint64_t)llabs(ch[c].bias);
-			if (bound[c] > (uint64_t)1 << 31)
+			bound[c] = 255 * sums.magnitude + (uint64_t)llabs(ch[c].bias);
+			if (partial || bound[c] > (uint64_t)1 << 31)
 				bound[c] = (uint64_t)1 << 31;
+			acc[c] = ch[c].bias;
+			fixed[c] = !partial && !sums.magnitude && !source.prelu;
 		}
 	keel_plan_records(panel, vl, nb, &source, group * s->out + first);
 }

@@ -10,7 +10,7 @@
  * shifts are reached by shifting v left first, where it has the room.
  */
 
-#define HIGH 33			/* least shift of the high-half form */
+#define HIGH 32			/* least shift of the high-half form */
 #define FOLDED_MAX 54		/* most for which the zero point fits into the rounding term */
 
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
@@ -32,10 +32,13 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
 	return true;
 }
 
-/** struct lane_scale - one lane of a scale set */
+/** struct lane_scale - one lane of a scale set
+ * @deep: enum keel_panel_slow that it takes
+ */
 struct lane_scale {
 	int64_t multiplier, rounding;
 	int32_t shift;
+	uint32_t deep;
 };
 
 /*
@@ -50,19 +53,37 @@ static bool vanishes(int32_t m, uint32_t s, uint64_t bound)
 		      product < ((uint64_t)1 << (s - 1)) - ((uint64_t)1 << 30));
 }
 
-static bool lane_scale(int32_t m, uint32_t s, uint64_t bound, int32_t zp, struct lane_scale *l)
+/* What a scale says of an accumulator that is always the same: no product, all in the rounding term. */
+static struct lane_scale constant(int32_t level)
 {
+	return (struct lane_scale){
+		.rounding = level * ((int64_t)1 << 33) + ((int64_t)1 << 32), .shift = 33,
+	};
+}
+
+/* The scaled accumulator leaves room for a zero point in 32 bits. */
+static bool fits(int32_t m, uint32_t s, uint64_t bound)
+{
+	uint64_t magnitude = m < 0 ? -(uint64_t)m : (uint64_t)m, product;
+
+	return !__builtin_mul_overflow(magnitude, bound, &product) && product >> s < (uint64_t)1 << 30;
+}
+
+static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound, int32_t zp)
+{
+	struct lane_scale l = { .multiplier = m };
+
 	s = s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s;
-	if (vanishes(m, s, bound)) {
-		m = 0;
-		s = HIGH;
+	if (vanishes(m, s, bound))
+		return constant(zp);
+	if (!s || s > FOLDED_MAX || !fits(m, s, bound)) {
+		l.deep = KEEL_PANEL_DEFINITION;
+		return l;
 	}
-	if (s < HIGH || s > FOLDED_MAX)
-		return false;
-	l->multiplier = m;
-	l->rounding = ((int64_t)1 << (s - 1)) + zp * ((int64_t)1 << s);
-	l->shift = (int32_t)s - 32;
-	return true;
+	l.deep = s < HIGH ? KEEL_PANEL_DEEP : KEEL_PANEL_FAST;
+	l.rounding = ((int64_t)1 << (s - 1)) + zp * ((int64_t)1 << s);
+	l.shift = (int32_t)s;
+	return l;
 }
 
 /* A set is split by parity of the lane, since 32-bit multiplication works on the even ones. */
@@ -75,23 +96,44 @@ static void put_scale(uint8_t *set, uint32_t vl, uint32_t lane, const struct lan
 	memcpy(set + vl * 16 + lane * 4, &l->shift, 4);
 }
 
-static bool put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const struct keel_record_source *s,
-		     uint32_t c)
+static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const struct keel_record_source *s,
+			 uint32_t c)
 {
 	const struct keel_channel *ch = &s->channels[c];
-	struct lane_scale l;
 	uint8_t *set = record + 4 * vl;
+	struct lane_scale l, n;
 
 	memcpy(record + 4 * lane, &s->bias[c], 4);
-	if (!lane_scale(ch->multiplier, ch->shift, s->bound[c], s->zero_point, &l))
-		return false;
+	l = lane_scale(ch->multiplier, ch->shift, s->bound[c], s->zero_point);
+	if (s->fixed[c])
+		l = constant(keel_requant(s->fixed_acc[c], ch->multiplier, ch->shift, s->double_round,
+					  s->zero_point, -128, 127));
 	put_scale(set, vl, lane, &l);
 	if (!s->prelu)
-		return true;
-	if (!lane_scale(ch->multiplier_neg, ch->shift_neg, s->bound[c], s->zero_point, &l))
-		return false;
-	put_scale(set + KEEL_SCALE_BYTES(vl), vl, lane, &l);
-	return true;
+		return l.deep;
+	n = lane_scale(ch->multiplier_neg, ch->shift_neg, s->bound[c], s->zero_point);
+	put_scale(set + KEEL_SCALE_BYTES(vl), vl, lane, &n);
+	return l.deep > n.deep ? l.deep : n.deep;
+}
+
+/*
+ * The fast form shifts high halves. Where one lane needs more, the whole panel shifts
+ * all 64 bits, or, with scales chosen by sign, follows the definition.
+ */
+static void set_shifts(uint8_t *panel, uint32_t vl, uint32_t nb, struct keel_panel_header *h)
+{
+	uint32_t b, set, i;
+	int32_t *shift;
+
+	if (h->slow != KEEL_PANEL_FAST)
+		return;
+	for (b = 0; b < nb; b++)
+		for (set = 0; set < 2; set++) {
+			shift = (int32_t *)(panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl +
+					    set * KEEL_SCALE_BYTES(vl) + 16 * vl);
+			for (i = 0; i < vl; i++)
+				shift[i] -= shift[i] >= HIGH ? HIGH : 0;
+		}
 }
 
 static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
@@ -109,14 +151,19 @@ uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 			   const struct keel_record_source *s, uint32_t channel)
 {
 	struct keel_panel_header h = { .channel = channel, .channels = s->count };
-	uint32_t b, lane, c;
+	uint32_t b, lane, c, deep;
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
 			c = keel_plan_channel(nb, b, lane);
-			if (c < s->count && !put_lane(panel + b * KEEL_RECORD_BYTES(vl), vl, lane, s, c))
-				h.slow = 1;
+			if (c >= s->count)
+				continue;
+			deep = put_lane(panel + b * KEEL_RECORD_BYTES(vl), vl, lane, s, c);
+			h.slow = h.slow > deep ? h.slow : deep;
 		}
+	if (h.slow == KEEL_PANEL_DEEP && (s->prelu || s->double_round))
+		h.slow = KEEL_PANEL_DEFINITION;
+	set_shifts(panel, vl, nb, &h);
 	put_bounds(panel, vl, nb, s);
 	memcpy(panel + KEEL_PANEL_HEADER(vl, nb), &h, sizeof(h));
 	return h.slow;

@@ -182,12 +182,28 @@ static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, stru
 	return 1;
 }
 
+/* Bits that hold @n. */
+static unsigned int bits_of(uint64_t n)
+{
+	unsigned int bits = 0;
+
+	while (n >> bits)
+		bits++;
+	return bits;
+}
+
 static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m, struct keel_plan_op *op)
 {
-	if (m->h.mode != KEEL_REDUCE_MEAN || m->axes != (KEEL_AXIS_H | KEEL_AXIS_W))
+	uint64_t h = m->axes & KEEL_AXIS_H ? m->ifm_h : 1, w = m->axes & KEEL_AXIS_W ? m->ifm_w : 1;
+
+	if (m->h.mode == KEEL_REDUCE_ARGMAX || m->axes & KEEL_AXIS_C)
 		return 0;
-	op->kind = KEEL_PLAN_MEAN;
-	cut_windows(p, op, 1, (uint64_t)m->ifm_h * m->ifm_w, m->ifm_c);
+	if (m->h.mode == KEEL_REDUCE_SUM &&
+	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
+			     bits_of(255 * h * w), &op->residual))
+		return 0;
+	op->kind = KEEL_PLAN_REDUCE;
+	cut_windows(p, op, m->ifm_h / h * (m->ifm_w / w), h * w, m->ifm_c);
 	return 1;
 }
 

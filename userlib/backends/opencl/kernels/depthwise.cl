@@ -6,28 +6,29 @@
  * in narrow ones of VL. The last narrow chunk may overlap the one before.
  */
 
-/** struct keel_window - a chunk of channels of one input
+/** struct keel_window - a chunk of channels of one input, and how they are finished
  * @base: the chunk's first channel at (0, 0)
  * @row_stride: bytes
  * @pixel_stride: bytes
  * @width: of the input
  * @level: zero point: what padding is worth
  * @table: for the finished levels, or NULL
+ * @deep: KEEL_PANEL_DEEP
  */
 struct keel_window {
 	global const char *base, *table;
 	ulong row_stride, pixel_stride;
-	int width, level;
+	int width, level, deep;
 };
 
 static inline struct keel_window keel_window(global const struct keel_cmd_mac *m, struct keel_io io,
-					     uint channel)
+					     global const struct keel_panel_header *h)
 {
-	struct keel_window w = { (global const char *)io.ifm + m->ifm.offset + channel,
+	struct keel_window w = { (global const char *)io.ifm + m->ifm.offset + h->channel,
 				 m->h.flags & KEEL_MAC_TABLE ?
 					 (global const char *)io.table + m->table_offset : 0,
 				 m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
-				 m->ifm.zero_point };
+				 m->ifm.zero_point, h->slow == KEEL_PANEL_DEEP };
 
 	return w;
 }
@@ -86,17 +87,21 @@ static inline keel_ints keel_join2(keel_bytes_quarter a, keel_bytes_quarter b)
 #define KEEL_TAPS 2
 #endif
 
-/* Finish VL channels and store them: the plain epilogue, and @table unless NULL. */
+#define KEEL_RECORD_SCALE(panel, i) \
+	((global const keel_longs *)((panel) + (i) * KEEL_RECORD_BYTES(VL) + 4 * VL))
+
+/* Finish VL channels and store them. */
 static inline void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
-				      global const char *table)
+				      struct keel_window w)
 {
-	keel_ints v = keel_scale_record(acc, (global const keel_longs *)(panel + 4 * VL));
+	keel_ints v = w.deep ? keel_scale_deep(acc, KEEL_RECORD_SCALE(panel, 0)) :
+			       keel_scale_record(acc, KEEL_RECORD_SCALE(panel, 0));
 	keel_bytes b = keel_part_quads(keel_narrow(v, v, v, v));
 
 	b = keel_clamp_bytes(b, KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 1)),
 			     KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 1)));
-	if (table)
-		b = keel_look_up_bytes(b, VL, table);
+	if (w.table)
+		b = keel_look_up_bytes(b, VL, w.table);
 	KEEL_STORE(keel_bytes_quarter_at, to, b.lo.lo);
 }
 
@@ -146,7 +151,7 @@ KEEL_APART void keel_depthwise_row_narrow(global const struct keel_cmd_mac *m, s
 		acc = keel_dot_column(bias, c0, k);
 		acc = keel_dot_column(acc, c1, k + KEEL_COLUMN_DWORDS);
 		acc = keel_dot_column(acc, c2, k + 2 * KEEL_COLUMN_DWORDS);
-		keel_finish_narrow(to, acc, panel, w.table);
+		keel_finish_narrow(to, acc, panel, w);
 		if (wide) {
 			c0 = c1;
 			c1 = c2;
@@ -187,7 +192,7 @@ KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
 			t = 0;
 		}
 	}
-	keel_finish_narrow(to, acc, panel, w.table);
+	keel_finish_narrow(to, acc, panel, w);
 }
 
 /*
@@ -313,21 +318,28 @@ static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct
 	return acc;
 }
 
-#define KEEL_RECORD_SCALE(panel, i) \
-	((global const keel_longs *)((panel) + (i) * KEEL_RECORD_BYTES(VL) + 4 * VL))
+static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel, int deep)
+{
+	if (deep)
+		return keel_narrow(keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)),
+				   keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)),
+				   keel_scale_deep(a.q2, KEEL_RECORD_SCALE(panel, 2)),
+				   keel_scale_deep(a.q3, KEEL_RECORD_SCALE(panel, 3)));
+	return keel_narrow(keel_scale_record(a.q0, KEEL_RECORD_SCALE(panel, 0)),
+			   keel_scale_record(a.q1, KEEL_RECORD_SCALE(panel, 1)),
+			   keel_scale_record(a.q2, KEEL_RECORD_SCALE(panel, 2)),
+			   keel_scale_record(a.q3, KEEL_RECORD_SCALE(panel, 3)));
+}
 
 static inline void keel_finish_wide(global char *to, struct keel_wide a, global const uchar *panel,
-				    global const char *table)
+				    struct keel_window w)
 {
-	keel_bytes b = keel_narrow(keel_scale_record(a.q0, KEEL_RECORD_SCALE(panel, 0)),
-				   keel_scale_record(a.q1, KEEL_RECORD_SCALE(panel, 1)),
-				   keel_scale_record(a.q2, KEEL_RECORD_SCALE(panel, 2)),
-				   keel_scale_record(a.q3, KEEL_RECORD_SCALE(panel, 3)));
+	keel_bytes b = keel_narrow_wide(a, panel, w.deep);
 
 	b = keel_clamp_bytes(b, KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 4)),
 			     KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 4)));
-	if (table)
-		b = keel_look_up_bytes(b, 4 * VL, table);
+	if (w.table)
+		b = keel_look_up_bytes(b, 4 * VL, w.table);
 	KEEL_STORE(keel_bytes_at, to, b);
 }
 
@@ -348,7 +360,7 @@ KEEL_APART void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, str
 		acc = keel_dot_column_wide(bias, c0, k);
 		acc = keel_dot_column_wide(acc, c1, k + 4 * KEEL_COLUMN_DWORDS);
 		acc = keel_dot_column_wide(acc, c2, k + 8 * KEEL_COLUMN_DWORDS);
-		keel_finish_wide(to, acc, panel, w.table);
+		keel_finish_wide(to, acc, panel, w);
 		if (wide) {
 			c0 = c1;
 			c1 = c2;
@@ -388,7 +400,7 @@ KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, s
 			t = 0;
 		}
 	}
-	keel_finish_wide(to, acc, panel, w.table);
+	keel_finish_wide(to, acc, panel, w);
 }
 
 /* Output row @y of chunk @chunk. */
@@ -402,10 +414,10 @@ static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 					    (ulong)op->depthwise.wide * op->depthwise.wide_bytes +
 						    (ulong)(chunk - op->depthwise.wide) *
 							    op->depthwise.narrow_bytes);
-	uint channel = ((global const struct keel_panel_header *)(
-				panel + KEEL_PANEL_HEADER(VL, wide ? 4 : 1)))->channel;
-	struct keel_window w = keel_window(m, io, channel);
-	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, channel);
+	global const struct keel_panel_header *h =
+		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, wide ? 4 : 1));
+	struct keel_window w = keel_window(m, io, h);
+	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, h->channel);
 	uint width = op->depthwise.width;
 
 	if (op->kind == KEEL_PLAN_DEPTHWISE_3X3) {

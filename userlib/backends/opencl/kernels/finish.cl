@@ -101,7 +101,7 @@ static inline keel_ints keel_finish_scale(global const uchar *record, keel_ints 
 
 static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct keel_io io,
 				   struct keel_finish f, uint r, uint flags, struct keel_uniform u,
-				   keel_ints *v)
+				   int deep, keel_ints *v)
 {
 	keel_ints residual[2];
 
@@ -109,9 +109,12 @@ static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct k
 		global const uchar *record = f.panel + b * KEEL_RECORD_BYTES(VL);
 		keel_ints acc = ((global const keel_ints *)f.dump)[r * f.nb + b];
 
-		v[b] = flags & (KEEL_MAC_PRELU | KEEL_DOUBLE_ROUND) ?
-			       keel_finish_scale(record, acc, flags) :
-			       keel_scale_record(acc, (global const keel_longs *)(record + 4 * VL));
+		if (flags & (KEEL_MAC_PRELU | KEEL_DOUBLE_ROUND))
+			v[b] = keel_finish_scale(record, acc, flags);
+		else if (deep)
+			v[b] = keel_scale_deep(acc, (global const keel_longs *)(record + 4 * VL));
+		else
+			v[b] = keel_scale_record(acc, (global const keel_longs *)(record + 4 * VL));
 	}
 	if (!(flags & KEEL_MAC_RESIDUAL))
 		return;
@@ -122,7 +125,7 @@ static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct k
 
 static inline void keel_finish_lanes(global const struct keel_plan_op *op,
 				     global const struct keel_cmd_mac *m, struct keel_io io,
-				     struct keel_finish f)
+				     struct keel_finish f, int deep)
 {
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_LO(VL, f.nb));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, f.panel + KEEL_PANEL_HI(VL, f.nb));
@@ -134,7 +137,7 @@ static inline void keel_finish_lanes(global const struct keel_plan_op *op,
 		keel_bytes out;
 
 		for (uint i = 0; i < rows && r + i < count; i++)
-			keel_finish_row(m, io, f, r + i, flags, u, v + i * f.nb);
+			keel_finish_row(m, io, f, r + i, flags, u, deep, v + i * f.nb);
 		out = keel_narrow(v[0], v[1], v[2], v[3]);
 		out = f.nb == 2 ? keel_part_pairs(out) : keel_part_quads(out);
 		KEEL_STORE(keel_bytes_at, f.levels + r * f.nb * VL, keel_clamp_bytes(out, lo, hi));
@@ -146,14 +149,14 @@ static inline void keel_finish_lanes(global const struct keel_plan_op *op,
 /* Compiled once for each number of records. */
 static inline void keel_finish_constant(global const struct keel_plan_op *op,
 					global const struct keel_cmd_mac *m, struct keel_io io,
-					struct keel_finish f)
+					struct keel_finish f, int deep)
 {
 	if (f.nb == 2) {
 		f.nb = 2;
-		keel_finish_lanes(op, m, io, f);
+		keel_finish_lanes(op, m, io, f, deep);
 	} else {
 		f.nb = 1;
-		keel_finish_lanes(op, m, io, f);
+		keel_finish_lanes(op, m, io, f, deep);
 	}
 }
 
@@ -174,8 +177,8 @@ static inline void keel_finish_pool(global const struct keel_cmd_mac *m, global 
 }
 
 KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
-				    global const struct keel_cmd_mac *m, struct keel_io io,
-				    struct keel_finish f, int slow)
+				 global const struct keel_cmd_mac *m, struct keel_io io,
+				 struct keel_finish f, uint slow)
 {
 	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1;
 
@@ -183,10 +186,10 @@ KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
 		keel_finish_psum(m, io, f);
 	if (m->h.flags & KEEL_MAC_ACC_OUT)
 		return;
-	if (slow)
+	if (slow == KEEL_PANEL_DEFINITION)
 		keel_finish_slow(m, io, f);
 	else
-		keel_finish_constant(op, m, io, f);
+		keel_finish_constant(op, m, io, f, slow == KEEL_PANEL_DEEP);
 
 	for (uint r = 0; r < f.tile->count; r += step) {
 		global char *from = f.levels + r * f.nb * VL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Pools and means over height and width: vectors of channels, one output row a unit. */
+/* Pools and reductions over height and width: windows, vectors of channels. */
 
 /** struct keel_box - pixels under a window, and how they become a level */
 struct keel_box {
@@ -158,15 +158,31 @@ KEEL_APART void keel_pool_ticket(global const struct keel_plan_op *op,
 		keel_pool_pixel(op, m, io, p / m->ofm_w, p % m->ofm_w, c0, c1);
 }
 
-/* MEAN over height and width is one window that covers everything. */
-KEEL_APART void keel_mean_ticket(global const struct keel_plan_op *op,
-				    global const struct keel_cmd_reduce *m, struct keel_io io, uint ticket)
+/* REDUCE but ARGMAX, channels kept: each output has a window that covers whole rows, columns or both. */
+static inline void keel_reduce_pixel(global const struct keel_plan_op *op,
+				     global const struct keel_cmd_reduce *m, struct keel_io io, uint y,
+				     uint x, uint c0, uint c1)
 {
-	struct keel_box b = { keel_at(io.ifm, &m->ifm, 0, 0, 0), m->ifm.row_stride,
-			      m->ifm.pixel_stride, m->ifm_h, m->ifm_w };
-	uint c0 = ticket * op->pool.channels, c1 = min(c0 + op->pool.channels, (uint)m->ifm_c);
+	struct keel_box b = { keel_at(io.ifm, &m->ifm, y, x, 0), m->ifm.row_stride, m->ifm.pixel_stride,
+			      m->axes & KEEL_AXIS_H ? m->ifm_h : 1, m->axes & KEEL_AXIS_W ? m->ifm_w : 1 };
+	global char *out = keel_at_out(io.ofm, &m->ofm, y, x, 0);
 
-	keel_box_sum_row(b, keel_at_out(io.ofm, &m->ofm, 0, 0, 0), c0, c1, m->ifm.zero_point,
-			 m->ofm.zero_point, m->clamp_lo, m->clamp_hi,
-			 keel_average_uniform(m->ifm_h * m->ifm_w));
+	if (m->h.mode == KEEL_REDUCE_MAX)
+		keel_box_max_row(b, out, c0, c1, m->clamp_lo, m->clamp_hi);
+	else
+		keel_box_sum_row(b, out, c0, c1, m->ifm.zero_point, m->ofm.zero_point, m->clamp_lo,
+				 m->clamp_hi, m->h.mode == KEEL_REDUCE_SUM ?
+				 keel_uniform(&op->residual) : keel_average_uniform(b.h * b.w));
+}
+
+KEEL_APART void keel_reduce_ticket(global const struct keel_plan_op *op,
+				   global const struct keel_cmd_reduce *m, struct keel_io io, uint ticket)
+{
+	uint column = ticket % op->pool.columns, row = ticket / op->pool.columns;
+	uint c0 = column * op->pool.channels, c1 = min(c0 + op->pool.channels, (uint)m->ifm_c);
+	uint w = m->axes & KEEL_AXIS_W ? 1 : m->ifm_w, h = m->axes & KEEL_AXIS_H ? 1 : m->ifm_h;
+	uint p0 = row * op->chunk, p1 = min(p0 + op->chunk, h * w);
+
+	for (uint p = p0; p < p1; p++)
+		keel_reduce_pixel(op, m, io, p / w, p % w, c0, c1);
 }

@@ -139,8 +139,8 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	case KEEL_PLAN_POOL:
 		keel_pool_ticket(op, &c->pool, io, ticket);
 		break;
-	case KEEL_PLAN_MEAN:
-		keel_mean_ticket(op, &c->reduce, io, ticket);
+	case KEEL_PLAN_REDUCE:
+		keel_reduce_ticket(op, &c->reduce, io, ticket);
 		break;
 	case KEEL_PLAN_ELTWISE:
 	case KEEL_PLAN_RESCALE:

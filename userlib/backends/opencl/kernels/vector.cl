@@ -163,6 +163,22 @@ static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *
 	return v;
 }
 
+/* The same where the shifts are those of all 64 bits. */
+static inline keel_ints keel_scale_deep(keel_ints v, global const keel_longs *s)
+{
+	keel_longs shift = *(s + 4);
+	keel_longs e = KEEL_MUL_EVEN(v, __builtin_astype(s[0], keel_ints)) + s[2];
+	keel_longs o = KEEL_MUL_EVEN(__builtin_astype(__builtin_astype(v, keel_longs) >> 32, keel_ints),
+				     __builtin_astype(s[1], keel_ints)) + s[3];
+
+	e >>= shift & 63;
+	o >>= shift >> 32;
+#define KEEL_LOW(i) (((i) & ~1) + ((i) & 1) * VL)
+	return __builtin_shufflevector(__builtin_astype(e, keel_ints), __builtin_astype(o, keel_ints),
+				       KEEL_IOTA(KEEL_LOW));
+#undef KEEL_LOW
+}
+
 /* +-@term by the sign of each value: the correction of the double-rounding form. */
 static inline keel_ints keel_scale_double(keel_ints v, keel_longs even, keel_longs odd,
 					  keel_longs round_even, keel_longs round_odd,
