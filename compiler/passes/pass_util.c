@@ -50,7 +50,8 @@ bool keel_pass_is_const(const struct keel_tensor *t)
 	return t && t->data && t->type == KEEL_F32;
 }
 
-struct keel_node *keel_pass_private_producer(const struct keel_graph *g, const struct keel_tensor *t)
+struct keel_node *keel_pass_private_producer(const struct keel_graph *g,
+					     const struct keel_tensor *t)
 {
 	if (!t->producer || keel_graph_uses(g, t) != 1 || keel_tensor_is_output(g, t))
 		return NULL;

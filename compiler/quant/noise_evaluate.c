@@ -98,7 +98,8 @@ static double total(const double *v, size_t nr)
 }
 
 /* One step for all weights of the layer. */
-static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l, unsigned int order)
+static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l,
+			  unsigned int order)
 {
 	struct sums s = sums_of(m, l);
 	unsigned int outs = l->outs / l->groups, o, g, i;

@@ -95,12 +95,14 @@ static void descend(struct descent *d, const struct keel_factorize_private *p, s
 static int minimize(struct keel_factorize_private *p, struct keel_noise *m)
 {
 	double *memory = calloc(3 * (size_t)m->nr_vars + 1, sizeof(*memory));
-	struct descent d = { memory, memory + m->nr_vars, memory + 2 * (size_t)m->nr_vars };
 	double before = keel_noise_evaluate(m, 0);
+	struct descent d = { .log_scale = memory };
 	uint32_t v;
 
 	if (!memory)
 		return -ENOMEM;
+	d.momentum = memory + m->nr_vars;
+	d.spread = d.momentum + m->nr_vars;
 	descend(&d, p, m);
 	if (keel_noise_evaluate(m, 0) < WORTH_IT * before)
 		for (v = 0; v < m->nr_vars; v++)

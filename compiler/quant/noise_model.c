@@ -35,8 +35,8 @@ static double heard(const struct keel_node *n, const struct keel_channel_stats *
 	return n->act.kind == KEEL_ACT_CLIP ? 0.5 * gain : gain;
 }
 
-static int add_layer(struct keel_noise *m, const struct keel_factorize_private *p, unsigned int node,
-		     const struct keel_stats *stats, double *const *gains)
+static int add_layer(struct keel_noise *m, const struct keel_factorize_private *p,
+		     unsigned int node, const struct keel_stats *stats, double *const *gains)
 {
 	const struct keel_node *n = p->labels.g->nodes[node];
 	const struct keel_factorize_matrix *from = &p->matrices[node];

@@ -157,10 +157,12 @@ static int search_scales(const struct job *j, bool per_channel)
 {
 	unsigned int channels = j->w->channels, c, step;
 	double *memory = calloc(3 * (size_t)channels, sizeof(*memory));
-	struct search s = { memory, memory + channels, memory + 2 * (size_t)channels };
+	struct search s = { .error = memory };
 
 	if (!memory)
 		return -ENOMEM;
+	s.best = memory + channels;
+	s.factor = s.best + channels;
 	channel_errors(j, 1, s.best);
 	for (c = 0; c < channels; c++)
 		s.factor[c] = 1;

@@ -13,8 +13,8 @@
 
 #define SLOP (1 + 1e-6)
 
-static const struct keel_factorize_options two_step = { .mode = KEEL_FACTORIZE_TWO_STEP, .sweeps = 1 };
-static const struct keel_factorize_options one_step = { .mode = KEEL_FACTORIZE_ONE_STEP, .sweeps = 1 };
+static const struct keel_factorize_options two_step = { .mode = KEEL_FACTORIZE_TWO_STEP };
+static const struct keel_factorize_options one_step = { .mode = KEEL_FACTORIZE_ONE_STEP };
 
 static struct keel_factorize_plan *plan_of(const struct keel_graph *g,
 					   const struct keel_stats *stats,
