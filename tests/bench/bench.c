@@ -83,23 +83,26 @@ static void print_pair(const json_t *j)
 	       number(j, "threads"), number(j, "threads") > 1 ? "s" : " ", number(keel, "min"),
 	       number(keel, "median"));
 	if (ort)
-		printf("  ONNX Runtime %8.3f %8.3f ms  ratio %.2f (%.2f .. %.2f over %.0f pairs)",
+		printf("  ONNX Runtime %8.3f %8.3f ms  ratio %.2f (%.2f .. %.2f over %.0f pairs), "
+		       "of minima %.2f",
 		       number(ort, "min"), number(ort, "median"), number(j, "ratio"),
-		       number(j, "ratio_low"), number(j, "ratio_high"), number(j, "rounds"));
+		       number(j, "ratio_low"), number(j, "ratio_high"), number(j, "rounds"),
+		       number(j, "ratio_of_minima"));
 	printf("\n");
 }
 
 static void print_reference(const json_t *j)
 {
-	printf("reference   %-14s %.0f thread%s  %8.1f %8.1f ms  %.2f GMAC/s\n", word(j, "network"),
-	       number(j, "threads"), number(j, "threads") > 1 ? "s" : " ", number(j, "min_ms"),
-	       number(j, "median_ms"), number(j, "gmacs"));
+	printf("reference   %-14s %.0f thread%s  Keel %8.3f %8.3f ms  %.1f GMAC/s\n",
+	       word(j, "network"), number(j, "threads"), number(j, "threads") > 1 ? "s" : " ",
+	       number(j, "min_ms"), number(j, "median_ms"), number(j, "gmacs"));
 }
 
 static void print_input(const json_t *j)
 {
-	printf("quantize    %-14s %.0f floats    %8.4f %8.4f ms\n", word(j, "network"),
-	       number(j, "elements"), number(j, "min_ms"), number(j, "median_ms"));
+	printf("quantize    %-14s 1 thread   Keel %8.4f %8.4f ms  %.0f floats\n",
+	       word(j, "network"), number(j, "min_ms"), number(j, "median_ms"),
+	       number(j, "elements"));
 }
 
 static void print_validator(const json_t *j)

@@ -194,6 +194,7 @@ static json_t *compare(struct bench_run *r, struct peer *p, unsigned int rounds)
 				   "onnxruntime_ms", side_json(&other), "ratio", median,
 				   "ratio_low", low, "ratio_high", ratios.ms[ratios.nr - 1],
 				   "rounds", (int)rounds);
+		json_object_set_new(result, "ratio_of_minima", json_real(other.min / own.min));
 	}
 	bench_samples_free(&own.all);
 	bench_samples_free(&other.all);
