@@ -56,27 +56,75 @@ static void describe(struct keel_factorize_result *r, double tolerance)
 			 "%.3g is allowed", r->difference, tolerance);
 	else
 		snprintf(r->note, sizeof(r->note),
-			 "factorization equalized %u of %u layers, scales %.3g to %.3g; float outputs "
+			 "factorization equalized %u of %u layers, scales %.3g to %.3g%s; float outputs "
 			 "moved by %.3g of their range", r->plan->nr_layers - blocked,
-			 r->plan->nr_layers, min, max, r->difference);
+			 r->plan->nr_layers, min, max,
+			 r->rounded ? " in powers of two since others moved outputs too much" : "",
+			 r->difference);
 }
 
-/* Work on copies; they take the originals' place once the float function proved unchanged. */
-static int run(struct keel_graph **g, struct keel_graph *copy, struct keel_stats *stats,
-	       struct keel_stats *scaled, const struct keel_sample_source *source,
-	       unsigned int threads, const struct keel_factorize_options *o,
-	       struct keel_factorize_result *r, struct keel_error *e)
+/** struct attempt - a copy of the network being factorized
+ * @from: stays as it is
+ * @g: the copy
+ * @stats: of the copy
+ */
+struct attempt {
+	const struct keel_graph *from;
+	struct keel_graph *g;
+	struct keel_stats *stats;
+};
+
+static void attempt_drop(struct attempt *a, struct keel_factorize_result *r)
+{
+	keel_stats_del(a->stats);
+	keel_graph_del(a->g);
+	a->stats = NULL;
+	a->g = NULL;
+	/* A plan speaks of nodes that have just gone. */
+	keel_factorize_plan_del(r->plan);
+	r->plan = NULL;
+	r->recalibrate = false;
+}
+
+static int attempt(struct attempt *a, const struct keel_stats *stats,
+		   const struct keel_sample_source *source, unsigned int threads,
+		   const struct keel_factorize_options *o, struct keel_factorize_result *r,
+		   struct keel_error *e)
 {
 	unsigned int samples = o->check_samples ? o->check_samples : DEFAULT_SAMPLES;
-	int err = plan_and_apply(copy, scaled, o, r, e);
+	int err;
 
+	a->g = keel_graph_clone(a->from);
+	a->stats = keel_stats_clone(stats);
+	if (!a->g || !a->stats)
+		return keel_error_set(e, -ENOMEM, "no memory for a copy of the network");
+	err = plan_and_apply(a->g, a->stats, o, r, e);
 	if (!err)
-		err = keel_factorize_check(*g, copy, source, samples, threads, &r->difference, e);
-	if (err)
+		err = keel_factorize_check(a->from, a->g, source, samples, threads, &r->difference,
+					   e);
+	r->rolled_back = !err && !(r->difference <= tolerance_of(o));
+	return err;
+}
+
+/*
+ * Powers of two change exponents only. Where a network is so sensitive that the
+ * rounding of scaled weights shows, they keep its function to the bit; a scale
+ * that is off by half an octave is still better than none.
+ */
+static int attempts(struct attempt *a, const struct keel_stats *stats,
+		    const struct keel_sample_source *source, unsigned int threads,
+		    const struct keel_factorize_options *options,
+		    struct keel_factorize_result *r, struct keel_error *e)
+{
+	struct keel_factorize_options o = *options;
+	int err = attempt(a, stats, source, threads, &o, r, e);
+
+	if (err || !r->rolled_back || o.powers_of_two || o.clip_bound > 0)
 		return err;
-	r->rolled_back = !(r->difference <= tolerance_of(o));
-	describe(r, tolerance_of(o));
-	return 0;
+	attempt_drop(a, r);
+	o.powers_of_two = true;
+	r->rounded = true;
+	return attempt(a, stats, source, threads, &o, r, e);
 }
 
 int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
@@ -84,35 +132,25 @@ int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct kee
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e)
 {
-	struct keel_graph *copy = keel_graph_clone(*g), *old = *g;
-	struct keel_stats *scaled = keel_stats_clone(stats);
-	int err = -ENOMEM;
+	struct attempt a = { .from = *g };
+	int err;
 
 	memset(result, 0, sizeof(*result));
 	if (before)
 		*before = NULL;
-	if (!copy || !scaled) {
-		keel_error_set(e, err, "no memory for a copy of the network");
-		goto out;
-	}
-	err = run(g, copy, stats, scaled, source, threads, options, result, e);
-	if (err || result->rolled_back)
-		goto out;
-	swap_stats(stats, scaled);
-	*g = copy;
-	copy = old;
-	if (before) {
-		*before = old;
-		copy = NULL;
-	}
-out:
-	/* A plan that was not kept speaks of nodes that are about to go. */
+	err = attempts(&a, stats, source, threads, options, result, e);
+	if (!err)
+		describe(result, tolerance_of(options));
 	if (err || result->rolled_back) {
-		keel_factorize_plan_del(result->plan);
-		result->plan = NULL;
-		result->recalibrate = false;
+		attempt_drop(&a, result);
+		return err;
 	}
-	keel_stats_del(scaled);
-	keel_graph_del(copy);
-	return err;
+	swap_stats(stats, a.stats);
+	keel_stats_del(a.stats);
+	if (before)
+		*before = *g;
+	else
+		keel_graph_del(*g);
+	*g = a.g;
+	return 0;
 }

@@ -144,6 +144,7 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
  * @plan: for reports, NULL when rolled back: its nodes are those of the graph that came
  *	out
  * @difference: see keel_factorize_check()
+ * @rounded: float rounding alone moved the outputs too much, so scales are powers of two
  * @rolled_back: the float function had changed: nothing was kept
  * @recalibrate: the statistics no longer describe the graph
  * @note: one sentence for the log
@@ -151,7 +152,7 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
 struct keel_factorize_result {
 	struct keel_factorize_plan *plan;
 	double difference;
-	bool rolled_back, recalibrate;
+	bool rounded, rolled_back, recalibrate;
 	char note[256];
 };
 

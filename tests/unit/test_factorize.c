@@ -660,12 +660,54 @@ START_TEST(relu6_bound_is_an_option)
 }
 END_TEST
 
+/* Where rounding shows too much, powers of two keep the function to the bit. */
+START_TEST(sensitive_networks_get_powers_of_two)
+{
+	struct keel_graph *g = net_random(7, true);
+	struct keel_factorize_options o = two_step;
+	struct keel_sample_source source;
+	struct keel_factorize_result r;
+	struct keel_error e = { "" };
+	struct keel_stats *s;
+	unsigned int i, c;
+	int exponent;
+
+	prepare(g);
+	s = net_stats(g, 2);
+	source = net_source(g, 2);
+	o.tolerance = 1e-30;
+	ck_assert_msg(!keel_factorize(&g, NULL, s, &source, 1, &o, &r, &e), "%s", e.text);
+	ck_assert(r.rounded && !r.rolled_back);
+	ck_assert_double_eq(r.difference, 0);
+	ck_assert_ptr_nonnull(strstr(r.note, "powers of two"));
+	for (i = 0; i < r.plan->nr_layers; i++)
+		for (c = 0; c < r.plan->layers[i].channels; c++)
+			ck_assert_double_eq(frexp(r.plan->layers[i].scale[c], &exponent), 0.5);
+	keel_factorize_plan_del(r.plan);
+	keel_stats_del(s);
+	keel_graph_del(g);
+}
+END_TEST
+
+/** struct liar - a source whose samples change from call to call */
+struct liar {
+	struct keel_sample_source source;
+	size_t calls;
+};
+
+static int get_lie(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
+{
+	struct liar *l = ctx;
+
+	return l->source.get(l->source.ctx, l->calls++, inputs, e);
+}
+
 /* A pass that changes the function is rolled back and says so. */
 START_TEST(changed_functions_are_rolled_back)
 {
-	struct keel_graph *g = net_random(7, true), *before = g;
-	struct keel_factorize_options o = two_step;
-	struct keel_sample_source source;
+	struct keel_graph *g = net_random(7, true), *before = g, *old;
+	struct liar liar = { net_source(g, 2) };
+	const struct keel_sample_source source = { 2, get_lie, &liar };
 	struct keel_factorize_result r;
 	struct keel_error e = { "" };
 	struct keel_stats *s;
@@ -675,11 +717,10 @@ START_TEST(changed_functions_are_rolled_back)
 	prepare(g);
 	a = net_outputs(g, 0, &count);
 	s = net_stats(g, 2);
-	source = net_source(g, 2);
-	o.tolerance = 1e-30;
-	ck_assert_msg(!keel_factorize(&g, NULL, s, &source, 1, &o, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize(&g, &old, s, &source, 1, &two_step, &r, &e), "%s", e.text);
 	ck_assert(r.rolled_back);
 	ck_assert_ptr_eq(g, before);
+	ck_assert_ptr_null(old);
 	ck_assert_ptr_null(r.plan);
 	ck_assert_ptr_nonnull(strstr(r.note, "rolled back"));
 	b = net_outputs(g, 0, &again);
@@ -848,6 +889,7 @@ int main(void)
 	tcase_add_test(c, outputs_are_not_rescaled);
 	tcase_add_test(c, relu6_stays_exact);
 	tcase_add_test(c, relu6_bound_is_an_option);
+	tcase_add_test(c, sensitive_networks_get_powers_of_two);
 	tcase_add_test(c, changed_functions_are_rolled_back);
 	tcase_add_test(c, residual_chains_share);
 	tcase_add_test(c, concatenations_have_one_range);
