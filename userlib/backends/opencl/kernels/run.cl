@@ -37,10 +37,20 @@ struct keel_crew {
 	uint me, size;
 };
 
-static inline void keel_relax(void)
+/*
+ * Wait a little, and where others have taken the processor from whom we wait for, let
+ * them have ours too: the system call is sched_yield(), which OpenCL has no name for.
+ */
+#define KEEL_PATIENCE 1024
+
+static inline void keel_relax(uint turns)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__) && defined(__linux__)
+	long result = 24;
+
 	__asm__ volatile("pause");
+	if (turns > KEEL_PATIENCE)
+		__asm__ volatile("syscall" : "+a"(result) : : "rcx", "r11", "memory");
 #endif
 }
 
@@ -54,14 +64,14 @@ static inline volatile global int *keel_counter(volatile global int *counters, s
 static inline uint keel_await(struct keel_crew crew, uint complete, uint until)
 {
 	for (; complete < until; complete++) {
-		for (;;) {
+		for (uint turns = 0;; turns++) {
 			uint sum = 0;
 
 			for (uint i = 0; i < crew.size; i++)
 				sum += (uint)*keel_counter(crew.done, crew, complete, i);
 			if (sum >= crew.ops[complete].tickets)
 				break;
-			keel_relax();
+			keel_relax(turns);
 		}
 	}
 	mem_fence(CLK_GLOBAL_MEM_FENCE);
