@@ -87,27 +87,88 @@ static uint32_t emit_slot_tensor(struct keel_emitted *x, const struct keel_tenso
 	return emit_tensor(x, &m);
 }
 
-/* The tensor as the host sees it: in its slot when the NPU has it, else dense floats. */
-uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t)
+static uint32_t emit_dense(struct keel_emitted *x, const struct keel_tensor *t, uint32_t data)
 {
 	struct keel_model_tensor m;
 	uint32_t stride;
 	unsigned int i;
 
-	if (x->slot_tensor[t->id])
-		return x->slot_tensor[t->id] - 1;
-	if (x->host_tensor[t->id])
-		return x->host_tensor[t->id] - 1;
 	describe(x, t, &m);
 	m.type = t->type == KEEL_F32 ? KEEL_VALUE_F32 : KEEL_VALUE_S64;
 	m.slot = 0xff;
-	if (t->data)
-		m.data = emit_host_data(x, t);
+	m.data = data;
 	stride = m.type == KEEL_VALUE_F32 ? 4 : 8;
 	for (i = t->rank; i-- > 0; stride *= m.dims[i])
 		m.strides[i] = stride;
-	x->host_tensor[t->id] = emit_tensor(x, &m) + 1;
+	return emit_tensor(x, &m);
+}
+
+/*
+ * The tensor as the host sees it: in its slot when the NPU or the caller fills
+ * it, else dense floats. What the host makes for the NPU it also keeps for itself.
+ */
+uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	bool made_here = t->producer && !lower_on_npu(x->l, t->producer);
+
+	if (x->slot_tensor[t->id] && !made_here)
+		return x->slot_tensor[t->id] - 1;
+	if (!x->host_tensor[t->id])
+		x->host_tensor[t->id] = emit_dense(x, t, t->data ? emit_host_data(x, t) : 0) + 1;
 	return x->host_tensor[t->id] - 1;
+}
+
+static unsigned int element_bytes(const struct keel_model_tensor *m)
+{
+	return m->type == KEEL_VALUE_S8 ? 1 : m->type == KEEL_VALUE_S64 ? 8 : 4;
+}
+
+static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tensor)
+{
+	const struct keel_model_tensor *m = &x->tensors[tensor];
+	struct keel_host_view v = { .tensor = tensor };
+	unsigned int i;
+
+	for (i = 0; i < m->rank; i++)
+		v.strides[i] = m->strides[i] / element_bytes(m);
+	return v;
+}
+
+/* All of @t from one place, or one type, to another. */
+static void emit_move(struct keel_emitted *x, const struct keel_tensor *t, uint32_t to,
+		      uint32_t from)
+{
+	struct keel_host_step *s = realloc(x->steps, (x->nr_steps + 1) * sizeof(*s));
+	unsigned int i;
+
+	if (!s || x->failed) {
+		x->steps = s ? s : x->steps;
+		x->failed = -ENOMEM;
+		return;
+	}
+	x->steps = s;
+	s += x->nr_steps++;
+	memset(s, 0, sizeof(*s));
+	s->op = KEEL_HOST_MOVE;
+	s->layer = x->layer;
+	s->before = x->before;
+	s->out = view_of(x, to);
+	s->a = view_of(x, from);
+	s->b.tensor = ~0u;
+	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++)
+		s->dims[i] = i < t->rank ? t->dims[i] : 1;
+}
+
+static int emit_node_steps(struct keel_emitted *x, const struct keel_node *n, struct keel_error *e)
+{
+	int err = emit_host_node(x, n, e);
+	unsigned int i;
+
+	for (i = 0; i < n->nr_outputs && !err; i++)
+		if (x->slot_tensor[n->outputs[i]->id])
+			emit_move(x, n->outputs[i], x->slot_tensor[n->outputs[i]->id] - 1,
+				  emit_host_tensor(x, n->outputs[i]));
+	return err ? err : x->failed;
 }
 
 static int emit_steps(struct keel_emitted *x, struct keel_error *e)
@@ -124,38 +185,38 @@ static int emit_steps(struct keel_emitted *x, struct keel_error *e)
 				continue;
 			x->before = v->before;
 			x->layer = i;
-			err = emit_host_node(x, g->nodes[i], e);
+			err = emit_node_steps(x, g->nodes[i], e);
 		}
 	return err;
 }
 
-/* The NPU's int32 positions become the int64 that the network promises. */
-static uint32_t widen(struct keel_emitted *x, const struct keel_tensor *t)
+static bool is_listed(const struct keel_emitted *x, unsigned int outputs, uint32_t tensor)
 {
-	uint32_t from = x->slot_tensor[t->id] - 1, to;
-	struct keel_host_step *s;
 	unsigned int i;
 
-	x->slot_tensor[t->id] = 0;
-	to = emit_host_tensor(x, t);
-	s = realloc(x->steps, (x->nr_steps + 1) * sizeof(*s));
-	if (!s || x->failed) {
-		x->failed = -ENOMEM;
-		return 0;
-	}
-	x->steps = s;
-	s += x->nr_steps++;
-	memset(s, 0, sizeof(*s));
-	s->op = KEEL_HOST_MOVE;
-	s->layer = t->producer ? lower_node_index(x->l, t->producer) : 0;
-	s->out.tensor = to;
-	s->a.tensor = from;
-	s->b.tensor = ~0u;
-	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++) {
-		s->dims[i] = i < t->rank ? t->dims[i] : 1;
-		s->out.strides[i] = i < t->rank ? x->tensors[to].strides[i] / 8 : 0;
-		s->a.strides[i] = i < t->rank ? x->tensors[from].strides[i] / 4 : 0;
-	}
+	for (i = 0; i < outputs; i++)
+		if (x->outputs[i] == tensor)
+			return true;
+	return false;
+}
+
+/*
+ * The tensor behind an output of the network. The NPU's int32 positions become
+ * the int64 that the network promises; a constant, or what is an output
+ * already, gets a copy of its own.
+ */
+static uint32_t emit_output(struct keel_emitted *x, unsigned int index)
+{
+	const struct keel_tensor *t = x->l->g->outputs[index];
+	uint32_t from = emit_host_tensor(x, t), to;
+
+	if (!t->data && !is_listed(x, index, from) &&
+	    !(t->type == KEEL_I64 && x->slot_tensor[t->id]))
+		return from;
+	to = emit_dense(x, t, 0);
+	x->before = false;
+	x->layer = t->producer ? lower_node_index(x->l, t->producer) : 0;
+	emit_move(x, t, to, from);
 	return to;
 }
 
@@ -172,14 +233,8 @@ static int emit_borders(struct keel_emitted *x, struct keel_error *e)
 	err = emit_steps(x, e);
 	for (i = 0; i < l->g->nr_inputs && !err; i++)
 		x->inputs[i] = emit_host_tensor(x, l->g->inputs[i]);
-	for (i = 0; i < l->g->nr_outputs && !err; i++) {
-		const struct keel_tensor *t = l->g->outputs[i];
-
-		if (t->type == KEEL_I64 && x->slot_tensor[t->id])
-			x->outputs[i] = widen(x, t);
-		else
-			x->outputs[i] = emit_host_tensor(x, t);
-	}
+	for (i = 0; i < l->g->nr_outputs && !err; i++)
+		x->outputs[i] = emit_output(x, i);
 	return err ? err : x->failed;
 }
 

@@ -153,7 +153,7 @@ struct keel_quant lower_constant_quant(const struct keel_tensor *t)
 
 static int8_t level_of(double x, const struct keel_quant *q)
 {
-	double v = isnan(x) ? q->zero_point : rint(x / q->scale) + q->zero_point;
+	double v = rint(x / q->scale) + q->zero_point;
 
 	return v < -128 ? -128 : v > 127 ? 127 : v;
 }

@@ -97,6 +97,12 @@ struct crig_result crig_measure(struct crig *c, const char *what);
  */
 unsigned int crig_check(struct crig *c, double steps, double sqnr, const char *what);
 
+/** crig_compiles() - compile and run without a look at the values; frees @c */
+void crig_compiles(struct crig *c);
+
+/** crig_bytes() - the model file, from malloc(); frees @c */
+void *crig_bytes(struct crig *c, size_t *bytes);
+
 /** crig_refused() - compiling fails with @word in the sentence; frees @c */
 void crig_refused(struct crig *c, const char *word);
 
