@@ -94,12 +94,10 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 }
 
 static int factorize(struct keel_compiled *c, const struct keel_sample_source *source,
-		     const struct keel_compile_options *o, unsigned int sweeps, struct keel_error *e)
+		     const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_factorize_options f = o->factorize;
 	int err;
-
-	f.sweeps = sweeps;
 
 	if (f.mode == KEEL_FACTORIZE_NONE)
 		return 0;
@@ -225,68 +223,11 @@ static int count_macs(struct keel_compiled *c, struct keel_error *e)
 	return err;
 }
 
-/* From a calibrated graph to a model file, one way of factorizing. */
-static int build(struct keel_compiled *c, const struct keel_sample_source *source,
-		 const struct keel_compile_options *o, unsigned int sweeps, struct keel_error *e)
-{
-	bool histograms = o->ranges.method != KEEL_RANGE_MINMAX;
-	int err = factorize(c, source, o, sweeps, e);
-
-	if (!err)
-		err = calibrate(c, source, o, "calibrate again", histograms, e);
-	if (!err)
-		err = keel_ranges(c->g, c->stats, &o->ranges, e);
-	if (!err)
-		err = lower_and_emit(c, source, o, e);
-	return err;
-}
-
-static int clone(const struct keel_compiled *from, struct keel_compiled *to, struct keel_error *e)
-{
-	memset(to, 0, sizeof(*to));
-	to->g = keel_graph_clone(from->g);
-	to->stats = keel_stats_clone(from->stats);
-	if (!to->g || !to->stats) {
-		keel_compiled_free(to);
-		return keel_error_set(e, -ENOMEM, "out of memory for a second try of the factorization");
-	}
-	return place(to, e);
-}
-
-/*
- * Planning from the original statistics alone and letting layers see their
- * neighbours' scales each win on some networks, by 3 to 8 dB. Both are built
- * and the one whose outputs are nearer to the float network's is kept.
- */
-#define SWEEPS 8
-
-static int build_best(struct keel_compiled *c, const struct keel_sample_source *source,
-		      const struct keel_compile_options *o, struct keel_error *e)
-{
-	struct keel_compiled other;
-	int err = clone(c, &other, e);
-
-	if (err)
-		return err;
-	err = build(c, source, o, 1, e);
-	if (!err)
-		err = build(&other, source, o, SWEEPS, e);
-	if (!err && c->measured && other.sqnr_db > c->sqnr_db) {
-		struct keel_compiled swap = *c;
-
-		*c = other;
-		other = swap;
-	}
-	keel_compiled_free(&other);
-	return err;
-}
-
 int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 		 const struct keel_compile_options *o, struct keel_compiled *c,
 		 struct keel_error *e)
 {
-	bool choose = o->factorize.mode == KEEL_FACTORIZE_TWO_STEP && !o->per_channel &&
-		      !o->factorize.sweeps;
+	bool histograms = o->ranges.method != KEEL_RANGE_MINMAX;
 	int err;
 
 	memset(c, 0, sizeof(*c));
@@ -294,10 +235,14 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	err = place(c, e);
 	if (!err)
 		err = calibrate(c, source, o, "calibrate", false, e);
-	if (!err && choose)
-		err = build_best(c, source, o, e);
-	else if (!err)
-		err = build(c, source, o, o->factorize.sweeps, e);
+	if (!err)
+		err = factorize(c, source, o, e);
+	if (!err)
+		err = calibrate(c, source, o, "calibrate again", histograms, e);
+	if (!err)
+		err = keel_ranges(c->g, c->stats, &o->ranges, e);
+	if (!err)
+		err = lower_and_emit(c, source, o, e);
 	if (!err)
 		err = count_macs(c, e);
 	if (err)

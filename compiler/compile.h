@@ -23,8 +23,7 @@
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
  * @per_channel: weight scales per output channel; else one per tensor
- * @factorize: see keel_factorize_options; with sweeps 0, two-step and per-tensor weights
- *	the better of one plan and several sweeps is kept
+ * @factorize: see keel_factorize_options
  * @ranges: see keel_range_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network

@@ -6,7 +6,7 @@
 #include "report.h"
 
 static const char *const places[] = {"npu", "host", "unsupported"};
-static const char *const factorize_names[] = {"none", "one-step", "two-step"};
+static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise"};
 static const char *const range_names[] = {"minmax", "percentile", "mse"};
 
 static const char *op_of(const struct keel_node *n)
