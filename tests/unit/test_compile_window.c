@@ -188,6 +188,19 @@ START_TEST(softmax_along_every_axis)
 }
 END_TEST
 
+/* The output's place asks for another order of rows than the input has. */
+START_TEST(softmax_of_swapped_rows)
+{
+	static const int swap[] = { 1, 0, 2 };
+	struct crig *c = crig_new(1);
+	struct keel_tensor *x = crig_input_in(c, -4, 4, DIMS(5, 4, 6)), *y;
+
+	y = softmax(c, crig_transpose(c, x, swap), 2);
+	crig_output(c, crig_concat(c, 0, 2, y, crig_unary(c, KEEL_OP_NEG, y)));
+	crig_check(c, 1.2, 25, "softmax of swapped rows");
+}
+END_TEST
+
 START_TEST(lrn)
 {
 	static const struct keel_node rows[] = {
@@ -343,6 +356,7 @@ int main(void)
 	tcase_add_test(t, large_reductions);
 	tcase_add_loop_test(t, argmax_along_every_axis, 0, COUNT(shapes));
 	tcase_add_loop_test(t, softmax_along_every_axis, 0, COUNT(shapes));
+	tcase_add_test(t, softmax_of_swapped_rows);
 	tcase_add_loop_test(t, lrn, 0, 5);
 	tcase_add_loop_test(t, nearest, 0, COUNT(resizes));
 	tcase_add_loop_test(t, bilinear, 0, COUNT(resizes));
