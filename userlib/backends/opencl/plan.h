@@ -42,6 +42,7 @@ enum keel_plan_kind {
 
 /** struct keel_tile - a tile of output pixels
  * @out: offset of each pixel's first channel in the output slot
+ * @residual: the same in the residual's slot; repeats the last one
  * @y: row of each pixel, before pooling
  * @x: column
  * @rows: address of the first pixel's window
@@ -51,7 +52,7 @@ enum keel_plan_kind {
  * @rsv: keeps what follows at a multiple of 64
  */
 struct keel_tile {
-	keel_u64 out[KEEL_TILE_ROWS];
+	keel_u64 out[KEEL_TILE_ROWS], residual[KEEL_TILE_ROWS];
 	keel_u32 y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
 	keel_u64 rows;
 	keel_u32 stride, slice;
@@ -118,6 +119,7 @@ struct keel_plan_scale {
  * @elements: of the output, as keel_element() counts them
  * @packed: offset of the panels, or of other derived data
  * @chunk: elements, rows or runs in a ticket
+ * @residual_set: offset of a scale set for residual levels shifted left by 16
  * @residual: scale of a MAC command's residual, or of a SUM
  */
 struct keel_plan_op {
@@ -129,6 +131,7 @@ struct keel_plan_op {
 	keel_u64 packed;
 	keel_u32 chunk;
 	keel_u32 rsv;
+	keel_u64 residual_set;
 	struct keel_plan_scale residual;
 	union {
 		/* Pixels are counted over the whole output; a tile is @step of them. */
@@ -171,6 +174,7 @@ struct keel_plan_op {
 #define KEEL_PLAN_DUMP		0x2	/* the epilogue needs more than requantization and clamp */
 #define KEEL_PLAN_SINGLE	0x4	/* the last panel has one lane record */
 #define KEEL_PLAN_DIRECT	0x8	/* whole tiles are read where they lie: one tap, dense pixels */
+#define KEEL_PLAN_RESIDUAL	0x20	/* added in registers, by the set of scales at residual_set */
 #define KEEL_PLAN_DENSE		0x10	/* output pixels are at constant distances, also across rows */
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keel_numerics.h"
 #include "opencl.h"
 
 /* Convolutions and matrix products: panels of weights, and how the work is cut into tickets. */
@@ -300,6 +301,25 @@ static bool set_flags(const struct shape *s, const struct keel_planner *p, struc
 			       m->h.flags & KEEL_DOUBLE_ROUND, 8, &op->residual);
 }
 
+/*
+ * A residual and nothing else is added in registers, where levels come shifted left by
+ * 16. Return: 0 or -ENOMEM.
+ */
+static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m, struct keel_plan_op *op)
+{
+	uint32_t vl = p->tier->vl, s = m->residual_shift;
+	uint8_t *set;
+
+	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 16 || s > KEEL_SHIFT_MAX - 16)
+		return 0;
+	set = keel_plan_room(p, KEEL_SCALE_BYTES(vl), &op->residual_set);
+	if (!set)
+		return -ENOMEM;
+	keel_plan_uniform_set(set, vl, m->residual_multiplier, s + 16, m->ifm2.zero_point * 65536);
+	op->flags = (op->flags & ~KEEL_PLAN_DUMP) | KEEL_PLAN_RESIDUAL;
+	return 0;
+}
+
 int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
 {
 	const struct keel_cmd_mac *m = &c->mac;
@@ -321,6 +341,8 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;
+	if (set_residual(p, m, op))
+		return -ENOMEM;
 	r = put_panels(p, &s, op);
 	if (r != 1)
 		return r;

@@ -96,6 +96,19 @@ static void put_scale(uint8_t *set, uint32_t vl, uint32_t lane, const struct lan
 	memcpy(set + vl * 16 + lane * 4, &l->shift, 4);
 }
 
+void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s, int32_t zero)
+{
+	const struct lane_scale l = {
+		.multiplier = m,
+		.rounding = ((int64_t)1 << (s - 1)) - (int64_t)zero * m,
+		.shift = (int32_t)s - HIGH,
+	};
+	uint32_t lane;
+
+	for (lane = 0; lane < vl; lane++)
+		put_scale(set, vl, lane, &l);
+}
+
 static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const struct keel_record_source *s,
 			 uint32_t c)
 {

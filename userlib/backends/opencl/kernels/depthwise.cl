@@ -195,29 +195,7 @@ KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
 	keel_finish_narrow(to, acc, panel, w);
 }
 
-/*
- * Interleaving works on 128 bits at a time. The taps of a channel become dwords: vector
- * j has channels 4 j .. 4 j + 3 of each 16, as the lane records of a wide panel.
- */
-#define KEEL_ZIP8(i) \
-	(i), (i) + 4 * VL, (i) + 1, (i) + 4 * VL + 1, (i) + 2, (i) + 4 * VL + 2, (i) + 3, \
-	(i) + 4 * VL + 3, (i) + 4, (i) + 4 * VL + 4, (i) + 5, (i) + 4 * VL + 5, (i) + 6, \
-	(i) + 4 * VL + 6, (i) + 7, (i) + 4 * VL + 7
-#define KEEL_ZIP16(i) \
-	(i), (i) + 2 * VL, (i) + 1, (i) + 2 * VL + 1, (i) + 2, (i) + 2 * VL + 2, (i) + 3, \
-	(i) + 2 * VL + 3
-#if VL == 16
-#define KEEL_ZIP8_LO KEEL_ZIP8(0), KEEL_ZIP8(16), KEEL_ZIP8(32), KEEL_ZIP8(48)
-#define KEEL_ZIP8_HI KEEL_ZIP8(8), KEEL_ZIP8(24), KEEL_ZIP8(40), KEEL_ZIP8(56)
-#define KEEL_ZIP16_LO KEEL_ZIP16(0), KEEL_ZIP16(8), KEEL_ZIP16(16), KEEL_ZIP16(24)
-#define KEEL_ZIP16_HI KEEL_ZIP16(4), KEEL_ZIP16(12), KEEL_ZIP16(20), KEEL_ZIP16(28)
-#else
-#define KEEL_ZIP8_LO KEEL_ZIP8(0), KEEL_ZIP8(16)
-#define KEEL_ZIP8_HI KEEL_ZIP8(8), KEEL_ZIP8(24)
-#define KEEL_ZIP16_LO KEEL_ZIP16(0), KEEL_ZIP16(8)
-#define KEEL_ZIP16_HI KEEL_ZIP16(4), KEEL_ZIP16(12)
-#endif
-
+/* Vectors of a wide chunk: the taps of channels 4 j .. 4 j + 3 of each 16 in vector j. */
 struct keel_wide {
 	keel_ints q0, q1, q2, q3;
 };

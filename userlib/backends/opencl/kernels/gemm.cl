@@ -27,6 +27,8 @@
  * @out: output slot, at the panel's first channel
  * @dump: where accumulators go instead when the epilogue is not the plain one, [row][VL * NB]
  * @levels: scratch for a tile's levels
+ * @residual: slot to be added, at the panel's first channel, or NULL
+ * @residual_set: its scale
  * @depth: dwords in a row
  * @channels: of the panel
  */
@@ -35,6 +37,8 @@ struct keel_strip {
 	ulong stride, slice;
 	global const struct keel_tile *tile;
 	global char *out, *levels;
+	global const char *residual;
+	global const keel_longs *residual_set;
 	global int *dump;
 	uint depth, channels;
 };
@@ -66,6 +70,26 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 				KEEL_LOAD(keel_bytes_half_at, s.levels + r * bytes), s.channels);
 }
 
+/* Add the residual of a row to its levels; shorts in the upper halves are shifted by 16 already. */
+static inline void keel_add_residual(struct keel_strip s, uint row, keel_ints *v0, keel_ints *v1)
+{
+	keel_halves zero = 0;
+	keel_halves r = __builtin_convertvector(
+		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves);
+
+	*v0 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_LO), keel_ints),
+				 s.residual_set);
+	*v1 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_HI), keel_ints),
+				 s.residual_set);
+}
+
+static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
+{
+	keel_bytes_quarter r = keel_load_quarter(s.residual + s.tile->residual[row], s.channels);
+
+	return keel_scale_record(__builtin_convertvector(r, keel_ints) << 16, s.residual_set);
+}
+
 #define KEEL_ROW(m) (a[(m) / 4] + ((m) & 3) * s.stride)
 
 #define KEEL_INIT_2(m) keel_ints c##m##_0 = bias0, c##m##_1 = bias1;
@@ -85,9 +109,14 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 #define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1, even, odd, shift, "v")
 #define KEEL_FINISH_2(m, n) \
 	{ \
-		keel_bytes v = keel_part_pairs( \
-			keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)); \
+		keel_bytes v; \
 \
+		if (s.residual) { \
+			keel_add_residual(s, m, &c##m##_0, &c##m##_1); \
+			if (m != n) \
+				keel_add_residual(s, n, &c##n##_0, &c##n##_1); \
+		} \
+		v = keel_part_pairs(keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)); \
 		v = keel_clamp_bytes(v, *lo, *hi); \
 		if (whole) { \
 			KEEL_STORE(keel_bytes_half_at, s.out + s.tile->out[m], v.lo); \
@@ -193,11 +222,12 @@ KEEL_APART void keel_micro_1_2(struct keel_strip s)
 		KEEL_DOT(c##m, x, w0); \
 	}
 #define KEEL_DUMP_1(m) d[m] = c##m;
+#define KEEL_LEVEL_1(m) \
+	(keel_scale_record(c##m, scale) + (s.residual ? keel_residual_single(s, m) : (keel_ints)0))
 #define KEEL_FINISH_1(m, n, o, p) \
 	{ \
-		keel_bytes v = keel_part_quads(keel_narrow( \
-			keel_scale_record(c##m, scale), keel_scale_record(c##n, scale), \
-			keel_scale_record(c##o, scale), keel_scale_record(c##p, scale))); \
+		keel_bytes v = keel_part_quads(keel_narrow(KEEL_LEVEL_1(m), KEEL_LEVEL_1(n), \
+							   KEEL_LEVEL_1(o), KEEL_LEVEL_1(p))); \
 \
 		v = keel_clamp_bytes(v, *lo, *hi); \
 		if (whole) { \
@@ -254,7 +284,7 @@ static inline void keel_micro(struct keel_strip s, int single)
 		keel_micro_7_1(s);
 	else if (count > 7)
 		keel_micro_14_2(s);
-	else if (count > 1)
+	else if (count > 1 || s.residual)
 		keel_micro_7_2(s);
 	else
 		keel_micro_1_2(s);
@@ -270,7 +300,7 @@ KEEL_MICRO_2(4)
 
 static inline void keel_micro(struct keel_strip s, int single)
 {
-	if (s.tile->count > 1)
+	if (s.tile->count > 1 || s.residual)
 		KEEL_MICRO_ROWS(s);
 	else
 		keel_micro_1_2(s);

@@ -198,6 +198,19 @@ static inline void keel_pack_taps(struct keel_gather g, uint y, uint x, struct k
 	}
 }
 
+static inline void keel_tile_residuals(global const struct keel_cmd_mac *m, global struct keel_tile *tile,
+				       uint count)
+{
+	ulong at = 0;
+
+	for (uint i = 0; i < KEEL_ROWS; i++) {
+		if (i < count)
+			at = m->ifm2.offset + (ulong)tile->y[i] * m->ifm2.row_stride +
+			     (ulong)tile->x[i] * m->ifm2.pixel_stride;
+		tile->residual[i] = at;
+	}
+}
+
 /*
  * Where the @count pixels from @first on go, and, unless nobody asks, their
  * coordinates; with pooling, the four pixels of a window follow each other.
@@ -275,7 +288,10 @@ KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 	struct keel_gather g = keel_gather(op, m, io, group);
 	int direct = op->flags & KEEL_PLAN_DIRECT && count == KEEL_ROWS;
 
-	keel_tile_pixels(op, m, tile, first, count, !direct || op->flags & KEEL_PLAN_DUMP);
+	keel_tile_pixels(op, m, tile, first, count,
+			 !direct || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
+	if (op->flags & KEEL_PLAN_RESIDUAL)
+		keel_tile_residuals(m, tile, count);
 	if (direct) {
 		tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
 		tile->stride = (uint)g.pixel_stride;

@@ -36,8 +36,8 @@ static inline void keel_gemm_pack(global const struct keel_plan_op *op,
 /* All packed tiles by one panel. */
 static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 				   global const struct keel_cmd_mac *m, struct keel_io io,
-				   struct keel_worker *w, global const uchar *panel, uint tiles,
-				   int single)
+				   struct keel_worker *w, global const uchar *packed,
+				   global const uchar *panel, uint tiles, int single)
 {
 	uint nb = single ? 1 : 2;
 	global const struct keel_panel_header *h =
@@ -48,8 +48,10 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 		struct keel_strip s = {
 			(global const uchar *)w->tiles[t].rows, panel, w->tiles[t].stride,
 			w->tiles[t].slice, w->tiles + t,
-			(global char *)io.ofm + h->channel, w->levels, dump ? w->dump : 0, op->gemm.depth,
-			h->channels
+			(global char *)io.ofm + h->channel, w->levels,
+			op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
+			(global const keel_longs *)(packed + op->residual_set), dump ? w->dump : 0,
+			op->gemm.depth, h->channels
 		};
 		struct keel_finish f = { w->dump, w->levels, panel, w->tiles + t, nb, h->channel,
 					 h->channels };
@@ -78,7 +80,7 @@ static inline void keel_gemm_ticket(global const struct keel_plan_op *op,
 			int single = (op->flags & KEEL_PLAN_SINGLE) && q == op->gemm.group_panels - 1;
 
 			keel_gemm_pack(op, m, io, w, t, last, group);
-			keel_gemm_panel(op, m, io, w,
+			keel_gemm_panel(op, m, io, w, packed,
 					packed + op->packed + (ulong)group * op->gemm.group_bytes +
 						(ulong)q * op->gemm.panel_bytes,
 					last - t, single);

@@ -102,6 +102,29 @@ static inline keel_ints keel_dot_pairs(keel_ints acc, keel_ints a, keel_ints w)
 #define KEEL_IOTA(F) F(0), F(1), F(2), F(3), F(4), F(5), F(6), F(7)
 #endif
 
+/*
+ * Interleaving, 128 bits at a time, as the instructions do: lists for shuffles of bytes
+ * and of shorts, of the lower and of the upper halves.
+ */
+#define KEEL_ZIP8(i) \
+	(i), (i) + 4 * VL, (i) + 1, (i) + 4 * VL + 1, (i) + 2, (i) + 4 * VL + 2, (i) + 3, \
+	(i) + 4 * VL + 3, (i) + 4, (i) + 4 * VL + 4, (i) + 5, (i) + 4 * VL + 5, (i) + 6, \
+	(i) + 4 * VL + 6, (i) + 7, (i) + 4 * VL + 7
+#define KEEL_ZIP16(i) \
+	(i), (i) + 2 * VL, (i) + 1, (i) + 2 * VL + 1, (i) + 2, (i) + 2 * VL + 2, (i) + 3, \
+	(i) + 2 * VL + 3
+#if VL == 16
+#define KEEL_ZIP8_LO KEEL_ZIP8(0), KEEL_ZIP8(16), KEEL_ZIP8(32), KEEL_ZIP8(48)
+#define KEEL_ZIP8_HI KEEL_ZIP8(8), KEEL_ZIP8(24), KEEL_ZIP8(40), KEEL_ZIP8(56)
+#define KEEL_ZIP16_LO KEEL_ZIP16(0), KEEL_ZIP16(8), KEEL_ZIP16(16), KEEL_ZIP16(24)
+#define KEEL_ZIP16_HI KEEL_ZIP16(4), KEEL_ZIP16(12), KEEL_ZIP16(20), KEEL_ZIP16(28)
+#else
+#define KEEL_ZIP8_LO KEEL_ZIP8(0), KEEL_ZIP8(16)
+#define KEEL_ZIP8_HI KEEL_ZIP8(8), KEEL_ZIP8(24)
+#define KEEL_ZIP16_LO KEEL_ZIP16(0), KEEL_ZIP16(8)
+#define KEEL_ZIP16_HI KEEL_ZIP16(4), KEEL_ZIP16(12)
+#endif
+
 /* Products of the even lanes of two vectors. */
 #if defined(__AVX512F__) && VL == 16
 #define KEEL_MUL_EVEN(a, b) __builtin_ia32_pmuldq512(a, b)
