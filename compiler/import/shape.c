@@ -449,7 +449,7 @@ static int check_inputs(const struct keel_node *n, const struct rule *r, struct 
 	for (i = 0; i < n->nr_inputs; i++) {
 		if (!n->inputs[i] && i < r->min)
 			return keel_error_set(e, -EINVAL, "input %u is missing", i);
-		if (n->inputs[i] && i < 32 && (r->constant >> i & 1) && !n->inputs[i]->data)
+		if (i < 32 && (r->constant >> i & 1) && n->inputs[i] && !n->inputs[i]->data)
 			return keel_error_set(e, -EOPNOTSUPP,
 					      "'%s' is computed at run time, but %s needs it as a "
 					      "constant: make it an initializer",

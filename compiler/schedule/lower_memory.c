@@ -57,11 +57,12 @@ static unsigned int lowest_gap(struct keel_area *const *placed, unsigned int nr,
 static int plan_scratch(struct keel_lowered *l)
 {
 	struct keel_area **order = malloc((2 * (size_t)l->nr_areas + 1) * sizeof(*order));
-	struct keel_area **placed = order + l->nr_areas;
+	struct keel_area **placed;
 	unsigned int i, nr = 0, at;
 
 	if (!order)
 		return -ENOMEM;
+	placed = order + l->nr_areas;
 	for (i = 0; i < l->nr_areas; i++)
 		if (l->areas[i]->slot == KEEL_SLOT_SCRATCH && l->areas[i]->touched)
 			order[nr++] = l->areas[i];
