@@ -65,6 +65,16 @@ static void print_name(FILE *f, const char *name)
 		fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, f);
 }
 
+/* What the network's file calls the nodes that became one. */
+static void print_sources(FILE *f, const struct keel_node *n)
+{
+	if (!n->sources || !strcmp(n->sources, n->name))
+		return;
+	fputs(" (", f);
+	print_name(f, n->sources);
+	fputc(')', f);
+}
+
 void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v)
 {
 	unsigned int i, n[3];
@@ -72,6 +82,7 @@ void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_ve
 	for (i = 0; i < g->nr_nodes; i++) {
 		fprintf(f, "%-11s  %-20s ", places[v[i].place], op_of(g->nodes[i]));
 		print_name(f, g->nodes[i]->name);
+		print_sources(f, g->nodes[i]);
 		if (v[i].reason[0])
 			fprintf(f, ": %s", v[i].reason);
 		if (v[i].suggestion[0])
@@ -93,15 +104,21 @@ static json_t *counts_json(const struct keel_graph *g, const struct keel_verdict
 			 figures->seconds, "peak_rss_mib", figures->peak_rss_mib);
 }
 
+static const char *sources_of(const struct keel_node *n)
+{
+	return n->sources ? n->sources : n->name;
+}
+
 static json_t *verdicts_json(const struct keel_graph *g, const struct keel_verdict *v)
 {
 	json_t *a = json_array();
 	unsigned int i;
 
 	for (i = 0; i < g->nr_nodes; i++)
-		json_array_append_new(a, json_pack("{s:s%, s:s, s:s, s:s, s:s}", "node",
+		json_array_append_new(a, json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s}", "node",
 						   g->nodes[i]->name, strlen(g->nodes[i]->name),
-						   "op", op_of(g->nodes[i]), "verdict",
+						   "op", op_of(g->nodes[i]), "sources",
+						   sources_of(g->nodes[i]), "verdict",
 						   places[v[i].place], "reason", v[i].reason,
 						   "suggestion", v[i].suggestion));
 	return a;
