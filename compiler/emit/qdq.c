@@ -97,12 +97,12 @@ static bool is_binary(enum keel_op op)
 const char *qdq_input(struct qdq *b, const struct keel_node *n, unsigned int k)
 {
 	const struct keel_tensor *t = n->inputs[k];
+	bool on_host = !lower_on_npu(b->l, n);
 
+	/* What the host makes for the NPU it also keeps for itself, in float. */
 	if (!t->data)
-		return real_name(b, t);
-	if (is_binary(n->op) && lower_on_npu(b->l, n))
-		return put_operand(b, t);
-	return put_constant(b, t);
+		return on_host && t->producer ? t->name : real_name(b, t);
+	return is_binary(n->op) && !on_host ? put_operand(b, t) : put_constant(b, t);
 }
 
 /** struct levels - what a clip leaves of the int8 range, per channel
@@ -270,6 +270,24 @@ static int pack(struct qdq *b, Onnx__GraphProto *graph, void **data, size_t *byt
 	return 0;
 }
 
+/* Names of outputs are unique: what is an output already is copied. */
+static Onnx__ValueInfoProto *put_output(struct qdq *b, unsigned int index)
+{
+	const struct keel_graph *g = b->l->g;
+	struct keel_tensor copy = *g->outputs[index];
+	unsigned int i, before = 0;
+	char what[24];
+
+	for (i = 0; i < index; i++)
+		before += g->outputs[i] == g->outputs[index];
+	if (before) {
+		snprintf(what, sizeof(what), "output%u", before);
+		copy.name = qdq_name(b, copy.name, what);
+		QDQ_NODE(b, "Identity", copy.name, g->outputs[index]->name);
+	}
+	return qdq_value(b, &copy);
+}
+
 static int finish(struct qdq *b, void **data, size_t *bytes)
 {
 	const struct keel_graph *g = b->l->g;
@@ -280,7 +298,7 @@ static int finish(struct qdq *b, void **data, size_t *bytes)
 	for (i = 0; i < g->nr_inputs; i++)
 		in[i] = qdq_value(b, g->inputs[i]);
 	for (i = 0; i < g->nr_outputs; i++)
-		out[i] = qdq_value(b, g->outputs[i]);
+		out[i] = put_output(b, i);
 	if (b->failed)
 		return b->failed;
 	graph.name = g->name && *g->name ? g->name : "network";

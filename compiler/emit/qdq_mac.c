@@ -40,6 +40,9 @@ static int weight_shape(const struct keel_node *n, unsigned int *rank, int64_t *
 		dims[0] = w->dims[1];
 		dims[1] = w->dims[0];
 	}
+	/* In groups, channels of different groups would share a scale: zeros as in the command. */
+	if (n->op == KEEL_OP_CONV_TRANSPOSE)
+		dims[1] *= n->groups;
 	return n->op == KEEL_OP_CONV ? 0 : 1;
 }
 

@@ -58,7 +58,7 @@ static Onnx__NodeProto *conv(struct qdq *b, const struct keel_node *n, const cha
 	node = QDQ_NODE(b, onnx, out, qdq_input(b, n, 0), w[0], w[1]);
 	window(b, node, &n->window);
 	qdq_ints(b, node, "dilations", 2, n->window.dilation);
-	qdq_int(b, node, "group", n->groups);
+	qdq_int(b, node, "group", n->op == KEEL_OP_CONV ? n->groups : 1);
 	if (n->op == KEEL_OP_CONV_TRANSPOSE)
 		qdq_ints(b, node, "output_padding", 2, n->window.output_pad);
 	return node;
@@ -129,13 +129,20 @@ static Onnx__NodeProto *pool(struct qdq *b, const struct keel_node *n, const cha
 {
 	const struct keel_window *w = &n->window;
 	const int64_t *d = n->inputs[0]->dims;
+	struct keel_window counted = *w;
 	Onnx__NodeProto *node;
 
 	if (n->op == KEEL_OP_AVERAGE_POOL && w->kernel[0] == d[2] && w->kernel[1] == d[3] &&
 	    !w->pad[0] && !w->pad[1] && !w->pad[2] && !w->pad[3])
 		return QDQ_NODE(b, "GlobalAveragePool", out, qdq_input(b, n, 0));
 	node = QDQ_NODE(b, onnx, out, qdq_input(b, n, 0));
-	window(b, node, w);
+	/* Padding that is counted must not be said to be what ceil_mode adds, which never is. */
+	if (w->count_include_pad) {
+		counted.pad[2] -= w->ceil_pad[0];
+		counted.pad[3] -= w->ceil_pad[1];
+		qdq_int(b, node, "ceil_mode", w->ceil_pad[0] || w->ceil_pad[1]);
+	}
+	window(b, node, &counted);
 	if (n->op == KEEL_OP_AVERAGE_POOL)
 		qdq_int(b, node, "count_include_pad", w->count_include_pad);
 	return node;
@@ -201,49 +208,6 @@ static Onnx__NodeProto *lrn(struct qdq *b, const struct keel_node *n, const char
 
 	qdq_int(b, node, "size", n->size);
 	qdq_float(b, node, "bias", n->bias);
-	return node;
-}
-
-/* Extents when the scale is just their ratio, which a float might not hit. */
-static Onnx__NodeProto *resize(struct qdq *b, const struct keel_node *n, const char *out,
-			       const char *onnx)
-{
-	static const char *const transforms[] = {
-		[KEEL_RESIZE_HALF_PIXEL] = "half_pixel",
-		[KEEL_RESIZE_PYTORCH_HALF_PIXEL] = "pytorch_half_pixel",
-		[KEEL_RESIZE_ALIGN_CORNERS] = "align_corners",
-		[KEEL_RESIZE_ASYMMETRIC] = "asymmetric",
-	};
-	static const char *const rounds[] = {
-		[KEEL_RESIZE_ROUND_PREFER_FLOOR] = "round_prefer_floor",
-		[KEEL_RESIZE_ROUND_PREFER_CEIL] = "round_prefer_ceil",
-		[KEEL_RESIZE_FLOOR] = "floor",
-		[KEEL_RESIZE_CEIL] = "ceil",
-	};
-	const struct keel_resize *r = &n->resize;
-	const struct keel_tensor *x = n->inputs[0], *y = n->outputs[0];
-	const char *scales = "", *sizes = "";
-	float scale[KEEL_MAX_RANK];
-	bool ratio = true;
-	Onnx__NodeProto *node;
-	unsigned int i;
-
-	for (i = 0; i < x->rank; i++) {
-		scale[i] = r->scale[i] > 0 ? r->scale[i] : (double)y->dims[i] / x->dims[i];
-		ratio &= fabs((double)scale[i] * x->dims[i] - y->dims[i]) < 1e-4;
-	}
-	if (ratio)
-		sizes = qdq_i64s(b, qdq_name(b, out, "sizes"), y->rank, y->dims);
-	else
-		qdq_constant(b, scales = qdq_name(b, out, "scales"), KEEL_F32, 1,
-			     (int64_t[]){x->rank}, scale);
-	if (ratio)
-		node = QDQ_NODE(b, onnx, out, qdq_input(b, n, 0), "", scales, sizes);
-	else
-		node = QDQ_NODE(b, onnx, out, qdq_input(b, n, 0), "", scales);
-	qdq_string(b, node, "coordinate_transformation_mode", transforms[r->transform]);
-	qdq_string(b, node, "mode", r->linear ? "linear" : "nearest");
-	qdq_string(b, node, "nearest_mode", rounds[r->round]);
 	return node;
 }
 
@@ -369,7 +333,7 @@ static const struct qdq_row rows[KEEL_OP_COUNT] = {
 	[KEEL_OP_SOFTMAX] = {"Softmax", NULL, AXIS},
 	[KEEL_OP_LOG_SOFTMAX] = {"LogSoftmax", NULL, AXIS},
 	[KEEL_OP_LRN] = {"LRN", lrn, ALPHA | BETA},
-	[KEEL_OP_RESIZE] = {"Resize", resize},
+	[KEEL_OP_RESIZE] = {"Resize", qdq_resize},
 	[KEEL_OP_CONCAT] = {"Concat", NULL, AXIS},
 	[KEEL_OP_SLICE] = {"Slice", slice},
 	[KEEL_OP_PAD] = {"Pad", pad},

@@ -71,6 +71,10 @@ const char *qdq_input(struct qdq *b, const struct keel_node *n, unsigned int k);
 /* qdq_mac.c: weights and biases of @n, dequantized; their names go to @names */
 void qdq_weights(struct qdq *b, const struct keel_node *n, const char *names[2]);
 
+/* qdq_resize.c */
+Onnx__NodeProto *qdq_resize(struct qdq *b, const struct keel_node *n, const char *out,
+			    const char *onnx);
+
 /* qdq_op.c: what computes @n's output in float, its clip left out, under the name @out */
 void qdq_op(struct qdq *b, const struct keel_node *n, const char *out);
 

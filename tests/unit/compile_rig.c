@@ -8,6 +8,7 @@
 #include "compile_rig.h"
 #include "float.h"
 #include "keel.h"
+#include "qdq_rig.h"
 
 struct crig *crig_new(uint64_t seed)
 {
@@ -244,8 +245,9 @@ struct outcome {
 	bool blind;
 	struct keel_float *f;
 	struct keel_network *net;
+	struct qdq_rig exported;
 	struct crig_result result;
-	double signal[CRIG_MAX_INPUTS], noise[CRIG_MAX_INPUTS];
+	double signal[CRIG_MAX_INPUTS], noise[CRIG_MAX_INPUTS], exported_noise[CRIG_MAX_INPUTS];
 };
 
 static double on_level(const struct keel_port *p, double x)
@@ -308,6 +310,23 @@ static void compare(struct outcome *o, unsigned int index, const float *got)
 	}
 }
 
+static void compare_exported(struct outcome *o, unsigned int index, const float *got)
+{
+	const float *want;
+	struct keel_port p;
+	uint64_t i;
+
+	ck_assert_int_eq(keel_network_get_output(o->net, index, &p), 0);
+	want = qdq_rig_output(&o->exported, index, &p);
+	for (i = 0; !o->blind && i < p.elements && p.type != KEEL_ELEMENT_S64; i++) {
+		double error = fabs(want[i] - got[i]);
+
+		o->exported_noise[index] += error * error;
+		if (p.type == KEEL_ELEMENT_S8)
+			o->result.exported_steps = fmax(o->result.exported_steps, error / p.scale);
+	}
+}
+
 static void run_sample(struct outcome *o, size_t sample)
 {
 	const struct keel_graph *g = o->c->b.g;
@@ -321,8 +340,11 @@ static void run_sample(struct outcome *o, size_t sample)
 		      e.text);
 	ck_assert_msg(!keel_float_run(o->f, (const void *const *)x, NULL, NULL, &e), "%s: %s",
 		      o->what, e.text);
-	for (i = 0; i < g->nr_outputs; i++)
+	qdq_rig_run(&o->exported, (const float *const *)x);
+	for (i = 0; i < g->nr_outputs; i++) {
 		compare(o, i, y[i]);
+		compare_exported(o, i, y[i]);
+	}
 	for (i = 0; i < g->nr_inputs; i++)
 		free(x[i]);
 	for (i = 0; i < g->nr_outputs; i++)
@@ -349,14 +371,14 @@ static int compile(struct crig *c, struct keel_compiled *out, struct keel_error 
 	return keel_compile(g, &source, &c->options, out, e);
 }
 
-static double decibels(const struct outcome *o)
+static double decibels(const struct outcome *o, const double *noise)
 {
 	double worst = INFINITY;
 	unsigned int i;
 
 	for (i = 0; i < o->c->b.g->nr_outputs; i++)
-		if (o->noise[i] > 0)
-			worst = fmin(worst, 10 * log10(o->signal[i] / o->noise[i]));
+		if (noise[i] > 0)
+			worst = fmin(worst, 10 * log10(o->signal[i] / noise[i]));
 	return worst;
 }
 
@@ -377,9 +399,12 @@ static struct crig_result measure(struct outcome *o)
 	ck_assert_msg(!keel_network_new_from_memory(device, compiled.data, compiled.bytes, &o->net,
 						    &e),
 		      "%s: %s", o->what, e.text);
+	o->exported = qdq_rig_new(compiled.data, compiled.bytes, KEEL_QDQ_U8);
 	for (i = 0; i < CRIG_SAMPLES; i++)
 		run_sample(o, i);
-	o->result.sqnr = decibels(o);
+	qdq_rig_del(&o->exported);
+	o->result.sqnr = decibels(o, o->noise);
+	o->result.exported_sqnr = decibels(o, o->exported_noise);
 	o->result.commands = compiled.commands;
 	keel_network_del(o->net);
 	keel_device_del(device);
@@ -425,6 +450,10 @@ unsigned int crig_check(struct crig *c, double steps, double sqnr, const char *w
 	ck_assert_msg(r.steps <= steps * 1.002 + 0.002, "%s: off by %.3f steps, %.3f allowed", what,
 		      r.steps, steps);
 	ck_assert_msg(r.sqnr >= sqnr, "%s: %.1f dB, %.1f wanted", what, r.sqnr, sqnr);
+	/* Commands and export may both be off, in opposite directions. */
+	ck_assert_msg(r.exported_steps <= 2 * steps + 1.01 && r.exported_sqnr >= sqnr - 6,
+		      "%s: its ONNX export is off by %.3f steps, %.1f dB", what, r.exported_steps,
+		      r.exported_sqnr);
 	return r.commands;
 }
 

@@ -7,12 +7,10 @@
 #include <string.h>
 
 #include "compile.h"
-#include "float.h"
-#include "import.h"
 #include "keel.h"
 #include "keel_model.h"
 #include "onnx_rig.h"
-#include "qdq.h"
+#include "qdq_rig.h"
 #include "random_net.h"
 
 /*
@@ -33,8 +31,7 @@ struct both {
 	struct keel_compiled compiled;
 	struct keel_device *device;
 	struct keel_network *net;
-	struct keel_graph *exported;
-	struct keel_float *f;
+	struct qdq_rig exported;
 	double steps, mean;
 };
 
@@ -52,39 +49,20 @@ static void compile(struct both *b, struct keel_graph *g, bool per_channel)
 	ck_assert_msg(!keel_compile(g, &b->source, &o, &b->compiled, &e), "%s", e.text);
 }
 
-static void *export(const struct both *b, enum keel_qdq_type type, size_t *bytes)
-{
-	struct keel_error e = {""};
-	struct keel_model m;
-	void *onnx;
-
-	ck_assert_msg(!keel_model_view(b->compiled.data, b->compiled.bytes, &m, &e), "%s", e.text);
-	ck_assert_msg(!keel_qdq_export(&m, type, &onnx, bytes, &e), "%s", e.text);
-	return onnx;
-}
-
 static void open_both(struct both *b, enum keel_qdq_type type)
 {
-	const struct keel_import_options import = {0};
 	struct keel_error e = {""};
-	size_t bytes;
-	void *onnx = export(b, type, &bytes);
 
 	ck_assert_msg(!keel_device_new("reference", NULL, &b->device, &e), "%s", e.text);
 	ck_assert_msg(!keel_network_new_from_memory(b->device, b->compiled.data, b->compiled.bytes,
 						    &b->net, &e),
 		      "%s", e.text);
-	ck_assert_msg(!keel_import_onnx_memory(onnx, bytes, &import, &b->exported, &e), "%s",
-		      e.text);
-	b->f = keel_float_new(b->exported, &e);
-	ck_assert_msg(b->f, "%s", e.text);
-	free(onnx);
+	b->exported = qdq_rig_new(b->compiled.data, b->compiled.bytes, type);
 }
 
 static void close_both(struct both *b)
 {
-	keel_float_del(b->f);
-	keel_graph_del(b->exported);
+	qdq_rig_del(&b->exported);
 	keel_network_del(b->net);
 	keel_device_del(b->device);
 }
@@ -96,12 +74,11 @@ static void compare(struct both *b, float *const *outputs)
 	unsigned int i;
 	uint64_t k;
 
-	for (i = 0; i < b->exported->nr_outputs; i++) {
-		const float *f = keel_float_output(b->f, i);
+	for (i = 0; i < b->exported.g->nr_outputs; i++) {
+		const float *f;
 
 		ck_assert_int_eq(keel_network_get_output(b->net, i, &p), 0);
-		ck_assert_str_eq(p.name, b->exported->outputs[i]->name);
-		ck_assert_uint_eq(p.elements, keel_tensor_count(b->exported->outputs[i]));
+		f = qdq_rig_output(&b->exported, i, &p);
 		for (k = 0; k < p.elements; k++, n++) {
 			double d = fabs(f[k] - outputs[i][k]) / p.scale;
 
@@ -114,7 +91,7 @@ static void compare(struct both *b, float *const *outputs)
 
 static void run(struct both *b)
 {
-	const struct keel_graph *g = b->exported;
+	const struct keel_graph *g = b->exported.g;
 	float *in[g->nr_inputs], *out[g->nr_outputs];
 	struct keel_error e = {""};
 	unsigned int i, sample;
@@ -127,8 +104,7 @@ static void run(struct both *b)
 		b->source.get(b->source.ctx, sample, (void *const *)in, &e);
 		ck_assert_msg(!keel_network_run(b->net, (const float *const *)in, out, &e), "%s",
 			      e.text);
-		ck_assert_msg(!keel_float_run(b->f, (const void *const *)in, NULL, NULL, &e), "%s",
-			      e.text);
+		qdq_rig_run(&b->exported, (const float *const *)in);
 		compare(b, out);
 	}
 	for (i = 0; i < g->nr_inputs; i++)
@@ -356,9 +332,9 @@ START_TEST(clips)
 	x = net_clip(&n, net_conv(&n, x, 16, 3, 1, 1), rows[_i].lo, rows[_i].hi);
 	b = measure(net_done(&n, net_conv(&n, x, 8, 1, 1, 1)), rows[_i].per_channel);
 	ck_assert_msg(b.steps <= 1, "off by %.2f steps", b.steps);
-	ck_assert_uint_eq(net_count(b.exported, KEEL_OP_CLIP), rows[_i].clip);
-	ck_assert_uint_eq(net_count(b.exported, KEEL_OP_MIN), rows[_i].min);
-	ck_assert_uint_eq(net_count(b.exported, KEEL_OP_MAX), rows[_i].max);
+	ck_assert_uint_eq(net_count(b.exported.g, KEEL_OP_CLIP), rows[_i].clip);
+	ck_assert_uint_eq(net_count(b.exported.g, KEEL_OP_MIN), rows[_i].min);
+	ck_assert_uint_eq(net_count(b.exported.g, KEEL_OP_MAX), rows[_i].max);
 	finish(&b);
 }
 END_TEST
@@ -374,7 +350,7 @@ START_TEST(clip_inside_range)
 	c = net_conv(&n, x, 8, 3, 1, 1);
 	b = measure(net_done(&n, net_concat(&n, a, c)), true);
 	ck_assert_msg(b.steps <= 1, "off by %.2f steps", b.steps);
-	ck_assert_uint_eq(net_count(b.exported, KEEL_OP_CLIP), 1);
+	ck_assert_uint_eq(net_count(b.exported.g, KEEL_OP_CLIP), 1);
 	finish(&b);
 }
 END_TEST
