@@ -47,7 +47,9 @@ enum keel_plan_kind {
  * @x: column
  * @rows: address of the first pixel's window
  * @stride: bytes from one pixel's window to the next
- * @slice: bytes from a slice of a window to the next; 0: it is one
+ * @segment: bytes from a segment of a window to the next: slices when packed, kernel rows
+ *	when read where they lie
+ * @run: dwords of a segment
  * @count: pixels that exist
  * @rsv: keeps what follows at a multiple of 64
  */
@@ -55,8 +57,8 @@ struct keel_tile {
 	keel_u64 out[KEEL_TILE_ROWS], residual[KEEL_TILE_ROWS];
 	keel_u32 y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
 	keel_u64 rows;
-	keel_u32 stride, slice;
-	keel_u32 count, rsv[11];
+	keel_u32 stride, segment, run;
+	keel_u32 count, rsv[10];
 };
 
 /*
@@ -146,6 +148,7 @@ struct keel_plan_op {
 			keel_u32 group_bytes;	/* panels of a convolution group */
 			keel_u32 depth;		/* dwords of a row */
 			keel_u32 slices;
+			keel_u32 row;		/* dwords of a kernel row; 0: rows follow each other */
 			keel_u32 channels;	/* input channels of a group */
 		} gemm;
 		/* Chunks of 4 * VL channels, then chunks of VL. */

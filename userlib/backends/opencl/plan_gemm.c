@@ -66,11 +66,12 @@ static const int8_t *weights_of(const struct keel_planner *p, const struct shape
 /** struct lane_target - where the weights of a channel go
  * @at: its dword of the first step
  * @step: bytes between steps
+ * @row: elements of a kernel row, or 0: rows follow each other
  * @quads: four bytes in a step, else two shorts
  */
 struct lane_target {
 	uint8_t *at;
-	uint32_t step;
+	uint32_t step, row;
 	bool quads;
 };
 
@@ -96,7 +97,9 @@ static struct sums put_channel(const struct shape *s, const int8_t *w, const str
 	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i, k = 0;
 	struct sums sums = { 0 };
 
-	for (tap = 0; tap < s->taps; tap++)
+	for (tap = 0; tap < s->taps; tap++) {
+		if (t->row && tap % s->m->kernel_w == 0)
+			k = tap / s->m->kernel_w * t->row;
 		for (i = 0; i < s->in; i++, k++) {
 			int8_t v = w[((uint64_t)tap * quads + i / KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
 					     KEEL_BLOCK_IC + i % KEEL_BLOCK_IC];
@@ -105,6 +108,7 @@ static struct sums put_channel(const struct shape *s, const int8_t *w, const str
 			sums.plain += v;
 			sums.magnitude += (uint64_t)abs(v);
 		}
+	}
 	return sums;
 }
 
@@ -116,8 +120,8 @@ static const struct keel_channel *channels_of(const struct keel_planner *p,
 }
 
 /* Channels @first .. of group @group. */
-static void put_panel(const struct keel_planner *p, const struct shape *s, uint8_t *panel, uint32_t nb,
-		      uint32_t group, uint32_t first)
+static void put_panel(const struct keel_planner *p, const struct shape *s, uint32_t row, uint8_t *panel,
+		      uint32_t nb, uint32_t group, uint32_t first)
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
@@ -137,7 +141,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s, uint8
 		for (lane = 0; lane < vl; lane++) {
 			struct lane_target t = {
 				panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4, width * 4,
-				p->tier->quads
+				row, p->tier->quads
 			};
 			struct sums sums;
 			int64_t start;
@@ -173,7 +177,7 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 		for (q = 0; q < op->gemm.group_panels; q++) {
 			bool single = op->flags & KEEL_PLAN_SINGLE && q == op->gemm.group_panels - 1;
 
-			put_panel(p, s, at + (uint64_t)g * op->gemm.group_bytes +
+			put_panel(p, s, op->gemm.row * 4, at + (uint64_t)g * op->gemm.group_bytes +
 						(uint64_t)q * op->gemm.panel_bytes,
 				  single ? 1 : 2, g, q * 2 * vl);
 		}
@@ -268,6 +272,18 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 	       m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride;
 }
 
+/*
+ * Kernel rows in whole dwords let tiles inside the picture be read where they lie. What
+ * is between the end of a row and the next dword meets weights of 0; up to a
+ * third more of them is less than packing costs.
+ */
+static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
+{
+	uint32_t bytes = s->m->kernel_w * s->in, row = ceil_div(bytes, 4);
+
+	return p->tier->quads && rows_are_runs(s) && row * 12 <= bytes * 4 ? row : 0;
+}
+
 static bool supported(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
@@ -337,7 +353,9 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.step = pool ? rows / 4 * 4 : rows;
 	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
 	op->gemm.channels = s.in;
-	op->gemm.depth = ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
+	op->gemm.row = row_dwords(p, &s);
+	op->gemm.depth = op->gemm.row ? op->gemm.row * m->kernel_h :
+					ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;

@@ -21,7 +21,7 @@
 /** struct keel_strip - what a micro-kernel works on
  * @rows: first row
  * @stride: bytes between rows
- * @slice: bytes from a slice of a row to the next
+ * @segment: bytes from a segment of a row to the next
  * @panel: lane records and weights
  * @tile: where the rows' outputs go
  * @out: output slot, at the panel's first channel
@@ -30,17 +30,18 @@
  * @residual: slot to be added, at the panel's first channel, or NULL
  * @residual_set: its scale
  * @depth: dwords in a row
+ * @run: dwords in a segment
  * @channels: of the panel
  */
 struct keel_strip {
 	global const uchar *rows, *panel;
-	ulong stride, slice;
+	ulong stride, segment;
 	global const struct keel_tile *tile;
 	global char *out, *levels;
 	global const char *residual;
 	global const keel_longs *residual_set;
 	global int *dump;
-	uint depth, channels;
+	uint depth, run, channels;
 };
 
 /*
@@ -48,11 +49,11 @@ struct keel_strip {
  * a base and one scaled distance.
  */
 #define KEEL_DEPTH_LOOP(BODY) \
-	for (uint left = s.depth, now; left; left -= now, s.rows += s.slice) { \
+	for (uint left = s.depth, now; left; left -= now, s.rows += s.segment) { \
 		global const uchar *a[4] = { s.rows, s.rows + 4 * s.stride, s.rows + 8 * s.stride, \
 					     s.rows + 12 * s.stride }; \
 \
-		now = min(left, s.slice ? (uint)KEEL_SLICE_BYTES / 4 : left); \
+		now = min(left, s.run); \
 		for (uint k = 0; k < now; k++) { \
 			BODY \
 			a[0] += 4; \
@@ -182,8 +183,8 @@ KEEL_APART void keel_micro_1_2(struct keel_strip s)
 	const keel_ints flip = (keel_ints)(int)0x80808080;
 	uint left = s.depth, now, k;
 
-	for (; left; left -= now, s.rows += s.slice) {
-		now = min(left, s.slice ? (uint)KEEL_SLICE_BYTES / 4 : left);
+	for (; left; left -= now, s.rows += s.segment) {
+		now = min(left, s.run);
 		for (k = 0; k + 4 <= now; k += 4, w += 8) {
 			KEEL_STEP_LONE(0, a0, a1)
 			KEEL_STEP_LONE(1, b0, b1)

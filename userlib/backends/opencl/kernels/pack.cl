@@ -140,6 +140,7 @@ static inline void keel_pack_run(struct keel_packer *p, global const char *from,
  * struct keel_gather - a command's window, out of reach of the stores that would have it reread
  * @ifm: first channel of the group at (0, 0)
  * @channels: of the group
+ * @row: bytes of a packed kernel row, KEEL_PLAN_RUNS
  * @level: what padding is worth
  */
 struct keel_gather {
@@ -147,7 +148,7 @@ struct keel_gather {
 	long row_stride, pixel_stride;
 	int height, width, kernel_h, kernel_w, stride_y, stride_x, dilation_y, dilation_x, top, left;
 	int transposed, runs, level;
-	uint channels;
+	uint channels, row;
 };
 
 static inline struct keel_gather keel_gather(global const struct keel_plan_op *op,
@@ -159,7 +160,7 @@ static inline struct keel_gather keel_gather(global const struct keel_plan_op *o
 		m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_h, m->ifm_w, m->kernel_h, m->kernel_w,
 		m->stride_y, m->stride_x, m->dilation_y, m->dilation_x, m->pad_top, m->pad_left,
 		m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, op->flags & KEEL_PLAN_RUNS, m->ifm.zero_point,
-		op->gemm.channels
+		op->gemm.channels, op->gemm.row ? op->gemm.row * 4 : m->kernel_w * op->gemm.channels
 	};
 
 	return g;
@@ -180,6 +181,7 @@ static inline void keel_pack_rows(struct keel_gather g, int y, int x, struct kee
 		keel_pack_run(&p, inside ? from : 0, g.level, run);
 		if (right)
 			keel_pack_run(&p, 0, g.level, right * g.channels);
+		keel_pack_run(&p, 0, g.level, g.row - g.kernel_w * g.channels);
 	}
 }
 
@@ -254,7 +256,7 @@ static inline void keel_pack_inside(struct keel_gather g, int y, int x, global u
 
 	for (int ky = 0; ky < g.kernel_h; ky++, from += g.dilation_y * g.row_stride) {
 		keel_pack_bytes(to, from, run);
-		to += run * KEEL_ELEMENT_BYTES;
+		to += g.row * KEEL_ELEMENT_BYTES;
 	}
 }
 
@@ -279,27 +281,60 @@ static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct
 	}
 }
 
-/* Gather tile @t of convolution group @group. Whole tiles that are read directly need no packing. */
+/* Whole tiles of a pointwise convolution without step need no packing. */
+static inline int keel_direct_pixels(global const struct keel_plan_op *op, struct keel_gather g,
+				     global struct keel_tile *tile, uint first)
+{
+	if (!(op->flags & KEEL_PLAN_DIRECT))
+		return 0;
+	tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
+	tile->stride = (uint)g.pixel_stride;
+	tile->segment = 0;
+	tile->run = op->gemm.depth;
+	return 1;
+}
+
+/*
+ * Nor do whole tiles in one row of the output whose windows lie inside the picture, if
+ * all that is read of a kernel row, in dwords, does.
+ */
+static inline int keel_direct_rows(global const struct keel_plan_op *op, struct keel_gather g,
+				   global struct keel_tile *tile, uint first)
+{
+	int y = first / op->gemm.width, x = first % op->gemm.width;
+	int y0 = y * g.stride_y - g.top, x0 = x * g.stride_x - g.left;
+	int x1 = x0 + (KEEL_ROWS - 1) * g.stride_x;
+
+	if (!op->gemm.row || x + KEEL_ROWS > (int)op->gemm.width || y0 < 0 || x0 < 0 ||
+	    y0 + (g.kernel_h - 1) * g.dilation_y >= g.height ||
+	    (uint)x1 * g.channels + g.row > (uint)g.width * g.channels)
+		return 0;
+	tile->rows = (ulong)(g.ifm + y0 * g.row_stride + x0 * g.pixel_stride);
+	tile->stride = (uint)(g.stride_x * g.pixel_stride);
+	tile->segment = (uint)(g.dilation_y * g.row_stride);
+	tile->run = op->gemm.row;
+	return 1;
+}
+
+/* Gather tile @t of convolution group @group, unless it can be read where it lies. */
 KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 			       global const struct keel_cmd_mac *m, struct keel_io io,
 			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
 {
 	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
 	struct keel_gather g = keel_gather(op, m, io, group);
-	int direct = op->flags & KEEL_PLAN_DIRECT && count == KEEL_ROWS;
+	int direct = count == KEEL_ROWS && (keel_direct_pixels(op, g, tile, first) ||
+					    keel_direct_rows(op, g, tile, first));
 
 	keel_tile_pixels(op, m, tile, first, count,
 			 !direct || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
 	if (op->flags & KEEL_PLAN_RESIDUAL)
 		keel_tile_residuals(m, tile, count);
-	if (direct) {
-		tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
-		tile->stride = (uint)g.pixel_stride;
-		tile->slice = 0;
+	if (direct)
 		return;
-	}
 	tile->rows = (ulong)pack;
 	tile->stride = KEEL_ROW_STRIDE;
-	tile->slice = KEEL_SLICE_STRIDE;
+	tile->segment = KEEL_SLICE_STRIDE;
+	tile->run = KEEL_SLICE_BYTES / 4;
 	keel_pack_pixels(op, g, tile, pack);
 }

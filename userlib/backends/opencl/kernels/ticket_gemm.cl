@@ -43,22 +43,26 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 	global const struct keel_panel_header *h =
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
 	int dump = h->slow || (op->flags & KEEL_PLAN_DUMP);
+	struct keel_strip s = {
+		0, panel, 0, 0, 0, (global char *)io.ofm + h->channel, w->levels,
+		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
+		(global const keel_longs *)(packed + op->residual_set), dump ? w->dump : 0,
+		op->gemm.depth, 0, h->channels
+	};
 
 	for (uint t = 0; t < tiles; t++) {
-		struct keel_strip s = {
-			(global const uchar *)w->tiles[t].rows, panel, w->tiles[t].stride,
-			w->tiles[t].slice, w->tiles + t,
-			(global char *)io.ofm + h->channel, w->levels,
-			op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
-			(global const keel_longs *)(packed + op->residual_set), dump ? w->dump : 0,
-			op->gemm.depth, h->channels
-		};
-		struct keel_finish f = { w->dump, w->levels, panel, w->tiles + t, nb, h->channel,
-					 h->channels };
-
+		s.tile = w->tiles + t;
+		s.rows = (global const uchar *)s.tile->rows;
+		s.stride = s.tile->stride;
+		s.segment = s.tile->segment;
+		s.run = s.tile->run;
 		keel_micro(s, single);
-		if (dump)
+		if (dump) {
+			struct keel_finish f = { w->dump, w->levels, panel, s.tile, nb, h->channel,
+						 h->channels };
+
 			keel_finish_tile(op, m, io, f, h->slow);
+		}
 	}
 }
 
