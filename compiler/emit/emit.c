@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "fold.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -36,10 +37,11 @@ uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t)
 	return x->nr_tensors++;
 }
 
-/* Host constants: 8-byte aligned, referred to by offset plus one. */
+/* Host constants, floats or int64: 8-byte aligned, referred to by offset plus one. */
 static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
 {
-	size_t bytes = keel_tensor_count(t) * keel_dtype_size(t->type);
+	int64_t i, count = keel_tensor_count(t);
+	size_t bytes = count * (t->type == KEEL_F32 ? sizeof(float) : sizeof(int64_t));
 	uint64_t at = (x->host_data_bytes + 7) & ~7ull;
 	uint8_t *p = realloc(x->host_data, at + bytes);
 
@@ -48,9 +50,15 @@ static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor 
 		return 0;
 	}
 	memset(p + x->host_data_bytes, 0, at - x->host_data_bytes);
-	memcpy(p + at, t->data, bytes);
 	x->host_data = p;
 	x->host_data_bytes = at + bytes;
+	if (t->type == KEEL_F32)
+		memcpy(p + at, t->data, bytes);
+	for (i = 0; t->type != KEEL_F32 && i < count; i++) {
+		int64_t v = keel_value_int(t, i);
+
+		memcpy(p + at + i * sizeof(v), &v, sizeof(v));
+	}
 	return at + 1;
 }
 
@@ -126,7 +134,7 @@ static unsigned int element_bytes(const struct keel_model_tensor *m)
 static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tensor)
 {
 	const struct keel_model_tensor *m = &x->tensors[tensor];
-	struct keel_host_view v = { .tensor = tensor };
+	struct keel_host_view v = {.tensor = tensor};
 	unsigned int i;
 
 	for (i = 0; i < m->rank; i++)
@@ -282,8 +290,8 @@ static void seal(struct keel_lowered *l)
 {
 	struct keel_cmd_end *end = &l->commands[l->nr_commands - 1].end;
 
-	end->checksum = keel_crc32(0, l->commands,
-				   (uint64_t)(l->nr_commands - 1) * KEEL_COMMAND_SIZE);
+	end->checksum =
+		keel_crc32(0, l->commands, (uint64_t)(l->nr_commands - 1) * KEEL_COMMAND_SIZE);
 }
 
 int keel_emit_model(const struct keel_lowered *l, const struct keel_target *target,
@@ -319,17 +327,29 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 
 	*m = (struct keel_model){
 		.target = *target,
-		.tensors = x->tensors, .nr_tensors = x->nr_tensors,
-		.inputs = x->inputs, .nr_inputs = g->nr_inputs,
-		.outputs = x->outputs, .nr_outputs = g->nr_outputs,
-		.commands = l->commands, .nr_commands = l->nr_commands,
-		.constants = l->constants, .constants_bytes = l->constants_bytes,
-		.layers = x->layers, .nr_layers = l->nr_layers,
-		.steps = x->steps, .nr_steps = x->nr_steps,
-		.host_data = x->host_data, .host_data_bytes = x->host_data_bytes,
-		.graph = x->graph, .graph_bytes = x->graph_bytes,
-		.strings = x->strings, .strings_bytes = x->strings_bytes,
-		.options = texts->options, .preprocess = texts->preprocess, .labels = texts->labels,
+		.tensors = x->tensors,
+		.nr_tensors = x->nr_tensors,
+		.inputs = x->inputs,
+		.nr_inputs = g->nr_inputs,
+		.outputs = x->outputs,
+		.nr_outputs = g->nr_outputs,
+		.commands = l->commands,
+		.nr_commands = l->nr_commands,
+		.constants = l->constants,
+		.constants_bytes = l->constants_bytes,
+		.layers = x->layers,
+		.nr_layers = l->nr_layers,
+		.steps = x->steps,
+		.nr_steps = x->nr_steps,
+		.host_data = x->host_data,
+		.host_data_bytes = x->host_data_bytes,
+		.graph = x->graph,
+		.graph_bytes = x->graph_bytes,
+		.strings = x->strings,
+		.strings_bytes = x->strings_bytes,
+		.options = texts->options,
+		.preprocess = texts->preprocess,
+		.labels = texts->labels,
 		.scratch_bytes = l->scratch_bytes,
 	};
 out:

@@ -25,7 +25,7 @@ struct keel_emitted {
 	char *strings;
 	void *graph;
 	size_t graph_bytes;
-	uint32_t *slot_tensor, *host_tensor;	/* by tensor id: index + 1, 0 for none */
+	uint32_t *slot_tensor, *host_tensor; /* by tensor id: index + 1, 0 for none */
 	uint32_t nr_tensors, nr_steps;
 	uint64_t host_data_bytes, strings_bytes;
 	bool before;

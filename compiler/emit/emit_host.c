@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "fold.h"
 #include "keel_unary.h"
 
 /*
@@ -41,16 +42,15 @@ static const int unary_fn[KEEL_OP_COUNT] = {
 };
 
 static const int binary_op[KEEL_OP_COUNT] = {
-	[KEEL_OP_ADD] = KEEL_HOST_ADD, [KEEL_OP_SUB] = KEEL_HOST_SUB,
-	[KEEL_OP_MUL] = KEEL_HOST_MUL, [KEEL_OP_DIV] = KEEL_HOST_DIV,
-	[KEEL_OP_MAX] = KEEL_HOST_MAX, [KEEL_OP_MIN] = KEEL_HOST_MIN,
+	[KEEL_OP_ADD] = KEEL_HOST_ADD, [KEEL_OP_SUB] = KEEL_HOST_SUB, [KEEL_OP_MUL] = KEEL_HOST_MUL,
+	[KEEL_OP_DIV] = KEEL_HOST_DIV, [KEEL_OP_MAX] = KEEL_HOST_MAX, [KEEL_OP_MIN] = KEEL_HOST_MIN,
 	[KEEL_OP_POW] = KEEL_HOST_POW,
 };
 
 /* A whole tensor over its own dimensions. */
 static struct keel_host_view whole(struct keel_emitted *x, const struct keel_tensor *t)
 {
-	struct keel_host_view v = { .tensor = emit_host_tensor(x, t) };
+	struct keel_host_view v = {.tensor = emit_host_tensor(x, t)};
 	const struct keel_model_tensor *m = &x->tensors[v.tensor];
 	unsigned int i, element = m->type == KEEL_VALUE_S64 ? 8 : m->type == KEEL_VALUE_S8 ? 1 : 4;
 
@@ -61,7 +61,7 @@ static struct keel_host_view whole(struct keel_emitted *x, const struct keel_ten
 	return v;
 }
 
-static const struct keel_host_view unused = { .tensor = ~0u };
+static const struct keel_host_view unused = {.tensor = ~0u};
 
 static struct keel_host_step *add_step(struct keel_emitted *x, enum keel_host_op op,
 				       unsigned int rank, const int64_t *dims)
@@ -90,7 +90,7 @@ static struct keel_host_step *add_step(struct keel_emitted *x, enum keel_host_op
 static struct keel_host_view broadcast(struct keel_emitted *x, const struct keel_tensor *t,
 				       const struct keel_tensor *out)
 {
-	struct keel_host_view v = whole(x, t), r = { .tensor = v.tensor, .offset = v.offset };
+	struct keel_host_view v = whole(x, t), r = {.tensor = v.tensor, .offset = v.offset};
 	unsigned int i, skip = out->rank - t->rank;
 
 	for (i = skip; i < out->rank; i++)
@@ -139,6 +139,26 @@ static void host_binary(struct keel_emitted *x, const struct keel_node *n)
 			      b = broadcast(x, n->inputs[1], t);
 
 	step_binary(x, binary_op[n->op], t, out, a, b);
+}
+
+/* A value per channel, axis 1 of @t, whatever the constant's own shape. */
+static struct keel_host_view per_channel(struct keel_emitted *x, const struct keel_tensor *constant)
+{
+	struct keel_host_view v = {.tensor = emit_host_tensor(x, constant)};
+
+	v.strides[1] = constant->dims[0] > 1;
+	return v;
+}
+
+/* See place_is_affine(). */
+static void host_affine(struct keel_emitted *x, const struct keel_node *n)
+{
+	const struct keel_tensor *t = n->outputs[0];
+	struct keel_host_view out = whole(x, t), a = whole(x, n->inputs[0]);
+
+	step_binary(x, KEEL_HOST_MUL, t, out, a, per_channel(x, n->inputs[1]));
+	if (n->nr_inputs > 2 && n->inputs[2])
+		step_binary(x, KEEL_HOST_ADD, t, out, out, per_channel(x, n->inputs[2]));
 }
 
 static void host_concat(struct keel_emitted *x, const struct keel_node *n)
@@ -212,7 +232,6 @@ static void host_gather(struct keel_emitted *x, const struct keel_node *n)
 {
 	const struct keel_tensor *in = n->inputs[0], *ix = n->inputs[1];
 	struct keel_host_view a = whole(x, in), out = whole(x, n->outputs[0]), to;
-	const int64_t *index = ix->data;
 	int64_t dims[KEEL_MAX_RANK], step = 1, i, count = keel_tensor_count(ix);
 	unsigned int k;
 
@@ -220,15 +239,16 @@ static void host_gather(struct keel_emitted *x, const struct keel_node *n)
 	dims[n->axis] = 1;
 	/* The indices' dimensions are neighbours in the dense output and count as one. */
 	to = out;
-	for (k = in->rank; k-- > 0; ) {
+	for (k = in->rank; k-- > 0;) {
 		to.strides[k] = step;
 		step *= (int)k == n->axis ? count : in->dims[k];
 	}
 	for (i = 0; i < count; i++) {
 		struct keel_host_view from = a, dst = to;
 
-		from.offset += (index[i] < 0 ? index[i] + in->dims[n->axis] : index[i]) *
-			       a.strides[n->axis];
+		int64_t index = keel_value_int(ix, i);
+
+		from.offset += (index < 0 ? index + in->dims[n->axis] : index) * a.strides[n->axis];
 		dst.offset += i * to.strides[n->axis];
 		step_move(x, in->rank, dims, dst, from);
 	}
@@ -256,10 +276,11 @@ static void host_reduce(struct keel_emitted *x, const struct keel_node *n)
 	bool arg = n->op == KEEL_OP_ARGMAX;
 	unsigned int axes = arg ? 1u << n->axis : n->axes;
 	struct keel_host_view out = whole(x, n->outputs[0]), a = whole(x, in);
-	enum keel_host_op op = n->op == KEEL_OP_REDUCE_MAX ? KEEL_HOST_REDUCE_MAX :
-			       n->op == KEEL_OP_REDUCE_MIN ? KEEL_HOST_REDUCE_MIN :
-			       arg && n->select_last ? KEEL_HOST_ARGMAX_LAST :
-			       arg ? KEEL_HOST_ARGMAX : KEEL_HOST_REDUCE_SUM;
+	enum keel_host_op op = n->op == KEEL_OP_REDUCE_MAX   ? KEEL_HOST_REDUCE_MAX
+			       : n->op == KEEL_OP_REDUCE_MIN ? KEEL_HOST_REDUCE_MIN
+			       : arg && n->select_last	     ? KEEL_HOST_ARGMAX_LAST
+			       : arg			     ? KEEL_HOST_ARGMAX
+							     : KEEL_HOST_REDUCE_SUM;
 	struct keel_host_step *s = add_step(x, op, in->rank, in->dims);
 
 	s->out = reduced(in, axes, out);
@@ -267,11 +288,12 @@ static void host_reduce(struct keel_emitted *x, const struct keel_node *n)
 }
 
 /* A host tensor that no graph tensor stands for: @t's shape with @axis reduced to one. */
-static struct keel_host_view temporary(struct keel_emitted *x, const struct keel_tensor *t, int axis)
+static struct keel_host_view temporary(struct keel_emitted *x, const struct keel_tensor *t,
+				       int axis)
 {
-	struct keel_model_tensor m = { .type = KEEL_VALUE_F32, .rank = t->rank, .slot = 0xff,
-				       .scale = 1 };
-	struct keel_host_view v = { 0 };
+	struct keel_model_tensor m = {
+		.type = KEEL_VALUE_F32, .rank = t->rank, .slot = 0xff, .scale = 1};
+	struct keel_host_view v = {0};
 	uint32_t stride = 4;
 	unsigned int i;
 
@@ -328,19 +350,13 @@ static void host_softmax(struct keel_emitted *x, const struct keel_node *n)
 int emit_host_node(struct keel_emitted *x, const struct keel_node *n, struct keel_error *e)
 {
 	static void (*const ops[KEEL_OP_COUNT])(struct keel_emitted *, const struct keel_node *) = {
-		[KEEL_OP_CONCAT] = host_concat,
-		[KEEL_OP_SLICE] = host_slice,
-		[KEEL_OP_TRANSPOSE] = host_transpose,
-		[KEEL_OP_RESHAPE] = host_reshape,
-		[KEEL_OP_EXPAND] = host_expand,
-		[KEEL_OP_CAST] = host_cast,
-		[KEEL_OP_GATHER] = host_gather,
-		[KEEL_OP_REDUCE_SUM] = host_reduce,
-		[KEEL_OP_REDUCE_MAX] = host_reduce,
-		[KEEL_OP_REDUCE_MIN] = host_reduce,
-		[KEEL_OP_ARGMAX] = host_reduce,
-		[KEEL_OP_SOFTMAX] = host_softmax,
-		[KEEL_OP_LOG_SOFTMAX] = host_softmax,
+		[KEEL_OP_CONV] = host_affine,	    [KEEL_OP_CONCAT] = host_concat,
+		[KEEL_OP_SLICE] = host_slice,	    [KEEL_OP_TRANSPOSE] = host_transpose,
+		[KEEL_OP_RESHAPE] = host_reshape,   [KEEL_OP_EXPAND] = host_expand,
+		[KEEL_OP_CAST] = host_cast,	    [KEEL_OP_GATHER] = host_gather,
+		[KEEL_OP_REDUCE_SUM] = host_reduce, [KEEL_OP_REDUCE_MAX] = host_reduce,
+		[KEEL_OP_REDUCE_MIN] = host_reduce, [KEEL_OP_ARGMAX] = host_reduce,
+		[KEEL_OP_SOFTMAX] = host_softmax,   [KEEL_OP_LOG_SOFTMAX] = host_softmax,
 	};
 
 	if (unary_fn[n->op])

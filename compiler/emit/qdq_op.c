@@ -54,7 +54,13 @@ static Onnx__NodeProto *conv(struct qdq *b, const struct keel_node *n, const cha
 	const char *w[2] = {"", ""};
 	Onnx__NodeProto *node;
 
-	qdq_weights(b, n, w);
+	/* What only scales and shifts channels may run on the host, in float. */
+	if (lower_on_npu(b->l, n))
+		qdq_weights(b, n, w);
+	else
+		w[0] = qdq_input(b, n, 1);
+	if (!lower_on_npu(b->l, n) && n->nr_inputs > 2 && n->inputs[2])
+		w[1] = qdq_input(b, n, 2);
 	node = QDQ_NODE(b, onnx, out, qdq_input(b, n, 0), w[0], w[1]);
 	window(b, node, &n->window);
 	qdq_ints(b, node, "dilations", 2, n->window.dilation);

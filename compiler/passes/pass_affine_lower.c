@@ -95,7 +95,7 @@ static int make_depthwise(struct keel_graph *g, struct keel_node *n, const struc
 	return list[1] && list[2] ? 1 : -ENOMEM;
 }
 
-/* Other ranks than pictures: x * scale + shift with constants that broadcast along axis 1. */
+/* Other tensors than pictures: x * scale + shift with constants that broadcast along axis 1. */
 static int make_arithmetic(struct keel_graph *g, struct keel_node *n, const struct keel_affine *a)
 {
 	int64_t dims[KEEL_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
@@ -128,7 +128,7 @@ int keel_rule_affine_lower(struct keel_graph *g, struct keel_node *n, struct kee
 	if (err <= 0)
 		return err;
 	err = 0;
-	if (a.x->rank == 4)
+	if (a.x->rank == 4 && a.x->dims[0] == 1)
 		err = make_depthwise(g, n, &a);
 	else if (n->op == KEEL_OP_BATCHNORM)
 		err = make_arithmetic(g, n, &a);

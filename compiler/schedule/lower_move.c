@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fold.h"
 #include "lower.h"
 
 /*
@@ -242,8 +243,7 @@ struct run {
 
 static int64_t index_at(const struct keel_tensor *ix, int64_t i, int64_t extent)
 {
-	int64_t v = ix->type == KEEL_I64 ? ((const int64_t *)ix->data)[i]
-					 : ((const int32_t *)ix->data)[i];
+	int64_t v = keel_value_int(ix, i);
 
 	return v < 0 ? v + extent : v;
 }

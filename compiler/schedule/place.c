@@ -135,22 +135,32 @@ static const char *suggest(const struct keel_node *n)
 	return "replace it by supported operators, see the operator list in the documentation";
 }
 
+/* Reasons may come with a suggestion of their own. */
+static void say(const struct keel_node *n, const char *reason, struct keel_verdict *v)
+{
+	const char *own = strstr(reason, "; ");
+
+	snprintf(v->reason, sizeof(v->reason), "%.*s",
+		 own && n->op != KEEL_OP_UNSUPPORTED ? (int)(own - reason) : (int)strlen(reason),
+		 reason);
+	if (v->place == KEEL_PLACE_UNSUPPORTED)
+		snprintf(v->suggestion, sizeof(v->suggestion), "%s",
+			 own && n->op != KEEL_OP_UNSUPPORTED ? own + 2 : suggest(n));
+}
+
 static void judge(const struct keel_node *n, const struct part *part, struct keel_verdict *v)
 {
-	const char *reason = place_reason(n), *suggestion = "";
+	const char *reason = place_reason(n);
 
 	memset(v, 0, sizeof(*v));
 	if (part->tail || part->head) {
 		v->place = KEEL_PLACE_HOST;
 		v->before = part->head;
-		reason = reason ? reason : "it joins a host part at the edge of the network";
+		say(n, reason ? reason : "it joins a host part at the edge of the network", v);
 	} else if (part->must) {
 		v->place = KEEL_PLACE_UNSUPPORTED;
-		reason = reason ? reason : "its integer result is read inside the network";
-		suggestion = suggest(n);
+		say(n, reason ? reason : "its integer result is read inside the network", v);
 	}
-	snprintf(v->reason, sizeof(v->reason), "%s", reason ? reason : "");
-	snprintf(v->suggestion, sizeof(v->suggestion), "%s", suggestion);
 }
 
 static void refuse_all(const struct keel_graph *g, struct keel_verdict *v)

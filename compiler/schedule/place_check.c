@@ -63,6 +63,17 @@ static const char *check_window(const struct keel_node *n)
 	return r;
 }
 
+bool place_is_affine(const struct keel_node *n)
+{
+	static const int ones[] = {1, 1};
+	const struct keel_window *w = &n->window;
+
+	return n->op == KEEL_OP_CONV && n->act.kind == KEEL_ACT_NONE && !has_padding(w) &&
+	       !memcmp(w->kernel, ones, sizeof(ones)) && !memcmp(w->stride, ones, sizeof(ones)) &&
+	       n->inputs[1]->data && n->inputs[1]->dims[1] == 1 &&
+	       n->inputs[1]->dims[0] == n->inputs[0]->dims[1];
+}
+
 static bool constant_weights(const struct keel_node *n)
 {
 	return n->inputs[1]->data && (n->nr_inputs < 3 || !n->inputs[2] || n->inputs[2]->data);
@@ -423,6 +434,8 @@ bool place_on_host(const struct keel_node *n)
 {
 	if (n->op == KEEL_OP_GATHER && !n->inputs[1]->data)
 		return false;
+	if (place_is_affine(n))
+		return true;
 	if (n->op == KEEL_OP_CAST && n->outputs[0]->type != KEEL_F32 &&
 	    n->outputs[0]->type != KEEL_I64)
 		return false;
@@ -431,7 +444,7 @@ bool place_on_host(const struct keel_node *n)
 
 bool place_follows_host(const struct keel_node *n)
 {
-	return rules[n->op].follows;
+	return rules[n->op].follows || place_is_affine(n);
 }
 
 void keel_place_rules(void (*row)(void *ctx, enum keel_op op, const char *npu, const char *host),

@@ -7,7 +7,10 @@
 struct keel_node;
 struct keel_window;
 
-/** typedef place_check - NULL when the NPU can take the node, else the reason why not */
+/** typedef place_check - NULL when the NPU can take the node, else the reason why not
+ *
+ * What to do about it may follow behind "; ".
+ */
 typedef const char *place_check(const struct keel_node *n);
 
 /** place_reason() - the verdict on a node by itself, wherever it stands in the network */
@@ -21,6 +24,12 @@ bool place_on_host(const struct keel_node *n);
  * Movement and simple arithmetic do, to keep one border with few tensors.
  */
 bool place_follows_host(const struct keel_node *n);
+
+/** place_is_affine() - a convolution that only scales and shifts each channel
+ *
+ * A multiplication or addition that found no convolution to join looks like this.
+ */
+bool place_is_affine(const struct keel_node *n);
 
 /** place_pool_is_whole() - one window that covers the picture exactly: a reduction */
 bool place_pool_is_whole(const struct keel_node *n);

@@ -19,41 +19,11 @@
 #include "import.h"
 #include "onnx.pb-c.h"
 
-#define DEFAULT_DIRECTORY "/usr/share/libonnx-testdata/data"
-
 enum verdict { PASSED, REFUSED, EXCLUDED, LOADED, FAILED, NR_VERDICTS };
 
-static const char *const verdict_names[] = { "passed", "refused", "excluded", "loaded", "failed" };
+static const char *const verdict_names[] = {"passed", "refused", "excluded", "loaded", "failed"};
 
 static bool verbose;
-
-static void *read_whole(const char *path, size_t *size)
-{
-	FILE *f = fopen(path, "rb");
-	char *data = NULL;
-	size_t got;
-
-	*size = 0;
-	if (!f)
-		return NULL;
-	do {
-		char *grown = realloc(data, *size + (1 << 20));
-
-		if (!grown)
-			break;
-		data = grown;
-		got = fread(data + *size, 1, 1 << 20, f);
-		*size += got;
-	} while (got);
-	fclose(f);
-	return data;
-}
-
-static char *vector_path(const char *folder, const char *kind, size_t i, char path[4096])
-{
-	snprintf(path, 4096, "%s/%s_%zu.pb", folder, kind, i);
-	return path;
-}
 
 /* Supported operators, asked from the importer's own list. */
 struct lookup {
@@ -73,121 +43,13 @@ static bool all_supported(const Onnx__ModelProto *m)
 	size_t i;
 
 	for (i = 0; i < m->graph->n_node; i++) {
-		struct lookup l = { m->graph->node[i]->op_type, false };
+		struct lookup l = {m->graph->node[i]->op_type, false};
 
 		keel_import_list(look, &l);
 		if (!l.found || (m->graph->node[i]->domain && *m->graph->node[i]->domain))
 			return false;
 	}
 	return true;
-}
-
-static bool is_initializer(const Onnx__GraphProto *g, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < g->n_initializer; i++)
-		if (g->initializer[i]->name && !strcmp(g->initializer[i]->name, name))
-			return true;
-	return false;
-}
-
-/* The name behind input_@wanted.pb: inputs without an initializer are numbered in order. */
-static const char *input_name(const Onnx__GraphProto *g, size_t wanted)
-{
-	size_t i, at = 0;
-
-	for (i = 0; i < g->n_input; i++)
-		if (!is_initializer(g, g->input[i]->name) && at++ == wanted)
-			return g->input[i]->name;
-	return NULL;
-}
-
-static ptrdiff_t input_index(const Onnx__GraphProto *g, const char *name)
-{
-	const char *candidate;
-	ptrdiff_t i;
-
-	for (i = 0; (candidate = input_name(g, i)); i++)
-		if (!strcmp(candidate, name))
-			return i;
-	return -1;
-}
-
-static Onnx__TensorProto *read_tensor(const char *path, const char *name)
-{
-	Onnx__TensorProto *t;
-	size_t size;
-	void *data = read_whole(path, &size);
-
-	t = data ? onnx__tensor_proto__unpack(NULL, size, data) : NULL;
-	free(data);
-	if (!t)
-		return NULL;
-	if (t->name && *t->name)
-		free(t->name);
-	t->name = strdup(name);
-	return t;
-}
-
-/*
- * Many vectors feed weights, shapes or axes as inputs. A compiler needs them
- * as constants, which for a network they are: inputs from @first on become
- * initializers with the values of the vector.
- */
-static void *with_constants(Onnx__ModelProto *m, const char *folder, size_t first, size_t *size)
-{
-	Onnx__GraphProto *g = m->graph;
-	size_t i, had = g->n_initializer, wanted = 0;
-	char path[4096];
-	void *bytes;
-
-	while (input_name(g, wanted))
-		wanted++;
-	g->initializer = realloc(g->initializer, (had + wanted) * sizeof(*g->initializer));
-	for (i = wanted; i-- > first;) {
-		const char *name = input_name(g, i);
-		Onnx__TensorProto *t = read_tensor(vector_path(folder, "input", i, path), name);
-
-		if (t)
-			g->initializer[g->n_initializer++] = t;
-	}
-	*size = onnx__model_proto__get_packed_size(m);
-	bytes = malloc(*size ? *size : 1);
-	if (bytes)
-		onnx__model_proto__pack(m, bytes);
-	while (g->n_initializer > had)
-		onnx__tensor_proto__free_unpacked(g->initializer[--g->n_initializer], NULL);
-	return bytes;
-}
-
-/* A vector as the float executor wants it: float, or int64 for every other type. */
-static void *load_values(const char *path, struct keel_tensor *like, struct keel_error *e)
-{
-	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *t;
-	void *values = NULL;
-	int64_t i, count;
-
-	if (g && !keel_import_tensor(path, g, &t, e)) {
-		count = keel_tensor_count(t);
-		values = calloc(count + 1, sizeof(int64_t));
-		for (i = 0; values && i < count; i++) {
-			if (t->type == KEEL_F32)
-				((float *)values)[i] = ((float *)t->data)[i];
-			else
-				((int64_t *)values)[i] = conformance_int(t, i);
-		}
-		*like = *t;
-	}
-	keel_graph_del(g);
-	return values;
-}
-
-static bool same_shape(const struct keel_tensor *a, const struct keel_tensor *b)
-{
-	return a->rank == b->rank && (a->type == KEEL_F32) == (b->type == KEEL_F32) &&
-	       !memcmp(a->dims, b->dims, a->rank * sizeof(*a->dims));
 }
 
 /* The tolerances of ONNX's own runner. */
@@ -226,12 +88,13 @@ static int compare_outputs(const struct keel_graph *g, const struct keel_float *
 	for (i = 0; i < g->nr_outputs && !err; i++) {
 		const struct keel_tensor *t = g->outputs[i];
 		struct keel_tensor like;
-		void *want = load_values(vector_path(folder, "output", i, path), &like, e);
+		void *want =
+			conformance_values(conformance_path(folder, "output", i, path), &like, e);
 
 		if (!want)
 			return -ERANGE;
 		/* a quantized value may lie on the border of two levels */
-		if (same_shape(t, &like))
+		if (conformance_same_shape(t, &like))
 			err = compare(t, keel_float_output(f, i), want,
 				      t->type == KEEL_U8 || t->type == KEEL_I8, e);
 		else
@@ -253,13 +116,15 @@ static int run(const struct keel_graph *g, const Onnx__ModelProto *m, const char
 	int err = f && inputs ? 0 : -EOPNOTSUPP;
 
 	for (i = 0; i < g->nr_inputs && !err; i++) {
-		ptrdiff_t k = input_index(m->graph, g->inputs[i]->name);
+		ptrdiff_t k = conformance_input(m->graph, g->inputs[i]->name);
 
-		inputs[i] = load_values(vector_path(folder, "input", k, path), &like, e);
+		inputs[i] =
+			conformance_values(conformance_path(folder, "input", k, path), &like, e);
 		if (!inputs[i])
 			err = -ERANGE;
-		else if (!same_shape(g->inputs[i], &like))
-			err = keel_error_set(e, -EINVAL, "input '%s' has another shape in the vector",
+		else if (!conformance_same_shape(g->inputs[i], &like))
+			err = keel_error_set(e, -EINVAL,
+					     "input '%s' has another shape in the vector",
 					     g->inputs[i]->name);
 	}
 	if (!err)
@@ -278,7 +143,7 @@ static int run_with_constants(Onnx__ModelProto *m, const char *folder, size_t fi
 {
 	struct keel_graph *g = NULL;
 	size_t size;
-	void *bytes = with_constants(m, folder, first, &size);
+	void *bytes = conformance_with_constants(m, folder, first, &size);
 	int err = bytes ? keel_import_onnx_memory(bytes, size, NULL, &g, e) : -ENOMEM;
 
 	free(bytes);
@@ -305,8 +170,7 @@ static int run_as_it_is(const char *model, const Onnx__ModelProto *m, const char
  * importer folds instead of the executor computing. A wrong value anywhere is
  * a failure; otherwise the set passes when one of the ways works.
  */
-static int run_set(const char *model, Onnx__ModelProto *m, const char *folder,
-		   struct keel_error *e)
+static int run_set(const char *model, Onnx__ModelProto *m, const char *folder, struct keel_error *e)
 {
 	struct keel_error first, ignored;
 	int err = run_as_it_is(model, m, folder, e), folded;
@@ -342,16 +206,6 @@ static int run_case(const char *model, Onnx__ModelProto *m, unsigned int *sets,
 	return err;
 }
 
-static const char *case_name(const char *model, char name[256])
-{
-	const char *end = strrchr(model, '/'), *begin = end;
-
-	while (begin > model && begin[-1] != '/')
-		begin--;
-	snprintf(name, 256, "%.*s", (int)(end - begin), begin);
-	return name;
-}
-
 static enum verdict judge(const char *model, Onnx__ModelProto *m, struct keel_error *e)
 {
 	const char *reason;
@@ -363,7 +217,7 @@ static enum verdict judge(const char *model, Onnx__ModelProto *m, struct keel_er
 		return sets ? PASSED : LOADED;
 	if (!e->text[0])
 		return FAILED;
-	reason = conformance_exclusion(case_name(model, name));
+	reason = conformance_exclusion(conformance_case(model, name));
 	if (reason && all_supported(m)) {
 		keel_error_set(e, 0, "%s", reason);
 		return EXCLUDED;
@@ -373,13 +227,13 @@ static enum verdict judge(const char *model, Onnx__ModelProto *m, struct keel_er
 
 static enum verdict test(const char *model)
 {
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *g = NULL;
 	Onnx__ModelProto *m;
 	enum verdict v;
 	char name[256];
 	size_t size;
-	void *data = read_whole(model, &size);
+	void *data = conformance_read(model, &size);
 
 	m = data ? onnx__model_proto__unpack(NULL, size, data) : NULL;
 	free(data);
@@ -391,13 +245,13 @@ static enum verdict test(const char *model)
 		onnx__model_proto__free_unpacked(m, NULL);
 	}
 	if (v == FAILED || verbose)
-		printf("%-8s %s: %s\n", verdict_names[v], case_name(model, name), e.text);
+		printf("%-8s %s: %s\n", verdict_names[v], conformance_case(model, name), e.text);
 	return v;
 }
 
 static int test_all(const char *directory)
 {
-	unsigned int counts[NR_VERDICTS] = { 0 }, i;
+	unsigned int counts[NR_VERDICTS] = {0}, i;
 	char pattern[4096];
 	glob_t found;
 
@@ -421,5 +275,5 @@ static int test_all(const char *directory)
 int main(int argc, char **argv)
 {
 	verbose = argc > 1 && !strcmp(argv[1], "-v");
-	return test_all(argc > 1 + verbose ? argv[1 + verbose] : DEFAULT_DIRECTORY);
+	return test_all(argc > 1 + verbose ? argv[1 + verbose] : CONFORMANCE_DIRECTORY);
 }

@@ -385,10 +385,10 @@ static double decibels(const struct outcome *o, const double *noise)
 static struct crig_result measure(struct outcome *o)
 {
 	const char *backend = getenv("KEEL_RIG_BACKEND");
-	struct keel_device_options options = { .threads = 1 };
+	struct keel_device_options options = {.threads = 1};
 	struct keel_compiled compiled;
 	struct keel_device *device;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	size_t i;
 
 	ck_assert_msg(!compile(o->c, &compiled, &e), "%s: %s", o->what, e.text);
@@ -396,9 +396,9 @@ static struct crig_result measure(struct outcome *o)
 	ck_assert_msg(o->f, "%s: %s", o->what, e.text);
 	ck_assert_msg(!keel_device_new(backend ? backend : "reference", &options, &device, &e),
 		      "%s", e.text);
-	ck_assert_msg(!keel_network_new_from_memory(device, compiled.data, compiled.bytes, &o->net,
-						    &e),
-		      "%s: %s", o->what, e.text);
+	ck_assert_msg(
+		!keel_network_new_from_memory(device, compiled.data, compiled.bytes, &o->net, &e),
+		"%s: %s", o->what, e.text);
 	o->exported = qdq_rig_new(compiled.data, compiled.bytes, KEEL_QDQ_U8);
 	for (i = 0; i < CRIG_SAMPLES; i++)
 		run_sample(o, i);
@@ -416,14 +416,14 @@ static struct crig_result measure(struct outcome *o)
 
 struct crig_result crig_measure(struct crig *c, const char *what)
 {
-	struct outcome o = { .c = c, .what = what };
+	struct outcome o = {.c = c, .what = what};
 
 	return measure(&o);
 }
 
 void crig_compiles(struct crig *c)
 {
-	struct outcome o = { .c = c, .what = "compiled", .blind = true };
+	struct outcome o = {.c = c, .what = "compiled", .blind = true};
 
 	measure(&o);
 }
@@ -431,7 +431,7 @@ void crig_compiles(struct crig *c)
 void *crig_bytes(struct crig *c, size_t *bytes)
 {
 	struct keel_compiled compiled;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	void *data;
 
 	ck_assert_msg(!compile(c, &compiled, &e), "%s", e.text);

@@ -14,46 +14,58 @@ static const struct unary_row {
 	enum keel_op op;
 	double alpha, beta, clip_lo, clip_hi, lo, hi;
 } unaries[] = {
-	{ KEEL_OP_RELU, 0, 0, 0, 0, -1, 1 },
-	{ KEEL_OP_CLIP, 0, 0, -0.3, 0.7, -1, 1 },
-	{ KEEL_OP_LEAKY_RELU, 0.2, 0, 0, 0, -1, 1 },
-	{ KEEL_OP_ELU, 1.0, 0, 0, 0, -3, 3 },
-	{ KEEL_OP_SELU, 1.67326, 1.0507, 0, 0, -3, 3 },
-	{ KEEL_OP_SIGMOID, 0, 0, 0, 0, -6, 6 },
-	{ KEEL_OP_TANH, 0, 0, 0, 0, -4, 4 },
-	{ KEEL_OP_HARD_SIGMOID, 0.2, 0.5, 0, 0, -4, 4 },
-	{ KEEL_OP_HARD_SWISH, 0, 0, 0, 0, -5, 5 },
-	{ KEEL_OP_SILU, 0, 0, 0, 0, -5, 5 },
-	{ KEEL_OP_GELU, 0, 0, 0, 0, -4, 4 },
-	{ KEEL_OP_GELU, 1, 0, 0, 0, -4, 4 },
-	{ KEEL_OP_SOFTPLUS, 0, 0, 0, 0, -4, 4 },
-	{ KEEL_OP_SQRT, 0, 0, 0, 0, 0, 4 },
-	{ KEEL_OP_ABS, 0, 0, 0, 0, -1, 2 },
-	{ KEEL_OP_NEG, 0, 0, 0, 0, -1, 2 },
-	{ KEEL_OP_FLOOR, 0, 0, 0, 0, -5, 5 },
-	{ KEEL_OP_CEIL, 0, 0, 0, 0, -5, 5 },
-	{ KEEL_OP_ROUND, 0, 0, 0, 0, -5, 5 },
-	{ KEEL_OP_ERF, 0, 0, 0, 0, -2, 2 },
-	{ KEEL_OP_SIGN, 0, 0, 0, 0, -2, 2 },
-	{ KEEL_OP_SIN, 0, 0, 0, 0, -3, 3 },
-	{ KEEL_OP_COS, 0, 0, 0, 0, -3, 3 },
+	{KEEL_OP_RELU, 0, 0, 0, 0, -1, 1},
+	{KEEL_OP_CLIP, 0, 0, -0.3, 0.7, -1, 1},
+	{KEEL_OP_LEAKY_RELU, 0.2, 0, 0, 0, -1, 1},
+	{KEEL_OP_ELU, 1.0, 0, 0, 0, -3, 3},
+	{KEEL_OP_SELU, 1.67326, 1.0507, 0, 0, -3, 3},
+	{KEEL_OP_SIGMOID, 0, 0, 0, 0, -6, 6},
+	{KEEL_OP_TANH, 0, 0, 0, 0, -4, 4},
+	{KEEL_OP_HARD_SIGMOID, 0.2, 0.5, 0, 0, -4, 4},
+	{KEEL_OP_HARD_SWISH, 0, 0, 0, 0, -5, 5},
+	{KEEL_OP_SILU, 0, 0, 0, 0, -5, 5},
+	{KEEL_OP_GELU, 0, 0, 0, 0, -4, 4},
+	{KEEL_OP_GELU, 1, 0, 0, 0, -4, 4},
+	{KEEL_OP_SOFTPLUS, 0, 0, 0, 0, -4, 4},
+	{KEEL_OP_SQRT, 0, 0, 0, 0, 0, 4},
+	{KEEL_OP_ABS, 0, 0, 0, 0, -1, 2},
+	{KEEL_OP_NEG, 0, 0, 0, 0, -1, 2},
+	{KEEL_OP_FLOOR, 0, 0, 0, 0, -5, 5},
+	{KEEL_OP_CEIL, 0, 0, 0, 0, -5, 5},
+	{KEEL_OP_ROUND, 0, 0, 0, 0, -5, 5},
+	{KEEL_OP_ERF, 0, 0, 0, 0, -2, 2},
+	{KEEL_OP_SIGN, 0, 0, 0, 0, -2, 2},
+	{KEEL_OP_SIN, 0, 0, 0, 0, -3, 3},
+	{KEEL_OP_COS, 0, 0, 0, 0, -3, 3},
 };
 
 static const struct {
 	unsigned int rank;
 	int64_t dims[6];
 } shapes[] = {
-	{ 0 }, { 1, { 13 } }, { 2, { 1, 10 } }, { 2, { 4, 7 } }, { 3, { 1, 5, 6 } },
-	{ 4, { 1, 5, 4, 3 } }, { 4, { 2, 3, 4, 5 } }, { 4, { 1, 1, 4, 3 } },
-	{ 5, { 1, 2, 3, 4, 5 } }, { 6, { 2, 1, 2, 3, 2, 3 } },
+	{0},
+	{1, {13}},
+	{2, {1, 10}},
+	{2, {4, 7}},
+	{3, {1, 5, 6}},
+	{4, {1, 5, 4, 3}},
+	{4, {2, 3, 4, 5}},
+	{4, {1, 1, 4, 3}},
+	{5, {1, 2, 3, 4, 5}},
+	{6, {2, 1, 2, 3, 2, 3}},
 };
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
 static struct keel_tensor *unary(struct crig *c, const struct unary_row *r, struct keel_tensor *x)
 {
-	return crig_node(c, (struct keel_node){ .op = r->op, .alpha = r->alpha, .beta = r->beta,
-			 .lo = r->clip_lo, .hi = r->clip_hi }, 1, x);
+	return crig_node(c,
+			 (struct keel_node){.op = r->op,
+					    .alpha = r->alpha,
+					    .beta = r->beta,
+					    .lo = r->clip_lo,
+					    .hi = r->clip_hi},
+			 1, x);
 }
 
 START_TEST(unaries_of_every_rank)
@@ -75,7 +87,7 @@ END_TEST
 /* The order of memory is not that of the dimensions, and pixels are apart. */
 START_TEST(unaries_of_views)
 {
-	static const int perm[] = { 0, 3, 1, 2 };
+	static const int perm[] = {0, 3, 1, 2};
 	struct crig *c = crig_new(_i);
 	struct keel_tensor *x = crig_input(c, DIMS(1, 6, 5, 4)), *y[5];
 	unsigned int i;
@@ -84,8 +96,7 @@ START_TEST(unaries_of_views)
 	y[1] = crig_unary(c, KEEL_OP_NEG, crig_slice(c, x, 1, 2, 3, 1));
 	y[2] = crig_unary(c, KEEL_OP_NEG, crig_slice(c, x, 1, 1, 3, 2));
 	y[3] = crig_unary(c, KEEL_OP_NEG, crig_slice(c, x, 3, 0, 2, 3));
-	y[4] = crig_unary(c, KEEL_OP_NEG,
-			  crig_slice(c, crig_transpose(c, x, perm), 2, 1, 4, 1));
+	y[4] = crig_unary(c, KEEL_OP_NEG, crig_slice(c, crig_transpose(c, x, perm), 2, 1, 4, 1));
 	for (i = 0; i < 5; i++)
 		crig_output(c, _i ? crig_unary(c, KEEL_OP_ABS, y[i]) : y[i]);
 	crig_check(c, 1, 30, "views");
@@ -97,40 +108,40 @@ static const struct binary_shape {
 	unsigned int ra, rb;
 	int64_t a[5], b[5];
 } pairs[] = {
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 6, 5, 4 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 6, 1, 1 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 1, 5, 4 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 1, 1, 4 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 6, 5, 1 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 1, 5, 1 } },
-	{ 4, 4, { 1, 6, 1, 4 }, { 1, 1, 5, 1 } },
-	{ 4, 4, { 1, 6, 1, 1 }, { 1, 1, 5, 4 } },
-	{ 4, 4, { 1, 1, 5, 4 }, { 1, 6, 1, 1 } },
-	{ 4, 0, { 1, 6, 5, 4 }, { 0 } },
-	{ 4, 1, { 1, 6, 5, 4 }, { 4 } },
-	{ 4, 1, { 1, 6, 5, 4 }, { 1 } },
-	{ 4, 2, { 1, 6, 5, 4 }, { 5, 4 } },
-	{ 4, 3, { 1, 6, 5, 4 }, { 6, 5, 4 } },
-	{ 4, 3, { 1, 6, 5, 4 }, { 6, 1, 1 } },
-	{ 4, 4, { 2, 3, 5, 4 }, { 1, 3, 1, 4 } },
-	{ 4, 4, { 2, 3, 5, 4 }, { 2, 1, 5, 1 } },
-	{ 3, 3, { 1, 7, 8 }, { 1, 7, 8 } },
-	{ 3, 3, { 1, 7, 8 }, { 1, 7, 1 } },
-	{ 3, 2, { 1, 7, 8 }, { 1, 8 } },
-	{ 3, 3, { 4, 1, 8 }, { 1, 7, 1 } },
-	{ 2, 2, { 1, 10 }, { 1, 10 } },
-	{ 2, 2, { 5, 1 }, { 1, 10 } },
-	{ 2, 1, { 5, 10 }, { 10 } },
-	{ 1, 1, { 9 }, { 9 } },
-	{ 0, 0, { 0 }, { 0 } },
-	{ 5, 5, { 1, 2, 3, 4, 5 }, { 1, 2, 1, 4, 5 } },
-	{ 5, 5, { 2, 3, 2, 3, 4 }, { 1, 3, 1, 3, 1 } },
-	{ 5, 5, { 2, 3, 2, 3, 4 }, { 2, 1, 2, 1, 4 } },
-	{ 4, 5, { 2, 3, 3, 4 }, { 2, 1, 1, 3, 1 } },
+	{4, 4, {1, 6, 5, 4}, {1, 6, 5, 4}},
+	{4, 4, {1, 6, 5, 4}, {1, 6, 1, 1}},
+	{4, 4, {1, 6, 5, 4}, {1, 1, 5, 4}},
+	{4, 4, {1, 6, 5, 4}, {1, 1, 1, 4}},
+	{4, 4, {1, 6, 5, 4}, {1, 6, 5, 1}},
+	{4, 4, {1, 6, 5, 4}, {1, 1, 5, 1}},
+	{4, 4, {1, 6, 1, 4}, {1, 1, 5, 1}},
+	{4, 4, {1, 6, 1, 1}, {1, 1, 5, 4}},
+	{4, 4, {1, 1, 5, 4}, {1, 6, 1, 1}},
+	{4, 0, {1, 6, 5, 4}, {0}},
+	{4, 1, {1, 6, 5, 4}, {4}},
+	{4, 1, {1, 6, 5, 4}, {1}},
+	{4, 2, {1, 6, 5, 4}, {5, 4}},
+	{4, 3, {1, 6, 5, 4}, {6, 5, 4}},
+	{4, 3, {1, 6, 5, 4}, {6, 1, 1}},
+	{4, 4, {2, 3, 5, 4}, {1, 3, 1, 4}},
+	{4, 4, {2, 3, 5, 4}, {2, 1, 5, 1}},
+	{3, 3, {1, 7, 8}, {1, 7, 8}},
+	{3, 3, {1, 7, 8}, {1, 7, 1}},
+	{3, 2, {1, 7, 8}, {1, 8}},
+	{3, 3, {4, 1, 8}, {1, 7, 1}},
+	{2, 2, {1, 10}, {1, 10}},
+	{2, 2, {5, 1}, {1, 10}},
+	{2, 1, {5, 10}, {10}},
+	{1, 1, {9}, {9}},
+	{0, 0, {0}, {0}},
+	{5, 5, {1, 2, 3, 4, 5}, {1, 2, 1, 4, 5}},
+	{5, 5, {2, 3, 2, 3, 4}, {1, 3, 1, 3, 1}},
+	{5, 5, {2, 3, 2, 3, 4}, {2, 1, 2, 1, 4}},
+	{4, 5, {2, 3, 3, 4}, {2, 1, 1, 3, 1}},
 };
 
-static const enum keel_op binaries[] = { KEEL_OP_ADD, KEEL_OP_SUB, KEEL_OP_MUL, KEEL_OP_MAX,
-					 KEEL_OP_MIN };
+static const enum keel_op binaries[] = {KEEL_OP_ADD, KEEL_OP_SUB, KEEL_OP_MUL, KEEL_OP_MAX,
+					KEEL_OP_MIN};
 
 enum operand { BOTH, FIRST_CONSTANT, SECOND_CONSTANT, SWAPPED, NR_VARIANTS };
 
@@ -141,18 +152,21 @@ static void check_pair(enum keel_op op, const struct binary_shape *s, enum opera
 	char what[64];
 
 	a = variant == FIRST_CONSTANT ? crig_const(c, s->ra, s->a) : crig_input(c, s->ra, s->a);
-	b = variant == SECOND_CONSTANT ? crig_const(c, s->rb, s->b) :
-					 crig_input_in(c, -0.4, 2, s->rb, s->b);
+	b = variant == SECOND_CONSTANT ? crig_const(c, s->rb, s->b)
+				       : crig_input_in(c, -0.4, 2, s->rb, s->b);
 	if (op == KEEL_OP_SUB && variant == SWAPPED)
 		crig_output(c, crig_binary(c, op, b, a));
 	else
-		crig_output(c, variant == SWAPPED ? crig_binary(c, op, b, a) :
-						    crig_binary(c, op, a, b));
+		crig_output(c, variant == SWAPPED ? crig_binary(c, op, b, a)
+						  : crig_binary(c, op, a, b));
 	snprintf(what, sizeof(what), "%s of pair %d, variant %d", keel_op_name(op),
 		 (int)(s - pairs), variant);
 	/* A constant is rounded to its own steps, 1/127 of at most 1. */
-	crig_check(c, variant == FIRST_CONSTANT || variant == SECOND_CONSTANT ? 2 :
-		   op >= KEEL_OP_MAX ? 1 : ROUNDING, s->ra ? 25 : -INFINITY, what);
+	crig_check(c,
+		   variant == FIRST_CONSTANT || variant == SECOND_CONSTANT ? 2
+		   : op >= KEEL_OP_MAX					   ? 1
+									   : ROUNDING,
+		   s->ra ? 25 : -INFINITY, what);
 }
 
 START_TEST(binaries_of_every_shape)
@@ -169,7 +183,7 @@ END_TEST
 /* Fused activations, one bound for all and one for each channel. */
 START_TEST(binaries_with_clips)
 {
-	static const unsigned int some[] = { 0, 1, 13, 17, 21, 27 };
+	static const unsigned int some[] = {0, 1, 13, 17, 21, 27};
 	unsigned int i;
 
 	for (i = 0; i < COUNT(some); i++) {
@@ -183,8 +197,10 @@ START_TEST(binaries_with_clips)
 		c = crig_new(i);
 		y = crig_binary(c, binaries[_i], crig_input(c, s->ra, s->a),
 				crig_input(c, s->rb, s->b));
-		crig_output(c, crig_node(c, (struct keel_node){ .op = KEEL_OP_CLIP, .lo = -0.2,
-				 .hi = 0.3 }, 1, y));
+		crig_output(c,
+			    crig_node(c,
+				      (struct keel_node){.op = KEEL_OP_CLIP, .lo = -0.2, .hi = 0.3},
+				      1, y));
 		crig_check(c, 1.1, 25, "binary and clip");
 	}
 }
@@ -207,11 +223,11 @@ static void bounds_per_channel(struct crig *c, unsigned int channels)
 
 START_TEST(clips_per_channel)
 {
-	static const unsigned int some[] = { 0, 1, 13, 14, 17, 20, 21, 22 };
+	static const unsigned int some[] = {0, 1, 13, 14, 17, 20, 21, 22};
 	const struct binary_shape *s = &pairs[some[_i]];
 	struct crig *c = crig_new(_i);
-	struct keel_tensor *y = crig_binary(c, KEEL_OP_ADD, crig_input(c, s->ra, s->a),
-					    crig_input(c, s->rb, s->b));
+	struct keel_tensor *y =
+		crig_binary(c, KEEL_OP_ADD, crig_input(c, s->ra, s->a), crig_input(c, s->rb, s->b));
 
 	bounds_per_channel(c, y->dims[1]);
 	if (_i & 1)
@@ -224,9 +240,10 @@ END_TEST
 
 START_TEST(binaries_of_views)
 {
-	static const int perm[] = { 0, 2, 3, 1 };
+	static const int perm[] = {0, 2, 3, 1};
 	struct crig *c = crig_new(_i);
-	struct keel_tensor *x = crig_input(c, DIMS(1, 6, 6, 6)), *z = crig_input(c, DIMS(1, 6, 6, 6));
+	struct keel_tensor *x = crig_input(c, DIMS(1, 6, 6, 6)),
+			   *z = crig_input(c, DIMS(1, 6, 6, 6));
 	struct keel_tensor *t = crig_transpose(c, z, perm), *y;
 
 	y = crig_binary(c, binaries[_i], x, t);
@@ -246,24 +263,24 @@ static const struct slope_row {
 	unsigned int rank, slope_rank;
 	int64_t dims[4], slope[4];
 } slopes[] = {
-	{ 4, 3, { 1, 6, 5, 4 }, { 6, 1, 1 } },
-	{ 4, 4, { 1, 6, 5, 4 }, { 1, 6, 1, 1 } },
-	{ 4, 1, { 1, 6, 5, 4 }, { 1 } },
-	{ 4, 0, { 1, 6, 5, 4 }, { 0 } },
-	{ 4, 3, { 2, 6, 5, 4 }, { 1, 1, 1 } },
-	{ 2, 1, { 1, 6 }, { 6 } },
-	{ 2, 1, { 3, 6 }, { 6 } },
-	{ 2, 2, { 3, 6 }, { 1, 6 } },
-	{ 3, 2, { 1, 6, 7 }, { 6, 1 } },
-	{ 3, 3, { 2, 6, 7 }, { 1, 6, 1 } },
-	{ 3, 1, { 2, 6, 7 }, { 1 } },
-	{ 1, 1, { 6 }, { 1 } },
+	{4, 3, {1, 6, 5, 4}, {6, 1, 1}},
+	{4, 4, {1, 6, 5, 4}, {1, 6, 1, 1}},
+	{4, 1, {1, 6, 5, 4}, {1}},
+	{4, 0, {1, 6, 5, 4}, {0}},
+	{4, 3, {2, 6, 5, 4}, {1, 1, 1}},
+	{2, 1, {1, 6}, {6}},
+	{2, 1, {3, 6}, {6}},
+	{2, 2, {3, 6}, {1, 6}},
+	{3, 2, {1, 6, 7}, {6, 1}},
+	{3, 3, {2, 6, 7}, {1, 6, 1}},
+	{3, 1, {2, 6, 7}, {1}},
+	{1, 1, {6}, {1}},
 };
 
 START_TEST(prelu)
 {
 	const struct slope_row *r = &slopes[_i];
-	struct keel_node n = { .op = KEEL_OP_PRELU };
+	struct keel_node n = {.op = KEEL_OP_PRELU};
 	struct crig *c = crig_new(_i);
 	struct keel_tensor *x = crig_input(c, r->rank, r->dims), *y;
 
@@ -280,7 +297,7 @@ END_TEST
 
 START_TEST(refused)
 {
-	struct keel_node n = { .op = KEEL_OP_PRELU };
+	struct keel_node n = {.op = KEEL_OP_PRELU};
 	struct crig *c = crig_new(1);
 
 	/* As many slopes as channels, but along the width. */
@@ -295,9 +312,14 @@ START_TEST(refused)
 	crig_output(c, crig_unary(c, KEEL_OP_TANH, crig_input(c, DIMS(1, 70000))));
 	crig_check(c, 0, 100, "long tanh");
 	c = crig_new(1);
-	crig_output(c, crig_slice(c, crig_unary(c, KEEL_OP_TANH, crig_unary(c, KEEL_OP_NEG,
-		crig_concat(c, 1, 2, crig_input(c, DIMS(1, 35000)), crig_input(c, DIMS(1, 35000))))),
-		1, 0, 10, 1));
+	crig_output(
+		c,
+		crig_slice(c,
+			   crig_unary(c, KEEL_OP_TANH,
+				      crig_unary(c, KEEL_OP_NEG,
+						 crig_concat(c, 1, 2, crig_input(c, DIMS(1, 35000)),
+							     crig_input(c, DIMS(1, 35000))))),
+			   1, 0, 10, 1));
 	crig_check(c, 1, 25, "long movement");
 }
 END_TEST

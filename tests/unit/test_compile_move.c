@@ -12,8 +12,8 @@
  */
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define EXACT 0
-#define SQNR 100
+#define EXACT	     0
+#define SQNR	     100
 
 typedef struct keel_tensor *(*movement)(struct crig *c, struct keel_tensor *x, int which);
 
@@ -61,21 +61,14 @@ static const struct slice_row {
 	unsigned int rank, axis;
 	int64_t dims[5], start, count, step;
 } slices[] = {
-	{ 4, 1, { 1, 8, 4, 5 }, 2, 4, 1 },
-	{ 4, 1, { 1, 8, 4, 5 }, 0, 4, 2 },
-	{ 4, 1, { 1, 8, 4, 5 }, 7, 1, 1 },
-	{ 4, 2, { 1, 8, 4, 5 }, 1, 2, 1 },
-	{ 4, 2, { 1, 8, 7, 5 }, 1, 3, 2 },
-	{ 4, 3, { 1, 8, 4, 5 }, 1, 3, 1 },
-	{ 4, 3, { 1, 8, 4, 7 }, 0, 3, 3 },
-	{ 4, 0, { 4, 3, 4, 5 }, 1, 2, 2 },
-	{ 4, 0, { 4, 3, 4, 5 }, 2, 1, 1 },
-	{ 3, 2, { 1, 6, 8 }, 4, 4, 1 },
-	{ 3, 1, { 1, 6, 8 }, 1, 5, 1 },
-	{ 2, 1, { 3, 9 }, 2, 3, 3 },
-	{ 2, 0, { 5, 9 }, 2, 3, 1 },
-	{ 1, 0, { 9 }, 2, 3, 2 },
-	{ 5, 3, { 1, 2, 3, 4, 5 }, 1, 2, 2 },
+	{4, 1, {1, 8, 4, 5}, 2, 4, 1},	  {4, 1, {1, 8, 4, 5}, 0, 4, 2},
+	{4, 1, {1, 8, 4, 5}, 7, 1, 1},	  {4, 2, {1, 8, 4, 5}, 1, 2, 1},
+	{4, 2, {1, 8, 7, 5}, 1, 3, 2},	  {4, 3, {1, 8, 4, 5}, 1, 3, 1},
+	{4, 3, {1, 8, 4, 7}, 0, 3, 3},	  {4, 0, {4, 3, 4, 5}, 1, 2, 2},
+	{4, 0, {4, 3, 4, 5}, 2, 1, 1},	  {3, 2, {1, 6, 8}, 4, 4, 1},
+	{3, 1, {1, 6, 8}, 1, 5, 1},	  {2, 1, {3, 9}, 2, 3, 3},
+	{2, 0, {5, 9}, 2, 3, 1},	  {1, 0, {9}, 2, 3, 2},
+	{5, 3, {1, 2, 3, 4, 5}, 1, 2, 2},
 };
 
 static struct keel_tensor *slice(struct crig *c, struct keel_tensor *x, int which)
@@ -96,18 +89,18 @@ static const struct transpose_row {
 	int64_t dims[6];
 	int perm[6];
 } transposes[] = {
-	{ 4, { 1, 6, 4, 5 }, { 0, 2, 3, 1 } },
-	{ 4, { 1, 6, 4, 5 }, { 0, 3, 1, 2 } },
-	{ 4, { 1, 6, 4, 5 }, { 0, 1, 3, 2 } },
-	{ 4, { 1, 6, 4, 5 }, { 3, 2, 1, 0 } },
-	{ 4, { 2, 6, 4, 5 }, { 1, 0, 2, 3 } },
-	{ 4, { 1, 1, 4, 5 }, { 0, 2, 1, 3 } },
-	{ 3, { 1, 6, 7 }, { 0, 2, 1 } },
-	{ 3, { 5, 6, 7 }, { 2, 0, 1 } },
-	{ 2, { 6, 7 }, { 1, 0 } },
-	{ 5, { 1, 2, 3, 4, 5 }, { 0, 2, 1, 3, 4 } },
-	{ 5, { 2, 2, 3, 4, 5 }, { 4, 1, 3, 0, 2 } },
-	{ 6, { 2, 2, 3, 2, 3, 2 }, { 5, 3, 1, 4, 2, 0 } },
+	{4, {1, 6, 4, 5}, {0, 2, 3, 1}},
+	{4, {1, 6, 4, 5}, {0, 3, 1, 2}},
+	{4, {1, 6, 4, 5}, {0, 1, 3, 2}},
+	{4, {1, 6, 4, 5}, {3, 2, 1, 0}},
+	{4, {2, 6, 4, 5}, {1, 0, 2, 3}},
+	{4, {1, 1, 4, 5}, {0, 2, 1, 3}},
+	{3, {1, 6, 7}, {0, 2, 1}},
+	{3, {5, 6, 7}, {2, 0, 1}},
+	{2, {6, 7}, {1, 0}},
+	{5, {1, 2, 3, 4, 5}, {0, 2, 1, 3, 4}},
+	{5, {2, 2, 3, 4, 5}, {4, 1, 3, 0, 2}},
+	{6, {2, 2, 3, 2, 3, 2}, {5, 3, 1, 4, 2, 0}},
 };
 
 static struct keel_tensor *transpose(struct crig *c, struct keel_tensor *x, int which)
@@ -125,22 +118,22 @@ static const struct reshape_row {
 	unsigned int from, to;
 	int64_t dims[6], shape[6];
 } reshapes[] = {
-	{ 4, 2, { 1, 6, 4, 5 }, { 1, 120 } },
-	{ 4, 3, { 1, 6, 4, 5 }, { 1, 6, 20 } },
-	{ 4, 4, { 1, 6, 4, 5 }, { 1, 6, 20, 1 } },
-	{ 4, 4, { 1, 6, 4, 5 }, { 1, 3, 8, 5 } },
-	{ 4, 5, { 1, 6, 4, 5 }, { 1, 2, 3, 4, 5 } },
-	{ 4, 4, { 1, 6, 4, 5 }, { 1, 5, 6, 4 } },
-	{ 4, 2, { 1, 6, 4, 5 }, { 8, 15 } },
-	{ 2, 4, { 1, 120 }, { 1, 6, 4, 5 } },
-	{ 2, 4, { 1, 6 }, { 1, 6, 1, 1 } },
-	{ 4, 2, { 1, 6, 1, 1 }, { 1, 6 } },
-	{ 3, 4, { 1, 4, 9 }, { 1, 4, 3, 3 } },
-	{ 3, 2, { 4, 3, 9 }, { 6, 18 } },
-	{ 1, 3, { 24 }, { 2, 3, 4 } },
-	{ 1, 0, { 1 }, { 0 } },
-	{ 0, 2, { 0 }, { 1, 1 } },
-	{ 6, 4, { 1, 2, 3, 2, 2, 3 }, { 1, 6, 4, 3 } },
+	{4, 2, {1, 6, 4, 5}, {1, 120}},
+	{4, 3, {1, 6, 4, 5}, {1, 6, 20}},
+	{4, 4, {1, 6, 4, 5}, {1, 6, 20, 1}},
+	{4, 4, {1, 6, 4, 5}, {1, 3, 8, 5}},
+	{4, 5, {1, 6, 4, 5}, {1, 2, 3, 4, 5}},
+	{4, 4, {1, 6, 4, 5}, {1, 5, 6, 4}},
+	{4, 2, {1, 6, 4, 5}, {8, 15}},
+	{2, 4, {1, 120}, {1, 6, 4, 5}},
+	{2, 4, {1, 6}, {1, 6, 1, 1}},
+	{4, 2, {1, 6, 1, 1}, {1, 6}},
+	{3, 4, {1, 4, 9}, {1, 4, 3, 3}},
+	{3, 2, {4, 3, 9}, {6, 18}},
+	{1, 3, {24}, {2, 3, 4}},
+	{1, 0, {1}, {0}},
+	{0, 2, {0}, {1, 1}},
+	{6, 4, {1, 2, 3, 2, 2, 3}, {1, 6, 4, 3}},
 };
 
 static struct keel_tensor *reshape(struct crig *c, struct keel_tensor *x, int which)
@@ -157,8 +150,8 @@ END_TEST
 /* Channel shuffle, pixel unshuffle by hand, heads of a detector. */
 static struct keel_tensor *chain(struct crig *c, struct keel_tensor *x, int which)
 {
-	static const int swap[] = { 0, 2, 1, 3, 4 }, blocks[] = { 0, 3, 5, 1, 2, 4 },
-			 last[] = { 0, 2, 3, 1 };
+	static const int swap[] = {0, 2, 1, 3, 4}, blocks[] = {0, 3, 5, 1, 2, 4},
+			 last[] = {0, 2, 3, 1};
 
 	switch (which) {
 	case 0:
@@ -189,19 +182,19 @@ static const struct expand_row {
 	unsigned int rank;
 	int64_t from[5], to[5];
 } expands[] = {
-	{ 4, { 1, 6, 1, 1 }, { 1, 6, 4, 5 } },
-	{ 4, { 1, 1, 4, 5 }, { 1, 6, 4, 5 } },
-	{ 4, { 1, 6, 4, 1 }, { 1, 6, 4, 5 } },
-	{ 4, { 1, 6, 1, 5 }, { 3, 6, 4, 5 } },
-	{ 3, { 1, 1, 7 }, { 1, 5, 7 } },
-	{ 3, { 1, 7, 1 }, { 2, 7, 5 } },
-	{ 2, { 1, 1 }, { 4, 9 } },
-	{ 5, { 1, 2, 1, 4, 1 }, { 2, 2, 3, 4, 5 } },
+	{4, {1, 6, 1, 1}, {1, 6, 4, 5}},
+	{4, {1, 1, 4, 5}, {1, 6, 4, 5}},
+	{4, {1, 6, 4, 1}, {1, 6, 4, 5}},
+	{4, {1, 6, 1, 5}, {3, 6, 4, 5}},
+	{3, {1, 1, 7}, {1, 5, 7}},
+	{3, {1, 7, 1}, {2, 7, 5}},
+	{2, {1, 1}, {4, 9}},
+	{5, {1, 2, 1, 4, 1}, {2, 2, 3, 4, 5}},
 };
 
 static struct keel_tensor *expand(struct crig *c, struct keel_tensor *x, int which)
 {
-	return crig_wanted(c, (struct keel_node){ .op = KEEL_OP_EXPAND }, x, expands[which].rank,
+	return crig_wanted(c, (struct keel_node){.op = KEEL_OP_EXPAND}, x, expands[which].rank,
 			   expands[which].to);
 }
 
@@ -216,23 +209,23 @@ static const struct gather_row {
 	int64_t dims[5], indices[3], values[8];
 	int axis;
 } gathers[] = {
-	{ 4, 1, { 1, 8, 3, 4 }, { 4 }, { 0, 1, 2, 3 }, 1 },
-	{ 4, 1, { 1, 8, 3, 4 }, { 5 }, { 7, 0, 1, 5, 5 }, 1 },
-	{ 4, 0, { 1, 8, 3, 4 }, { 0 }, { 3 }, 1 },
-	{ 4, 0, { 1, 8, 3, 4 }, { 0 }, { 3 }, 3 },
-	{ 4, 1, { 1, 8, 3, 4 }, { 3 }, { 2, 1, 0 }, 2 },
-	{ 3, 2, { 1, 6, 5 }, { 2, 3 }, { 0, 1, 2, 5, 3, 4 }, 1 },
-	{ 2, 2, { 6, 5 }, { 2, 2 }, { 4, 3, 2, 1 }, 0 },
-	{ 3, 1, { 2, 3, 5 }, { 2 }, { 4, 1 }, 2 },
-	{ 1, 2, { 9 }, { 2, 2 }, { 1, 2, 3, 8 }, 0 },
-	{ 2, 3, { 6, 5 }, { 2, 1, 2 }, { 4, 3, 2, 1 }, 1 },
+	{4, 1, {1, 8, 3, 4}, {4}, {0, 1, 2, 3}, 1},
+	{4, 1, {1, 8, 3, 4}, {5}, {7, 0, 1, 5, 5}, 1},
+	{4, 0, {1, 8, 3, 4}, {0}, {3}, 1},
+	{4, 0, {1, 8, 3, 4}, {0}, {3}, 3},
+	{4, 1, {1, 8, 3, 4}, {3}, {2, 1, 0}, 2},
+	{3, 2, {1, 6, 5}, {2, 3}, {0, 1, 2, 5, 3, 4}, 1},
+	{2, 2, {6, 5}, {2, 2}, {4, 3, 2, 1}, 0},
+	{3, 1, {2, 3, 5}, {2}, {4, 1}, 2},
+	{1, 2, {9}, {2, 2}, {1, 2, 3, 8}, 0},
+	{2, 3, {6, 5}, {2, 1, 2}, {4, 3, 2, 1}, 1},
 };
 
 static struct keel_tensor *gather(struct crig *c, struct keel_tensor *x, int which)
 {
 	const struct gather_row *r = &gathers[which];
 
-	return crig_node(c, (struct keel_node){ .op = KEEL_OP_GATHER, .axis = r->axis }, 2, x,
+	return crig_node(c, (struct keel_node){.op = KEEL_OP_GATHER, .axis = r->axis}, 2, x,
 			 crig_ints(c, r->indices_rank, r->indices, r->values));
 }
 
@@ -247,18 +240,18 @@ static const struct pad_row {
 	int64_t dims[5], begin[5], end[5];
 	double value;
 } pads[] = {
-	{ 4, { 1, 3, 4, 5 }, { 0, 0, 1, 2 }, { 0, 0, 3, 0 }, 0 },
-	{ 4, { 1, 3, 4, 5 }, { 0, 2, 0, 0 }, { 0, 3, 0, 0 }, 0 },
-	{ 4, { 1, 3, 4, 5 }, { 1, 0, 1, 1 }, { 0, 1, 1, 1 }, 0.5 },
-	{ 3, { 1, 6, 7 }, { 0, 1, 0 }, { 0, 0, 2 }, -0.25 },
-	{ 2, { 3, 4 }, { 0, 0 }, { 1, 5 }, 0 },
-	{ 1, { 5 }, { 3 }, { 0 }, 0 },
-	{ 4, { 1, 1, 300, 250 }, { 0, 0, 1, 2 }, { 0, 0, 3, 0 }, 0 },
+	{4, {1, 3, 4, 5}, {0, 0, 1, 2}, {0, 0, 3, 0}, 0},
+	{4, {1, 3, 4, 5}, {0, 2, 0, 0}, {0, 3, 0, 0}, 0},
+	{4, {1, 3, 4, 5}, {1, 0, 1, 1}, {0, 1, 1, 1}, 0.5},
+	{3, {1, 6, 7}, {0, 1, 0}, {0, 0, 2}, -0.25},
+	{2, {3, 4}, {0, 0}, {1, 5}, 0},
+	{1, {5}, {3}, {0}, 0},
+	{4, {1, 1, 300, 250}, {0, 0, 1, 2}, {0, 0, 3, 0}, 0},
 };
 
 static struct keel_tensor *pad(struct crig *c, struct keel_tensor *x, int which)
 {
-	struct keel_node n = { .op = KEEL_OP_PAD, .pad_value = pads[which].value };
+	struct keel_node n = {.op = KEEL_OP_PAD, .pad_value = pads[which].value};
 	unsigned int i;
 
 	for (i = 0; i < x->rank; i++) {
@@ -288,20 +281,23 @@ static const struct {
 	int block;
 	bool crd;
 } blocks[] = {
-	{ KEEL_OP_DEPTH_TO_SPACE, { 1, 12, 3, 4 }, 2, false },
-	{ KEEL_OP_DEPTH_TO_SPACE, { 1, 12, 3, 4 }, 2, true },
-	{ KEEL_OP_DEPTH_TO_SPACE, { 1, 4, 3, 4 }, 2, true },
-	{ KEEL_OP_DEPTH_TO_SPACE, { 1, 27, 1, 4 }, 3, false },
-	{ KEEL_OP_DEPTH_TO_SPACE, { 1, 9, 5, 1 }, 3, true },
-	{ KEEL_OP_SPACE_TO_DEPTH, { 1, 3, 6, 8 }, 2, false },
-	{ KEEL_OP_SPACE_TO_DEPTH, { 1, 1, 6, 9 }, 3, false },
-	{ KEEL_OP_SPACE_TO_DEPTH, { 1, 5, 4, 4 }, 4, false },
+	{KEEL_OP_DEPTH_TO_SPACE, {1, 12, 3, 4}, 2, false},
+	{KEEL_OP_DEPTH_TO_SPACE, {1, 12, 3, 4}, 2, true},
+	{KEEL_OP_DEPTH_TO_SPACE, {1, 4, 3, 4}, 2, true},
+	{KEEL_OP_DEPTH_TO_SPACE, {1, 27, 1, 4}, 3, false},
+	{KEEL_OP_DEPTH_TO_SPACE, {1, 9, 5, 1}, 3, true},
+	{KEEL_OP_SPACE_TO_DEPTH, {1, 3, 6, 8}, 2, false},
+	{KEEL_OP_SPACE_TO_DEPTH, {1, 1, 6, 9}, 3, false},
+	{KEEL_OP_SPACE_TO_DEPTH, {1, 5, 4, 4}, 4, false},
 };
 
 static struct keel_tensor *block(struct crig *c, struct keel_tensor *x, int which)
 {
-	return crig_node(c, (struct keel_node){ .op = blocks[which].op, .block = blocks[which].block,
-			 .crd = blocks[which].crd }, 1, x);
+	return crig_node(c,
+			 (struct keel_node){.op = blocks[which].op,
+					    .block = blocks[which].block,
+					    .crd = blocks[which].crd},
+			 1, x);
 }
 
 START_TEST(every_block)
@@ -315,19 +311,19 @@ static const struct {
 	int64_t a[5], b[5];
 	int axis;
 } concats[] = {
-	{ 4, { 1, 3, 4, 5 }, { 1, 2, 4, 5 }, 1 },
-	{ 4, { 1, 1, 4, 5 }, { 1, 1, 4, 5 }, 1 },
-	{ 4, { 1, 3, 4, 5 }, { 1, 3, 2, 5 }, 2 },
-	{ 4, { 1, 3, 4, 5 }, { 1, 3, 4, 2 }, 3 },
-	{ 4, { 1, 3, 4, 5 }, { 2, 3, 4, 5 }, 0 },
-	{ 4, { 1, 3, 1, 1 }, { 1, 4, 1, 1 }, 1 },
-	{ 3, { 1, 6, 4 }, { 1, 5, 4 }, 1 },
-	{ 3, { 1, 6, 4 }, { 1, 6, 3 }, 2 },
-	{ 3, { 2, 6, 4 }, { 1, 6, 4 }, 0 },
-	{ 2, { 3, 5 }, { 3, 4 }, 1 },
-	{ 2, { 3, 5 }, { 1, 5 }, 0 },
-	{ 1, { 3 }, { 4 }, 0 },
-	{ 5, { 1, 2, 3, 4, 2 }, { 1, 2, 3, 1, 2 }, 3 },
+	{4, {1, 3, 4, 5}, {1, 2, 4, 5}, 1},
+	{4, {1, 1, 4, 5}, {1, 1, 4, 5}, 1},
+	{4, {1, 3, 4, 5}, {1, 3, 2, 5}, 2},
+	{4, {1, 3, 4, 5}, {1, 3, 4, 2}, 3},
+	{4, {1, 3, 4, 5}, {2, 3, 4, 5}, 0},
+	{4, {1, 3, 1, 1}, {1, 4, 1, 1}, 1},
+	{3, {1, 6, 4}, {1, 5, 4}, 1},
+	{3, {1, 6, 4}, {1, 6, 3}, 2},
+	{3, {2, 6, 4}, {1, 6, 4}, 0},
+	{2, {3, 5}, {3, 4}, 1},
+	{2, {3, 5}, {1, 5}, 0},
+	{1, {3}, {4}, 0},
+	{5, {1, 2, 3, 4, 2}, {1, 2, 3, 1, 2}, 3},
 };
 
 START_TEST(every_concat)
@@ -370,7 +366,8 @@ START_TEST(every_concat)
 }
 END_TEST
 
-/* Each layer reads all before it and writes behind it: in place, between its own input's channels. */
+/* Each layer reads all before it and writes behind it: in place, between its own input's channels.
+ */
 START_TEST(dense_blocks)
 {
 	struct crig *c = crig_new(_i);
@@ -392,8 +389,8 @@ START_TEST(refused)
 {
 	struct crig *c = crig_new(1);
 	struct keel_tensor *x = crig_input(c, DIMS(1, 3, 8, 8));
-	struct keel_node n = { .op = KEEL_OP_PAD, .pad_mode = KEEL_PAD_REFLECT,
-			       .pad_begin = { 0, 0, 1, 1 } };
+	struct keel_node n = {
+		.op = KEEL_OP_PAD, .pad_mode = KEEL_PAD_REFLECT, .pad_begin = {0, 0, 1, 1}};
 
 	crig_output(c, crig_node(c, n, 1, x));
 	crig_refused(c, "reflect");

@@ -43,40 +43,42 @@ static unsigned int residual(int which)
 	case 2:
 		y = relu(c, crig_binary(c, KEEL_OP_ADD, a, b));
 		break;
-	case 3:	/* depthwise */
+	case 3: /* depthwise */
 		y = crig_binary(c, KEEL_OP_ADD, crig_conv(c, x, 8, 3, 1, 8), x);
 		break;
 	case 4:
-		y = crig_node(c, (struct keel_node){ .op = KEEL_OP_CLIP, .lo = 0, .hi = 1 }, 1,
+		y = crig_node(c, (struct keel_node){.op = KEEL_OP_CLIP, .lo = 0, .hi = 1}, 1,
 			      crig_binary(c, KEEL_OP_ADD, a, x));
 		break;
-	case 5:	/* the sum is read twice */
+	case 5: /* the sum is read twice */
 		y = relu(c, crig_binary(c, KEEL_OP_ADD, a, x));
 		y = crig_binary(c, KEEL_OP_ADD, crig_conv(c, y, 8, 1, 1, 1), y);
 		break;
-	case 6:	/* into a joined tensor */
+	case 6: /* into a joined tensor */
 		y = crig_binary(c, KEEL_OP_ADD, a, x);
 		y = crig_concat(c, 1, 2, y, crig_unary(c, KEEL_OP_NEG, x));
 		break;
-	case 7:	/* the convolution is an output by itself */
+	case 7: /* the convolution is an output by itself */
 		crig_output(c, a);
 		y = crig_binary(c, KEEL_OP_ADD, a, x);
 		break;
-	case 8:	/* the convolution is read twice */
+	case 8: /* the convolution is read twice */
 		y = crig_binary(c, KEEL_OP_ADD, a, crig_unary(c, KEEL_OP_NEG, a));
 		break;
-	case 9:	/* broadcast: no residual */
-		y = crig_binary(c, KEEL_OP_ADD, a, crig_pool(c, KEEL_OP_MAX_POOL, crig_slice(c,
-				crig_slice(c, x, 2, 0, 1, 1), 3, 0, 1, 1), 1, 1, 0));
+	case 9: /* broadcast: no residual */
+		y = crig_binary(c, KEEL_OP_ADD, a,
+				crig_pool(c, KEEL_OP_MAX_POOL,
+					  crig_slice(c, crig_slice(c, x, 2, 0, 1, 1), 3, 0, 1, 1),
+					  1, 1, 0));
 		break;
-	case 10:	/* both operands the same */
+	case 10: /* both operands the same */
 		y = crig_binary(c, KEEL_OP_ADD, a, a);
 		break;
-	case 11:	/* a chain of sums */
+	case 11: /* a chain of sums */
 		y = crig_binary(c, KEEL_OP_ADD, a, b);
 		y = crig_binary(c, KEEL_OP_ADD, y, conv(c, x));
 		break;
-	default:	/* behind an activation: no residual */
+	default: /* behind an activation: no residual */
 		y = crig_binary(c, KEEL_OP_ADD, relu(c, a), x);
 	}
 	crig_output(c, y);
@@ -87,27 +89,27 @@ static unsigned int residual(int which)
 START_TEST(residuals)
 {
 	/* END included */
-	static const unsigned int commands[] = { 2, 2, 3, 2, 2, 3, 3, 3, 4, 3, 3, 4, 3 };
+	static const unsigned int commands[] = {2, 2, 3, 2, 2, 3, 3, 3, 4, 3, 3, 4, 3};
 	unsigned int nr = residual(_i);
 
-	ck_assert_msg(_i == 6 || _i == 9 || nr == commands[_i], "residual %d: %u commands, not %u", _i,
-		      nr, commands[_i]);
+	ck_assert_msg(_i == 6 || _i == 9 || nr == commands[_i], "residual %d: %u commands, not %u",
+		      _i, nr, commands[_i]);
 }
 END_TEST
 
 START_TEST(tables)
 {
-	static const enum keel_op ops[] = { KEEL_OP_SIGMOID, KEEL_OP_SILU, KEEL_OP_TANH,
-					    KEEL_OP_HARD_SWISH, KEEL_OP_ABS };
+	static const enum keel_op ops[] = {KEEL_OP_SIGMOID, KEEL_OP_SILU, KEEL_OP_TANH,
+					   KEEL_OP_HARD_SWISH, KEEL_OP_ABS};
 	unsigned int i, nr;
 
 	for (i = 0; i < COUNT(ops); i++) {
 		struct crig *c = crig_new(i);
 		struct keel_tensor *x = conv(c, picture(c)), *y = crig_unary(c, ops[i], x);
 
-		if (_i == 1)	/* an output in front of the function */
+		if (_i == 1) /* an output in front of the function */
 			crig_output(c, x);
-		if (_i == 2)	/* read twice */
+		if (_i == 2) /* read twice */
 			y = crig_binary(c, KEEL_OP_MUL, y, x);
 		if (_i == 3)
 			y = crig_concat(c, 1, 2, y, y);
@@ -123,20 +125,42 @@ START_TEST(host_tail)
 {
 	struct crig *c = crig_new(_i);
 	struct keel_tensor *x = picture(c), *y, *xy, *wh, *scores;
-	const int perm[] = { 0, 2, 3, 1 };
+	const int perm[] = {0, 2, 3, 1};
 
 	y = crig_reshape(c, crig_transpose(c, conv(c, x), perm), DIMS(1, 84, 4));
-	xy = crig_binary(c, KEEL_OP_ADD, crig_slice(c, y, 2, 0, 2, 1), crig_const(c, DIMS(1, 84, 2)));
+	xy = crig_binary(c, KEEL_OP_ADD, crig_slice(c, y, 2, 0, 2, 1),
+			 crig_const(c, DIMS(1, 84, 2)));
 	wh = crig_binary(c, KEEL_OP_MUL, crig_unary(c, KEEL_OP_EXP, crig_slice(c, y, 2, 2, 2, 1)),
 			 crig_const(c, DIMS(84, 2)));
 	wh = crig_binary(c, KEEL_OP_DIV, wh, crig_const(c, DIMS(1)));
 	y = crig_concat(c, 2, 2, crig_binary(c, KEEL_OP_SUB, xy, wh),
 			crig_binary(c, KEEL_OP_ADD, xy, wh));
-	scores = crig_reshape(c, crig_transpose(c, crig_conv(c, x, 3, 1, 1, 1), perm), DIMS(1, 42, 3));
+	scores = crig_reshape(c, crig_transpose(c, crig_conv(c, x, 3, 1, 1, 1), perm),
+			      DIMS(1, 42, 3));
 	crig_output(c, y);
-	crig_output(c, crig_node(c, (struct keel_node){ .op = KEEL_OP_SOFTMAX, .axis = 2 }, 1,
-				 scores));
+	crig_output(c,
+		    crig_node(c, (struct keel_node){.op = KEEL_OP_SOFTMAX, .axis = 2}, 1, scores));
 	crig_check(c, 3, 20, "tail");
+}
+END_TEST
+
+/* Scales and shifts per channel around what must run on the host are not left between. */
+START_TEST(host_affine)
+{
+	struct crig *c = crig_new(1);
+	struct keel_tensor *y =
+		crig_unary(c, KEEL_OP_EXP, crig_unary(c, KEEL_OP_TANH, conv(c, picture(c))));
+
+	y = crig_binary(c, KEEL_OP_MUL, y, crig_const(c, DIMS(8, 1, 1)));
+	y = crig_binary(c, KEEL_OP_ADD, y, crig_const(c, DIMS(1)));
+	crig_output(c, y);
+	crig_check(c, 0, 30, "affine tail");
+	c = crig_new(1);
+	y = crig_binary(c, KEEL_OP_MUL, picture(c), crig_const(c, DIMS(1)));
+	y = crig_unary(c, KEEL_OP_EXP,
+		       crig_binary(c, KEEL_OP_ADD, y, crig_const(c, DIMS(8, 1, 1))));
+	crig_output(c, y);
+	crig_check(c, 0, 100, "affine before exp");
 }
 END_TEST
 
@@ -146,30 +170,37 @@ static struct keel_tensor *host_op(struct crig *c, struct keel_tensor *x, int wh
 	case 0:
 		return crig_unary(c, KEEL_OP_EXP, x);
 	case 1:
-		return crig_node(c, (struct keel_node){ .op = KEEL_OP_LOG_SOFTMAX, .axis = 1 }, 1, x);
+		return crig_node(c, (struct keel_node){.op = KEEL_OP_LOG_SOFTMAX, .axis = 1}, 1, x);
 	case 2:
-		return crig_node(c, (struct keel_node){ .op = KEEL_OP_REDUCE_MIN, .axes = 2,
-				 .keepdims = true }, 1, x);
+		return crig_node(
+			c,
+			(struct keel_node){.op = KEEL_OP_REDUCE_MIN, .axes = 2, .keepdims = true},
+			1, x);
 	case 3:
 		return crig_binary(c, KEEL_OP_DIV, x, crig_unary(c, KEEL_OP_EXP, x));
 	case 4:
-		return crig_binary(c, KEEL_OP_POW, crig_unary(c, KEEL_OP_ABS, x), crig_const(c, DIMS(1)));
+		return crig_binary(c, KEEL_OP_POW, crig_unary(c, KEEL_OP_ABS, x),
+				   crig_const(c, DIMS(1)));
 	case 5:
 		return crig_slice(c, x, 3, 6, 7, -1);
-	case 6:	/* movement around what must run on the host */
-		x = crig_slice(c, crig_unary(c, KEEL_OP_EXP, crig_slice(c, x, 1, 0, 4, 1)), 2, 1, 4, 1);
+	case 6: /* movement around what must run on the host */
+		x = crig_slice(c, crig_unary(c, KEEL_OP_EXP, crig_slice(c, x, 1, 0, 4, 1)), 2, 1, 4,
+			       1);
 		return crig_concat(c, 1, 3, x, x, crig_const(c, x->rank, x->dims));
 	case 7:
-		return crig_node(c, (struct keel_node){ .op = KEEL_OP_SOFTMAX, .axis = 1 }, 1,
+		return crig_node(c, (struct keel_node){.op = KEEL_OP_SOFTMAX, .axis = 1}, 1,
 				 crig_unary(c, KEEL_OP_EXP, x));
 	case 8:
-		return crig_node(c, (struct keel_node){ .op = KEEL_OP_REDUCE_SUM, .axes = 12,
-				 .keepdims = true }, 1, crig_unary(c, KEEL_OP_EXP, x));
+		return crig_node(
+			c,
+			(struct keel_node){.op = KEEL_OP_REDUCE_SUM, .axes = 12, .keepdims = true},
+			1, crig_unary(c, KEEL_OP_EXP, x));
 	default:
-		x = crig_node(c, (struct keel_node){ .op = KEEL_OP_GATHER, .axis = 1 }, 2,
-			      crig_unary(c, KEEL_OP_EXP, x), crig_ints(c, DIMS(3), (int64_t[]){ 5, 0, 1 }));
-		return crig_wanted(c, (struct keel_node){ .op = KEEL_OP_EXPAND }, crig_slice(c, x, 2, 0, 1, 1),
-				   DIMS(1, 3, 9, 7));
+		x = crig_node(c, (struct keel_node){.op = KEEL_OP_GATHER, .axis = 1}, 2,
+			      crig_unary(c, KEEL_OP_EXP, x),
+			      crig_ints(c, DIMS(3), (int64_t[]){5, 0, 1}));
+		return crig_wanted(c, (struct keel_node){.op = KEEL_OP_EXPAND},
+				   crig_slice(c, x, 2, 0, 1, 1), DIMS(1, 3, 9, 7));
 	}
 }
 
@@ -212,7 +243,7 @@ START_TEST(host_head_is_precise)
 	struct crig *c = crig_new(1);
 	struct keel_tensor *x = crig_input_in(c, -4, 4, DIMS(1, 6)), *y;
 
-	y = crig_node(c, (struct keel_node){ .op = KEEL_OP_LOG_SOFTMAX, .axis = 1 }, 1, x);
+	y = crig_node(c, (struct keel_node){.op = KEEL_OP_LOG_SOFTMAX, .axis = 1}, 1, x);
 	crig_output(c, crig_unary(c, KEEL_OP_NEG, y));
 	crig_check(c, 1.1, 30, "one rounding");
 	c = crig_new(1);
@@ -241,10 +272,10 @@ START_TEST(argmax_tail)
 	struct crig *c = crig_new(_i);
 	struct keel_tensor *y = crig_conv(c, picture(c), 5, 1, 1, 1), *z;
 
-	z = crig_node(c, (struct keel_node){ .op = KEEL_OP_ARGMAX, .axis = 1, .keepdims = _i & 1 },
-		      1, y);
+	z = crig_node(c, (struct keel_node){.op = KEEL_OP_ARGMAX, .axis = 1, .keepdims = _i & 1}, 1,
+		      y);
 	if (_i & 2)
-		z = crig_wanted(c, (struct keel_node){ .op = KEEL_OP_EXPAND },
+		z = crig_wanted(c, (struct keel_node){.op = KEEL_OP_EXPAND},
 				crig_reshape(c, z, DIMS(1, 42)), DIMS(3, 42));
 	if (_i & 4)
 		crig_output(c, y);
@@ -270,10 +301,10 @@ START_TEST(outputs)
 	crig_output(c, x);
 	crig_check(c, 1.5, 28, "outputs");
 
-	c = crig_new(2);	/* nothing to do */
+	c = crig_new(2); /* nothing to do */
 	crig_output(c, picture(c));
 	crig_check(c, 0, 100, "input to output");
-	c = crig_new(2);	/* twice the same */
+	c = crig_new(2); /* twice the same */
 	y = conv(c, picture(c));
 	crig_output(c, y);
 	crig_output(c, y);
@@ -316,18 +347,21 @@ START_TEST(degenerate)
 	crig_output(c, crig_binary(c, KEEL_OP_MUL, x, x));
 	crig_check(c, 0.6, -INFINITY, "all inputs zero");
 
-	c = crig_new(1);	/* dead layers */
+	c = crig_new(1); /* dead layers */
 	x = crig_input(c, DIMS(1, 4, 3, 3));
 	zero = crig_const(c, DIMS(4, 4, 1, 1));
 	memset(zero->data, 0, 64);
-	y = relu(c, crig_node(c, (struct keel_node){ .op = KEEL_OP_CONV, .groups = 1,
-		 .window = { { 1, 1 }, { 1, 1 }, { 1, 1 } } }, 2, x, zero));
+	y = relu(c, crig_node(c,
+			      (struct keel_node){.op = KEEL_OP_CONV,
+						 .groups = 1,
+						 .window = {{1, 1}, {1, 1}, {1, 1}}},
+			      2, x, zero));
 	crig_output(c, crig_conv(c, y, 4, 1, 1, 1));
 	crig_output(c, y);
 	crig_output(c, crig_binary(c, KEEL_OP_ADD, x, y));
 	crig_check(c, 0.6, -INFINITY, "dead layer");
 
-	c = crig_new(1);	/* next to nothing */
+	c = crig_new(1); /* next to nothing */
 	x = crig_input(c, DIMS(1, 4, 3, 3));
 	zero = crig_const(c, DIMS(1));
 	*(float *)zero->data = 1e-30f;
@@ -336,7 +370,7 @@ START_TEST(degenerate)
 	crig_output(c, y);
 	crig_check(c, 0.6, 20, "tiny");
 
-	c = crig_new(1);	/* huge beside small */
+	c = crig_new(1); /* huge beside small */
 	x = crig_input_in(c, -1e30, 1e30, DIMS(1, 4, 3, 3));
 	y = crig_input_in(c, -1e-3, 1e-3, DIMS(1, 4, 3, 3));
 	crig_output(c, crig_binary(c, KEEL_OP_ADD, x, y));
@@ -364,8 +398,9 @@ END_TEST
 /* Long skips, branches, gates: a random network keeps its picture small. */
 static struct keel_tensor *grow(struct crig *c, struct keel_tensor **pool, unsigned int *nr)
 {
-	struct keel_tensor *x = pool[rig_random(&c->seed) % *nr], *y = pool[rig_random(&c->seed) % *nr];
-	static const int shuffle[] = { 0, 2, 1, 3, 4 }, back[] = { 0, 3, 1, 2 }, last[] = { 0, 2, 3, 1 };
+	struct keel_tensor *x = pool[rig_random(&c->seed) % *nr],
+			   *y = pool[rig_random(&c->seed) % *nr];
+	static const int shuffle[] = {0, 2, 1, 3, 4}, back[] = {0, 3, 1, 2}, last[] = {0, 2, 3, 1};
 	int64_t ch = x->dims[1], h = x->dims[2], w = x->dims[3];
 
 	switch (rig_random(&c->seed) % 16) {
@@ -388,18 +423,27 @@ static struct keel_tensor *grow(struct crig *c, struct keel_tensor **pool, unsig
 	case 9:
 		return ch > 1 ? crig_slice(c, x, 1, ch / 2, ch - ch / 2, 1) : x;
 	case 10:
-		return ch % 2 ? x : crig_reshape(c, crig_transpose(c, crig_reshape(c, x,
-			DIMS(1, 2, ch / 2, h, w)), shuffle), DIMS(1, ch, h, w));
+		return ch % 2 ? x
+			      : crig_reshape(
+					c,
+					crig_transpose(c,
+						       crig_reshape(c, x, DIMS(1, 2, ch / 2, h, w)),
+						       shuffle),
+					DIMS(1, ch, h, w));
 	case 11:
-		return crig_transpose(c, crig_unary(c, KEEL_OP_TANH, crig_transpose(c, x, last)), back);
+		return crig_transpose(c, crig_unary(c, KEEL_OP_TANH, crig_transpose(c, x, last)),
+				      back);
 	case 12:
-		y = crig_node(c, (struct keel_node){ .op = KEEL_OP_REDUCE_MEAN, .axes = 12,
-			      .keepdims = true }, 1, x);
+		y = crig_node(
+			c,
+			(struct keel_node){.op = KEEL_OP_REDUCE_MEAN, .axes = 12, .keepdims = true},
+			1, x);
 		return crig_binary(c, KEEL_OP_MUL, x, crig_unary(c, KEEL_OP_SIGMOID, y));
 	case 13:
 		return crig_concat(c, 1, 2, crig_slice(c, x, 1, 0, 1, 1), y);
 	case 14:
-		return crig_node(c, (struct keel_node){ .op = KEEL_OP_LEAKY_RELU, .alpha = 0.2 }, 1, x);
+		return crig_node(c, (struct keel_node){.op = KEEL_OP_LEAKY_RELU, .alpha = 0.2}, 1,
+				 x);
 	default:
 		return crig_binary(c, KEEL_OP_MAX, x, crig_unary(c, KEEL_OP_NEG, x));
 	}
@@ -408,7 +452,7 @@ static struct keel_tensor *grow(struct crig *c, struct keel_tensor **pool, unsig
 static struct crig *random_network(uint64_t seed)
 {
 	struct crig *c = crig_new(seed);
-	struct keel_tensor *pool[24] = { crig_input(c, DIMS(1, 6, 5, 6)) };
+	struct keel_tensor *pool[24] = {crig_input(c, DIMS(1, 6, 5, 6))};
 	unsigned int nr = 1, i;
 
 	while (nr < 4 + seed % 10) {
@@ -468,6 +512,7 @@ int main(void)
 	tcase_add_loop_test(t, residuals, 0, 13);
 	tcase_add_loop_test(t, tables, 0, 4);
 	tcase_add_loop_test(t, host_tail, 0, 2);
+	tcase_add_test(t, host_affine);
 	tcase_add_loop_test(t, host_everywhere, 0, NR_HOST_OPS);
 	tcase_add_test(t, host_head_is_precise);
 	tcase_add_test(t, host_inside_is_refused);
