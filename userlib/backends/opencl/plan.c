@@ -134,6 +134,8 @@ static int plan_fast(struct keel_planner *p, const union keel_command *c, struct
 	case KEEL_CMD_RESCALE:
 	case KEEL_CMD_TABLE:
 	case KEEL_CMD_FILL:
+	case KEEL_CMD_TRANSPOSE:
+	case KEEL_CMD_LRN:
 		return keel_plan_simple(p, c, op);
 	default:
 		return 0;

@@ -27,8 +27,9 @@ enum keel_plan_kind {
 	KEEL_PLAN_TABLE,
 	KEEL_PLAN_FILL,
 	KEEL_PLAN_COPY,
+	KEEL_PLAN_BOX,		/* COPY and TRANSPOSE whose runs are short */
+	KEEL_PLAN_LRN,
 	KEEL_PLAN_REDUCE,	/* over height, width or both */
-	KEEL_PLAN_BILINEAR,
 };
 
 /*
@@ -64,8 +65,8 @@ struct keel_tile {
 /*
  * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
  * twice (accumulators >= 0, accumulators < 0): multipliers of the even lanes
- * s64[VL/2], of the odd lanes, rounding terms with the zero point of the even
- * lanes, of the odd lanes, then right shifts of the high halves s32[VL].
+ * s64[VL/2], of the odd lanes, rounding terms of the even lanes, of the odd lanes,
+ * then right shifts s32[VL]; see enum keel_panel_slow.
  *
  * A panel is NB lane records, the lowest and the highest levels s8[4 * VL] each, a
  * header, and the weights. Lane l of record b belongs to channel
@@ -81,8 +82,8 @@ struct keel_tile {
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST,	/* shifts of the high half; the record's shifts are less by 32 */
-	KEEL_PANEL_DEEP,	/* shifts of all 64 bits */
+	KEEL_PANEL_FAST,	/* shifts of the high half, less by 32; zero point in the rounding term */
+	KEEL_PANEL_DEEP,	/* shifts of all 64 bits; the zero point is added afterwards */
 	KEEL_PANEL_DEFINITION,	/* keel_rescale() as it is written */
 };
 
@@ -163,6 +164,12 @@ struct keel_plan_op {
 		struct {
 			keel_u32 columns, channels;
 		} pool;
+		/* Bytes of a box, innermost dimension first, @chunk times the two inner ones a ticket. */
+		struct {
+			keel_u64 src, dst;
+			keel_u32 extent[4];
+			keel_u32 from[4], to[4];
+		} box;
 		/* Runs of consecutive bytes: @run each, @inner of them along a row. */
 		struct {
 			keel_u64 a_outer, a_inner, b_outer, b_inner, out_outer, out_inner;

@@ -12,6 +12,7 @@
 
 #define HIGH 32			/* least shift of the high-half form */
 #define FOLDED_MAX 54		/* most for which the zero point fits into the rounding term */
+#define FIXED_MAX (1 << 28)	/* a scaled accumulator that fits there too, shifted */
 
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale)
@@ -54,10 +55,10 @@ static bool vanishes(int32_t m, uint32_t s, uint64_t bound)
 }
 
 /* What a scale says of an accumulator that is always the same: no product, all in the rounding term. */
-static struct lane_scale constant(int32_t level)
+static struct lane_scale constant(int32_t scaled)
 {
 	return (struct lane_scale){
-		.rounding = level * ((int64_t)1 << 33) + ((int64_t)1 << 32), .shift = 33,
+		.rounding = scaled * ((int64_t)1 << 33) + ((int64_t)1 << 32), .shift = 33,
 	};
 }
 
@@ -69,19 +70,19 @@ static bool fits(int32_t m, uint32_t s, uint64_t bound)
 	return !__builtin_mul_overflow(magnitude, bound, &product) && product >> s < (uint64_t)1 << 30;
 }
 
-static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound, int32_t zp)
+static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound)
 {
 	struct lane_scale l = { .multiplier = m };
 
 	s = s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s;
 	if (vanishes(m, s, bound))
-		return constant(zp);
-	if (!s || s > FOLDED_MAX || !fits(m, s, bound)) {
+		return constant(0);
+	if (!s || !fits(m, s, bound)) {
 		l.deep = KEEL_PANEL_DEFINITION;
 		return l;
 	}
-	l.deep = s < HIGH ? KEEL_PANEL_DEEP : KEEL_PANEL_FAST;
-	l.rounding = ((int64_t)1 << (s - 1)) + zp * ((int64_t)1 << s);
+	l.deep = s < HIGH || s > FOLDED_MAX ? KEEL_PANEL_DEEP : KEEL_PANEL_FAST;
+	l.rounding = (int64_t)1 << (s - 1);
 	l.shift = (int32_t)s;
 	return l;
 }
@@ -109,6 +110,15 @@ void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s, int
 		put_scale(set, vl, lane, &l);
 }
 
+static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_t c)
+{
+	int32_t r = keel_rescale(s->fixed_acc[c], s->channels[c].multiplier, s->channels[c].shift,
+				 s->double_round);
+	struct lane_scale l = { .deep = KEEL_PANEL_DEFINITION };
+
+	return r > -FIXED_MAX && r < FIXED_MAX ? constant(r) : l;
+}
+
 static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const struct keel_record_source *s,
 			 uint32_t c)
 {
@@ -117,36 +127,44 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const stru
 	struct lane_scale l, n;
 
 	memcpy(record + 4 * lane, &s->bias[c], 4);
-	l = lane_scale(ch->multiplier, ch->shift, s->bound[c], s->zero_point);
+	l = lane_scale(ch->multiplier, ch->shift, s->bound[c]);
 	if (s->fixed[c])
-		l = constant(keel_requant(s->fixed_acc[c], ch->multiplier, ch->shift, s->double_round,
-					  s->zero_point, -128, 127));
+		l = fixed_scale(s, c);
 	put_scale(set, vl, lane, &l);
 	if (!s->prelu)
 		return l.deep;
-	n = lane_scale(ch->multiplier_neg, ch->shift_neg, s->bound[c], s->zero_point);
+	n = lane_scale(ch->multiplier_neg, ch->shift_neg, s->bound[c]);
 	put_scale(set + KEEL_SCALE_BYTES(vl), vl, lane, &n);
 	return l.deep > n.deep ? l.deep : n.deep;
 }
 
-/*
- * The fast form shifts high halves. Where one lane needs more, the whole panel shifts
- * all 64 bits, or, with scales chosen by sign, follows the definition.
- */
-static void set_shifts(uint8_t *panel, uint32_t vl, uint32_t nb, struct keel_panel_header *h)
+/* Fast lanes shift high halves, and have the zero point in the rounding term. */
+static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 {
-	uint32_t b, set, i;
-	int32_t *shift;
+	int32_t *shift = (int32_t *)(set + 16 * vl);
+	uint32_t i;
 
-	if (h->slow != KEEL_PANEL_FAST)
-		return;
-	for (b = 0; b < nb; b++)
-		for (set = 0; set < 2; set++) {
-			shift = (int32_t *)(panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl +
-					    set * KEEL_SCALE_BYTES(vl) + 16 * vl);
-			for (i = 0; i < vl; i++)
-				shift[i] -= shift[i] >= HIGH ? HIGH : 0;
-		}
+	for (i = 0; i < vl; i++) {
+		int64_t *rounding = (int64_t *)(set + 8 * vl + (i & 1) * vl * 4 + i / 2 * 8);
+
+		if (!shift[i])
+			continue;	/* no such channel */
+		*rounding += zp * ((int64_t)1 << shift[i]);
+		shift[i] -= HIGH;
+	}
+}
+
+static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
+{
+	uint32_t b;
+
+	for (b = 0; b < nb; b++) {
+		uint8_t *set = panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl;
+
+		make_fast(set, vl, s->zero_point);
+		if (s->prelu)
+			make_fast(set + KEEL_SCALE_BYTES(vl), vl, s->zero_point);
+	}
 }
 
 static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
@@ -176,7 +194,8 @@ uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 		}
 	if (h.slow == KEEL_PANEL_DEEP && (s->prelu || s->double_round))
 		h.slow = KEEL_PANEL_DEFINITION;
-	set_shifts(panel, vl, nb, &h);
+	if (h.slow == KEEL_PANEL_FAST)
+		make_panel_fast(panel, vl, nb, s);
 	put_bounds(panel, vl, nb, s);
 	memcpy(panel + KEEL_PANEL_HEADER(vl, nb), &h, sizeof(h));
 	return h.slow;

@@ -8,6 +8,8 @@
 
 #define TICKET_BYTES 32768u	/* of a command that moves or scales */
 #define TICKET_TAPS 65536u	/* of a pool */
+#define TICKET_SCATTERED 8192u	/* bytes that are moved one by one */
+#define RUN_MIN 16		/* bytes worth a vector */
 
 static uint32_t tickets_of(uint64_t units, uint32_t chunk)
 {
@@ -125,24 +127,29 @@ static unsigned int simplify(struct dimension *d, unsigned int n)
 		else
 			d[left++] = d[i];
 	}
+	for (i = left; i < n; i++)
+		d[i] = (struct dimension){ 1, 1, 1 };
 	return left;
 }
 
-static int plan_copy(struct keel_planner *p, const struct keel_cmd_copy *m, struct keel_plan_op *op)
+/* By strides in the destination, so that neighbours are written together. */
+static void sort(struct dimension *d, unsigned int n)
 {
-	struct dimension d[5] = {
-		{ m->dim3, m->src_stride3, m->dst_stride3 }, { m->dim2, m->src_stride2, m->dst_stride2 },
-		{ m->dim1, m->src_stride1, m->dst_stride1 }, { m->dim0, m->src_stride0, m->dst_stride0 },
-	};
-	unsigned int n = simplify(d, 4), i;
-	uint64_t runs;
+	unsigned int i, j;
 
-	for (i = n; i < 3; i++)
-		d[i] = (struct dimension){ 1, 1, 1 };
-	runs = d[1].extent * d[2].extent;
-	if (n > 3 || d[0].from != 1 || d[0].to != 1 || d[0].extent > UINT32_MAX ||
-	    d[1].extent > UINT32_MAX || runs > UINT32_MAX)
-		return 0;
+	for (i = 1; i < n; i++)
+		for (j = i; j && d[j].to < d[j - 1].to; j--) {
+			struct dimension t = d[j];
+
+			d[j] = d[j - 1];
+			d[j - 1] = t;
+		}
+}
+
+static int plan_runs(struct keel_planner *p, const struct dimension *d, struct keel_plan_op *op)
+{
+	uint64_t runs = d[1].extent * d[2].extent;
+
 	op->kind = KEEL_PLAN_COPY;
 	op->runs.run = (uint32_t)d[0].extent;
 	op->runs.inner = (uint32_t)d[1].extent;
@@ -154,6 +161,67 @@ static int plan_copy(struct keel_planner *p, const struct keel_cmd_copy *m, stru
 	op->chunk = even_chunk(p, runs, runs * d[0].extent / TICKET_BYTES);
 	op->tickets = tickets_of(runs, op->chunk);
 	return 1;
+}
+
+static int plan_box(struct keel_planner *p, struct dimension *d, unsigned int n, uint64_t src, uint64_t dst,
+		    struct keel_plan_op *op)
+{
+	uint64_t units, bytes;
+	unsigned int i;
+
+	sort(d, n);
+	units = d[2].extent * d[3].extent;
+	bytes = d[0].extent * d[1].extent;
+	if (units > UINT32_MAX)
+		return 0;
+	for (i = 0; i < 4; i++) {
+		if ((d[i].extent | d[i].from | d[i].to) > UINT32_MAX)
+			return 0;
+		op->box.extent[i] = (uint32_t)d[i].extent;
+		op->box.from[i] = (uint32_t)d[i].from;
+		op->box.to[i] = (uint32_t)d[i].to;
+	}
+	op->kind = KEEL_PLAN_BOX;
+	op->box.src = src;
+	op->box.dst = dst;
+	op->chunk = even_chunk(p, units, units * bytes / TICKET_SCATTERED);
+	op->tickets = tickets_of(units, op->chunk);
+	return 1;
+}
+
+static int plan_copy(struct keel_planner *p, const struct keel_cmd_copy *m, struct keel_plan_op *op)
+{
+	struct dimension d[4] = {
+		{ m->dim3, m->src_stride3, m->dst_stride3 }, { m->dim2, m->src_stride2, m->dst_stride2 },
+		{ m->dim1, m->src_stride1, m->dst_stride1 }, { m->dim0, m->src_stride0, m->dst_stride0 },
+	};
+	unsigned int n = simplify(d, 4);
+
+	if (n < 4 && d[0].from == 1 && d[0].to == 1 && d[0].extent <= UINT32_MAX &&
+	    (d[0].extent >= RUN_MIN || n < 2) && d[1].extent <= UINT32_MAX &&
+	    d[1].extent * d[2].extent <= UINT32_MAX)
+		return plan_runs(p, d, op);
+	return plan_box(p, d, 4, m->src_offset, m->dst_offset, op);
+}
+
+static int plan_transpose(struct keel_planner *p, const struct keel_cmd_transpose *m,
+			  struct keel_plan_op *op)
+{
+	/* Which of the output's strides an input axis (h, w, c) takes. */
+	static const uint8_t to[][3] = {
+		[KEEL_TRANSPOSE_HWC] = { 0, 1, 2 }, [KEEL_TRANSPOSE_HCW] = { 0, 2, 1 },
+		[KEEL_TRANSPOSE_WHC] = { 1, 0, 2 }, [KEEL_TRANSPOSE_WCH] = { 2, 0, 1 },
+		[KEEL_TRANSPOSE_CHW] = { 1, 2, 0 }, [KEEL_TRANSPOSE_CWH] = { 2, 1, 0 },
+	};
+	const uint32_t strides[3] = { m->ofm.row_stride, m->ofm.pixel_stride, 1 };
+	const uint8_t *t = to[m->h.mode];
+	struct dimension d[4] = {
+		{ m->ifm_c, 1, strides[t[2]] }, { m->ifm_w, m->ifm.pixel_stride, strides[t[1]] },
+		{ m->ifm_h, m->ifm.row_stride, strides[t[0]] }, { 1, 1, 1 },
+	};
+
+	simplify(d, 4);
+	return plan_box(p, d, 4, m->ifm.offset, m->ofm.offset, op);
 }
 
 /* @pixels windows of @taps over @channels. */
@@ -207,6 +275,21 @@ static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m, 
 	return 1;
 }
 
+static int plan_lrn(struct keel_planner *p, const struct keel_cmd_unary *m, struct keel_plan_op *op)
+{
+	uint64_t pixels = (uint64_t)m->ofm_h * m->ofm_w;
+
+	if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 31, &op->residual))
+		return 0;
+	op->kind = KEEL_PLAN_LRN;
+	op->chunk = even_chunk(p, pixels, pixels * m->ofm_c / (TICKET_SCATTERED / 2));
+	op->tickets = tickets_of(pixels, op->chunk);
+	/* A row of squares with room for the window on either side. */
+	if (p->plan->worker_bytes < (m->ofm_c + 4 * 256u) * 4)
+		p->plan->worker_bytes = (m->ofm_c + 4 * 256u) * 4;
+	return 1;
+}
+
 int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
 {
 	switch (c->h.opcode) {
@@ -218,6 +301,10 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 		return plan_eltwise(p, &c->eltwise, op);
 	case KEEL_CMD_REDUCE:
 		return plan_reduce(p, &c->reduce, op);
+	case KEEL_CMD_TRANSPOSE:
+		return plan_transpose(p, &c->transpose, op);
+	case KEEL_CMD_LRN:
+		return plan_lrn(p, &c->unary, op);
 	default:
 		return plan_unary(p, &c->unary, op);
 	}

@@ -14,11 +14,12 @@
  * @level: zero point: what padding is worth
  * @table: for the finished levels, or NULL
  * @deep: KEEL_PANEL_DEEP
+ * @zero: zero point of the output
  */
 struct keel_window {
 	global const char *base, *table;
 	ulong row_stride, pixel_stride;
-	int width, level, deep;
+	int width, level, deep, zero;
 };
 
 static inline struct keel_window keel_window(global const struct keel_cmd_mac *m, struct keel_io io,
@@ -28,7 +29,7 @@ static inline struct keel_window keel_window(global const struct keel_cmd_mac *m
 				 m->h.flags & KEEL_MAC_TABLE ?
 					 (global const char *)io.table + m->table_offset : 0,
 				 m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
-				 m->ifm.zero_point, h->slow == KEEL_PANEL_DEEP };
+				 m->ifm.zero_point, h->slow == KEEL_PANEL_DEEP, m->ofm.zero_point };
 
 	return w;
 }
@@ -94,7 +95,7 @@ static inline keel_ints keel_join2(keel_bytes_quarter a, keel_bytes_quarter b)
 static inline void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
 				      struct keel_window w)
 {
-	keel_ints v = w.deep ? keel_scale_deep(acc, KEEL_RECORD_SCALE(panel, 0)) :
+	keel_ints v = w.deep ? keel_scale_deep(acc, KEEL_RECORD_SCALE(panel, 0)) + w.zero :
 			       keel_scale_record(acc, KEEL_RECORD_SCALE(panel, 0));
 	keel_bytes b = keel_part_quads(keel_narrow(v, v, v, v));
 
@@ -296,13 +297,14 @@ static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct
 	return acc;
 }
 
-static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel, int deep)
+static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel,
+					  struct keel_window w)
 {
-	if (deep)
-		return keel_narrow(keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)),
-				   keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)),
-				   keel_scale_deep(a.q2, KEEL_RECORD_SCALE(panel, 2)),
-				   keel_scale_deep(a.q3, KEEL_RECORD_SCALE(panel, 3)));
+	if (w.deep)
+		return keel_narrow(keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)) + w.zero,
+				   keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)) + w.zero,
+				   keel_scale_deep(a.q2, KEEL_RECORD_SCALE(panel, 2)) + w.zero,
+				   keel_scale_deep(a.q3, KEEL_RECORD_SCALE(panel, 3)) + w.zero);
 	return keel_narrow(keel_scale_record(a.q0, KEEL_RECORD_SCALE(panel, 0)),
 			   keel_scale_record(a.q1, KEEL_RECORD_SCALE(panel, 1)),
 			   keel_scale_record(a.q2, KEEL_RECORD_SCALE(panel, 2)),
@@ -312,7 +314,7 @@ static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar
 static inline void keel_finish_wide(global char *to, struct keel_wide a, global const uchar *panel,
 				    struct keel_window w)
 {
-	keel_bytes b = keel_narrow_wide(a, panel, w.deep);
+	keel_bytes b = keel_narrow_wide(a, panel, w);
 
 	b = keel_clamp_bytes(b, KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 4)),
 			     KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 4)));

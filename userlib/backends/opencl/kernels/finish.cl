@@ -112,7 +112,8 @@ static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct k
 		if (flags & (KEEL_MAC_PRELU | KEEL_DOUBLE_ROUND))
 			v[b] = keel_finish_scale(record, acc, flags);
 		else if (deep)
-			v[b] = keel_scale_deep(acc, (global const keel_longs *)(record + 4 * VL));
+			v[b] = keel_scale_deep(acc, (global const keel_longs *)(record + 4 * VL)) +
+			       (int)m->ofm.zero_point;
 		else
 			v[b] = keel_scale_record(acc, (global const keel_longs *)(record + 4 * VL));
 	}

@@ -159,6 +159,13 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	case KEEL_PLAN_COPY:
 		keel_runs_ticket(op, c, io, ticket);
 		break;
+	case KEEL_PLAN_BOX:
+		keel_box_ticket(op, io, ticket);
+		break;
+	case KEEL_PLAN_LRN:
+		w->op = 0;
+		keel_lrn_ticket(op, &c->unary, io, w->pack, ticket);
+		break;
 	default:
 		keel_elements_ticket(op, c, io, ticket);
 	}
