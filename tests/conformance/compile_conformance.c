@@ -176,8 +176,11 @@ static int compare_output(const struct keel_graph *g, unsigned int i, const char
 	struct keel_tensor like;
 	char path[4096];
 	void *want = conformance_values(conformance_path(folder, "output", i, path), &like, e);
-	int err = want ? compare(&like, &g->outputs[i]->quant, got, want, e) : -ERANGE;
+	int err = -ERANGE;
 
+	like.name = g->outputs[i]->name;
+	if (want)
+		err = compare(&like, &g->outputs[i]->quant, got, want, e);
 	free(want);
 	return err;
 }

@@ -134,6 +134,8 @@ void *conformance_values(const char *path, struct keel_tensor *like, struct keel
 				((int64_t *)values)[i] = conformance_int(t, i);
 		}
 		*like = *t;
+		like->name = NULL;
+		like->data = NULL;
 	}
 	keel_graph_del(g);
 	return values;
