@@ -251,7 +251,7 @@ static enum verdict test(const char *model)
 
 static int test_all(const char *directory)
 {
-	unsigned int counts[NR_VERDICTS] = {0}, i;
+	unsigned int counts[NR_VERDICTS] = {0}, files, i;
 	char pattern[4096];
 	glob_t found;
 
@@ -268,7 +268,7 @@ static int test_all(const char *directory)
 	for (i = 0; i < NR_VERDICTS; i++)
 		printf(" %u %s%s", counts[i], verdict_names[i], i + 1 < NR_VERDICTS ? "," : "\n");
 	/* As the check library says it, so that tests/run counts files. */
-	printf("Checks: %u, Failures: %u, Errors: 0\n", i, counts[FAILED]);
+	printf("Checks: %u, Failures: %u, Errors: 0\n", files, counts[FAILED]);
 	return counts[FAILED] ? 1 : 0;
 }
 
