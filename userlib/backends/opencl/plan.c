@@ -155,56 +155,74 @@ static int plan_command(struct keel_planner *p, const union keel_command *c, str
 	return r < 0 ? r : 0;
 }
 
-/** struct reach - bytes of a slot between the first and the last that an operand touches */
-struct reach {
-	uint64_t first, last;
-	uint8_t slot, write;
+/** struct touched - what a command reads and writes */
+struct touched {
+	struct keel_operand o[KEEL_MAX_OPERANDS];
+	unsigned int n;
 };
 
-static unsigned int reaches(const union keel_command *c, struct reach *out)
+static uint64_t last_byte(const struct keel_operand *o)
 {
-	struct keel_operand o[KEEL_MAX_OPERANDS];
-	unsigned int i, j, n = keel_command_operands(c, o);
+	uint64_t last = o->offset;
+	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		out[i] = (struct reach){ .first = o[i].offset, .last = o[i].offset, .slot = o[i].slot,
-					 .write = o[i].access & KEEL_WRITE };
-		for (j = 0; j < 4; j++)
-			out[i].last += (uint64_t)(o[i].dims[j] - 1) * o[i].strides[j];
-	}
-	return n;
+	for (i = 0; i < 4; i++)
+		last += (uint64_t)(o->dims[i] - 1) * o->strides[i];
+	return last;
 }
 
-static bool conflict(const struct reach *a, unsigned int na, const struct reach *b, unsigned int nb)
+/* Channels of one map and other channels of the same pixels, as in a concat. */
+static bool other_channels(const struct keel_operand *a, const struct keel_operand *b)
+{
+	uint64_t pixel = a->strides[2], x, y;
+
+	if (!a->fm || !b->fm || !pixel || b->strides[2] != pixel || a->strides[1] != b->strides[1] ||
+	    a->strides[1] % pixel)
+		return false;
+	x = a->offset % pixel;
+	y = b->offset % pixel;
+	if (x + a->dims[3] > pixel || y + b->dims[3] > pixel)
+		return false;
+	return x + a->dims[3] <= y || y + b->dims[3] <= x;
+}
+
+static bool overlap(const struct keel_operand *a, const struct keel_operand *b)
+{
+	return a->slot == b->slot && (a->access | b->access) & KEEL_WRITE &&
+	       a->offset <= last_byte(b) && b->offset <= last_byte(a) && !other_channels(a, b);
+}
+
+static bool conflict(const struct touched *a, const struct touched *b)
 {
 	unsigned int i, j;
 
-	for (i = 0; i < na; i++)
-		for (j = 0; j < nb; j++)
-			if (a[i].slot == b[j].slot && (a[i].write || b[j].write) &&
-			    a[i].first <= b[j].last && b[j].first <= a[i].last)
+	for (i = 0; i < a->n; i++)
+		for (j = 0; j < b->n; j++)
+			if (overlap(&a->o[i], &b->o[j]))
 				return true;
 	return false;
 }
 
 /* A command waits for everything up to the last one before it that it has bytes in common with. */
-static void order(const struct keel_model *m, struct keel_plan_op *ops)
+static int order(const struct keel_model *m, struct keel_plan_op *ops)
 {
-	struct reach ring[LOOK_BACK][KEEL_MAX_OPERANDS];
-	unsigned int counts[LOOK_BACK];
+	struct touched *ring = calloc(LOOK_BACK, sizeof(*ring));
 	uint32_t i, j, from;
 
+	if (!ring)
+		return -ENOMEM;
 	for (i = 0; i < m->nr_commands; i++) {
-		struct reach *own = ring[i % LOOK_BACK];
-		unsigned int n = reaches(&m->commands[i], own);
+		struct touched *own = &ring[i % LOOK_BACK];
 
-		counts[i % LOOK_BACK] = n;
+		own->n = keel_command_operands(&m->commands[i], own->o);
 		from = i >= LOOK_BACK ? i - LOOK_BACK + 1 : 0;
 		for (j = i; j > from; j--)
-			if (conflict(own, n, ring[(j - 1) % LOOK_BACK], counts[(j - 1) % LOOK_BACK]))
+			if (conflict(own, &ring[(j - 1) % LOOK_BACK]))
 				break;
 		ops[i].after = j;
 	}
+	free(ring);
+	return 0;
 }
 
 int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *model, uint32_t groups,
@@ -218,11 +236,10 @@ int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *mod
 	for (i = 0; plan->ops && i < model->nr_commands; i++)
 		if (plan_command(&p, &model->commands[i], &plan->ops[i]))
 			break;
-	if (!plan->ops || i < model->nr_commands) {
+	if (!plan->ops || i < model->nr_commands || order(model, plan->ops)) {
 		keel_plan_free(plan);
 		return keel_error_set(e, -ENOMEM, "no memory to pack the weights of the network");
 	}
-	order(model, plan->ops);
 	return 0;
 }
 

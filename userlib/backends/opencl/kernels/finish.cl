@@ -144,7 +144,8 @@ static inline void keel_finish_lanes(global const struct keel_plan_op *op,
 		KEEL_STORE(keel_bytes_at, f.levels + r * f.nb * VL, keel_clamp_bytes(out, lo, hi));
 	}
 	if (flags & KEEL_MAC_TABLE)
-		keel_look_up(f.levels, count * f.nb * VL, (global const char *)io.table + m->table_offset);
+		keel_look_up(f.levels, f.levels, count * f.nb * VL,
+			     (global const char *)io.table + m->table_offset);
 }
 
 /* Compiled once for each number of records. */

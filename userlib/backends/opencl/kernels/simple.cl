@@ -83,18 +83,6 @@ static inline void keel_copy_run(global char *to, global const char *from, uint 
 		to[i] = from[i];
 }
 
-static inline void keel_table_run(global char *to, global const char *from, uint n,
-				  global const char *table)
-{
-	uint i = 0;
-
-	for (; i + 4 * VL <= n; i += 4 * VL)
-		KEEL_STORE(keel_bytes_at, to + i,
-			   keel_look_up_bytes(KEEL_LOAD(keel_bytes_at, from + i), 4 * VL, table));
-	for (; i < n; i++)
-		to[i] = table[from[i] + 128];
-}
-
 static inline void keel_fill_run(global char *to, char value, uint n)
 {
 	uint i = 0;
@@ -128,8 +116,8 @@ KEEL_APART void keel_runs_ticket(global const struct keel_plan_op *op,
 			if (op->kind == KEEL_PLAN_RESCALE)
 				keel_rescale_run(op, &c->unary, r);
 			else if (op->kind == KEEL_PLAN_TABLE)
-				keel_table_run(r.out, r.a, op->runs.run,
-					       (global const char *)io.table + c->unary.table_offset);
+				keel_look_up(r.out, r.a, op->runs.run,
+					     (global const char *)io.table + c->unary.table_offset);
 			else
 				keel_fill_run(r.out, c->unary.value, op->runs.run);
 		}

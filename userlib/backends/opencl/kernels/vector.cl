@@ -403,14 +403,38 @@ static inline void keel_store_half(global char *p, keel_bytes_half v, uint n)
 		keel_store_quarter(p, v.lo, n & (VL - 1));
 }
 
-/* Look @n bytes up in place. */
-static inline void keel_look_up(global char *p, uint n, global const char *table)
-{
-	for (uint i = 0; i < n; i++)
-		p[i] = table[p[i] + 128];
-}
+/*
+ * 4 * VL levels through a table of 256; only the first @n count. A shuffle looks up in 16
+ * bytes: sixteen of them, each for the levels whose upper half it serves.
+ */
+#if (defined(__AVX512BW__) && VL == 16) || (defined(__AVX2__) && VL == 8)
+#if VL == 16
+#define KEEL_SHUFFLE_BYTES(t, i) __builtin_ia32_pshufb512(t, i)
+#define KEEL_SPREAD_TABLE(t) __builtin_shufflevector(t, t, \
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, \
+	12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, \
+	8, 9, 10, 11, 12, 13, 14, 15)
+#else
+#define KEEL_SHUFFLE_BYTES(t, i) __builtin_ia32_pshufb256(t, i)
+#define KEEL_SPREAD_TABLE(t) __builtin_shufflevector(t, t, \
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, \
+	12, 13, 14, 15)
+#endif
 
-/* The same for the first @n bytes of a vector. */
+static inline keel_bytes keel_look_up_bytes(keel_bytes v, uint n, global const char *table)
+{
+	keel_bytes index = v ^ (keel_bytes)(char)-128, low = index & (keel_bytes)(char)15, out = 0;
+	keel_bytes high = __builtin_astype(__builtin_astype(index, keel_halves) >> (short)4, keel_bytes) &
+			  (keel_bytes)(char)15;
+
+	for (char j = 0; j < 16; j++) {
+		char16 part = KEEL_LOAD(keel_char16_at, table + 16 * j);
+
+		out = high == (keel_bytes)j ? KEEL_SHUFFLE_BYTES(KEEL_SPREAD_TABLE(part), low) : out;
+	}
+	return out;
+}
+#else
 static inline keel_bytes keel_look_up_bytes(keel_bytes v, uint n, global const char *table)
 {
 	char part[4 * VL];
@@ -419,4 +443,17 @@ static inline keel_bytes keel_look_up_bytes(keel_bytes v, uint n, global const c
 	for (uint i = 0; i < n; i++)
 		part[i] = table[part[i] + 128];
 	return *(keel_bytes_at *)part;
+}
+#endif
+
+/* Look @n bytes up, also in place. */
+static inline void keel_look_up(global char *to, global const char *from, uint n, global const char *table)
+{
+	uint i = 0;
+
+	for (; i + 4 * VL <= n; i += 4 * VL)
+		KEEL_STORE(keel_bytes_at, to + i,
+			   keel_look_up_bytes(KEEL_LOAD(keel_bytes_at, from + i), 4 * VL, table));
+	for (; i < n; i++)
+		to[i] = table[from[i] + 128];
 }
