@@ -76,14 +76,14 @@ struct attempt {
 
 static void attempt_drop(struct attempt *a, struct keel_factorize_result *r)
 {
+	/* The plan speaks of the copy's nodes, so it goes first. */
+	keel_factorize_plan_del(r->plan);
+	r->plan = NULL;
+	r->recalibrate = false;
 	keel_stats_del(a->stats);
 	keel_graph_del(a->g);
 	a->stats = NULL;
 	a->g = NULL;
-	/* A plan speaks of nodes that have just gone. */
-	keel_factorize_plan_del(r->plan);
-	r->plan = NULL;
-	r->recalibrate = false;
 }
 
 static int attempt(struct attempt *a, const struct keel_stats *stats,

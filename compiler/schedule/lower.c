@@ -169,7 +169,6 @@ static int prepare(struct keel_lowered *l)
 	/* One layer a node: its index is the command's layer id. */
 	l->nr_layers = l->g->nr_nodes;
 	if (l->nr_layers)
-		if (l->nr_layers)
 		memcpy(l->layer_node, l->g->nodes, l->nr_layers * sizeof(*l->layer_node));
 	return lower_index(l);
 }
