@@ -70,7 +70,8 @@ static int place(struct keel_compiled *c, struct keel_error *e)
 		if (v[i].place != KEEL_PLACE_UNSUPPORTED)
 			continue;
 		return keel_error_set(e, -EOPNOTSUPP,
-				      "node '%s' (%s) can't be compiled: %s; %s (--check lists all %u such nodes)",
+				      "node '%s' (%s) can't be compiled: %s; %s (--check lists all "
+				      "%u such nodes)",
 				      n->name, n->onnx_op ? n->onnx_op : keel_op_name(n->op),
 				      v[i].reason, v[i].suggestion, unsupported);
 	}
@@ -81,7 +82,7 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 		     const struct keel_compile_options *o, const char *name, bool histograms,
 		     struct keel_error *e)
 {
-	struct stage_ctx s = { o, name };
+	struct stage_ctx s = {o, name};
 	struct keel_calibrate_options options = calibrate_options(&s);
 	int err = 0;
 
@@ -121,7 +122,7 @@ static bool has_weights(const struct keel_node *n)
 static int quantize_weights(struct keel_compiled *c, const struct keel_compile_options *o,
 			    struct keel_weights **weights, struct keel_error *e)
 {
-	const struct keel_weight_options w = { .per_channel = o->per_channel, .mse = o->weights_mse };
+	const struct keel_weight_options w = {.per_channel = o->per_channel, .mse = o->weights_mse};
 	unsigned int i;
 	int err = 0;
 
@@ -140,7 +141,7 @@ static int quantize_weights(struct keel_compiled *c, const struct keel_compile_o
 static int correct(struct keel_compiled *c, struct keel_integer *n,
 		   const struct keel_compile_options *o, struct keel_error *e)
 {
-	struct stage_ctx s = { o, "bias correction" };
+	struct stage_ctx s = {o, "bias correction"};
 	struct keel_calibrate_options options = calibrate_options(&s);
 	unsigned int i;
 	int err;
@@ -160,7 +161,7 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 			       const struct keel_sample_source *source,
 			       const struct keel_compile_options *o, struct keel_error *e)
 {
-	struct keel_error why = { "" };
+	struct keel_error why = {""};
 	struct keel_integer n;
 	int err = keel_integer_init(&n, l, source, o->threads, &why);
 
@@ -183,7 +184,7 @@ static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 			  const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_weights **weights = calloc(c->g->nr_nodes + 1, sizeof(*weights));
-	struct keel_lower_options options = { c->verdicts, weights };
+	struct keel_lower_options options = {c->verdicts, weights};
 	const struct keel_emit_texts texts = {
 		o->options_json ? o->options_json : "",
 		o->preprocess ? o->preprocess : "",

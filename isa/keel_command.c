@@ -17,9 +17,14 @@ static_assert(sizeof(struct keel_fm) == 16, "a feature map is 16 bytes");
 static_assert(sizeof(struct keel_channel) == 16, "a channel record is 16 bytes");
 
 #define KEEL_FIELD(LAYOUT_STRUCT, kind_, name_, min_, max_, text_) \
-	{ .name = #name_, .text = text_, .min = min_, .max = max_, .kind = KEEL_KIND_##kind_, \
-	  .offset = offsetof(struct LAYOUT_STRUCT, name_) },
+	{.name = #name_,                                           \
+	 .text = text_,                                            \
+	 .min = min_,                                              \
+	 .max = max_,                                              \
+	 .kind = KEEL_KIND_##kind_,                                \
+	 .offset = offsetof(struct LAYOUT_STRUCT, name_)},
 
+/* clang-format off */
 /* One table of fields for each layout; F has no parameter for the struct, hence the defines. */
 #define F(k, n, lo, hi, t) KEEL_FIELD(keel_cmd_end, k, n, lo, hi, t)
 static const struct keel_field_desc keel_fields_END[] = { KEEL_LAYOUT_END(F) };
@@ -60,13 +65,14 @@ static const struct keel_field_desc keel_fields_FENCE[1];
 /* Fields are packed in front, so counting their bytes finds the zero tail. */
 #define KEEL_COUNT_FIELD(k, n, lo, hi, t) +1
 #define KEEL_COUNT_BYTES(k, n, lo, hi, t) +sizeof(keel_##k)
+/* clang-format on */
 
 const struct keel_layout_desc keel_layouts[KEEL_LAYOUT_COUNT] = {
-#define KEEL_ROW(LAYOUT, member) \
-	[KEEL_LAYOUT_ID_##LAYOUT] = { \
-		.name = #LAYOUT, \
-		.fields = keel_fields_##LAYOUT, \
-		.nr_fields = 0 KEEL_LAYOUT_##LAYOUT(KEEL_COUNT_FIELD), \
+#define KEEL_ROW(LAYOUT, member)                                                          \
+	[KEEL_LAYOUT_ID_##LAYOUT] = {                                                     \
+		.name = #LAYOUT,                                                          \
+		.fields = keel_fields_##LAYOUT,                                           \
+		.nr_fields = 0 KEEL_LAYOUT_##LAYOUT(KEEL_COUNT_FIELD),                    \
 		.end = sizeof(struct keel_header) KEEL_LAYOUT_##LAYOUT(KEEL_COUNT_BYTES), \
 	},
 	KEEL_LAYOUTS(KEEL_ROW)
@@ -75,8 +81,13 @@ const struct keel_layout_desc keel_layouts[KEEL_LAYOUT_COUNT] = {
 
 const struct keel_command_desc keel_commands[] = {
 #define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags_, modes_, text_) \
-	{ .name = #NAME, .text = text_, .layout = KEEL_LAYOUT_ID_##LAYOUT, \
-	  .engine = KEEL_ENGINE_##ENGINE, .flags = flags_, .opcode = op, .modes = modes_ },
+	{.name = #NAME,                                           \
+	 .text = text_,                                           \
+	 .layout = KEEL_LAYOUT_ID_##LAYOUT,                       \
+	 .engine = KEEL_ENGINE_##ENGINE,                          \
+	 .flags = flags_,                                         \
+	 .opcode = op,                                            \
+	 .modes = modes_},
 	KEEL_COMMANDS(KEEL_ROW)
 #undef KEEL_ROW
 };
@@ -151,8 +162,8 @@ static void add_fm(struct keel_operand **o, const char *name, keel_u8 access,
 		.align = 1,
 		.fm = 1,
 		.offset = fm->offset,
-		.dims = { 1, h, w, c_bytes },
-		.strides = { 0, fm->row_stride, fm->pixel_stride, 1 },
+		.dims = {1, h, w, c_bytes},
+		.strides = {0, fm->row_stride, fm->pixel_stride, 1},
 	};
 	(*o)++;
 }
@@ -170,8 +181,8 @@ static void add_array(struct keel_operand **o, const char *name, keel_u8 access,
 		.slot = slot,
 		.align = align,
 		.offset = offset,
-		.dims = { 1, 1, 1, (keel_u32)bytes },
-		.strides = { 0, 0, 0, 1 },
+		.dims = {1, 1, 1, (keel_u32)bytes},
+		.strides = {0, 0, 0, 1},
 	};
 	if (bytes > 0xffffffff) {
 		/* Rounded up to whole rows: still too large for any slot. */
@@ -235,8 +246,8 @@ static void unary_operands(const struct keel_cmd_unary *u, struct keel_operand *
 {
 	if (u->h.opcode != KEEL_CMD_FILL) {
 		add_fm(o, "ifm", KEEL_READ, &u->ifm, u->ofm_h, u->ofm_w, u->ofm_c);
-		(*o)[-1].in_place = u->h.opcode == KEEL_CMD_RESCALE ||
-				    u->h.opcode == KEEL_CMD_TABLE;
+		(*o)[-1].in_place =
+			u->h.opcode == KEEL_CMD_RESCALE || u->h.opcode == KEEL_CMD_TABLE;
 	}
 	if (u->h.opcode == KEEL_CMD_TABLE)
 		add_array(o, "table", KEEL_READ, u->table_slot, u->table_offset, 256, 1);
@@ -261,11 +272,11 @@ static void reduce_operands(const struct keel_cmd_reduce *r, struct keel_operand
 static void transpose_operands(const struct keel_cmd_transpose *t, struct keel_operand **o)
 {
 	static const keel_u8 axes[][3] = {
-		[KEEL_TRANSPOSE_HWC] = { 0, 1, 2 }, [KEEL_TRANSPOSE_HCW] = { 0, 2, 1 },
-		[KEEL_TRANSPOSE_WHC] = { 1, 0, 2 }, [KEEL_TRANSPOSE_WCH] = { 1, 2, 0 },
-		[KEEL_TRANSPOSE_CHW] = { 2, 0, 1 }, [KEEL_TRANSPOSE_CWH] = { 2, 1, 0 },
+		[KEEL_TRANSPOSE_HWC] = {0, 1, 2}, [KEEL_TRANSPOSE_HCW] = {0, 2, 1},
+		[KEEL_TRANSPOSE_WHC] = {1, 0, 2}, [KEEL_TRANSPOSE_WCH] = {1, 2, 0},
+		[KEEL_TRANSPOSE_CHW] = {2, 0, 1}, [KEEL_TRANSPOSE_CWH] = {2, 1, 0},
 	};
-	const keel_u32 dims[3] = { t->ifm_h, t->ifm_w, t->ifm_c };
+	const keel_u32 dims[3] = {t->ifm_h, t->ifm_w, t->ifm_c};
 	const keel_u8 *a = axes[t->h.mode];
 
 	add_fm(o, "ifm", KEEL_READ, &t->ifm, t->ifm_h, t->ifm_w, t->ifm_c);
@@ -275,17 +286,23 @@ static void transpose_operands(const struct keel_cmd_transpose *t, struct keel_o
 static void copy_operands(const struct keel_cmd_copy *p, struct keel_operand **o)
 {
 	**o = (struct keel_operand){
-		.name = "src", .access = KEEL_READ, .slot = p->src_slot, .align = 1,
+		.name = "src",
+		.access = KEEL_READ,
+		.slot = p->src_slot,
+		.align = 1,
 		.offset = p->src_offset,
-		.dims = { p->dim0, p->dim1, p->dim2, p->dim3 },
-		.strides = { p->src_stride0, p->src_stride1, p->src_stride2, p->src_stride3 },
+		.dims = {p->dim0, p->dim1, p->dim2, p->dim3},
+		.strides = {p->src_stride0, p->src_stride1, p->src_stride2, p->src_stride3},
 	};
 	(*o)++;
 	**o = (struct keel_operand){
-		.name = "dst", .access = KEEL_WRITE, .slot = p->dst_slot, .align = 1,
+		.name = "dst",
+		.access = KEEL_WRITE,
+		.slot = p->dst_slot,
+		.align = 1,
 		.offset = p->dst_offset,
-		.dims = { p->dim0, p->dim1, p->dim2, p->dim3 },
-		.strides = { p->dst_stride0, p->dst_stride1, p->dst_stride2, p->dst_stride3 },
+		.dims = {p->dim0, p->dim1, p->dim2, p->dim3},
+		.strides = {p->dst_stride0, p->dst_stride1, p->dst_stride2, p->dst_stride3},
 	};
 	(*o)++;
 }

@@ -13,21 +13,21 @@
  * a layout if none fits, its operands and rule, an executor case, a test.
  */
 
-#define KEEL_ISA_VERSION 1
+#define KEEL_ISA_VERSION  1
 #define KEEL_COMMAND_SIZE 128
 
 /*
  * Slots. A slot is bound to (buffer, offset, size) at submit; its number says
  * what may be done with it, so rights need no table.
  */
-#define KEEL_SLOT_CONSTANTS	0	/* read only */
-#define KEEL_SLOT_SCRATCH	1	/* read and write */
-#define KEEL_SLOT_INPUT		2	/* 2..15 read only */
-#define KEEL_SLOT_OUTPUT	16	/* 16..30 read and write */
-#define KEEL_SLOT_SRAM		31	/* on-chip, read and write */
-#define KEEL_SLOT_COUNT		32
-#define KEEL_MAX_INPUTS		(KEEL_SLOT_OUTPUT - KEEL_SLOT_INPUT)
-#define KEEL_MAX_OUTPUTS	(KEEL_SLOT_SRAM - KEEL_SLOT_OUTPUT)
+#define KEEL_SLOT_CONSTANTS 0  /* read only */
+#define KEEL_SLOT_SCRATCH   1  /* read and write */
+#define KEEL_SLOT_INPUT	    2  /* 2..15 read only */
+#define KEEL_SLOT_OUTPUT    16 /* 16..30 read and write */
+#define KEEL_SLOT_SRAM	    31 /* on-chip, read and write */
+#define KEEL_SLOT_COUNT	    32
+#define KEEL_MAX_INPUTS	    (KEEL_SLOT_OUTPUT - KEEL_SLOT_INPUT)
+#define KEEL_MAX_OUTPUTS    (KEEL_SLOT_SRAM - KEEL_SLOT_OUTPUT)
 
 /* Slots are bound at multiples of this; offsets inside are checked against it. */
 #define KEEL_ALIGN 64
@@ -41,15 +41,15 @@ enum keel_engine {
 	KEEL_ENGINE_MAC,
 	KEEL_ENGINE_VEC,
 	KEEL_ENGINE_COUNT,
-	KEEL_ENGINE_CONTROL = KEEL_ENGINE_COUNT,	/* no queue of its own */
+	KEEL_ENGINE_CONTROL = KEEL_ENGINE_COUNT, /* no queue of its own */
 };
 
 /** enum keel_type - element types; only S8 and, where a command says so, S32 are accepted now */
 enum keel_type {
 	KEEL_TYPE_S8 = 0,
 	KEEL_TYPE_S32 = 1,
-	KEEL_TYPE_S16 = 2,	/* reserved */
-	KEEL_TYPE_S4 = 3,	/* reserved */
+	KEEL_TYPE_S16 = 2, /* reserved */
+	KEEL_TYPE_S4 = 3,  /* reserved */
 };
 
 /** struct keel_fm - where a feature map lies and how it is quantized
@@ -113,39 +113,45 @@ struct keel_header {
 };
 
 /* Flag of every command that requantizes. */
-#define KEEL_DOUBLE_ROUND	0x8000
+#define KEEL_DOUBLE_ROUND 0x8000
 
 /* Flags of MAC commands. */
-#define KEEL_MAC_PRELU		0x0001	/* multiplier_neg, shift_neg for negative accumulators */
-#define KEEL_MAC_TABLE		0x0002	/* look the clamped level up in 256 int8, index level + 128 */
-#define KEEL_MAC_RESIDUAL	0x0004	/* add ifm2, rescaled, before the clamp */
-#define KEEL_MAC_ACC_IN		0x0008	/* start from int32 partial sums instead of the bias */
-#define KEEL_MAC_ACC_OUT	0x0010	/* store int32 partial sums; no epilogue, no ofm */
-#define KEEL_MAC_POOL_MAX	0x0020	/* 2x2 max pool, stride 2, of the finished levels */
-#define KEEL_MAC_POOL_AVERAGE	0x0040	/* 2x2 average pool, stride 2, of the finished levels */
-#define KEEL_MAC_B_ACTIVATION	0x0080	/* MATMUL: ifm2 is the second operand, [h][k][n] */
-#define KEEL_MAC_B_TRANSPOSED	0x0100	/* with B_ACTIVATION: ifm2 is [h][n][k] */
+#define KEEL_MAC_PRELU	      0x0001 /* multiplier_neg, shift_neg for negative accumulators */
+#define KEEL_MAC_TABLE	      0x0002 /* look the clamped level up in 256 int8, index level + 128 */
+#define KEEL_MAC_RESIDUAL     0x0004 /* add ifm2, rescaled, before the clamp */
+#define KEEL_MAC_ACC_IN	      0x0008 /* start from int32 partial sums instead of the bias */
+#define KEEL_MAC_ACC_OUT      0x0010 /* store int32 partial sums; no epilogue, no ofm */
+#define KEEL_MAC_POOL_MAX     0x0020 /* 2x2 max pool, stride 2, of the finished levels */
+#define KEEL_MAC_POOL_AVERAGE 0x0040 /* 2x2 average pool, stride 2, of the finished levels */
+#define KEEL_MAC_B_ACTIVATION 0x0080 /* MATMUL: ifm2 is the second operand, [h][k][n] */
+#define KEEL_MAC_B_TRANSPOSED 0x0100 /* with B_ACTIVATION: ifm2 is [h][n][k] */
 
 /* Flags of ELTWISE: an operand has extent 1 along the axis and is repeated. */
-#define KEEL_ELTWISE_A_H	0x0001
-#define KEEL_ELTWISE_A_W	0x0002
-#define KEEL_ELTWISE_A_C	0x0004
-#define KEEL_ELTWISE_B_H	0x0008
-#define KEEL_ELTWISE_B_W	0x0010
-#define KEEL_ELTWISE_B_C	0x0020
+#define KEEL_ELTWISE_A_H 0x0001
+#define KEEL_ELTWISE_A_W 0x0002
+#define KEEL_ELTWISE_A_C 0x0004
+#define KEEL_ELTWISE_B_H 0x0008
+#define KEEL_ELTWISE_B_W 0x0010
+#define KEEL_ELTWISE_B_C 0x0020
 
 enum keel_pool_mode { KEEL_POOL_MAX, KEEL_POOL_AVERAGE, KEEL_POOL_SUM };
 enum keel_eltwise_mode {
-	KEEL_ELTWISE_ADD, KEEL_ELTWISE_SUB, KEEL_ELTWISE_MUL, KEEL_ELTWISE_MAX, KEEL_ELTWISE_MIN
+	KEEL_ELTWISE_ADD,
+	KEEL_ELTWISE_SUB,
+	KEEL_ELTWISE_MUL,
+	KEEL_ELTWISE_MAX,
+	KEEL_ELTWISE_MIN
 };
 enum keel_resize_mode { KEEL_RESIZE_NEAREST, KEEL_RESIZE_BILINEAR };
-enum keel_reduce_mode {
-	KEEL_REDUCE_SUM, KEEL_REDUCE_MEAN, KEEL_REDUCE_MAX, KEEL_REDUCE_ARGMAX
-};
+enum keel_reduce_mode { KEEL_REDUCE_SUM, KEEL_REDUCE_MEAN, KEEL_REDUCE_MAX, KEEL_REDUCE_ARGMAX };
 /* Output axes (h, w, c) in terms of the input's: WHC means ofm[y][x][c] = ifm[x][y][c]. */
 enum keel_transpose_mode {
-	KEEL_TRANSPOSE_HWC, KEEL_TRANSPOSE_HCW, KEEL_TRANSPOSE_WHC, KEEL_TRANSPOSE_WCH,
-	KEEL_TRANSPOSE_CHW, KEEL_TRANSPOSE_CWH
+	KEEL_TRANSPOSE_HWC,
+	KEEL_TRANSPOSE_HCW,
+	KEEL_TRANSPOSE_WHC,
+	KEEL_TRANSPOSE_WCH,
+	KEEL_TRANSPOSE_CHW,
+	KEEL_TRANSPOSE_CWH
 };
 
 #define KEEL_AXIS_H 1
@@ -157,6 +163,7 @@ enum keel_transpose_mode {
  * kind is fm (min and max unused) or an integer type; every field is at its
  * natural alignment; what follows the last field up to byte 128 is zero.
  */
+/* clang-format off */
 #define KEEL_LAYOUT_END(F) \
 	F(u32, count, 1, 0xffffffff, "commands in the stream, END included") \
 	F(u32, checksum, 0, 0xffffffff, "CRC-32 (IEEE) of all bytes before END")
@@ -361,6 +368,7 @@ enum keel_transpose_mode {
 	C(RESIZE, 0x37, RESIZE, VEC, KEEL_DOUBLE_ROUND, 2, "nearest or bilinear resize") \
 	C(REDUCE, 0x38, REDUCE, VEC, KEEL_DOUBLE_ROUND, 4, "sum, mean, max, argmax over axes") \
 	C(TRANSPOSE, 0x39, TRANSPOSE, VEC, 0, 6, "permute height, width and channels")
+/* clang-format on */
 
 enum keel_opcode {
 #define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, text) KEEL_CMD_##NAME = op,
@@ -368,12 +376,12 @@ enum keel_opcode {
 #undef KEEL_ENUM
 };
 
-typedef struct keel_fm keel_fm;	/* so that kind "fm" names a type as keel_u8 does */
+typedef struct keel_fm keel_fm; /* so that kind "fm" names a type as keel_u8 does */
 
 #define KEEL_MEMBER(kind, name, min, max, text) keel_##kind name;
-#define KEEL_STRUCT(LAYOUT, member) \
-	struct keel_cmd_##member { \
-		struct keel_header h; \
+#define KEEL_STRUCT(LAYOUT, member)               \
+	struct keel_cmd_##member {                \
+		struct keel_header h;             \
 		KEEL_LAYOUT_##LAYOUT(KEEL_MEMBER) \
 	};
 KEEL_LAYOUTS(KEEL_STRUCT)
@@ -395,10 +403,17 @@ enum keel_command_layout {
 #define KEEL_ENUM(LAYOUT, member) KEEL_LAYOUT_ID_##LAYOUT,
 	KEEL_LAYOUTS(KEEL_ENUM)
 #undef KEEL_ENUM
-	KEEL_LAYOUT_COUNT
+		KEEL_LAYOUT_COUNT
 };
 
-enum keel_kind { KEEL_KIND_fm, KEEL_KIND_u8, KEEL_KIND_s8, KEEL_KIND_u16, KEEL_KIND_u32, KEEL_KIND_s32 };
+enum keel_kind {
+	KEEL_KIND_fm,
+	KEEL_KIND_u8,
+	KEEL_KIND_s8,
+	KEEL_KIND_u16,
+	KEEL_KIND_u32,
+	KEEL_KIND_s32
+};
 
 /** struct keel_field_desc - one field of a layout
  * @name: as in the struct

@@ -103,7 +103,8 @@ KEEL_INLINE keel_s32 keel_reciprocal_multiplier(keel_u32 count)
 /** keel_average() - @sum / @count through the reciprocal; used by average pools and means */
 KEEL_INLINE keel_s32 keel_average(keel_s32 sum, keel_u32 count)
 {
-	return keel_rescale(sum, keel_reciprocal_multiplier(count), keel_reciprocal_shift(count), 0);
+	return keel_rescale(sum, keel_reciprocal_multiplier(count), keel_reciprocal_shift(count),
+			    0);
 }
 
 /**

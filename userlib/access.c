@@ -95,7 +95,7 @@ static int access_slot(struct keel_job *job, const struct access *a, struct keel
 int keel_job_read(struct keel_job *job, unsigned int slot, uint64_t offset, uint64_t bytes,
 		  void *data, struct keel_error *error)
 {
-	struct access a = { .slot = slot, .offset = offset, .bytes = bytes, .data = data };
+	struct access a = {.slot = slot, .offset = offset, .bytes = bytes, .data = data};
 
 	return access_slot(job, &a, error);
 }
@@ -103,9 +103,11 @@ int keel_job_read(struct keel_job *job, unsigned int slot, uint64_t offset, uint
 int keel_job_write(struct keel_job *job, unsigned int slot, uint64_t offset, uint64_t bytes,
 		   const void *data, struct keel_error *error)
 {
-	struct access a = {
-		.slot = slot, .offset = offset, .bytes = bytes, .data = (void *)data, .write = true
-	};
+	struct access a = {.slot = slot,
+			   .offset = offset,
+			   .bytes = bytes,
+			   .data = (void *)data,
+			   .write = true};
 
 	return access_slot(job, &a, error);
 }

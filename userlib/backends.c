@@ -7,9 +7,9 @@
 /* In the order in which "auto" tries them, the last ones never. */
 static const struct keel_backend_choice choices[] = {
 #ifdef KEEL_HAVE_OPENCL
-	{ &keel_backend_opencl, true },
+	{&keel_backend_opencl, true},
 #endif
-	{ &keel_backend_reference, false },
+	{&keel_backend_reference, false},
 };
 
 #define NR_CHOICES (sizeof(choices) / sizeof(*choices))
@@ -18,9 +18,9 @@ static const struct keel_backend_choice choices[] = {
 static const struct {
 	const char *name, *reason;
 } absent[] = {
-	{ "drm", "this library has no backend for the accel driver yet" },
+	{"drm", "this library has no backend for the accel driver yet"},
 #ifndef KEEL_HAVE_OPENCL
-	{ "opencl", "this library was built without OpenCL" },
+	{"opencl", "this library was built without OpenCL"},
 #endif
 };
 

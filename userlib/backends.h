@@ -16,7 +16,6 @@ struct keel_backend_choice {
 const struct keel_backend_choice *keel_backend_choice(unsigned int index);
 
 /** keel_backend_find() - by name; -ENODEV if it isn't built in, -EINVAL for an unknown name */
-int keel_backend_find(const char *name, const struct keel_backend **backend,
-		      struct keel_error *e);
+int keel_backend_find(const char *name, const struct keel_backend **backend, struct keel_error *e);
 
 #endif

@@ -39,7 +39,7 @@ void keel_box_merge(struct keel_box *box)
 		}
 	}
 	if (!n) {
-		*box = (struct keel_box){ .dims = { 1 } };
+		*box = (struct keel_box){.dims = {1}};
 		n = 1;
 	}
 	box->rank = n;
@@ -47,7 +47,7 @@ void keel_box_merge(struct keel_box *box)
 
 struct keel_walk keel_walk_start(const struct keel_box *box)
 {
-	return (struct keel_walk){ .box = box };
+	return (struct keel_walk){.box = box};
 }
 
 bool keel_walk_next(struct keel_walk *walk)

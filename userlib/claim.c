@@ -15,7 +15,7 @@ static bool overlap(const struct keel_claim *a, const struct keel_claim *b)
 
 const struct keel_claim *keel_claim_find(const struct keel_buffer *b, bool any)
 {
-	struct keel_claim whole = { .first = b->key, .last = b->key + b->bytes - 1 };
+	struct keel_claim whole = {.first = b->key, .last = b->key + b->bytes - 1};
 	const struct keel_claim *c;
 
 	for (c = b->device->claims; c; c = c->next)

@@ -5,11 +5,11 @@
 
 static const struct keel_counter_info counters[] = {
 #define ROW(NAME, name_, unit_, category_, gauge_, text_) \
-	{ .name = #name_, \
-	  .unit = unit_, \
-	  .category = category_, \
-	  .description = text_, \
-	  .gauge = gauge_ },
+	{.name = #name_,                                  \
+	 .unit = unit_,                                   \
+	 .category = category_,                           \
+	 .description = text_,                            \
+	 .gauge = gauge_},
 	KEEL_COUNTERS(ROW)
 #undef ROW
 };

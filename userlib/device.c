@@ -51,7 +51,7 @@ static int open_automatic(struct keel_device *d, const struct keel_device_option
 			  struct keel_error *e)
 {
 	const struct keel_backend_choice *c;
-	struct keel_error reason = { "no NPU driver and no OpenCL backend are built in" };
+	struct keel_error reason = {"no NPU driver and no OpenCL backend are built in"};
 	unsigned int i;
 	int r;
 

@@ -118,8 +118,7 @@ void keel_job_del(struct keel_job *job)
 int keel_job_get_result(struct keel_job *job, struct keel_job_result *result)
 {
 	static const int answer[] = {
-		[KEEL_JOB_IDLE] = -EINVAL, [KEEL_JOB_RUNNING] = -EBUSY, [KEEL_JOB_DONE] = 0
-	};
+		[KEEL_JOB_IDLE] = -EINVAL, [KEEL_JOB_RUNNING] = -EBUSY, [KEEL_JOB_DONE] = 0};
 	int r;
 
 	pthread_mutex_lock(&job->lock);

@@ -42,7 +42,7 @@ struct keel_device;
 struct keel_network;
 struct keel_buffer;
 struct keel_job;
-struct keel_model;	/* view of the file, for programs that have the headers of isa/ */
+struct keel_model; /* view of the file, for programs that have the headers of isa/ */
 
 #ifndef KEEL_ERROR_STRUCT
 #define KEEL_ERROR_STRUCT
@@ -239,8 +239,8 @@ struct keel_network_info {
  *
  * Return: 0; -EINVAL for a damaged or foreign file; -ENOMEM; -errno of open.
  */
-int keel_network_new(struct keel_device *device, const char *path,
-		     struct keel_network **network, struct keel_error *error);
+int keel_network_new(struct keel_device *device, const char *path, struct keel_network **network,
+		     struct keel_error *error);
 
 /** keel_network_new_from_memory() - the same from a copy of @data */
 int keel_network_new_from_memory(struct keel_device *device, const void *data, size_t bytes,
@@ -281,8 +281,8 @@ int keel_network_run(struct keel_network *network, const float *const *inputs,
  * Buffers
  */
 
-#define KEEL_MAP_READ	0x1u
-#define KEEL_MAP_WRITE	0x2u
+#define KEEL_MAP_READ  0x1u
+#define KEEL_MAP_WRITE 0x2u
 /* What was in the buffer is not needed: may save a transfer. */
 #define KEEL_MAP_DISCARD 0x4u
 
@@ -385,9 +385,8 @@ int keel_job_bind_output(struct keel_job *job, unsigned int index, struct keel_b
  *
  * Return: 0 and a reference that the caller drops; @offset is where the port begins in it.
  */
-int keel_job_get_input_buffer(struct keel_job *job, unsigned int index,
-			      struct keel_buffer **buffer, uint64_t *offset,
-			      struct keel_error *error);
+int keel_job_get_input_buffer(struct keel_job *job, unsigned int index, struct keel_buffer **buffer,
+			      uint64_t *offset, struct keel_error *error);
 int keel_job_get_output_buffer(struct keel_job *job, unsigned int index,
 			       struct keel_buffer **buffer, uint64_t *offset,
 			       struct keel_error *error);

@@ -47,14 +47,14 @@ struct keel_ports keel_job_inputs(const struct keel_job *job)
 {
 	const struct keel_model *m = &job->network->model;
 
-	return (struct keel_ports){ "input", m->inputs, m->nr_inputs };
+	return (struct keel_ports){"input", m->inputs, m->nr_inputs};
 }
 
 struct keel_ports keel_job_outputs(const struct keel_job *job)
 {
 	const struct keel_model *m = &job->network->model;
 
-	return (struct keel_ports){ "output", m->outputs, m->nr_outputs };
+	return (struct keel_ports){"output", m->outputs, m->nr_outputs};
 }
 
 int keel_ports_find(struct keel_ports ports, unsigned int index, struct keel_error *e)

@@ -74,7 +74,7 @@ static struct keel_host_operand operand(const struct mapping *m, const struct ke
 {
 	const struct keel_network *n = m->job->network;
 	const struct keel_model_tensor *t;
-	struct keel_host_operand o = { 0 };
+	struct keel_host_operand o = {0};
 	uint32_t place;
 
 	if (v->tensor >= n->model.nr_tensors)
@@ -111,7 +111,7 @@ static void execute_steps(const struct mapping *m, bool after)
 
 int keel_job_host_steps(struct keel_job *job, bool after, struct keel_error *e)
 {
-	struct mapping m = { .job = job };
+	struct mapping m = {.job = job};
 	uint64_t began = keel_now_ns(), spent;
 	int r;
 

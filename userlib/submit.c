@@ -47,7 +47,7 @@ static void set_state(struct keel_job *job, enum keel_job_state state)
 
 static int start(struct keel_job *job, struct keel_error *e)
 {
-	struct keel_backend_binding bindings[KEEL_SLOT_COUNT] = { 0 };
+	struct keel_backend_binding bindings[KEEL_SLOT_COUNT] = {0};
 	struct keel_backend_range range = {
 		.bindings = bindings,
 		.first = job->first,
@@ -171,8 +171,8 @@ static void count_result(struct keel_job *job)
 	keel_counter_add(c, KEEL_COUNTER_BUSY_VEC_NS, r->busy_ns[KEEL_BUSY_VEC]);
 	if (r->status) {
 		keel_counter_add(c,
-				 r->status == -ECANCELED ? KEEL_COUNTER_JOBS_CANCELLED :
-							   KEEL_COUNTER_JOBS_FAILED,
+				 r->status == -ECANCELED ? KEEL_COUNTER_JOBS_CANCELLED
+							 : KEEL_COUNTER_JOBS_FAILED,
 				 1);
 		return;
 	}
@@ -198,7 +198,7 @@ static void finish(struct keel_job *job, const struct keel_job_result *measured)
 static int wait_busy(struct keel_job *job, uint64_t deadline)
 {
 	const struct keel_backend *backend = job->network->device->backend;
-	struct keel_job_result measured = { .fault_command = KEEL_NO_COMMAND };
+	struct keel_job_result measured = {.fault_command = KEEL_NO_COMMAND};
 	int r;
 
 	job->busy = true;
@@ -264,8 +264,7 @@ int keel_job_wait(struct keel_job *job, int64_t timeout_ns, struct keel_error *e
 int keel_job_poll(struct keel_job *job)
 {
 	static const int answer[] = {
-		[KEEL_JOB_IDLE] = -EINVAL, [KEEL_JOB_RUNNING] = 0, [KEEL_JOB_DONE] = 1
-	};
+		[KEEL_JOB_IDLE] = -EINVAL, [KEEL_JOB_RUNNING] = 0, [KEEL_JOB_DONE] = 1};
 	int r;
 
 	pthread_mutex_lock(&job->lock);

@@ -30,7 +30,7 @@ static int check_transfer(const struct keel_port *port, enum keel_element type, 
 static struct keel_box port_box(const struct keel_port *p, enum keel_element type)
 {
 	int64_t dense = (int64_t)keel_element_bytes(type);
-	struct keel_box box = { .rank = p->rank };
+	struct keel_box box = {.rank = p->rank};
 	unsigned int i;
 
 	for (i = p->rank; i--; dense *= p->dims[i]) {
@@ -48,14 +48,14 @@ static void copy_port(const struct keel_port *p, uint8_t *mapped, enum keel_elem
 	struct keel_box box = port_box(p, type);
 	struct keel_walk walk = keel_walk_start(&box);
 	struct keel_line lines[2] = {
-		[PORT] = { .type = p->type,
-			   .step = box.strides[PORT][box.rank - 1],
-			   .zero_point = p->zero_point,
-			   .scale = p->scale },
-		[USER] = { .type = type,
-			   .step = box.strides[USER][box.rank - 1],
-			   .zero_point = p->zero_point,
-			   .scale = p->scale },
+		[PORT] = {.type = p->type,
+			  .step = box.strides[PORT][box.rank - 1],
+			  .zero_point = p->zero_point,
+			  .scale = p->scale},
+		[USER] = {.type = type,
+			  .step = box.strides[USER][box.rank - 1],
+			  .zero_point = p->zero_point,
+			  .scale = p->scale},
 	};
 
 	do {

@@ -13,10 +13,10 @@ static const struct {
 	const char *name;
 	size_t bytes;
 } elements[] = {
-	[KEEL_ELEMENT_S8] = { "int8", 1 },
-	[KEEL_ELEMENT_S32] = { "int32", 4 },
-	[KEEL_ELEMENT_F32] = { "float", 4 },
-	[KEEL_ELEMENT_S64] = { "int64", 8 },
+	[KEEL_ELEMENT_S8] = {"int8", 1},
+	[KEEL_ELEMENT_S32] = {"int32", 4},
+	[KEEL_ELEMENT_F32] = {"float", 4},
+	[KEEL_ELEMENT_S64] = {"int64", 8},
 };
 
 #define NR_ELEMENTS (sizeof(elements) / sizeof(*elements))
@@ -76,30 +76,30 @@ static int32_t to_s32(double v)
 }
 
 /* Elements may lie anywhere: memcpy, which compiles to a plain access. */
-#define STORE(name, type, convert) \
+#define STORE(name, type, convert)                                              \
 	static void name(const struct keel_line *l, const double *in, size_t n) \
-	{ \
-		uint8_t *p = l->data; \
-		size_t i; \
-\
-		for (i = 0; i < n; i++, p += l->step) { \
-			type v = convert(in[i]); \
-\
-			memcpy(p, &v, sizeof(v)); \
-		} \
+	{                                                                       \
+		uint8_t *p = l->data;                                           \
+		size_t i;                                                       \
+                                                                                \
+		for (i = 0; i < n; i++, p += l->step) {                         \
+			type v = convert(in[i]);                                \
+                                                                                \
+			memcpy(p, &v, sizeof(v));                               \
+		}                                                               \
 	}
 
-#define LOAD(name, type) \
+#define LOAD(name, type)                                                   \
 	static void name(const struct keel_line *l, double *out, size_t n) \
-	{ \
-		const uint8_t *p = l->data; \
-		type v; \
-		size_t i; \
-\
-		for (i = 0; i < n; i++, p += l->step) { \
-			memcpy(&v, p, sizeof(v)); \
-			out[i] = (double)v; \
-		} \
+	{                                                                  \
+		const uint8_t *p = l->data;                                \
+		type v;                                                    \
+		size_t i;                                                  \
+                                                                           \
+		for (i = 0; i < n; i++, p += l->step) {                    \
+			memcpy(&v, p, sizeof(v));                          \
+			out[i] = (double)v;                                \
+		}                                                          \
 	}
 
 STORE(store_s32, int32_t, to_s32)
@@ -171,18 +171,18 @@ static bool same_values(const struct keel_line *a, const struct keel_line *b)
 }
 
 /* Spelled out for each size, so that the copy of an element is one move. */
-#define COPY(name, type) \
+#define COPY(name, type)                                                                     \
 	static void name(const struct keel_line *dst, const struct keel_line *src, size_t n) \
-	{ \
-		const uint8_t *s = src->data; \
-		uint8_t *d = dst->data; \
-		size_t i; \
-		type v; \
-\
-		for (i = 0; i < n; i++, d += dst->step, s += src->step) { \
-			memcpy(&v, s, sizeof(v)); \
-			memcpy(d, &v, sizeof(v)); \
-		} \
+	{                                                                                    \
+		const uint8_t *s = src->data;                                                \
+		uint8_t *d = dst->data;                                                      \
+		size_t i;                                                                    \
+		type v;                                                                      \
+                                                                                             \
+		for (i = 0; i < n; i++, d += dst->step, s += src->step) {                    \
+			memcpy(&v, s, sizeof(v));                                            \
+			memcpy(d, &v, sizeof(v));                                            \
+		}                                                                            \
 	}
 
 COPY(copy_1, uint8_t)

@@ -140,10 +140,10 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 	w->call(w->ctx, s->node, act ? f->pre : post, post);
 }
 
-static int step_run(struct keel_float *f, const struct keel_float_step *s,
-		    const struct watcher *w, struct keel_error *e)
+static int step_run(struct keel_float *f, const struct keel_float_step *s, const struct watcher *w,
+		    struct keel_error *e)
 {
-	struct keel_float_call c = { .in = f->args, .stream = f->stream };
+	struct keel_float_call c = {.in = f->args, .stream = f->stream};
 	unsigned int i;
 	int err = 0;
 
@@ -161,7 +161,7 @@ static int step_run(struct keel_float *f, const struct keel_float_step *s,
 int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
 		   void *ctx, struct keel_error *e)
 {
-	const struct watcher w = { watch, ctx };
+	const struct watcher w = {watch, ctx};
 	int threads, err = watch ? watch_prepare(f, e) : 0;
 	unsigned int i;
 

@@ -42,8 +42,9 @@ int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e)
 	if (a->kind == KEEL_ACT_TABLE || a->channels == 1)
 		return 0;
 	if (!t->rank || a->channels != t->dims[channel_axis(s)])
-		return keel_float_refuse(s, e, "its fused activation has another number of "
-					       "channels than its output");
+		return keel_float_refuse(s, e,
+					 "its fused activation has another number of "
+					 "channels than its output");
 	return 0;
 }
 
@@ -123,7 +124,7 @@ static void act_channels(const struct keel_float_step *s, float *x)
 void keel_float_act_apply(const struct keel_float_step *s, float *x)
 {
 	const struct keel_act *a = &s->node->act;
-	const struct keel_float_fn fn = { a->fn, a->alpha, a->beta, -INFINITY, INFINITY };
+	const struct keel_float_fn fn = {a->fn, a->alpha, a->beta, -INFINITY, INFINITY};
 	size_t nr = keel_tensor_count(s->out.t);
 
 	if (a->kind == KEEL_ACT_TABLE)

@@ -21,35 +21,35 @@ typedef void (*row_fn)(void *dst, const void *a, const void *b, int64_t nr, int6
 		       int64_t step_b);
 
 /* Unit and zero steps have loops of their own, which compilers vectorize. */
-#define ROW(name, type, expression)                                                      \
-	static void row_##name(void *dst, const void *from_a, const void *from_b,        \
-			       int64_t nr, int64_t step_a, int64_t step_b)               \
-	{                                                                                \
-		const type *a = from_a, *b = from_b;                                     \
-		type *restrict to = dst;                                                 \
-		int64_t i;                                                               \
-										         \
-		if (step_a == 1 && step_b == 1)                                          \
-			for (i = 0; i < nr; i++) {                                       \
-				type x = a[i], y = b[i];                                 \
-				to[i] = expression;                                      \
-			}                                                                \
-		else if (step_a == 1 && step_b == 0)                                     \
-			for (i = 0; i < nr; i++) {                                       \
-				type x = a[i], y = b[0];                                 \
-				to[i] = expression;                                      \
-			}                                                                \
-		else                                                                     \
-			for (i = 0; i < nr; i++) {                                       \
-				type x = a[i * step_a], y = b[i * step_b];               \
-				to[i] = expression;                                      \
-			}                                                                \
+#define ROW(name, type, expression)                                                           \
+	static void row_##name(void *dst, const void *from_a, const void *from_b, int64_t nr, \
+			       int64_t step_a, int64_t step_b)                                \
+	{                                                                                     \
+		const type *a = from_a, *b = from_b;                                          \
+		type *restrict to = dst;                                                      \
+		int64_t i;                                                                    \
+                                                                                              \
+		if (step_a == 1 && step_b == 1)                                               \
+			for (i = 0; i < nr; i++) {                                            \
+				type x = a[i], y = b[i];                                      \
+				to[i] = expression;                                           \
+			}                                                                     \
+		else if (step_a == 1 && step_b == 0)                                          \
+			for (i = 0; i < nr; i++) {                                            \
+				type x = a[i], y = b[0];                                      \
+				to[i] = expression;                                           \
+			}                                                                     \
+		else                                                                          \
+			for (i = 0; i < nr; i++) {                                            \
+				type x = a[i * step_a], y = b[i * step_b];                    \
+				to[i] = expression;                                           \
+			}                                                                     \
 	}
 
 /* NaN from either side passes, as in ONNX. */
 ROW(add, float, x + y)
 ROW(sub, float, x - y)
-ROW(mul, float, x * y)
+ROW(mul, float, x *y)
 ROW(div, float, x / y)
 ROW(max, float, x > y || x != x ? x : y)
 ROW(min, float, x < y || x != x ? x : y)
@@ -66,7 +66,7 @@ static int64_t divide(int64_t x, int64_t y)
 
 ROW(add_int, int64_t, (uint64_t)x + (uint64_t)y)
 ROW(sub_int, int64_t, (uint64_t)x - (uint64_t)y)
-ROW(mul_int, int64_t, (uint64_t)x * (uint64_t)y)
+ROW(mul_int, int64_t, (uint64_t)x *(uint64_t)y)
 ROW(div_int, int64_t, divide(x, y))
 ROW(max_int, int64_t, x > y ? x : y)
 ROW(min_int, int64_t, x < y ? x : y)
@@ -75,14 +75,10 @@ ROW(pow_int, int64_t, pow(x, y))
 static const struct {
 	row_fn real, whole;
 } rows[KEEL_OP_COUNT] = {
-	[KEEL_OP_ADD] = { row_add, row_add_int },
-	[KEEL_OP_SUB] = { row_sub, row_sub_int },
-	[KEEL_OP_MUL] = { row_mul, row_mul_int },
-	[KEEL_OP_DIV] = { row_div, row_div_int },
-	[KEEL_OP_MAX] = { row_max, row_max_int },
-	[KEEL_OP_MIN] = { row_min, row_min_int },
-	[KEEL_OP_POW] = { row_pow, row_pow_int },
-	[KEEL_OP_PRELU] = { row_prelu, NULL },
+	[KEEL_OP_ADD] = {row_add, row_add_int}, [KEEL_OP_SUB] = {row_sub, row_sub_int},
+	[KEEL_OP_MUL] = {row_mul, row_mul_int}, [KEEL_OP_DIV] = {row_div, row_div_int},
+	[KEEL_OP_MAX] = {row_max, row_max_int}, [KEEL_OP_MIN] = {row_min, row_min_int},
+	[KEEL_OP_POW] = {row_pow, row_pow_int}, [KEEL_OP_PRELU] = {row_prelu, NULL},
 };
 
 /* Strides of an operand per axis of the output; false when it does not broadcast. */
@@ -181,8 +177,8 @@ static int binary_run(const struct keel_float_step *s, const struct keel_float_c
 		      struct keel_error *e)
 {
 	bool real = s->out.t->type == KEEL_F32;
-	const struct walk w = { s->prep, real ? rows[s->node->op].real : rows[s->node->op].whole,
-				keel_float_elem(s->out.t) };
+	const struct walk w = {s->prep, real ? rows[s->node->op].real : rows[s->node->op].whole,
+			       keel_float_elem(s->out.t)};
 
 	if (keel_tensor_count(s->out.t))
 		walk_dim(&w, 0, c->out, c->in[0], c->in[1]);

@@ -10,9 +10,11 @@
 static const struct {
 	int64_t low, high;
 } ranges[] = {
-	[KEEL_I64] = { INT64_MIN, INT64_MAX }, [KEEL_I32] = { INT32_MIN, INT32_MAX },
-	[KEEL_I8] = { INT8_MIN, INT8_MAX },    [KEEL_U8] = { 0, UINT8_MAX },
-	[KEEL_BOOL] = { 0, 1 },
+	[KEEL_I64] = {INT64_MIN, INT64_MAX},
+	[KEEL_I32] = {INT32_MIN, INT32_MAX},
+	[KEEL_I8] = {INT8_MIN, INT8_MAX},
+	[KEEL_U8] = {0, UINT8_MAX},
+	[KEEL_BOOL] = {0, 1},
 };
 
 /* As the C conversion in the target's width; values without one become the nearest bound. */
@@ -96,11 +98,10 @@ static int affine_check(struct keel_float_step *s, struct keel_error *e)
 
 	if (!scale || scale->type != KEEL_F32)
 		return keel_float_refuse(s, e, "it needs a float32 scale");
-	if (zero && (zero->type == KEEL_F32 ||
-		     keel_tensor_count(zero) != keel_tensor_count(scale)))
+	if (zero && (zero->type == KEEL_F32 || keel_tensor_count(zero) != keel_tensor_count(scale)))
 		return keel_float_refuse(s, e, "its zero points must be integers, one per scale");
-	if (per_axis(s) && (axis < 0 || axis >= (int)x->rank ||
-			    keel_tensor_count(scale) != x->dims[axis]))
+	if (per_axis(s) &&
+	    (axis < 0 || axis >= (int)x->rank || keel_tensor_count(scale) != x->dims[axis]))
 		return keel_float_refuse(s, e, "it needs one scale, or one per index of its axis");
 	return same_shape(NULL, s, e);
 }

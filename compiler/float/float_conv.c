@@ -30,8 +30,7 @@ static int weights_check(const struct keel_float_step *s, int64_t first, int64_t
 		return keel_float_refuse(s, e, "groups, channels and weights do not fit together");
 	if (b && keel_tensor_count(b) != s->out.t->dims[1])
 		return keel_float_refuse(s, e, "its bias must have one value per output channel");
-	if (!keel_tensor_count(w) || !keel_tensor_count(s->in[0].t) ||
-	    !keel_tensor_count(s->out.t))
+	if (!keel_tensor_count(w) || !keel_tensor_count(s->in[0].t) || !keel_tensor_count(s->out.t))
 		return keel_float_refuse(s, e, "its input, weights or output are empty");
 	return 0;
 }
@@ -73,8 +72,9 @@ static int size_check(const struct keel_float_step *s, const struct conv *c, con
 
 		if (rest < 0 || rest / c->stride[i] + 1 != narrow[2 + i] ||
 		    (exact && rest % c->stride[i]))
-			return keel_float_refuse(s, e, "its output has another size than its "
-						       "window gives");
+			return keel_float_refuse(s, e,
+						 "its output has another size than its "
+						 "window gives");
 	}
 	return 0;
 }
@@ -115,8 +115,8 @@ static int describe(const struct keel_float_step *s, struct keel_float_dnnl *d,
 static int describe_weights(const struct keel_float_step *s, const struct conv *c,
 			    dnnl_memory_desc_t *md, dnnl_format_tag_t tag, struct keel_error *e)
 {
-	const int64_t dims[] = { c->groups, c->out / c->groups, c->in / c->groups, c->kernel[0],
-				 c->kernel[1] };
+	const int64_t dims[] = {c->groups, c->out / c->groups, c->in / c->groups, c->kernel[0],
+				c->kernel[1]};
 
 	if (c->groups > 1)
 		return keel_float_dnnl_md(s, md, 5, dims, tag, e);
@@ -139,8 +139,8 @@ static int deconv_init(struct keel_float_step *s, const struct conv *c, struct k
 {
 	const dnnl_memory_desc_t *bias = d->bias.ndims ? &d->bias : NULL;
 	dnnl_status_t status = dnnl_dilated_deconvolution_forward_desc_init(
-		desc, dnnl_forward_inference, dnnl_deconvolution_direct, &d->src, &d->weights,
-		bias, &d->dst, c->stride, c->dilation, c->begin, c->end);
+		desc, dnnl_forward_inference, dnnl_deconvolution_direct, &d->src, &d->weights, bias,
+		&d->dst, c->stride, c->dilation, c->begin, c->end);
 
 	return status ? keel_float_dnnl_failed(s, status, e) : 0;
 }
@@ -222,10 +222,10 @@ static int conv_run(const struct keel_float_step *s, const struct keel_float_cal
 {
 	const struct keel_float_dnnl *d = s->prep;
 	const struct keel_float_bind bind[] = {
-		{ DNNL_ARG_SRC, &d->src, c->in[0], NULL },
-		{ DNNL_ARG_DST, &d->dst, c->out, NULL },
-		{ DNNL_ARG_WEIGHTS, &d->weights, c->in[1], d->packed },
-		{ DNNL_ARG_BIAS, &d->bias, d->bias.ndims ? c->in[2] : NULL, NULL },
+		{DNNL_ARG_SRC, &d->src, c->in[0], NULL},
+		{DNNL_ARG_DST, &d->dst, c->out, NULL},
+		{DNNL_ARG_WEIGHTS, &d->weights, c->in[1], d->packed},
+		{DNNL_ARG_BIAS, &d->bias, d->bias.ndims ? c->in[2] : NULL, NULL},
 	};
 
 	return keel_float_dnnl_run(s, d, c, bind, d->bias.ndims ? 4 : 3, e);

@@ -34,10 +34,9 @@ int keel_float_dnnl_failed(const struct keel_float_step *s, dnnl_status_t status
 		int err;
 		const char *text;
 	} reasons[] = {
-		[dnnl_out_of_memory] = { -ENOMEM, "out of memory" },
-		[dnnl_invalid_arguments] = { -EINVAL,
-					     "shapes and attributes do not fit together" },
-		[dnnl_unimplemented] = { -EOPNOTSUPP, "combination of attributes not implemented" },
+		[dnnl_out_of_memory] = {-ENOMEM, "out of memory"},
+		[dnnl_invalid_arguments] = {-EINVAL, "shapes and attributes do not fit together"},
+		[dnnl_unimplemented] = {-EOPNOTSUPP, "combination of attributes not implemented"},
 	};
 	size_t i = status;
 
@@ -122,8 +121,8 @@ int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, c
 }
 
 static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to,
-			     const dnnl_memory_desc_t *to_md,
-			     const dnnl_memory_desc_t *from_md, const void *data)
+			     const dnnl_memory_desc_t *to_md, const dnnl_memory_desc_t *from_md,
+			     const void *data)
 {
 	dnnl_primitive_desc_t pd = NULL;
 	dnnl_primitive_t primitive = NULL;
@@ -140,7 +139,7 @@ static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to,
 	if (!status)
 		status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
 	if (!status) {
-		const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to } };
+		const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
 
 		status = dnnl_primitive_execute(primitive, stream, 2, args);
 	}
@@ -192,7 +191,7 @@ int keel_float_dnnl_run(const struct keel_float_step *s, const struct keel_float
 			const struct keel_float_call *c, const struct keel_float_bind *bind,
 			unsigned int nr, struct keel_error *e)
 {
-	dnnl_exec_arg_t args[8] = { 0 };
+	dnnl_exec_arg_t args[8] = {0};
 	struct keel_float_bind all[8];
 	dnnl_engine_t engine;
 	dnnl_status_t status;
@@ -201,8 +200,8 @@ int keel_float_dnnl_run(const struct keel_float_step *s, const struct keel_float
 	for (i = 0; i < nr; i++)
 		all[i] = bind[i];
 	if (s->scratch)
-		all[nr++] = (struct keel_float_bind){ DNNL_ARG_SCRATCHPAD, &d->scratchpad,
-						      c->scratch, NULL };
+		all[nr++] = (struct keel_float_bind){DNNL_ARG_SCRATCHPAD, &d->scratchpad,
+						     c->scratch, NULL};
 	status = dnnl_stream_get_engine(c->stream, &engine);
 	if (!status)
 		status = bind_all(args, all, nr, engine);

@@ -10,14 +10,16 @@ static int fc_check(const struct keel_float_step *s, struct keel_error *e)
 	const struct keel_tensor *b = s->nr_in > 2 ? s->in[2].t : NULL;
 
 	if (!w || w->rank != 2 || !x->rank || !y->rank)
-		return keel_float_refuse(s, e, "its weights must have rank 2, and its input and "
-					       "output at least rank 1");
+		return keel_float_refuse(s, e,
+					 "its weights must have rank 2, and its input and "
+					 "output at least rank 1");
 	if (!keel_tensor_count(x) || !keel_tensor_count(w))
 		return keel_float_refuse(s, e, "its input or weights are empty");
 	if (x->dims[x->rank - 1] != w->dims[1] || y->dims[y->rank - 1] != w->dims[0] ||
 	    keel_tensor_count(x) / w->dims[1] != keel_tensor_count(y) / w->dims[0])
-		return keel_float_refuse(s, e, "its input, weights and output do not fit "
-					       "together");
+		return keel_float_refuse(s, e,
+					 "its input, weights and output do not fit "
+					 "together");
 	if (b && keel_tensor_count(b) != w->dims[0])
 		return keel_float_refuse(s, e, "its bias must have one value per output");
 	return 0;
@@ -27,7 +29,7 @@ static int fc_describe(const struct keel_float_step *s, struct keel_float_dnnl *
 		       struct keel_error *e)
 {
 	const int64_t *w = s->in[1].t->dims, rows = keel_tensor_count(s->in[0].t) / w[1];
-	const int64_t x[] = { rows, w[1] }, y[] = { rows, w[0] };
+	const int64_t x[] = {rows, w[1]}, y[] = {rows, w[0]};
 	int err;
 
 	err = keel_float_dnnl_md(s, &d->src, 2, x, dnnl_ab, e);
@@ -57,8 +59,8 @@ static int fc_prepare(struct keel_float_plan *p, struct keel_float_step *s, stru
 	if (err)
 		return err;
 	status = dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_inference, &d->src,
-						      &d->weights,
-						      d->bias.ndims ? &d->bias : NULL, &d->dst);
+						      &d->weights, d->bias.ndims ? &d->bias : NULL,
+						      &d->dst);
 	if (status)
 		return keel_float_dnnl_failed(s, status, e);
 	return keel_float_dnnl_make(p, s, &desc, d, e);
@@ -69,10 +71,10 @@ static int product_run(const struct keel_float_step *s, const struct keel_float_
 {
 	const struct keel_float_dnnl *d = s->prep;
 	const struct keel_float_bind bind[] = {
-		{ DNNL_ARG_SRC, &d->src, c->in[0], NULL },
-		{ DNNL_ARG_WEIGHTS, &d->weights, c->in[1], NULL },
-		{ DNNL_ARG_DST, &d->dst, c->out, NULL },
-		{ DNNL_ARG_BIAS, &d->bias, d->bias.ndims ? c->in[2] : NULL, NULL },
+		{DNNL_ARG_SRC, &d->src, c->in[0], NULL},
+		{DNNL_ARG_WEIGHTS, &d->weights, c->in[1], NULL},
+		{DNNL_ARG_DST, &d->dst, c->out, NULL},
+		{DNNL_ARG_BIAS, &d->bias, d->bias.ndims ? c->in[2] : NULL, NULL},
 	};
 
 	return keel_float_dnnl_run(s, d, c, bind, d->bias.ndims ? 4 : 3, e);
@@ -111,8 +113,8 @@ static int matmul_check(const struct keel_float_step *s, const int64_t *a, const
 		if (__builtin_mul_overflow(count, y[i], &count))
 			return keel_float_refuse(s, e, "its output is too large");
 	}
-	if (a[rank - 1] != b[rank - 2] || count != keel_tensor_count(s->out.t) ||
-	    !count || !a[rank - 1])
+	if (a[rank - 1] != b[rank - 2] || count != keel_tensor_count(s->out.t) || !count ||
+	    !a[rank - 1])
 		return keel_float_refuse(s, e, "its inputs and output do not fit together");
 	return 0;
 }
@@ -121,7 +123,7 @@ static int matmul_describe(const struct keel_float_step *s, struct keel_float_dn
 			   struct keel_error *e)
 {
 	static const dnnl_format_tag_t dense[KEEL_MAX_RANK + 1] = {
-		[2] = dnnl_ab,	  [3] = dnnl_abc,    [4] = dnnl_abcd,	 [5] = dnnl_abcde,
+		[2] = dnnl_ab,	   [3] = dnnl_abc,     [4] = dnnl_abcd,	    [5] = dnnl_abcde,
 		[6] = dnnl_abcdef, [7] = dnnl_abcdefg, [8] = dnnl_abcdefgh,
 	};
 	const struct keel_tensor *a = s->in[0].t, *b = s->in[1].t;

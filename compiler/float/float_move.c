@@ -75,8 +75,7 @@ static int slice_check(const struct keel_float_step *s, struct keel_error *e)
 	return same_type(s, e);
 }
 
-static int slice_prepare(struct keel_float_plan *p, struct keel_float_step *s,
-			 struct keel_error *e)
+static int slice_prepare(struct keel_float_plan *p, struct keel_float_step *s, struct keel_error *e)
 {
 	int64_t stride[KEEL_MAX_RANK];
 	struct gather *g;
@@ -158,8 +157,9 @@ static int expand_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 		bool broadcast = at < 0 || x->dims[at] == 1;
 
 		if (!broadcast && x->dims[at] != y->dims[axis])
-			return keel_float_refuse(s, e, "its input cannot be broadcast to its "
-						       "output");
+			return keel_float_refuse(s, e,
+						 "its input cannot be broadcast to its "
+						 "output");
 		gather_append(g, y->dims[axis], broadcast ? 0 : stride[at]);
 	}
 	return 0;
@@ -346,8 +346,9 @@ static int gather_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 	size_t outer, extent, inner, total;
 
 	if (!indices || indices->type == KEEL_F32 || s->out.t->type != x->type)
-		return keel_float_refuse(s, e, "it needs integer indices, and an output of its "
-					       "input's type");
+		return keel_float_refuse(s, e,
+					 "it needs integer indices, and an output of its "
+					 "input's type");
 	if (s->node->axis < 0 || s->node->axis >= (int)x->rank)
 		return keel_float_refuse(s, e, "its axis is out of range");
 	keel_float_split(&s->in[0], s->node->axis, &outer, &extent, &inner);
@@ -364,8 +365,7 @@ static int index_check(const struct keel_float_step *s, int64_t extent, int64_t 
 		return 0;
 	return keel_error_set(e, -EINVAL,
 			      "node '%s' (%s): index %lld is outside of the axis of extent %lld",
-			      s->node->name, s->node->onnx_op, (long long)index,
-			      (long long)extent);
+			      s->node->name, s->node->onnx_op, (long long)index, (long long)extent);
 }
 
 static int gather_indices(const struct keel_float_step *s, const struct keel_float_call *c,

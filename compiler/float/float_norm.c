@@ -7,8 +7,7 @@
 
 static bool is_vector(const struct keel_float_step *s, unsigned int input, int64_t channels)
 {
-	return input < s->nr_in && s->in[input].t &&
-	       keel_tensor_count(s->in[input].t) == channels;
+	return input < s->nr_in && s->in[input].t && keel_tensor_count(s->in[input].t) == channels;
 }
 
 static int norm_check(struct keel_float_step *s, unsigned int parameters, struct keel_error *e)
@@ -17,12 +16,14 @@ static int norm_check(struct keel_float_step *s, unsigned int parameters, struct
 	unsigned int i;
 
 	if (x->rank < 2 || !keel_float_same_shape(x, s->out.t))
-		return keel_float_refuse(s, e, "it needs an input of rank 2 or more, and an "
-					       "output of the same shape");
+		return keel_float_refuse(s, e,
+					 "it needs an input of rank 2 or more, and an "
+					 "output of the same shape");
 	for (i = 1; i <= parameters; i++)
 		if (!is_vector(s, i, x->dims[1]))
-			return keel_float_refuse(s, e, "its parameters must have one value per "
-						       "channel");
+			return keel_float_refuse(s, e,
+						 "its parameters must have one value per "
+						 "channel");
 	return 0;
 }
 
@@ -111,7 +112,7 @@ static int instance_norm_run(const struct keel_float_step *s, const struct keel_
 	const float *src = c->in[0], *scale = c->in[1], *bias = c->in[2];
 	size_t size = d[0] ? keel_tensor_count(s->out.t) / d[0] : 0, channels = d[1], n, k;
 	bool pixels = s->out.layout == KEEL_FLOAT_PIXELS;
-	struct plane p = { channels ? size / channels : 0, pixels ? channels : 1 };
+	struct plane p = {channels ? size / channels : 0, pixels ? channels : 1};
 	float *dst = c->out;
 
 	for (n = 0; n < (size_t)d[0]; n++)
@@ -158,8 +159,8 @@ static void lrn_line(const struct keel_node *n, float *dst, const float *src, in
 
 		for (k = from; k <= to; k++)
 			sum += (double)src[k * step] * src[k * step];
-		dst[c * step] = src[c * step] *
-				inverse_power(n->bias + n->alpha / n->size * sum, n->beta);
+		dst[c * step] =
+			src[c * step] * inverse_power(n->bias + n->alpha / n->size * sum, n->beta);
 	}
 }
 

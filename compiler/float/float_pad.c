@@ -136,7 +136,7 @@ static char *pad_dim(const struct padder *w, unsigned int depth, char *dst, cons
 static int pad_run(const struct keel_float_step *s, const struct keel_float_call *c,
 		   struct keel_error *e)
 {
-	struct padder w = { s->prep, keel_float_elem(s->out.t), { .whole = 0 } };
+	struct padder w = {s->prep, keel_float_elem(s->out.t), {.whole = 0}};
 
 	if (s->out.t->type == KEEL_F32)
 		w.value.real = s->node->pad_value;

@@ -126,9 +126,9 @@ static const void *widened(struct keel_float_plan *p, const struct keel_tensor *
 	if (!wide)
 		return NULL;
 	for (i = 0; i < nr; i++)
-		wide[i] = t->type == KEEL_I32 ? ((const int32_t *)t->data)[i] :
-			  t->type == KEEL_I8  ? ((const int8_t *)t->data)[i] :
-						((const uint8_t *)t->data)[i];
+		wide[i] = t->type == KEEL_I32  ? ((const int32_t *)t->data)[i]
+			  : t->type == KEEL_I8 ? ((const int8_t *)t->data)[i]
+					       : ((const uint8_t *)t->data)[i];
 	return wide;
 }
 
@@ -154,8 +154,8 @@ static bool layouts_coincide(const struct keel_tensor *t)
 static int convert(struct keel_float_plan *p, const struct keel_tensor *t,
 		   enum keel_float_layout layout)
 {
-	enum keel_float_layout from = layout == KEEL_FLOAT_DENSE ? KEEL_FLOAT_PIXELS :
-								   KEEL_FLOAT_DENSE;
+	enum keel_float_layout from =
+		layout == KEEL_FLOAT_DENSE ? KEEL_FLOAT_PIXELS : KEEL_FLOAT_DENSE;
 	int source = p->slot_of[t->id][from], slot;
 	struct keel_float_step *s;
 
@@ -167,8 +167,8 @@ static int convert(struct keel_float_plan *p, const struct keel_tensor *t,
 	slot = s ? slot_new(p, keel_tensor_count(t) * sizeof(float)) : -ENOMEM;
 	if (slot < 0)
 		return slot;
-	s->in[0] = (struct keel_float_port){ t, from, source };
-	s->out = (struct keel_float_port){ t, layout, slot };
+	s->in[0] = (struct keel_float_port){t, from, source};
+	s->out = (struct keel_float_port){t, layout, slot};
 	p->slots[source].last = p->nr_steps;
 	p->slot_of[t->id][layout] = slot;
 	return step_append(p, s) ? -ENOMEM : slot;
@@ -351,7 +351,7 @@ static int add_node(struct keel_float_plan *p, const struct keel_node *n, struct
 static int add_output(struct keel_float_plan *p, unsigned int index, struct keel_error *e)
 {
 	const struct keel_tensor *t = p->g->outputs[index];
-	struct keel_float_port port = { t, KEEL_FLOAT_DENSE, -1 };
+	struct keel_float_port port = {t, KEEL_FLOAT_DENSE, -1};
 	struct keel_float_step *s;
 	int slot, err = port_bind(p, &port, e);
 
@@ -364,7 +364,7 @@ static int add_output(struct keel_float_plan *p, unsigned int index, struct keel
 		if (slot < 0)
 			return no_memory(e);
 		s->in[0] = port;
-		s->out = (struct keel_float_port){ t, KEEL_FLOAT_DENSE, slot };
+		s->out = (struct keel_float_port){t, KEEL_FLOAT_DENSE, slot};
 		if (step_append(p, s))
 			return no_memory(e);
 	}

@@ -18,8 +18,9 @@ static int pool_prepare(struct keel_float_plan *p, struct keel_float_step *s, st
 	for (i = 0; i < 2; i++) {
 		if (w->kernel[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 || w->pad[i] < 0 ||
 		    w->pad[2 + i] < 0)
-			return keel_float_refuse(s, e, "its window has an extent, stride or "
-						       "dilation below 1, or negative padding");
+			return keel_float_refuse(s, e,
+						 "its window has an extent, stride or "
+						 "dilation below 1, or negative padding");
 		if (!x[2 + i])
 			return keel_float_refuse(s, e, "its input is empty");
 	}
@@ -148,8 +149,8 @@ static int pool_run(const struct keel_float_step *s, const struct keel_float_cal
 static int max_pool_run(const struct keel_float_step *s, const struct keel_float_call *c,
 			struct keel_error *e)
 {
-	const struct pool p = { s->node, s->in[0].t->dims[3], s->in[0].t->dims[1], max_pixel,
-				-INFINITY, false };
+	const struct pool p = {s->node,	  s->in[0].t->dims[3], s->in[0].t->dims[1],
+			       max_pixel, -INFINITY,	       false};
 
 	return pool_run(s, c, &p);
 }
@@ -157,8 +158,8 @@ static int max_pool_run(const struct keel_float_step *s, const struct keel_float
 static int average_pool_run(const struct keel_float_step *s, const struct keel_float_call *c,
 			    struct keel_error *e)
 {
-	const struct pool p = { s->node, s->in[0].t->dims[3], s->in[0].t->dims[1], add_pixel,
-				0, true };
+	const struct pool p = {s->node, s->in[0].t->dims[3], s->in[0].t->dims[1], add_pixel, 0,
+			       true};
 
 	return pool_run(s, c, &p);
 }

@@ -26,11 +26,7 @@
 #define KEEL_FLOAT_MAX_BYTES ((size_t)16 << 30)
 
 /** enum keel_float_layout - order of a value in memory */
-enum keel_float_layout {
-	KEEL_FLOAT_DENSE,
-	KEEL_FLOAT_PIXELS,
-	KEEL_FLOAT_LAYOUTS
-};
+enum keel_float_layout { KEEL_FLOAT_DENSE, KEEL_FLOAT_PIXELS, KEEL_FLOAT_LAYOUTS };
 
 /** struct keel_float_slot - where one value in one layout lives
  * @where: arena of the executor, memory of the graph or plan, or the caller's input
@@ -71,12 +67,12 @@ struct keel_float_call {
 
 /** enum keel_float_rule - how a kernel picks layouts */
 enum keel_float_rule {
-	KEEL_RULE_DENSE,	/* all dense */
-	KEEL_RULE_PIXELS,	/* first input and output in pixels, the others dense */
-	KEEL_RULE_FOLLOW,	/* output as the first input in pixels; inputs as they come */
-	KEEL_RULE_FOLLOW_ALL,	/* the same, inputs converted to the output's layout */
-	KEEL_RULE_READ,		/* inputs as they come, output dense */
-	KEEL_RULE_ALIAS,	/* output is the first input's dense memory */
+	KEEL_RULE_DENSE,      /* all dense */
+	KEEL_RULE_PIXELS,     /* first input and output in pixels, the others dense */
+	KEEL_RULE_FOLLOW,     /* output as the first input in pixels; inputs as they come */
+	KEEL_RULE_FOLLOW_ALL, /* the same, inputs converted to the output's layout */
+	KEEL_RULE_READ,	      /* inputs as they come, output dense */
+	KEEL_RULE_ALIAS,      /* output is the first input's dense memory */
 };
 
 /** struct keel_float_kernel - execution of one operator
@@ -87,8 +83,7 @@ enum keel_float_rule {
 struct keel_float_kernel {
 	enum keel_float_rule rule;
 	bool ints;
-	int (*prepare)(struct keel_float_plan *p, struct keel_float_step *s,
-		       struct keel_error *e);
+	int (*prepare)(struct keel_float_plan *p, struct keel_float_step *s, struct keel_error *e);
 	int (*run)(const struct keel_float_step *s, const struct keel_float_call *c,
 		   struct keel_error *e);
 };
@@ -169,8 +164,7 @@ void keel_float_memory_dims(const struct keel_float_port *p, int64_t *dims);
 void keel_float_split(const struct keel_float_port *p, unsigned int axis, size_t *outer,
 		      size_t *extent, size_t *inner);
 /** keel_float_copy() - gather a strided source into dense @dst; @elem is 4 or 8 */
-void keel_float_copy(void *dst, const void *src, const struct keel_float_loop *loop,
-		     size_t elem);
+void keel_float_copy(void *dst, const void *src, const struct keel_float_loop *loop, size_t elem);
 /** keel_float_flip() - transpose @batch matrices of @rows x @cols floats */
 void keel_float_flip(float *dst, const float *src, size_t batch, size_t rows, size_t cols);
 /** keel_float_to_dense() - ONNX order of a float value in any layout */

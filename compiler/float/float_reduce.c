@@ -50,8 +50,9 @@ static int reduce_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 	}
 	r->nr_out = step;
 	if (keel_tensor_count(s->out.t) != step || s->out.t->type != x->type)
-		return keel_float_refuse(s, e, "its output has another shape or type than its "
-					       "axes give");
+		return keel_float_refuse(s, e,
+					 "its output has another shape or type than its "
+					 "axes give");
 	if (!keel_tensor_count(x))
 		return keel_float_refuse(s, e, "its input is empty");
 	for (i = 0; i < x->rank; i++) {
@@ -72,7 +73,7 @@ static int reduce_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 	{                                                                               \
 		const type *src = from;                                                 \
 		int64_t i;                                                              \
-										        \
+                                                                                        \
 		if (step == 1)                                                          \
 			for (i = 0; i < nr; i++) {                                      \
 				double a = acc[i], x = src[i];                          \
@@ -99,10 +100,10 @@ static const struct {
 	double start;
 	bool mean;
 } reducers[KEEL_OP_COUNT] = {
-	[KEEL_OP_REDUCE_MEAN] = { row_sum, row_sum_int, 0, true },
-	[KEEL_OP_REDUCE_SUM] = { row_sum, row_sum_int, 0, false },
-	[KEEL_OP_REDUCE_MAX] = { row_max, row_max_int, -INFINITY, false },
-	[KEEL_OP_REDUCE_MIN] = { row_min, row_min_int, INFINITY, false },
+	[KEEL_OP_REDUCE_MEAN] = {row_sum, row_sum_int, 0, true},
+	[KEEL_OP_REDUCE_SUM] = {row_sum, row_sum_int, 0, false},
+	[KEEL_OP_REDUCE_MAX] = {row_max, row_max_int, -INFINITY, false},
+	[KEEL_OP_REDUCE_MIN] = {row_min, row_min_int, INFINITY, false},
 };
 
 /** struct reduce_walk - what stays the same on the way through the input */
@@ -147,8 +148,7 @@ static int reduce_run(const struct keel_float_step *s, const struct keel_float_c
 	bool real = s->in[0].t->type == KEEL_F32;
 	const struct reduce_walk w = {
 		r, real ? reducers[s->node->op].real : reducers[s->node->op].whole,
-		keel_float_elem(s->in[0].t)
-	};
+		keel_float_elem(s->in[0].t)};
 	double *acc = c->scratch;
 	int64_t i;
 
@@ -188,8 +188,9 @@ static int argmax_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 	if (s->in[0].t->type != KEEL_F32 || s->out.t->type == KEEL_F32 ||
 	    keel_tensor_count(s->out.t) * s->in[0].t->dims[s->node->axis] !=
 		    keel_tensor_count(s->in[0].t))
-		return keel_float_refuse(s, e, "it takes a float input, and its output has one "
-					       "index per line along the axis");
+		return keel_float_refuse(s, e,
+					 "it takes a float input, and its output has one "
+					 "index per line along the axis");
 	return 0;
 }
 

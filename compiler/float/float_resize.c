@@ -127,7 +127,7 @@ static int pass_make(struct keel_float_plan *plan, const struct keel_float_step 
 		     unsigned int axis, struct pass *p, struct keel_error *e)
 {
 	const struct keel_resize *r = &s->node->resize;
-	struct axis a = { s->in[0].t->dims[axis], s->out.t->dims[axis], r->scale[axis] };
+	struct axis a = {s->in[0].t->dims[axis], s->out.t->dims[axis], r->scale[axis]};
 
 	if (!(a.scale > 0))
 		a.scale = a.out / a.in;
@@ -214,7 +214,7 @@ static int resize_run(const struct keel_float_step *s, const struct keel_float_c
 		      struct keel_error *e)
 {
 	const struct resize *r = s->prep;
-	float *halves[2] = { c->scratch, (float *)c->scratch + r->half };
+	float *halves[2] = {c->scratch, (float *)c->scratch + r->half};
 	const float *src = c->in[0];
 	unsigned int i;
 

@@ -48,26 +48,26 @@ static inline float clamp(float x, float lo, float hi)
 	return above > hi ? hi : above;
 }
 
-#define MAP(name, expression)                                                          \
-	static void map_##name(const struct keel_float_fn *fn, float *dst,             \
-			       const float *src, size_t nr)                            \
-	{                                                                              \
-		const float alpha = fn->alpha, beta = fn->beta, lo = fn->lo, hi = fn->hi; \
-		size_t i;                                                              \
-									               \
-		(void)alpha, (void)beta, (void)lo, (void)hi;                           \
-		for (i = 0; i < nr; i++) {                                             \
-			float x = src[i];                                              \
-									               \
-			dst[i] = expression;                                           \
-		}                                                                      \
+#define MAP(name, expression)                                                                \
+	static void map_##name(const struct keel_float_fn *fn, float *dst, const float *src, \
+			       size_t nr)                                                    \
+	{                                                                                    \
+		const float alpha = fn->alpha, beta = fn->beta, lo = fn->lo, hi = fn->hi;    \
+		size_t i;                                                                    \
+                                                                                             \
+		(void)alpha, (void)beta, (void)lo, (void)hi;                                 \
+		for (i = 0; i < nr; i++) {                                                   \
+			float x = src[i];                                                    \
+                                                                                             \
+			dst[i] = expression;                                                 \
+		}                                                                            \
 	}
 
 MAP(relu, x < 0 ? 0 : x)
 MAP(clip, clamp(x, lo, hi))
 MAP(leaky_relu, x < 0 ? alpha * x : x)
-MAP(hard_sigmoid, clamp(alpha * x + beta, 0, 1))
-MAP(hard_swish, x * clamp(x * (1.0f / 6) + 0.5f, 0, 1))
+MAP(hard_sigmoid, clamp(alpha *x + beta, 0, 1))
+MAP(hard_swish, x *clamp(x *(1.0f / 6) + 0.5f, 0, 1))
 MAP(sigmoid, 1 / (1 + exp_fast(-x)))
 MAP(silu, x / (1 + exp_fast(-x)))
 MAP(abs, fabsf(x))
@@ -105,11 +105,9 @@ void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src
 	(maps[fn->op] ? maps[fn->op] : map_any)(fn, dst, src, nr);
 }
 
-static int unary_prepare(struct keel_float_plan *p, struct keel_float_step *s,
-			 struct keel_error *e)
+static int unary_prepare(struct keel_float_plan *p, struct keel_float_step *s, struct keel_error *e)
 {
-	if (!keel_float_same_shape(s->in[0].t, s->out.t) ||
-	    s->in[0].t->type != s->out.t->type)
+	if (!keel_float_same_shape(s->in[0].t, s->out.t) || s->in[0].t->type != s->out.t->type)
 		return keel_float_refuse(s, e, "input and output differ in shape or type");
 	return 0;
 }
@@ -126,7 +124,7 @@ static int unary_run(const struct keel_float_step *s, const struct keel_float_ca
 		     struct keel_error *e)
 {
 	const struct keel_node *n = s->node;
-	const struct keel_float_fn fn = { n->op, n->alpha, n->beta, n->lo, n->hi };
+	const struct keel_float_fn fn = {n->op, n->alpha, n->beta, n->lo, n->hi};
 	size_t nr = keel_tensor_count(s->out.t);
 
 	if (s->out.t->type == KEEL_F32)

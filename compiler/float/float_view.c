@@ -16,7 +16,7 @@ bool keel_float_same_shape(const struct keel_tensor *a, const struct keel_tensor
 
 unsigned int keel_float_axis(enum keel_float_layout layout, unsigned int i)
 {
-	static const unsigned char pixels[4] = { 0, 2, 3, 1 };
+	static const unsigned char pixels[4] = {0, 2, 3, 1};
 
 	return layout == KEEL_FLOAT_PIXELS ? pixels[i] : i;
 }
@@ -125,8 +125,7 @@ static char *copy_dim(char *dst, const char *src, const struct keel_float_loop *
 	if (depth + 2 == l->rank)
 		return copy_plane(dst, src, l, depth, elem);
 	for (i = 0; i < l->dims[depth]; i++)
-		dst = copy_dim(dst, src + i * l->stride[depth] * (int64_t)elem, l, depth + 1,
-			       elem);
+		dst = copy_dim(dst, src + i * l->stride[depth] * (int64_t)elem, l, depth + 1, elem);
 	return dst;
 }
 

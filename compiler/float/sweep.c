@@ -129,7 +129,7 @@ static void *worker_main(void *arg)
 	struct sweep *s = w->sweep;
 
 	while (!atomic_load(&s->stop)) {
-		struct keel_error e = { "" };
+		struct keel_error e = {""};
 		int err;
 
 		w->sample = atomic_fetch_add(&s->next, 1);
@@ -148,8 +148,7 @@ static void sweep_run(struct worker *workers, unsigned int nr)
 	unsigned int i, started;
 
 	for (started = 1; started < nr; started++)
-		if (pthread_create(&workers[started].thread, NULL, worker_main,
-				   &workers[started]))
+		if (pthread_create(&workers[started].thread, NULL, worker_main, &workers[started]))
 			break;
 	worker_main(&workers[0]);
 	for (i = 1; i < started; i++)
@@ -168,7 +167,7 @@ int keel_float_sweep(const struct keel_float *f, unsigned int threads,
 		     void *ctx, struct keel_error *e)
 {
 	unsigned int i, nr = keel_sweep_workers(threads, source->count);
-	struct sweep s = { .source = source, .ops = ops, .ctx = ctx };
+	struct sweep s = {.source = source, .ops = ops, .ctx = ctx};
 	struct worker *workers = calloc(nr, sizeof(*workers));
 	int err = 0;
 

@@ -57,8 +57,7 @@ static bool dims_ok(unsigned int rank, const int64_t *dims)
 	if (rank > KEEL_MAX_RANK)
 		return false;
 	for (i = 0; i < rank; i++)
-		if (dims[i] < 0 ||
-		    __builtin_mul_overflow(bytes, dims[i] ? dims[i] : 1, &bytes))
+		if (dims[i] < 0 || __builtin_mul_overflow(bytes, dims[i] ? dims[i] : 1, &bytes))
 			return false;
 	return true;
 }
@@ -199,8 +198,8 @@ static unsigned int list_count(struct keel_tensor *const *list, unsigned int nr,
 	return found;
 }
 
-static void list_replace(struct keel_tensor **list, unsigned int nr,
-			 const struct keel_tensor *from, struct keel_tensor *to)
+static void list_replace(struct keel_tensor **list, unsigned int nr, const struct keel_tensor *from,
+			 struct keel_tensor *to)
 {
 	unsigned int i;
 

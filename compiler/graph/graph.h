@@ -54,17 +54,17 @@ enum keel_op {
 
 	/* Unary, elementwise: x; alpha, beta, lo, hi as named */
 	KEEL_OP_RELU,
-	KEEL_OP_CLIP,		/* lo, hi */
-	KEEL_OP_LEAKY_RELU,	/* alpha */
-	KEEL_OP_PRELU,		/* x, slope const, broadcastable */
-	KEEL_OP_ELU,		/* alpha */
-	KEEL_OP_SELU,		/* alpha, beta = gamma */
+	KEEL_OP_CLIP,	    /* lo, hi */
+	KEEL_OP_LEAKY_RELU, /* alpha */
+	KEEL_OP_PRELU,	    /* x, slope const, broadcastable */
+	KEEL_OP_ELU,	    /* alpha */
+	KEEL_OP_SELU,	    /* alpha, beta = gamma */
 	KEEL_OP_SIGMOID,
 	KEEL_OP_TANH,
-	KEEL_OP_HARD_SIGMOID,	/* max(0, min(1, alpha x + beta)) */
-	KEEL_OP_HARD_SWISH,	/* x * max(0, min(1, x/6 + 1/2)) */
+	KEEL_OP_HARD_SIGMOID, /* max(0, min(1, alpha x + beta)) */
+	KEEL_OP_HARD_SWISH,   /* x * max(0, min(1, x/6 + 1/2)) */
 	KEEL_OP_SILU,
-	KEEL_OP_GELU,		/* alpha = 0: erf form, 1: tanh form */
+	KEEL_OP_GELU, /* alpha = 0: erf form, 1: tanh form */
 	KEEL_OP_SOFTPLUS,
 	KEEL_OP_EXP,
 	KEEL_OP_LOG,
@@ -74,7 +74,7 @@ enum keel_op {
 	KEEL_OP_NEG,
 	KEEL_OP_FLOOR,
 	KEEL_OP_CEIL,
-	KEEL_OP_ROUND,		/* half to even */
+	KEEL_OP_ROUND, /* half to even */
 	KEEL_OP_ERF,
 	KEEL_OP_SIGN,
 	KEEL_OP_SIN,
@@ -99,11 +99,11 @@ enum keel_op {
 	KEEL_OP_REDUCE_MIN,
 	/* x; axis, keepdims, select_last. Output I64 */
 	KEEL_OP_ARGMAX,
-	KEEL_OP_SOFTMAX,	/* x; axis */
-	KEEL_OP_LOG_SOFTMAX,	/* x; axis */
-	KEEL_OP_LRN,		/* x; size, alpha, beta, bias; across axis 1 */
-	KEEL_OP_INSTANCE_NORM,	/* x, scale, bias; epsilon */
-	KEEL_OP_RESIZE,		/* x; struct keel_resize */
+	KEEL_OP_SOFTMAX,       /* x; axis */
+	KEEL_OP_LOG_SOFTMAX,   /* x; axis */
+	KEEL_OP_LRN,	       /* x; size, alpha, beta, bias; across axis 1 */
+	KEEL_OP_INSTANCE_NORM, /* x, scale, bias; epsilon */
+	KEEL_OP_RESIZE,	       /* x; struct keel_resize */
 
 	/* Data movement */
 	KEEL_OP_CONCAT,		/* n inputs; axis */
@@ -113,8 +113,8 @@ enum keel_op {
 	KEEL_OP_TRANSPOSE,	/* x; perm[] */
 	KEEL_OP_EXPAND,		/* x; target is the output's shape */
 	KEEL_OP_GATHER,		/* x, indices; axis */
-	KEEL_OP_DEPTH_TO_SPACE,	/* x; block, crd */
-	KEEL_OP_SPACE_TO_DEPTH,	/* x; block */
+	KEEL_OP_DEPTH_TO_SPACE, /* x; block, crd */
+	KEEL_OP_SPACE_TO_DEPTH, /* x; block */
 	KEEL_OP_CAST,		/* x; to the output's type */
 
 	/* Quantized networks: x, scale const, zero_point const; axis */
@@ -137,7 +137,7 @@ enum keel_op {
 	KEEL_OP_MOD,
 	KEEL_OP_REDUCE_PROD,
 
-	KEEL_OP_UNSUPPORTED,	/* kept so that --check can list it: onnx_op names it */
+	KEEL_OP_UNSUPPORTED, /* kept so that --check can list it: onnx_op names it */
 	KEEL_OP_COUNT
 };
 
@@ -217,18 +217,18 @@ enum keel_resize_round {
 };
 
 struct keel_resize {
-	bool linear;		/* else nearest */
+	bool linear; /* else nearest */
 	enum keel_resize_transform transform;
 	enum keel_resize_round round;
-	double scale[KEEL_MAX_RANK];	/* output extent / input extent as the network states it */
+	double scale[KEEL_MAX_RANK]; /* output extent / input extent as the network states it */
 };
 
 /** enum keel_act_kind - activation fused behind a node */
 enum keel_act_kind {
 	KEEL_ACT_NONE,
-	KEEL_ACT_CLIP,		/* lo[c] .. hi[c]; ReLU is 0 .. +inf */
-	KEEL_ACT_PRELU,		/* slope[c] below zero; LeakyReLU has equal slopes */
-	KEEL_ACT_TABLE,		/* any unary function: fn with alpha, beta; not homogeneous */
+	KEEL_ACT_CLIP,	/* lo[c] .. hi[c]; ReLU is 0 .. +inf */
+	KEEL_ACT_PRELU, /* slope[c] below zero; LeakyReLU has equal slopes */
+	KEEL_ACT_TABLE, /* any unary function: fn with alpha, beta; not homogeneous */
 };
 
 /** struct keel_act - activation fused behind CONV, CONV_TRANSPOSE, FC or a binary node
@@ -264,7 +264,7 @@ struct keel_node {
 	char *reason;
 
 	unsigned int nr_inputs, nr_outputs;
-	struct keel_tensor **inputs;	/* NULL entry: optional input left out */
+	struct keel_tensor **inputs; /* NULL entry: optional input left out */
 	struct keel_tensor **outputs;
 
 	struct keel_window window;
@@ -327,8 +327,9 @@ int keel_graph_add_input(struct keel_graph *g, struct keel_tensor *t);
 int keel_graph_add_output(struct keel_graph *g, struct keel_tensor *t);
 
 /** keel_graph_constant() - add a tensor with data; @data is copied, NULL gives zeros */
-struct keel_tensor *keel_graph_constant(struct keel_graph *g, const char *name, enum keel_dtype type,
-					unsigned int rank, const int64_t *dims, const void *data);
+struct keel_tensor *keel_graph_constant(struct keel_graph *g, const char *name,
+					enum keel_dtype type, unsigned int rank,
+					const int64_t *dims, const void *data);
 
 /**
  * keel_graph_node() - append a node
@@ -348,7 +349,8 @@ void keel_graph_replace(struct keel_graph *g, struct keel_tensor *from, struct k
 /** keel_graph_uses() - number of node inputs and graph outputs that read @t */
 unsigned int keel_graph_uses(const struct keel_graph *g, const struct keel_tensor *t);
 
-/** keel_graph_consumer() - the node that reads @t when exactly one does and @t is no output; else NULL */
+/** keel_graph_consumer() - the node that reads @t when exactly one does and @t is no output; else
+ * NULL */
 struct keel_node *keel_graph_consumer(const struct keel_graph *g, const struct keel_tensor *t);
 
 /** keel_graph_remove() - take @n out of the graph; its outputs lose their producer */
@@ -362,13 +364,15 @@ void keel_graph_remove(struct keel_graph *g, struct keel_node *n);
 int keel_graph_sort(struct keel_graph *g, struct keel_error *e);
 
 /** keel_graph_dump() - one line a node, for --verbose and tests */
-void keel_graph_dump(const struct keel_graph *g, void (*line)(void *ctx, const char *text), void *ctx);
+void keel_graph_dump(const struct keel_graph *g, void (*line)(void *ctx, const char *text),
+		     void *ctx);
 
 const char *keel_op_name(enum keel_op op);
 /** keel_op_is_unary() - whether keel_unary_eval() knows @op */
 bool keel_op_is_unary(enum keel_op op);
 size_t keel_dtype_size(enum keel_dtype type);
-/** keel_tensor_count() - number of elements; dims were checked on creation, so it cannot overflow */
+/** keel_tensor_count() - number of elements; dims were checked on creation, so it cannot overflow
+ */
 int64_t keel_tensor_count(const struct keel_tensor *t);
 bool keel_tensor_is_input(const struct keel_graph *g, const struct keel_tensor *t);
 bool keel_tensor_is_output(const struct keel_graph *g, const struct keel_tensor *t);

@@ -39,8 +39,8 @@ static void dump_list(FILE *f, struct keel_tensor *const *list, unsigned int nr)
 static void dump_window(FILE *f, const struct keel_window *w)
 {
 	fprintf(f, " kernel=%dx%d stride=%dx%d dilation=%dx%d pad=%d,%d,%d,%d", w->kernel[0],
-		w->kernel[1], w->stride[0], w->stride[1], w->dilation[0], w->dilation[1],
-		w->pad[0], w->pad[1], w->pad[2], w->pad[3]);
+		w->kernel[1], w->stride[0], w->stride[1], w->dilation[0], w->dilation[1], w->pad[0],
+		w->pad[1], w->pad[2], w->pad[3]);
 	if (w->output_pad[0] || w->output_pad[1])
 		fprintf(f, " output_pad=%d,%d", w->output_pad[0], w->output_pad[1]);
 	if (w->ceil_pad[0] || w->ceil_pad[1])
@@ -90,14 +90,22 @@ static void dump_scalars(FILE *f, const struct keel_node *n)
 		const char *name;
 		double value, normal;
 	} scalars[] = {
-		{ "groups", n->groups, 1 },    { "alpha", n->alpha, 0 },
-		{ "beta", n->beta, 0 },	       { "lo", n->lo, 0 },
-		{ "hi", n->hi, 0 },	       { "epsilon", n->epsilon, 0 },
-		{ "bias", n->bias, 0 },	       { "size", n->size, 0 },
-		{ "axis", n->axis, 0 },	       { "block", n->block, 0 },
-		{ "axes", n->axes, 0 },	       { "keepdims", n->keepdims, 0 },
-		{ "crd", n->crd, 0 },	       { "select_last", n->select_last, 0 },
-		{ "pad_mode", n->pad_mode, 0 }, { "pad_value", n->pad_value, 0 },
+		{"groups", n->groups, 1},
+		{"alpha", n->alpha, 0},
+		{"beta", n->beta, 0},
+		{"lo", n->lo, 0},
+		{"hi", n->hi, 0},
+		{"epsilon", n->epsilon, 0},
+		{"bias", n->bias, 0},
+		{"size", n->size, 0},
+		{"axis", n->axis, 0},
+		{"block", n->block, 0},
+		{"axes", n->axes, 0},
+		{"keepdims", n->keepdims, 0},
+		{"crd", n->crd, 0},
+		{"select_last", n->select_last, 0},
+		{"pad_mode", n->pad_mode, 0},
+		{"pad_value", n->pad_value, 0},
 	};
 	size_t i;
 

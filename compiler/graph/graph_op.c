@@ -281,7 +281,7 @@ bool keel_op_is_unary(enum keel_op op)
 
 double keel_unary_eval(enum keel_op fn, double alpha, double beta, double lo, double hi, double x)
 {
-	struct unary u = { alpha, beta, lo, hi, x };
+	struct unary u = {alpha, beta, lo, hi, x};
 
 	return keel_op_is_unary(fn) ? unary_fns[fn](&u) : NAN;
 }

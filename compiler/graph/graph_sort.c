@@ -143,7 +143,7 @@ static void forget_dead(struct sorter *s)
 
 int keel_graph_sort(struct keel_graph *g, struct keel_error *e)
 {
-	struct sorter s = { 0 };
+	struct sorter s = {0};
 	unsigned int i;
 	int err = sorter_init(&s, g);
 

@@ -154,9 +154,10 @@ static void *refuse_run_time(struct keel_builder *b, const struct keel_node *spe
 
 	while (i + 1 < spec->nr_inputs && spec->inputs[i]->data)
 		i++;
-	return keel_build_fail(b, -EOPNOTSUPP,
-			       "%s is supported on constants only, but '%s' is computed at run time",
-			       keel_op_name(spec->op), spec->inputs[i]->name);
+	return keel_build_fail(
+		b, -EOPNOTSUPP,
+		"%s is supported on constants only, but '%s' is computed at run time",
+		keel_op_name(spec->op), spec->inputs[i]->name);
 }
 
 static struct keel_tensor *emit(struct keel_builder *b, const struct keel_node *spec,
@@ -184,7 +185,7 @@ static struct keel_tensor *emit(struct keel_builder *b, const struct keel_node *
 struct keel_tensor *keel_build(struct keel_builder *b, const struct keel_node *spec,
 			       const struct keel_shape *want)
 {
-	struct keel_shape s = { 0 };
+	struct keel_shape s = {0};
 
 	if (b->err)
 		return NULL;
@@ -198,7 +199,7 @@ struct keel_tensor *keel_build(struct keel_builder *b, const struct keel_node *s
 
 static struct keel_tensor *placeholder_output(struct keel_builder *b, const struct keel_shape *s)
 {
-	static const struct keel_shape unknown = { .type = KEEL_F32 };
+	static const struct keel_shape unknown = {.type = KEEL_F32};
 	const struct keel_shape *use = s ? s : &unknown;
 	struct keel_tensor *t = keel_graph_tensor(b->g, b->prefix, use->type, use->rank, use->dims);
 
@@ -213,8 +214,10 @@ int keel_build_placeholder(struct keel_builder *b, const char *reason, unsigned 
 			   struct keel_tensor *const *inputs, unsigned int nr_outputs,
 			   const struct keel_shape *const *shapes, struct keel_tensor **outputs)
 {
-	struct keel_node spec = { .op = KEEL_OP_UNSUPPORTED, .nr_inputs = nr_inputs,
-				  .inputs = (struct keel_tensor **)inputs }, *n;
+	struct keel_node spec = {.op = KEEL_OP_UNSUPPORTED,
+				 .nr_inputs = nr_inputs,
+				 .inputs = (struct keel_tensor **)inputs},
+			 *n;
 	unsigned int i;
 
 	for (i = 0; i < nr_outputs && !b->err; i++)
@@ -230,10 +233,9 @@ int keel_build_placeholder(struct keel_builder *b, const char *reason, unsigned 
 	return b->err;
 }
 
-struct keel_tensor *keel_build_unary(struct keel_builder *b, enum keel_op op,
-				     struct keel_tensor *x)
+struct keel_tensor *keel_build_unary(struct keel_builder *b, enum keel_op op, struct keel_tensor *x)
 {
-	struct keel_node spec = { .op = op, .nr_inputs = 1, .inputs = &x };
+	struct keel_node spec = {.op = op, .nr_inputs = 1, .inputs = &x};
 
 	return keel_build(b, &spec, NULL);
 }
@@ -241,8 +243,8 @@ struct keel_tensor *keel_build_unary(struct keel_builder *b, enum keel_op op,
 struct keel_tensor *keel_build_binary(struct keel_builder *b, enum keel_op op,
 				      struct keel_tensor *x, struct keel_tensor *y)
 {
-	struct keel_tensor *in[] = { x, y };
-	struct keel_node spec = { .op = op, .nr_inputs = 2, .inputs = in };
+	struct keel_tensor *in[] = {x, y};
+	struct keel_node spec = {.op = op, .nr_inputs = 2, .inputs = in};
 
 	return keel_build(b, &spec, NULL);
 }
@@ -252,10 +254,9 @@ static bool same_dims(const struct keel_tensor *x, unsigned int rank, const int6
 	return x->rank == rank && (!rank || !memcmp(x->dims, dims, rank * sizeof(*dims)));
 }
 
-static struct keel_shape wanted(const struct keel_tensor *x, unsigned int rank,
-				const int64_t *dims)
+static struct keel_shape wanted(const struct keel_tensor *x, unsigned int rank, const int64_t *dims)
 {
-	struct keel_shape s = { .type = x->type, .rank = rank };
+	struct keel_shape s = {.type = x->type, .rank = rank};
 
 	if (rank)
 		memcpy(s.dims, dims, rank * sizeof(*dims));
@@ -265,7 +266,7 @@ static struct keel_shape wanted(const struct keel_tensor *x, unsigned int rank,
 struct keel_tensor *keel_build_reshape(struct keel_builder *b, struct keel_tensor *x,
 				       unsigned int rank, const int64_t *dims)
 {
-	struct keel_node spec = { .op = KEEL_OP_RESHAPE, .nr_inputs = 1, .inputs = &x };
+	struct keel_node spec = {.op = KEEL_OP_RESHAPE, .nr_inputs = 1, .inputs = &x};
 	struct keel_shape want;
 
 	if (b->err || same_dims(x, rank, dims))
@@ -280,7 +281,7 @@ struct keel_tensor *keel_build_reshape(struct keel_builder *b, struct keel_tenso
 struct keel_tensor *keel_build_transpose(struct keel_builder *b, struct keel_tensor *x,
 					 const int *perm)
 {
-	struct keel_node spec = { .op = KEEL_OP_TRANSPOSE, .nr_inputs = 1, .inputs = &x };
+	struct keel_node spec = {.op = KEEL_OP_TRANSPOSE, .nr_inputs = 1, .inputs = &x};
 	bool identity = true;
 	unsigned int i;
 
@@ -312,8 +313,8 @@ struct keel_tensor *keel_build_swap(struct keel_builder *b, struct keel_tensor *
 struct keel_tensor *keel_build_cast(struct keel_builder *b, struct keel_tensor *x,
 				    enum keel_dtype type)
 {
-	struct keel_node spec = { .op = KEEL_OP_CAST, .nr_inputs = 1, .inputs = &x };
-	struct keel_shape want = { .type = type };
+	struct keel_node spec = {.op = KEEL_OP_CAST, .nr_inputs = 1, .inputs = &x};
+	struct keel_shape want = {.type = type};
 
 	if (b->err || x->type == type)
 		return x;
@@ -323,7 +324,7 @@ struct keel_tensor *keel_build_cast(struct keel_builder *b, struct keel_tensor *
 struct keel_tensor *keel_build_expand(struct keel_builder *b, struct keel_tensor *x,
 				      unsigned int rank, const int64_t *dims)
 {
-	struct keel_node spec = { .op = KEEL_OP_EXPAND, .nr_inputs = 1, .inputs = &x };
+	struct keel_node spec = {.op = KEEL_OP_EXPAND, .nr_inputs = 1, .inputs = &x};
 	int64_t raised[KEEL_MAX_RANK];
 	struct keel_shape want;
 	unsigned int i;
@@ -346,7 +347,7 @@ struct keel_tensor *keel_build_slice(struct keel_builder *b, struct keel_tensor 
 				     const int64_t *start, const int64_t *step,
 				     const int64_t *count)
 {
-	struct keel_node spec = { .op = KEEL_OP_SLICE, .nr_inputs = 1, .inputs = &x };
+	struct keel_node spec = {.op = KEEL_OP_SLICE, .nr_inputs = 1, .inputs = &x};
 	struct keel_shape want;
 	bool all = true;
 	unsigned int i;
@@ -366,7 +367,7 @@ struct keel_tensor *keel_build_slice(struct keel_builder *b, struct keel_tensor 
 
 struct keel_tensor *keel_build_scalar(struct keel_builder *b, enum keel_dtype type, double value)
 {
-	struct keel_shape s = { .type = type };
+	struct keel_shape s = {.type = type};
 	struct keel_tensor *t = keel_build_made(b, &s);
 
 	if (t)

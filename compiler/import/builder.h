@@ -22,9 +22,9 @@
 #define KEEL_BUILD_MAX_NODES (1u << 18)
 
 enum keel_mark {
-	KEEL_MARK_UNKNOWN = 1,	/* behind an unsupported operator: shape not known */
-	KEEL_MARK_SEEDED = 2,	/* a placeholder for weights; see keel_seed_weights() */
-	KEEL_MARK_COLUMNS = 4,	/* given scales are those of the columns of a matrix */
+	KEEL_MARK_UNKNOWN = 1, /* behind an unsupported operator: shape not known */
+	KEEL_MARK_SEEDED = 2,  /* a placeholder for weights; see keel_seed_weights() */
+	KEEL_MARK_COLUMNS = 4, /* given scales are those of the columns of a matrix */
 };
 
 /** struct keel_builder - a graph in the making

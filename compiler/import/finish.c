@@ -17,11 +17,12 @@ static int check_finite(const struct keel_node *n, const struct keel_tensor *t,
 		return 0;
 	for (i = 0; i < count; i++)
 		if (!isfinite(v[i]))
-			return keel_error_set(e, -EINVAL,
-					      "node '%s' (%s): element %lld of the constant '%s' is "
-					      "%s; a network with such weights computes nothing",
-					      n->name, n->onnx_op, (long long)i, t->name,
-					      isnan(v[i]) ? "not a number" : "infinite");
+			return keel_error_set(
+				e, -EINVAL,
+				"node '%s' (%s): element %lld of the constant '%s' is "
+				"%s; a network with such weights computes nothing",
+				n->name, n->onnx_op, (long long)i, t->name,
+				isnan(v[i]) ? "not a number" : "infinite");
 	return 0;
 }
 

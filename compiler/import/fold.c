@@ -4,10 +4,10 @@
 #include "fold.h"
 
 static keel_fold_fn *const folds[KEEL_OP_COUNT] = {
-	[KEEL_OP_RELU ... KEEL_OP_LEAKY_RELU] = keel_fold_unary,
-	[KEEL_OP_ELU ... KEEL_OP_COS] = keel_fold_unary,
-	[KEEL_OP_ADD ... KEEL_OP_POW] = keel_fold_binary,
-	[KEEL_OP_REDUCE_MEAN ... KEEL_OP_REDUCE_MIN] = keel_fold_reduce,
+	[KEEL_OP_RELU... KEEL_OP_LEAKY_RELU] = keel_fold_unary,
+	[KEEL_OP_ELU... KEEL_OP_COS] = keel_fold_unary,
+	[KEEL_OP_ADD... KEEL_OP_POW] = keel_fold_binary,
+	[KEEL_OP_REDUCE_MEAN... KEEL_OP_REDUCE_MIN] = keel_fold_reduce,
 	[KEEL_OP_REDUCE_PROD] = keel_fold_reduce,
 	[KEEL_OP_CONCAT] = keel_fold_concat,
 	[KEEL_OP_SLICE] = keel_fold_slice,
@@ -20,7 +20,7 @@ static keel_fold_fn *const folds[KEEL_OP_COUNT] = {
 	[KEEL_OP_QUANTIZE] = keel_fold_quantize,
 	[KEEL_OP_DEQUANTIZE] = keel_fold_dequantize,
 	[KEEL_OP_WHERE] = keel_fold_where,
-	[KEEL_OP_EQUAL ... KEEL_OP_GREATER] = keel_fold_binary,
+	[KEEL_OP_EQUAL... KEEL_OP_GREATER] = keel_fold_binary,
 	[KEEL_OP_NOT] = keel_fold_not,
 	[KEEL_OP_AND] = keel_fold_binary,
 	[KEEL_OP_OR] = keel_fold_binary,

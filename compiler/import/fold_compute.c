@@ -134,29 +134,29 @@ static const struct binary {
 	int64_t (*i)(int64_t a, int64_t b);
 	bool divides;
 } binaries[KEEL_OP_COUNT] = {
-	[KEEL_OP_ADD] = { f_add, i_add },
-	[KEEL_OP_SUB] = { f_sub, i_sub },
-	[KEEL_OP_MUL] = { f_mul, i_mul },
-	[KEEL_OP_DIV] = { f_div, i_div, true },
-	[KEEL_OP_MOD] = { fmod, i_mod, true },
-	[KEEL_OP_MAX] = { f_max, i_max },
-	[KEEL_OP_MIN] = { f_min, i_min },
-	[KEEL_OP_POW] = { pow, i_pow },
-	[KEEL_OP_EQUAL] = { f_equal, i_equal },
-	[KEEL_OP_LESS] = { f_less, i_less },
-	[KEEL_OP_GREATER] = { f_greater, i_greater },
-	[KEEL_OP_AND] = { NULL, i_and },
-	[KEEL_OP_OR] = { NULL, i_or },
-	[KEEL_OP_REDUCE_MEAN] = { f_add, i_add },
-	[KEEL_OP_REDUCE_SUM] = { f_add, i_add },
-	[KEEL_OP_REDUCE_MAX] = { f_max, i_max },
-	[KEEL_OP_REDUCE_MIN] = { f_min, i_min },
-	[KEEL_OP_REDUCE_PROD] = { f_mul, i_mul },
+	[KEEL_OP_ADD] = {f_add, i_add},
+	[KEEL_OP_SUB] = {f_sub, i_sub},
+	[KEEL_OP_MUL] = {f_mul, i_mul},
+	[KEEL_OP_DIV] = {f_div, i_div, true},
+	[KEEL_OP_MOD] = {fmod, i_mod, true},
+	[KEEL_OP_MAX] = {f_max, i_max},
+	[KEEL_OP_MIN] = {f_min, i_min},
+	[KEEL_OP_POW] = {pow, i_pow},
+	[KEEL_OP_EQUAL] = {f_equal, i_equal},
+	[KEEL_OP_LESS] = {f_less, i_less},
+	[KEEL_OP_GREATER] = {f_greater, i_greater},
+	[KEEL_OP_AND] = {NULL, i_and},
+	[KEEL_OP_OR] = {NULL, i_or},
+	[KEEL_OP_REDUCE_MEAN] = {f_add, i_add},
+	[KEEL_OP_REDUCE_SUM] = {f_add, i_add},
+	[KEEL_OP_REDUCE_MAX] = {f_max, i_max},
+	[KEEL_OP_REDUCE_MIN] = {f_min, i_min},
+	[KEEL_OP_REDUCE_PROD] = {f_mul, i_mul},
 };
 
 static struct keel_fold_walk walk_over(const struct keel_tensor *t)
 {
-	struct keel_fold_walk w = { .rank = t->rank };
+	struct keel_fold_walk w = {.rank = t->rank};
 
 	memcpy(w.dims, t->dims, sizeof(w.dims));
 	return w;
@@ -193,14 +193,16 @@ int keel_fold_binary(const struct keel_node *n, struct keel_tensor *out, struct 
 	keel_fold_walk_operand(&w, 1, b);
 	for (i = 0; i < count; i++, keel_fold_walk_next(&w)) {
 		if (a->type == KEEL_F32) {
-			keel_value_set_float(out, i, op->f(keel_value_float(a, w.offset[0]),
-							   keel_value_float(b, w.offset[1])));
+			keel_value_set_float(out, i,
+					     op->f(keel_value_float(a, w.offset[0]),
+						   keel_value_float(b, w.offset[1])));
 			continue;
 		}
 		if (op->divides && !keel_value_int(b, w.offset[1]))
 			return keel_error_set(e, -EINVAL, "an integer constant is divided by zero");
-		keel_value_set_int(out, i, op->i(keel_value_int(a, w.offset[0]),
-						 keel_value_int(b, w.offset[1])));
+		keel_value_set_int(
+			out, i,
+			op->i(keel_value_int(a, w.offset[0]), keel_value_int(b, w.offset[1])));
 	}
 	return 0;
 }
@@ -268,15 +270,15 @@ int keel_fold_quantize(const struct keel_node *n, struct keel_tensor *out, struc
 	return 0;
 }
 
-int keel_fold_dequantize(const struct keel_node *n, struct keel_tensor *out,
-			 struct keel_error *e)
+int keel_fold_dequantize(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
 	int64_t i, count = keel_tensor_count(out);
 
 	for (i = 0; i < count; i++) {
 		int64_t k = scale_index(n, i);
 
-		keel_value_set_float(out, i, keel_value_float(n->inputs[1], k) *
+		keel_value_set_float(out, i,
+				     keel_value_float(n->inputs[1], k) *
 					     (keel_value_float(n->inputs[0], i) -
 					      keel_value_float(n->inputs[2], k)));
 	}

@@ -12,8 +12,7 @@ static char *element(const struct keel_tensor *t, int64_t i)
 
 int keel_fold_copy(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	memcpy(out->data, n->inputs[0]->data,
-	       keel_tensor_count(out) * keel_dtype_size(out->type));
+	memcpy(out->data, n->inputs[0]->data, keel_tensor_count(out) * keel_dtype_size(out->type));
 	return 0;
 }
 
@@ -32,7 +31,7 @@ static int move(struct keel_fold_walk *w, const struct keel_tensor *in, struct k
 
 int keel_fold_transpose(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	struct keel_fold_walk w = { 0 };
+	struct keel_fold_walk w = {0};
 	int64_t stride[KEEL_MAX_RANK];
 	unsigned int i;
 
@@ -44,7 +43,7 @@ int keel_fold_transpose(const struct keel_node *n, struct keel_tensor *out, stru
 
 int keel_fold_slice(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	struct keel_fold_walk w = { 0 };
+	struct keel_fold_walk w = {0};
 	int64_t stride[KEEL_MAX_RANK];
 	unsigned int i;
 
@@ -59,7 +58,7 @@ int keel_fold_slice(const struct keel_node *n, struct keel_tensor *out, struct k
 
 int keel_fold_expand(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	struct keel_fold_walk w = { .rank = out->rank };
+	struct keel_fold_walk w = {.rank = out->rank};
 
 	keel_fold_walk_operand(&w, 0, n->inputs[0]);
 	return move(&w, n->inputs[0], out);
@@ -96,7 +95,7 @@ static int64_t pad_offset(const struct keel_node *n, const struct keel_fold_walk
 
 int keel_fold_pad(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	struct keel_fold_walk w = { .rank = out->rank };
+	struct keel_fold_walk w = {.rank = out->rank};
 	int64_t i, stride[KEEL_MAX_RANK], count = keel_tensor_count(out);
 	size_t size = keel_dtype_size(out->type);
 
@@ -161,7 +160,9 @@ int keel_fold_gather(const struct keel_node *n, struct keel_tensor *out, struct 
 
 	for (row = 0; row < rows; row++)
 		for (i = 0; i < picks; i++, to += part)
-			memcpy(to, (char *)x->data + row * block +
-				   keel_value_int(n->inputs[1], i) * part, part);
+			memcpy(to,
+			       (char *)x->data + row * block +
+				       keel_value_int(n->inputs[1], i) * part,
+			       part);
 	return 0;
 }

@@ -37,8 +37,9 @@ int keel_import_onnx(const char *path, const struct keel_import_options *options
 		     struct keel_graph **graph, struct keel_error *e);
 
 /** keel_import_onnx_memory() - the same from memory, without external data; for fuzzing */
-int keel_import_onnx_memory(const void *data, size_t size, const struct keel_import_options *options,
-			    struct keel_graph **graph, struct keel_error *e);
+int keel_import_onnx_memory(const void *data, size_t size,
+			    const struct keel_import_options *options, struct keel_graph **graph,
+			    struct keel_error *e);
 
 /**
  * keel_import_tensor() - read one ONNX TensorProto (.pb) into a constant of @g

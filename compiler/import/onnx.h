@@ -153,28 +153,28 @@ int keel_onnx_graph(struct keel_onnx *o, const Onnx__GraphProto *g);
 
 /* Handlers, by file. */
 keel_onnx_handler keel_onnx_conv, keel_onnx_conv_transpose, keel_onnx_pool,
-	keel_onnx_global_pool;						/* onnx_conv.c */
-keel_onnx_handler keel_onnx_gemm, keel_onnx_matmul;			/* onnx_linear.c */
+	keel_onnx_global_pool;			    /* onnx_conv.c */
+keel_onnx_handler keel_onnx_gemm, keel_onnx_matmul; /* onnx_linear.c */
 keel_onnx_handler keel_onnx_unary, keel_onnx_clip, keel_onnx_leaky_relu, keel_onnx_elu,
-	keel_onnx_selu, keel_onnx_hard_sigmoid, keel_onnx_gelu, keel_onnx_prelu,
-	keel_onnx_mish, keel_onnx_softsign, keel_onnx_celu;		/* onnx_unary.c */
+	keel_onnx_selu, keel_onnx_hard_sigmoid, keel_onnx_gelu, keel_onnx_prelu, keel_onnx_mish,
+	keel_onnx_softsign, keel_onnx_celu; /* onnx_unary.c */
 keel_onnx_handler keel_onnx_binary, keel_onnx_variadic, keel_onnx_mean, keel_onnx_mod,
-	keel_onnx_not_compare, keel_onnx_where;				/* onnx_binary.c */
-keel_onnx_handler keel_onnx_batchnorm, keel_onnx_instancenorm, keel_onnx_lrn,
-	keel_onnx_softmax, keel_onnx_layernorm;				/* onnx_norm.c */
+	keel_onnx_not_compare, keel_onnx_where; /* onnx_binary.c */
+keel_onnx_handler keel_onnx_batchnorm, keel_onnx_instancenorm, keel_onnx_lrn, keel_onnx_softmax,
+	keel_onnx_layernorm; /* onnx_norm.c */
 keel_onnx_handler keel_onnx_reduce, keel_onnx_argmax, keel_onnx_argmin, keel_onnx_reduce_l1,
 	keel_onnx_reduce_l2, keel_onnx_reduce_log_sum,
-	keel_onnx_reduce_sum_square;					/* onnx_reduce.c */
+	keel_onnx_reduce_sum_square; /* onnx_reduce.c */
 keel_onnx_handler keel_onnx_reshape, keel_onnx_flatten, keel_onnx_squeeze, keel_onnx_unsqueeze,
 	keel_onnx_transpose, keel_onnx_expand, keel_onnx_identity, keel_onnx_dropout,
 	keel_onnx_cast, keel_onnx_cast_like, keel_onnx_depth_to_space, keel_onnx_space_to_depth,
-	keel_onnx_tile;							/* onnx_layout.c */
+	keel_onnx_tile; /* onnx_layout.c */
 keel_onnx_handler keel_onnx_concat, keel_onnx_split, keel_onnx_slice, keel_onnx_pad,
-	keel_onnx_gather;						/* onnx_slice.c */
-keel_onnx_handler keel_onnx_resize, keel_onnx_upsample;			/* onnx_resize.c */
+	keel_onnx_gather;				/* onnx_slice.c */
+keel_onnx_handler keel_onnx_resize, keel_onnx_upsample; /* onnx_resize.c */
 keel_onnx_handler keel_onnx_quantize, keel_onnx_dequantize, keel_onnx_qlinear_conv,
-	keel_onnx_qlinear_matmul;					/* onnx_quantize.c */
+	keel_onnx_qlinear_matmul; /* onnx_quantize.c */
 keel_onnx_handler keel_onnx_constant_node, keel_onnx_constant_of_shape, keel_onnx_shape,
-	keel_onnx_size, keel_onnx_range;				/* onnx_constant.c */
+	keel_onnx_size, keel_onnx_range; /* onnx_constant.c */
 
 #endif

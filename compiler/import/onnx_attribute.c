@@ -38,8 +38,8 @@ int64_t keel_onnx_int(struct keel_onnx_call *c, const char *name, int64_t otherw
 
 double keel_onnx_float(struct keel_onnx_call *c, const char *name, double otherwise)
 {
-	const Onnx__AttributeProto *a = typed(c, name,
-					      ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+	const Onnx__AttributeProto *a =
+		typed(c, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
 
 	return a ? a->f : otherwise;
 }
@@ -51,8 +51,10 @@ int keel_onnx_ints(struct keel_onnx_call *c, const char *name, int64_t *values, 
 	if (!a)
 		return -1;
 	if (a->n_ints > max) {
-		keel_build_fail(c->b, -EINVAL, "attribute '%s' has %zu values; %u are the most that "
-				"make sense", name, a->n_ints, max);
+		keel_build_fail(c->b, -EINVAL,
+				"attribute '%s' has %zu values; %u are the most that "
+				"make sense",
+				name, a->n_ints, max);
 		return -1;
 	}
 	if (a->n_ints)
@@ -68,8 +70,8 @@ bool keel_onnx_is_bytes(const ProtobufCBinaryData *s, const char *text)
 unsigned int keel_onnx_choice(struct keel_onnx_call *c, const char *name,
 			      const char *const *choices, unsigned int otherwise)
 {
-	const Onnx__AttributeProto *a = typed(c, name,
-					      ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+	const Onnx__AttributeProto *a =
+		typed(c, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
 	unsigned int i;
 
 	if (!a || !a->s.len)
@@ -101,7 +103,8 @@ struct keel_tensor *keel_onnx_constant(struct keel_onnx_call *c, unsigned int i)
 	if (t && !t->data)
 		return keel_build_fail(c->b, -EOPNOTSUPP,
 				       "input %u ('%s') is computed at run time, but a constant is "
-				       "needed here: make it an initializer", i, t->name);
+				       "needed here: make it an initializer",
+				       i, t->name);
 	return t;
 }
 
@@ -115,9 +118,10 @@ int keel_onnx_input_ints(struct keel_onnx_call *c, unsigned int i, int64_t *valu
 		return -1;
 	count = keel_tensor_count(t);
 	if (t->rank > 1 || count > max) {
-		keel_build_fail(c->b, -EINVAL, "input %u ('%s') has %lld values in %u dimensions; a "
-				"list of at most %u is needed", i, t->name, (long long)count,
-				t->rank, max);
+		keel_build_fail(c->b, -EINVAL,
+				"input %u ('%s') has %lld values in %u dimensions; a "
+				"list of at most %u is needed",
+				i, t->name, (long long)count, t->rank, max);
 		return -1;
 	}
 	for (k = 0; k < count; k++)

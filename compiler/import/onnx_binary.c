@@ -81,9 +81,9 @@ void keel_onnx_not_compare(struct keel_onnx_call *c)
 
 void keel_onnx_where(struct keel_onnx_call *c)
 {
-	struct keel_tensor *in[] = { keel_onnx_need(c, 0), keel_onnx_need(c, 1),
-				     keel_onnx_need(c, 2) };
-	struct keel_node n = { .op = KEEL_OP_WHERE, .nr_inputs = 3, .inputs = in };
+	struct keel_tensor *in[] = {keel_onnx_need(c, 0), keel_onnx_need(c, 1),
+				    keel_onnx_need(c, 2)};
+	struct keel_node n = {.op = KEEL_OP_WHERE, .nr_inputs = 3, .inputs = in};
 
 	c->out[0] = keel_build(c->b, &n, NULL);
 }

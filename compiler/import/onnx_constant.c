@@ -10,7 +10,7 @@
 static struct keel_tensor *list_of_ints(struct keel_builder *b, unsigned int rank,
 					const int64_t *values, size_t nr)
 {
-	struct keel_shape s = { .type = KEEL_I64, .rank = rank, .dims = { (int64_t)nr } };
+	struct keel_shape s = {.type = KEEL_I64, .rank = rank, .dims = {(int64_t)nr}};
 	struct keel_tensor *t = keel_build_made(b, &s);
 	size_t i;
 
@@ -22,7 +22,7 @@ static struct keel_tensor *list_of_ints(struct keel_builder *b, unsigned int ran
 static struct keel_tensor *list_of_floats(struct keel_builder *b, unsigned int rank,
 					  const float *values, size_t nr)
 {
-	struct keel_shape s = { .type = KEEL_F32, .rank = rank, .dims = { (int64_t)nr } };
+	struct keel_shape s = {.type = KEEL_F32, .rank = rank, .dims = {(int64_t)nr}};
 	struct keel_tensor *t = keel_build_made(b, &s);
 	size_t i;
 
@@ -53,7 +53,7 @@ void keel_onnx_constant_of_shape(struct keel_onnx_call *c)
 {
 	const Onnx__AttributeProto *value = keel_onnx_attribute(c, "value");
 	int64_t i, count, dims[KEEL_MAX_RANK];
-	struct keel_shape s = { .type = KEEL_F32 };
+	struct keel_shape s = {.type = KEEL_F32};
 	struct keel_tensor *v = NULL, *t;
 	int nr;
 
@@ -121,7 +121,7 @@ void keel_onnx_range(struct keel_onnx_call *c)
 	const struct keel_tensor *start = keel_onnx_constant(c, 0);
 	const struct keel_tensor *limit = keel_onnx_constant(c, 1);
 	const struct keel_tensor *delta = keel_onnx_constant(c, 2);
-	struct keel_shape s = { .rank = 1 };
+	struct keel_shape s = {.rank = 1};
 	struct keel_tensor *t;
 	double count;
 	int64_t i;
@@ -131,7 +131,8 @@ void keel_onnx_range(struct keel_onnx_call *c)
 	if (keel_tensor_count(start) != 1 || keel_tensor_count(limit) != 1 ||
 	    keel_tensor_count(delta) != 1 || start->type != limit->type ||
 	    start->type != delta->type) {
-		keel_build_fail(c->b, -EINVAL, "start, limit and delta must be three scalars of one "
+		keel_build_fail(c->b, -EINVAL,
+				"start, limit and delta must be three scalars of one "
 				"type");
 		return;
 	}
@@ -144,7 +145,7 @@ void keel_onnx_range(struct keel_onnx_call *c)
 	s.dims[0] = count > 0 ? (int64_t)count : 0;
 	t = keel_build_made(c->b, &s);
 	for (i = 0; t && i < s.dims[0]; i++)
-		keel_value_set_float(t, i, keel_value_float(start, 0) +
-					   i * keel_value_float(delta, 0));
+		keel_value_set_float(t, i,
+				     keel_value_float(start, 0) + i * keel_value_float(delta, 0));
 	c->out[0] = t;
 }

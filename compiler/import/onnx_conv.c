@@ -12,10 +12,11 @@ enum auto_pad { NOTSET, SAME_UPPER, SAME_LOWER, VALID };
 
 static enum auto_pad read_auto_pad(struct keel_onnx_call *c)
 {
-	static const char *const choices[] = {
-		[NOTSET] = "NOTSET", [SAME_UPPER] = "SAME_UPPER", [SAME_LOWER] = "SAME_LOWER",
-		[VALID] = "VALID", NULL
-	};
+	static const char *const choices[] = {[NOTSET] = "NOTSET",
+					      [SAME_UPPER] = "SAME_UPPER",
+					      [SAME_LOWER] = "SAME_LOWER",
+					      [VALID] = "VALID",
+					      NULL};
 
 	return keel_onnx_choice(c, "auto_pad", choices, NOTSET);
 }
@@ -54,7 +55,8 @@ static bool check_rank(struct keel_onnx_call *c, const struct keel_tensor *x)
 		return true;
 	keel_build_fail(c->b, -EOPNOTSUPP,
 			"the input has rank %u; only pictures (rank 4) and signals (rank 3) are "
-			"supported", x->rank);
+			"supported",
+			x->rank);
 	return false;
 }
 
@@ -140,8 +142,8 @@ static bool read_window(struct keel_onnx_call *c, const struct keel_tensor *kern
 	return positive(c, w);
 }
 
-static void read_padding(struct keel_onnx_call *c, const struct keel_tensor *x,
-			 unsigned int sides, struct keel_window *w)
+static void read_padding(struct keel_onnx_call *c, const struct keel_tensor *x, unsigned int sides,
+			 struct keel_window *w)
 {
 	enum auto_pad mode = read_auto_pad(c);
 
@@ -176,7 +178,7 @@ static void conv_emit(struct keel_onnx_call *c, struct keel_node *n, bool raised
 void keel_onnx_conv(struct keel_onnx_call *c)
 {
 	struct keel_tensor *in[3], *x = keel_onnx_input(c, 0);
-	struct keel_node n = { .op = KEEL_OP_CONV, .inputs = in };
+	struct keel_node n = {.op = KEEL_OP_CONV, .inputs = in};
 	unsigned int sides;
 
 	if (!conv_inputs(c, in))
@@ -212,7 +214,7 @@ static void transpose_padding(struct keel_onnx_call *c, const struct keel_tensor
 {
 	enum auto_pad mode = read_auto_pad(c);
 	bool stated = keel_onnx_attribute(c, "output_shape");
-	int out[2] = { 1, 1 };
+	int out[2] = {1, 1};
 	unsigned int i;
 
 	read_sides(c, "output_padding", sides, 0, w->output_pad);
@@ -230,7 +232,7 @@ static void transpose_padding(struct keel_onnx_call *c, const struct keel_tensor
 void keel_onnx_conv_transpose(struct keel_onnx_call *c)
 {
 	struct keel_tensor *in[3], *x = keel_onnx_input(c, 0);
-	struct keel_node n = { .op = KEEL_OP_CONV_TRANSPOSE, .inputs = in };
+	struct keel_node n = {.op = KEEL_OP_CONV_TRANSPOSE, .inputs = in};
 	unsigned int sides;
 
 	if (!conv_inputs(c, in))
@@ -269,7 +271,7 @@ static void resolve_ceil(struct keel_onnx_call *c, const struct keel_tensor *x,
 void keel_onnx_pool(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0), *in;
-	struct keel_node n = { .op = c->op, .nr_inputs = 1, .inputs = &in };
+	struct keel_node n = {.op = c->op, .nr_inputs = 1, .inputs = &in};
 	unsigned int sides;
 
 	if (!check_rank(c, x))
@@ -295,7 +297,7 @@ void keel_onnx_pool(struct keel_onnx_call *c)
 void keel_onnx_global_pool(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0), *in;
-	struct keel_node n = { .op = c->op, .nr_inputs = 1, .inputs = &in };
+	struct keel_node n = {.op = c->op, .nr_inputs = 1, .inputs = &in};
 	unsigned int i;
 
 	if (!check_rank(c, x))

@@ -90,7 +90,7 @@ static int open_step_by_step(int folder, const char *path)
 	for (;;) {
 		length = strcspn(path, "/");
 		if (length > NAME_MAX)
-			length = NAME_MAX;	/* no such file, then */
+			length = NAME_MAX; /* no such file, then */
 		memcpy(part, path, length);
 		part[length] = '\0';
 		path += strcspn(path, "/");
@@ -120,20 +120,26 @@ static int open_place(struct keel_onnx *o, const char *location)
 	int fd;
 
 	if (o->folder < 0) {
-		keel_build_fail(&o->b, -EOPNOTSUPP, "external data '%s' cannot be read: the model "
-				"does not come from a folder", location);
+		keel_build_fail(&o->b, -EOPNOTSUPP,
+				"external data '%s' cannot be read: the model "
+				"does not come from a folder",
+				location);
 		return -1;
 	}
 	if (path_escapes(location)) {
-		keel_build_fail(&o->b, -EINVAL, "external data '%s' lies outside the model's folder, "
-				"which is not allowed: put the file beside the model", location);
+		keel_build_fail(&o->b, -EINVAL,
+				"external data '%s' lies outside the model's folder, "
+				"which is not allowed: put the file beside the model",
+				location);
 		return -1;
 	}
 	fd = open_beneath(o->folder, location);
 	if (fd < 0 && (errno == EXDEV || errno == ELOOP))
-		keel_build_fail(&o->b, -EINVAL, "external data '%s' is a link that leaves the model's "
-				"folder, which is not allowed: put the file itself beside the model",
-				location);
+		keel_build_fail(
+			&o->b, -EINVAL,
+			"external data '%s' is a link that leaves the model's "
+			"folder, which is not allowed: put the file itself beside the model",
+			location);
 	else if (fd < 0)
 		keel_build_fail(&o->b, -errno, "external data '%s' cannot be opened: %s", location,
 				strerror(errno));
@@ -165,18 +171,21 @@ static void *read_place(struct keel_onnx *o, int fd, const struct place *at, siz
 		return keel_build_fail(&o->b, -EINVAL, "external data '%s' is no regular file",
 				       at->location);
 	if (at->has_length && at->length != bytes)
-		return keel_build_fail(&o->b, -EINVAL,
-				       "external data '%s' has %llu bytes for a tensor of %zu bytes",
-				       at->location, (unsigned long long)at->length, bytes);
+		return keel_build_fail(
+			&o->b, -EINVAL,
+			"external data '%s' has %llu bytes for a tensor of %zu bytes", at->location,
+			(unsigned long long)at->length, bytes);
 	if (at->offset > (uint64_t)st.st_size || bytes > (uint64_t)st.st_size - at->offset)
-		return keel_build_fail(&o->b, -EINVAL,
-				       "external data '%s' ends at byte %lld, but %zu bytes from %llu "
-				       "on are wanted: fetch the file again",
-				       at->location, (long long)st.st_size, bytes,
-				       (unsigned long long)at->offset);
+		return keel_build_fail(
+			&o->b, -EINVAL,
+			"external data '%s' ends at byte %lld, but %zu bytes from %llu "
+			"on are wanted: fetch the file again",
+			at->location, (long long)st.st_size, bytes, (unsigned long long)at->offset);
 	if (bytes > o->b.budget)
-		return keel_build_fail(&o->b, -EINVAL, "external data '%s': constants need more "
-				       "memory than the limit allows", at->location);
+		return keel_build_fail(&o->b, -EINVAL,
+				       "external data '%s': constants need more "
+				       "memory than the limit allows",
+				       at->location);
 	data = malloc(bytes ? bytes : 1);
 	if (!data)
 		return keel_build_fail(&o->b, -ENOMEM, "memory is short for external data '%s'",
@@ -189,7 +198,7 @@ static void *read_place(struct keel_onnx *o, int fd, const struct place *at, siz
 
 void *keel_onnx_external(struct keel_onnx *o, const Onnx__TensorProto *p, size_t bytes)
 {
-	struct place at = { 0 };
+	struct place at = {0};
 	void *data;
 	int fd;
 

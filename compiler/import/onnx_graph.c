@@ -18,28 +18,32 @@ static int dimension(const Onnx__TensorShapeProto__Dimension *d, const char *nam
 		return 0;
 	}
 	if (known && !d->dim_value)
-		return keel_error_set(e, -EINVAL,
-				      "'%s' has extent 0 in dimension %zu: a tensor without elements "
-				      "cannot be computed; export the model with a real size", name,
-				      axis);
+		return keel_error_set(
+			e, -EINVAL,
+			"'%s' has extent 0 in dimension %zu: a tensor without elements "
+			"cannot be computed; export the model with a real size",
+			name, axis);
 	if (!axis) {
 		*extent = 1;
 		return 0;
 	}
 	if (known)
-		return keel_error_set(e, -EINVAL, "'%s' has extent %lld in dimension %zu; export the "
-				      "model with a real size", name, (long long)d->dim_value, axis);
-	return keel_error_set(e, -EINVAL,
-			      "'%s' has the variable extent '%s' in dimension %zu; only the first one, "
-			      "the batch, may vary: export the model with a fixed size", name,
-			      d->value_case ? d->dim_param : "?", axis);
+		return keel_error_set(e, -EINVAL,
+				      "'%s' has extent %lld in dimension %zu; export the "
+				      "model with a real size",
+				      name, (long long)d->dim_value, axis);
+	return keel_error_set(
+		e, -EINVAL,
+		"'%s' has the variable extent '%s' in dimension %zu; only the first one, "
+		"the batch, may vary: export the model with a fixed size",
+		name, d->value_case ? d->dim_param : "?", axis);
 }
 
 int keel_onnx_stated_shape(const Onnx__ValueInfoProto *info, struct keel_shape *s,
 			   struct keel_error *e)
 {
-	struct keel_error ignored = { 0 };
-	struct keel_builder b = { .e = e ? e : &ignored };
+	struct keel_error ignored = {0};
+	struct keel_builder b = {.e = e ? e : &ignored};
 	const Onnx__TypeProto *type = info->type;
 	const char *name = info->name ? info->name : "";
 	const Onnx__TensorShapeProto *shape;
@@ -47,8 +51,10 @@ int keel_onnx_stated_shape(const Onnx__ValueInfoProto *info, struct keel_shape *
 	int err = 0;
 
 	if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !type->tensor_type)
-		return keel_error_set(e, -EOPNOTSUPP, "'%s' is not a tensor; sequences, maps and "
-				      "sparse tensors are not supported", name);
+		return keel_error_set(e, -EOPNOTSUPP,
+				      "'%s' is not a tensor; sequences, maps and "
+				      "sparse tensors are not supported",
+				      name);
 	if (!keel_onnx_type(&b, type->tensor_type->elem_type, &s->type))
 		return b.err;
 	shape = type->tensor_type->shape;
@@ -78,7 +84,8 @@ static struct keel_onnx_name *define(struct keel_onnx *o, const char *name, cons
 	if (!entry)
 		return keel_build_fail(&o->b, -ENOMEM, "memory is short");
 	if (entry->value)
-		return keel_build_fail(&o->b, -EINVAL, "the name '%s' of an %s is taken", name, what);
+		return keel_build_fail(&o->b, -EINVAL, "the name '%s' of an %s is taken", name,
+				       what);
 	return entry;
 }
 
@@ -94,7 +101,7 @@ static void import_initializer(struct keel_onnx *o, const Onnx__TensorProto *p)
 static void import_input(struct keel_onnx *o, const Onnx__ValueInfoProto *info)
 {
 	struct keel_onnx_name *entry;
-	struct keel_shape s = { 0 };
+	struct keel_shape s = {0};
 	struct keel_tensor *t;
 
 	if (info->name && *info->name) {
@@ -137,7 +144,7 @@ static void note_stated(struct keel_onnx *o, Onnx__ValueInfoProto *const *info, 
 /* An output that is an input, or is put out under another name already, needs a copy. */
 static struct keel_tensor *copy_of(struct keel_builder *b, struct keel_tensor *t)
 {
-	struct keel_node spec = { .op = KEEL_OP_RESHAPE, .nr_inputs = 1, .inputs = &t };
+	struct keel_node spec = {.op = KEEL_OP_RESHAPE, .nr_inputs = 1, .inputs = &t};
 	struct keel_shape want = keel_shape_of(t);
 
 	return keel_build(b, &spec, &want);
@@ -173,7 +180,8 @@ static void import_output(struct keel_onnx *o, const Onnx__ValueInfoProto *info)
 static void check_frame(struct keel_onnx *o, const Onnx__GraphProto *g)
 {
 	if (g->n_sparse_initializer)
-		keel_build_fail(&o->b, -EOPNOTSUPP, "sparse initializers are not supported; export "
+		keel_build_fail(&o->b, -EOPNOTSUPP,
+				"sparse initializers are not supported; export "
 				"the model with dense ones");
 	if (!g->n_output)
 		keel_build_fail(&o->b, -EINVAL, "the model has no output");

@@ -49,7 +49,7 @@ void keel_onnx_reshape(struct keel_onnx_call *c)
 void keel_onnx_flatten(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	int64_t dims[2] = { 1, 1 }, axis = keel_onnx_int(c, "axis", 1);
+	int64_t dims[2] = {1, 1}, axis = keel_onnx_int(c, "axis", 1);
 	unsigned int i;
 
 	if (c->b->err)
@@ -169,9 +169,10 @@ void keel_onnx_dropout(struct keel_onnx_call *c)
 {
 	struct keel_tensor *training = keel_onnx_input(c, 2);
 
-	if (training && (!training->data || keel_tensor_count(training) != 1 ||
-			 keel_value_int(training, 0)))
-		keel_build_fail(c->b, -EOPNOTSUPP, "it is in training mode; export the model for "
+	if (training &&
+	    (!training->data || keel_tensor_count(training) != 1 || keel_value_int(training, 0)))
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"it is in training mode; export the model for "
 				"inference");
 	c->out[0] = keel_onnx_need(c, 0);
 	if (c->nr_out > 1 && *c->node->output[1] && !c->b->err)
@@ -199,7 +200,7 @@ void keel_onnx_cast_like(struct keel_onnx_call *c)
 static void blocks(struct keel_onnx_call *c, bool crd)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = c->op, .nr_inputs = 1, .inputs = &x, .crd = crd };
+	struct keel_node n = {.op = c->op, .nr_inputs = 1, .inputs = &x, .crd = crd};
 
 	n.block = keel_onnx_to_int(c, keel_onnx_int(c, "blocksize", 0), "blocksize");
 	c->out[0] = keel_build(c->b, &n, NULL);
@@ -207,7 +208,7 @@ static void blocks(struct keel_onnx_call *c, bool crd)
 
 void keel_onnx_depth_to_space(struct keel_onnx_call *c)
 {
-	static const char *const modes[] = { "DCR", "CRD", NULL };
+	static const char *const modes[] = {"DCR", "CRD", NULL};
 
 	blocks(c, keel_onnx_choice(c, "mode", modes, 0));
 }
@@ -222,13 +223,15 @@ static struct keel_tensor *repeat(struct keel_builder *b, struct keel_tensor *x,
 				  int64_t times)
 {
 	struct keel_tensor *in[64];
-	struct keel_node n = { .op = KEEL_OP_CONCAT, .inputs = in, .axis = axis };
+	struct keel_node n = {.op = KEEL_OP_CONCAT, .inputs = in, .axis = axis};
 
 	if (b->err || times == 1)
 		return x;
 	if (times < 1 || times > 64)
-		return keel_build_fail(b, -EOPNOTSUPP, "%lld repeats of axis %d; 1 to 64 are "
-				       "supported", (long long)times, axis);
+		return keel_build_fail(b, -EOPNOTSUPP,
+				       "%lld repeats of axis %d; 1 to 64 are "
+				       "supported",
+				       (long long)times, axis);
 	while (n.nr_inputs < times)
 		in[n.nr_inputs++] = x;
 	return keel_build(b, &n, NULL);

@@ -8,8 +8,8 @@
 static struct keel_tensor *build_fc(struct keel_builder *b, struct keel_tensor *x,
 				    struct keel_tensor *w, struct keel_tensor *bias)
 {
-	struct keel_tensor *in[] = { x, w, bias };
-	struct keel_node n = { .op = KEEL_OP_FC, .nr_inputs = bias ? 3 : 2, .inputs = in };
+	struct keel_tensor *in[] = {x, w, bias};
+	struct keel_node n = {.op = KEEL_OP_FC, .nr_inputs = bias ? 3 : 2, .inputs = in};
 
 	return keel_build(b, &n, NULL);
 }
@@ -44,8 +44,8 @@ struct gemm {
 
 static struct keel_tensor *gemm_constant(struct keel_builder *b, const struct gemm *g)
 {
-	struct keel_tensor *w = keel_build_scale(b, g->trans_b ? g->b : keel_build_swap(b, g->b),
-						 g->alpha);
+	struct keel_tensor *w =
+		keel_build_scale(b, g->trans_b ? g->b : keel_build_swap(b, g->b), g->alpha);
 	struct keel_tensor *y;
 
 	if (b->err)
@@ -68,16 +68,20 @@ static struct keel_tensor *gemm_general(struct keel_builder *b, const struct gem
 void keel_onnx_gemm(struct keel_onnx_call *c)
 {
 	struct gemm g = {
-		.a = keel_onnx_need(c, 0), .b = keel_onnx_need(c, 1), .c = keel_onnx_input(c, 2),
-		.alpha = keel_onnx_float(c, "alpha", 1), .beta = keel_onnx_float(c, "beta", 1),
+		.a = keel_onnx_need(c, 0),
+		.b = keel_onnx_need(c, 1),
+		.c = keel_onnx_input(c, 2),
+		.alpha = keel_onnx_float(c, "alpha", 1),
+		.beta = keel_onnx_float(c, "beta", 1),
 		.trans_b = keel_onnx_int(c, "transB", 0),
 	};
 
 	if (c->b->err)
 		return;
 	if (g.a->rank != 2 || g.b->rank != 2) {
-		keel_build_fail(c->b, -EINVAL, "operands have ranks %u and %u; both must be matrices",
-				g.a->rank, g.b->rank);
+		keel_build_fail(c->b, -EINVAL,
+				"operands have ranks %u and %u; both must be matrices", g.a->rank,
+				g.b->rank);
 		return;
 	}
 	if (keel_onnx_int(c, "transA", 0))
@@ -91,7 +95,7 @@ void keel_onnx_gemm(struct keel_onnx_call *c)
 /* NumPy's rule: a vector is a row on the left and a column on the right. */
 static struct keel_tensor *as_matrix(struct keel_builder *b, struct keel_tensor *t, bool column)
 {
-	int64_t dims[2] = { 1, 1 };
+	int64_t dims[2] = {1, 1};
 
 	if (b->err || t->rank != 1)
 		return t;

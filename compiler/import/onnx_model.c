@@ -25,13 +25,14 @@ static int find_opset(const Onnx__ModelProto *m, int *opset, struct keel_error *
 			version = m->opset_import[i]->version;
 	}
 	if (!version)
-		return keel_error_set(e, -EINVAL, "the model names no version of the ONNX operators; "
+		return keel_error_set(e, -EINVAL,
+				      "the model names no version of the ONNX operators; "
 				      "is this an ONNX file?");
 	if (version < KEEL_ONNX_OPSET_MIN || version > KEEL_ONNX_OPSET_MAX)
 		return keel_error_set(e, -EINVAL,
 				      "the model uses opset %lld; opsets %d to %d are supported: "
-				      "convert it, for example to opset 17", (long long)version,
-				      KEEL_ONNX_OPSET_MIN, KEEL_ONNX_OPSET_MAX);
+				      "convert it, for example to opset 17",
+				      (long long)version, KEEL_ONNX_OPSET_MIN, KEEL_ONNX_OPSET_MAX);
 	*opset = (int)version;
 	return 0;
 }
@@ -72,8 +73,8 @@ static void *unpack(const ProtobufCMessageDescriptor *type, const void *data, si
 		return NULL;
 	message = protobuf_c_message_unpack(type, NULL, size, data);
 	if (!message)
-		*err = keel_error_set(e, -EINVAL,
-				      "the file is no well-formed ONNX message, or memory is short");
+		*err = keel_error_set(
+			e, -EINVAL, "the file is no well-formed ONNX message, or memory is short");
 	return message;
 }
 
@@ -82,15 +83,15 @@ static int import_bytes(struct keel_onnx *o, const void *data, size_t size, void
 			struct keel_graph **graph)
 {
 	static const struct keel_import_options plain;
-	struct keel_error ignored = { 0 };
+	struct keel_error ignored = {0};
 	void *model;
 	int err;
 
 	*graph = NULL;
 	o->options = o->options ? o->options : &plain;
 	o->b.e = o->b.e ? o->b.e : &ignored;
-	o->b.budget = o->options->max_constant_bytes ? o->options->max_constant_bytes
-						     : KEEL_BUILD_BUDGET;
+	o->b.budget =
+		o->options->max_constant_bytes ? o->options->max_constant_bytes : KEEL_BUILD_BUDGET;
 	model = unpack(&onnx__model_proto__descriptor, data, size, o->b.e, &err);
 	free(to_free);
 	if (!model)
@@ -110,8 +111,10 @@ static int read_fd(int fd, const char *path, void **data, size_t *size, struct k
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return keel_error_set(e, -EINVAL, "%s is no regular file", path);
 	if ((uint64_t)st.st_size > KEEL_WIRE_MAX_BYTES)
-		return keel_error_set(e, -EINVAL, "%s has %lld bytes; the limit is 2 GiB: store the "
-				      "weights as external data", path, (long long)st.st_size);
+		return keel_error_set(e, -EINVAL,
+				      "%s has %lld bytes; the limit is 2 GiB: store the "
+				      "weights as external data",
+				      path, (long long)st.st_size);
 	*data = malloc(st.st_size ? st.st_size : 1);
 	if (!*data)
 		return keel_error_set(e, -ENOMEM, "memory is short for the %lld bytes of %s",
@@ -165,7 +168,7 @@ static void say_file(struct keel_error *e, const char *path)
 int keel_import_onnx(const char *path, const struct keel_import_options *options,
 		     struct keel_graph **graph, struct keel_error *e)
 {
-	struct keel_onnx o = { .b.e = e, .options = options };
+	struct keel_onnx o = {.b.e = e, .options = options};
 	void *data = NULL;
 	size_t size = 0;
 	int err;
@@ -187,7 +190,7 @@ int keel_import_onnx_memory(const void *data, size_t size,
 			    const struct keel_import_options *options, struct keel_graph **graph,
 			    struct keel_error *e)
 {
-	struct keel_onnx o = { .b.e = e, .options = options, .folder = -1 };
+	struct keel_onnx o = {.b.e = e, .options = options, .folder = -1};
 
 	return import_bytes(&o, data, size, NULL, graph);
 }
@@ -195,8 +198,8 @@ int keel_import_onnx_memory(const void *data, size_t size,
 int keel_import_tensor(const char *path, struct keel_graph *g, struct keel_tensor **t,
 		       struct keel_error *e)
 {
-	struct keel_error ignored = { 0 };
-	struct keel_builder b = { .g = g, .e = e ? e : &ignored, .budget = KEEL_BUILD_BUDGET };
+	struct keel_error ignored = {0};
+	struct keel_builder b = {.g = g, .e = e ? e : &ignored, .budget = KEEL_BUILD_BUDGET};
 	Onnx__TensorProto *p;
 	void *data = NULL;
 	size_t size = 0;

@@ -31,7 +31,7 @@ void keel_onnx_names_del(struct keel_onnx_names *names)
 
 struct keel_onnx_name *keel_onnx_names_at(struct keel_onnx_names *names, const char *name)
 {
-	struct keel_onnx_name key = { .name = name }, *entry, **slot;
+	struct keel_onnx_name key = {.name = name}, *entry, **slot;
 
 	slot = tfind(&key, &names->root, compare);
 	if (slot)

@@ -97,20 +97,22 @@ static const struct keel_onnx_op *find_row(struct keel_onnx_call *c)
 	const char *op = c->node->op_type ? c->node->op_type : "";
 
 	if (!default_domain(c->node->domain))
-		return keel_build_fail(c->b, -EOPNOTSUPP,
-				       "operator %s.%s is not of the ONNX standard; export the model "
-				       "with standard operators only, a quantized one in QDQ format",
-				       c->node->domain, op);
+		return keel_build_fail(
+			c->b, -EOPNOTSUPP,
+			"operator %s.%s is not of the ONNX standard; export the model "
+			"with standard operators only, a quantized one in QDQ format",
+			c->node->domain, op);
 	row = keel_onnx_find(op);
 	if (!row)
 		return keel_build_fail(c->b, -EOPNOTSUPP,
 				       "operator %s is not supported; replace it, or cut the model "
-				       "before it and compute the rest in the application", op);
+				       "before it and compute the rest in the application",
+				       op);
 	if (c->opset < row->first || c->opset > row->last)
 		return keel_build_fail(c->b, -EOPNOTSUPP,
 				       "operator %s is supported in opsets %d to %d and this model "
-				       "has opset %d; convert the model to one of those", op,
-				       row->first, row->last, c->opset);
+				       "has opset %d; convert the model to one of those",
+				       op, row->first, row->last, c->opset);
 	return row;
 }
 
@@ -120,9 +122,11 @@ static bool shape_unknown(struct keel_onnx_call *c)
 
 	for (i = 0; i < c->nr_in; i++)
 		if (keel_build_marked(c->b, c->in[i], KEEL_MARK_UNKNOWN)) {
-			keel_build_fail(c->b, -EOPNOTSUPP,
-					"it cannot be judged: the shape of its input '%s' depends on "
-					"an unsupported operator", c->in[i]->name);
+			keel_build_fail(
+				c->b, -EOPNOTSUPP,
+				"it cannot be judged: the shape of its input '%s' depends on "
+				"an unsupported operator",
+				c->in[i]->name);
 			return true;
 		}
 	return false;
@@ -183,9 +187,12 @@ static void say_where(struct keel_onnx_call *c)
 
 static int import_node(struct keel_onnx *o, const Onnx__NodeProto *n, size_t index)
 {
-	struct keel_onnx_call c = { .b = &o->b, .node = n, .opset = o->opset,
-				    .seed = o->options->seed, .nr_in = n->n_input,
-				    .nr_out = n->n_output };
+	struct keel_onnx_call c = {.b = &o->b,
+				   .node = n,
+				   .opset = o->opset,
+				   .seed = o->options->seed,
+				   .nr_in = n->n_input,
+				   .nr_out = n->n_output};
 	unsigned int first_id = o->b.g->nr_tensors;
 	char name[256];
 

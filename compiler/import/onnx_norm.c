@@ -8,26 +8,28 @@
 void keel_onnx_batchnorm(struct keel_onnx_call *c)
 {
 	struct keel_tensor *in[5];
-	struct keel_node n = { .op = KEEL_OP_BATCHNORM, .nr_inputs = 5, .inputs = in };
+	struct keel_node n = {.op = KEEL_OP_BATCHNORM, .nr_inputs = 5, .inputs = in};
 	unsigned int i;
 
 	for (i = 0; i < 5; i++)
 		in[i] = keel_onnx_need(c, i);
 	n.epsilon = keel_onnx_float(c, "epsilon", 1e-5);
 	if (keel_onnx_int(c, "training_mode", 0))
-		keel_build_fail(c->b, -EOPNOTSUPP, "it is in training mode, where results depend on "
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"it is in training mode, where results depend on "
 				"the batch; export the model for inference");
 	if (!keel_onnx_int(c, "spatial", 1))
-		keel_build_fail(c->b, -EOPNOTSUPP, "statistics per pixel (spatial = 0) are not "
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"statistics per pixel (spatial = 0) are not "
 				"supported");
 	c->out[0] = keel_build(c->b, &n, NULL);
 }
 
 void keel_onnx_instancenorm(struct keel_onnx_call *c)
 {
-	struct keel_tensor *in[] = { keel_onnx_need(c, 0), keel_onnx_need(c, 1),
-				     keel_onnx_need(c, 2) };
-	struct keel_node n = { .op = KEEL_OP_INSTANCE_NORM, .nr_inputs = 3, .inputs = in };
+	struct keel_tensor *in[] = {keel_onnx_need(c, 0), keel_onnx_need(c, 1),
+				    keel_onnx_need(c, 2)};
+	struct keel_node n = {.op = KEEL_OP_INSTANCE_NORM, .nr_inputs = 3, .inputs = in};
 
 	n.epsilon = keel_onnx_float(c, "epsilon", 1e-5);
 	c->out[0] = keel_build(c->b, &n, NULL);
@@ -35,8 +37,8 @@ void keel_onnx_instancenorm(struct keel_onnx_call *c)
 
 static struct keel_tensor *mean_from(struct keel_builder *b, struct keel_tensor *x, int axis)
 {
-	struct keel_node n = { .op = KEEL_OP_REDUCE_MEAN, .nr_inputs = 1, .inputs = &x,
-			       .keepdims = true };
+	struct keel_node n = {
+		.op = KEEL_OP_REDUCE_MEAN, .nr_inputs = 1, .inputs = &x, .keepdims = true};
 
 	if (b->err)
 		return NULL;
@@ -76,7 +78,7 @@ void keel_onnx_layernorm(struct keel_onnx_call *c)
 void keel_onnx_lrn(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = KEEL_OP_LRN, .nr_inputs = 1, .inputs = &x };
+	struct keel_node n = {.op = KEEL_OP_LRN, .nr_inputs = 1, .inputs = &x};
 
 	n.alpha = keel_onnx_float(c, "alpha", 1e-4);
 	n.beta = keel_onnx_float(c, "beta", 0.75);
@@ -87,7 +89,7 @@ void keel_onnx_lrn(struct keel_onnx_call *c)
 
 static struct keel_tensor *softmax(struct keel_onnx_call *c, struct keel_tensor *x, int axis)
 {
-	struct keel_node n = { .op = c->op, .nr_inputs = 1, .inputs = &x, .axis = axis };
+	struct keel_node n = {.op = c->op, .nr_inputs = 1, .inputs = &x, .axis = axis};
 
 	return keel_build(c->b, &n, NULL);
 }
@@ -99,7 +101,7 @@ static struct keel_tensor *softmax(struct keel_onnx_call *c, struct keel_tensor 
 void keel_onnx_softmax(struct keel_onnx_call *c)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0), *flat;
-	int64_t flattened[2] = { 1, 1 }, inner = 1;
+	int64_t flattened[2] = {1, 1}, inner = 1;
 	unsigned int i;
 	int axis;
 

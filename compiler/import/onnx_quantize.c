@@ -23,12 +23,11 @@ static struct keel_tensor *zeros_like(struct keel_builder *b, const struct keel_
 	return keel_build_made(b, &s);
 }
 
-static struct keel_tensor *convert(struct keel_builder *b, enum keel_op op,
-				   struct keel_tensor *x, struct keel_tensor *scale,
-				   struct keel_tensor *zero, int axis)
+static struct keel_tensor *convert(struct keel_builder *b, enum keel_op op, struct keel_tensor *x,
+				   struct keel_tensor *scale, struct keel_tensor *zero, int axis)
 {
-	struct keel_tensor *in[] = { x, scale, zero };
-	struct keel_node n = { .op = op, .nr_inputs = 3, .inputs = in, .axis = axis };
+	struct keel_tensor *in[] = {x, scale, zero};
+	struct keel_node n = {.op = op, .nr_inputs = 3, .inputs = in, .axis = axis};
 
 	return keel_build(b, &n, NULL);
 }
@@ -44,7 +43,8 @@ static int channel_axis(struct keel_onnx_call *c, const struct keel_tensor *x,
 static void refuse_blocks(struct keel_onnx_call *c)
 {
 	if (keel_onnx_int(c, "block_size", 0))
-		keel_build_fail(c->b, -EOPNOTSUPP, "scales per block are not supported; quantize per "
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"scales per block are not supported; quantize per "
 				"tensor or per channel");
 }
 
@@ -106,13 +106,13 @@ static void between(struct keel_onnx_call *c, keel_onnx_handler *handler, unsign
 	inner.nr_out = 1;
 	inner.out = &y;
 	handler(&inner);
-	c->out[0] = convert(c->b, KEEL_OP_QUANTIZE, y, keel_onnx_need(c, 6), keel_onnx_need(c, 7),
-			    0);
+	c->out[0] =
+		convert(c->b, KEEL_OP_QUANTIZE, y, keel_onnx_need(c, 6), keel_onnx_need(c, 7), 0);
 }
 
 void keel_onnx_qlinear_conv(struct keel_onnx_call *c)
 {
-	struct keel_tensor *in[] = { dequantized(c, 0, 0), dequantized(c, 3, 0), bias(c) };
+	struct keel_tensor *in[] = {dequantized(c, 0, 0), dequantized(c, 3, 0), bias(c)};
 
 	between(c, keel_onnx_conv, 3, in);
 }

@@ -19,10 +19,9 @@ static bool read_axes(struct keel_onnx_call *c, const struct keel_tensor *x, uns
 	return !c->b->err;
 }
 
-static struct keel_tensor *reduce(struct keel_onnx_call *c, enum keel_op op,
-				  struct keel_tensor *x)
+static struct keel_tensor *reduce(struct keel_onnx_call *c, enum keel_op op, struct keel_tensor *x)
 {
-	struct keel_node n = { .op = op, .nr_inputs = 1, .inputs = &x };
+	struct keel_node n = {.op = op, .nr_inputs = 1, .inputs = &x};
 
 	n.keepdims = keel_onnx_int(c, "keepdims", 1);
 	if (c->b->err || !read_axes(c, x, &n.axes))
@@ -66,7 +65,7 @@ void keel_onnx_reduce_log_sum(struct keel_onnx_call *c)
 
 static struct keel_tensor *argmax(struct keel_onnx_call *c, struct keel_tensor *x)
 {
-	struct keel_node n = { .op = KEEL_OP_ARGMAX, .nr_inputs = 1, .inputs = &x };
+	struct keel_node n = {.op = KEEL_OP_ARGMAX, .nr_inputs = 1, .inputs = &x};
 
 	if (c->b->err)
 		return NULL;

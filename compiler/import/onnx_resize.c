@@ -92,7 +92,7 @@ static void read_lists(struct keel_onnx_call *c, struct request *r,
 
 static struct request no_change(const struct keel_tensor *x)
 {
-	struct request r = { .x = x };
+	struct request r = {.x = x};
 	unsigned int i;
 
 	for (i = 0; i < x->rank; i++) {
@@ -106,7 +106,7 @@ static struct keel_tensor *emit(struct keel_onnx_call *c, const struct request *
 				struct keel_resize *resize)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = KEEL_OP_RESIZE, .nr_inputs = 1, .inputs = &x };
+	struct keel_node n = {.op = KEEL_OP_RESIZE, .nr_inputs = 1, .inputs = &x};
 	struct keel_shape want;
 	bool changes = false;
 	unsigned int i;
@@ -134,15 +134,16 @@ static enum keel_resize_round early_rounding(struct keel_onnx_call *c, const str
 		down |= r->scale[i] < 1;
 	}
 	if (up && down)
-		keel_build_fail(c->b, -EOPNOTSUPP, "enlarging one axis and shrinking another is not "
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"enlarging one axis and shrinking another is not "
 				"supported before opset 11");
 	return down ? KEEL_RESIZE_CEIL : KEEL_RESIZE_FLOOR;
 }
 
 static void early_resize(struct keel_onnx_call *c, const struct request *r)
 {
-	static const char *const modes[] = { "nearest", "linear", "bilinear", NULL };
-	struct keel_resize resize = { .transform = KEEL_RESIZE_ASYMMETRIC };
+	static const char *const modes[] = {"nearest", "linear", "bilinear", NULL};
+	struct keel_resize resize = {.transform = KEEL_RESIZE_ASYMMETRIC};
 
 	resize.linear = keel_onnx_choice(c, "mode", modes, 0);
 	if (!c->b->err)
@@ -174,7 +175,7 @@ void keel_onnx_upsample(struct keel_onnx_call *c)
 /* What changes the result in ways that no command has. */
 static void refuse_rare(struct keel_onnx_call *c, const struct request *r)
 {
-	static const char *const policies[] = { "stretch", NULL };
+	static const char *const policies[] = {"stretch", NULL};
 	unsigned int i;
 
 	keel_onnx_choice(c, "keep_aspect_ratio_policy", policies, 0);
@@ -193,9 +194,10 @@ static void refuse_rare(struct keel_onnx_call *c, const struct request *r)
  */
 static void from_tf_half_pixel(struct keel_onnx_call *c, struct keel_resize *resize)
 {
-	if (resize->linear || (resize->round != KEEL_RESIZE_FLOOR &&
-			       resize->round != KEEL_RESIZE_ROUND_PREFER_FLOOR))
-		keel_build_fail(c->b, -EOPNOTSUPP, "tf_half_pixel_for_nn is supported with nearest "
+	if (resize->linear ||
+	    (resize->round != KEEL_RESIZE_FLOOR && resize->round != KEEL_RESIZE_ROUND_PREFER_FLOOR))
+		keel_build_fail(c->b, -EOPNOTSUPP,
+				"tf_half_pixel_for_nn is supported with nearest "
 				"and floor or round_prefer_floor");
 	resize->transform = KEEL_RESIZE_HALF_PIXEL;
 	resize->round = resize->round == KEEL_RESIZE_FLOOR ? KEEL_RESIZE_ROUND_PREFER_CEIL
@@ -204,7 +206,7 @@ static void from_tf_half_pixel(struct keel_onnx_call *c, struct keel_resize *res
 
 static void modern_resize(struct keel_onnx_call *c, const struct request *r)
 {
-	static const char *const modes[] = { "nearest", "linear", NULL };
+	static const char *const modes[] = {"nearest", "linear", NULL};
 	static const char *const transforms[] = {
 		[KEEL_RESIZE_HALF_PIXEL] = "half_pixel",
 		[KEEL_RESIZE_PYTORCH_HALF_PIXEL] = "pytorch_half_pixel",
@@ -212,21 +214,19 @@ static void modern_resize(struct keel_onnx_call *c, const struct request *r)
 		[KEEL_RESIZE_ASYMMETRIC] = "asymmetric",
 		[KEEL_RESIZE_HALF_PIXEL_SYMMETRIC] = "half_pixel_symmetric",
 		[TF_HALF_PIXEL] = "tf_half_pixel_for_nn",
-		NULL
-	};
-	static const char *const rounds[] = {
-		[KEEL_RESIZE_ROUND_PREFER_FLOOR] = "round_prefer_floor",
-		[KEEL_RESIZE_ROUND_PREFER_CEIL] = "round_prefer_ceil",
-		[KEEL_RESIZE_FLOOR] = "floor",
-		[KEEL_RESIZE_CEIL] = "ceil",
-		NULL
-	};
+		NULL};
+	static const char *const rounds[] = {[KEEL_RESIZE_ROUND_PREFER_FLOOR] =
+						     "round_prefer_floor",
+					     [KEEL_RESIZE_ROUND_PREFER_CEIL] = "round_prefer_ceil",
+					     [KEEL_RESIZE_FLOOR] = "floor",
+					     [KEEL_RESIZE_CEIL] = "ceil",
+					     NULL};
 	struct keel_resize resize = {
 		.linear = keel_onnx_choice(c, "mode", modes, 0),
 		.transform = keel_onnx_choice(c, "coordinate_transformation_mode", transforms,
 					      KEEL_RESIZE_HALF_PIXEL),
-		.round = keel_onnx_choice(c, "nearest_mode", rounds,
-					  KEEL_RESIZE_ROUND_PREFER_FLOOR),
+		.round =
+			keel_onnx_choice(c, "nearest_mode", rounds, KEEL_RESIZE_ROUND_PREFER_FLOOR),
 	};
 
 	refuse_rare(c, r);

@@ -15,7 +15,7 @@ static bool is_empty_constant(const struct keel_tensor *t)
 void keel_onnx_concat(struct keel_onnx_call *c)
 {
 	struct keel_tensor **in = calloc(c->nr_in + 1, sizeof(*in));
-	struct keel_node n = { .op = KEEL_OP_CONCAT, .inputs = in };
+	struct keel_node n = {.op = KEEL_OP_CONCAT, .inputs = in};
 	unsigned int i;
 
 	if (!in)
@@ -82,8 +82,10 @@ static void split(struct keel_onnx_call *c, struct keel_tensor *x, int axis, int
 		default_sizes(c, x->dims[axis], sizes);
 	for (i = 0; i < c->nr_out && !c->b->err; i++) {
 		if (sizes[i] < 0 || sizes[i] > left) {
-			keel_build_fail(c->b, -EINVAL, "the sizes of the parts do not add up to the "
-					"extent %lld", (long long)x->dims[axis]);
+			keel_build_fail(c->b, -EINVAL,
+					"the sizes of the parts do not add up to the "
+					"extent %lld",
+					(long long)x->dims[axis]);
 			return;
 		}
 		r.start[axis] = x->dims[axis] - left;
@@ -92,8 +94,10 @@ static void split(struct keel_onnx_call *c, struct keel_tensor *x, int axis, int
 		c->out[i] = keel_build_slice(c->b, x, r.start, r.step, r.count);
 	}
 	if (left && !c->b->err)
-		keel_build_fail(c->b, -EINVAL, "the sizes of the parts do not add up to the extent "
-				"%lld", (long long)x->dims[axis]);
+		keel_build_fail(c->b, -EINVAL,
+				"the sizes of the parts do not add up to the extent "
+				"%lld",
+				(long long)x->dims[axis]);
 }
 
 void keel_onnx_split(struct keel_onnx_call *c)
@@ -229,8 +233,10 @@ static struct keel_tensor *crop(struct keel_onnx_call *c, struct keel_tensor *x,
 		int64_t first = begin[i] < 0 ? -begin[i] : 0, last = end[i] < 0 ? -end[i] : 0;
 
 		if (first + last > x->dims[i])
-			return keel_build_fail(c->b, -EINVAL, "negative padding leaves nothing of "
-					       "axis %u", i);
+			return keel_build_fail(c->b, -EINVAL,
+					       "negative padding leaves nothing of "
+					       "axis %u",
+					       i);
 		r.start[i] = first;
 		r.count[i] = x->dims[i] - first - last;
 		begin[i] += first;
@@ -241,9 +247,9 @@ static struct keel_tensor *crop(struct keel_onnx_call *c, struct keel_tensor *x,
 
 void keel_onnx_pad(struct keel_onnx_call *c)
 {
-	static const char *const modes[] = { "constant", "reflect", "edge", NULL };
+	static const char *const modes[] = {"constant", "reflect", "edge", NULL};
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = KEEL_OP_PAD, .nr_inputs = 1, .inputs = &x };
+	struct keel_node n = {.op = KEEL_OP_PAD, .nr_inputs = 1, .inputs = &x};
 	bool pads = false;
 	unsigned int i;
 
@@ -319,8 +325,8 @@ static struct keel_tensor *gather_slice(struct keel_builder *b, struct keel_tens
 
 void keel_onnx_gather(struct keel_onnx_call *c)
 {
-	struct keel_tensor *in[2] = { keel_onnx_need(c, 0), keel_onnx_need(c, 1) };
-	struct keel_node n = { .op = KEEL_OP_GATHER, .nr_inputs = 2, .inputs = in };
+	struct keel_tensor *in[2] = {keel_onnx_need(c, 0), keel_onnx_need(c, 1)};
+	struct keel_node n = {.op = KEEL_OP_GATHER, .nr_inputs = 2, .inputs = in};
 	int64_t step;
 
 	if (c->b->err)

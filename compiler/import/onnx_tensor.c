@@ -116,15 +116,15 @@ static double get_bfloat16(const struct source *s, size_t i)
 	return bits_to_float(get_bits16(s, i) << 16);
 }
 
-#define GET_INT(name, ctype, field)                                     \
-	static int64_t get_##name(const struct source *s, size_t i)     \
-	{                                                               \
-		ctype v;                                                \
-									\
-		if (!s->raw)                                            \
-			return (ctype)s->p->field[i];                   \
-		memcpy(&v, s->raw + i * sizeof(v), sizeof(v));          \
-		return (int64_t)v;                                      \
+#define GET_INT(name, ctype, field)                                 \
+	static int64_t get_##name(const struct source *s, size_t i) \
+	{                                                           \
+		ctype v;                                            \
+                                                                    \
+		if (!s->raw)                                        \
+			return (ctype)s->p->field[i];               \
+		memcpy(&v, s->raw + i * sizeof(v), sizeof(v));      \
+		return (int64_t)v;                                  \
 	}
 
 GET_INT(uint8, uint8_t, int32_data)
@@ -137,19 +137,19 @@ GET_INT(uint32, uint32_t, uint64_data)
 GET_INT(uint64, uint64_t, uint64_data)
 
 static const struct reader readers[] = {
-	[TYPE(FLOAT)] = { 4, KEEL_F32, true, field_float, get_float },
-	[TYPE(DOUBLE)] = { 8, KEEL_F32, false, field_double, get_double },
-	[TYPE(FLOAT16)] = { 2, KEEL_F32, false, field_int32, get_half },
-	[TYPE(BFLOAT16)] = { 2, KEEL_F32, false, field_int32, get_bfloat16 },
-	[TYPE(UINT8)] = { 1, KEEL_U8, true, field_int32, NULL, get_uint8 },
-	[TYPE(INT8)] = { 1, KEEL_I8, true, field_int32, NULL, get_int8 },
-	[TYPE(UINT16)] = { 2, KEEL_I64, false, field_int32, NULL, get_uint16 },
-	[TYPE(INT16)] = { 2, KEEL_I64, false, field_int32, NULL, get_int16 },
-	[TYPE(INT32)] = { 4, KEEL_I32, true, field_int32, NULL, get_int32 },
-	[TYPE(INT64)] = { 8, KEEL_I64, true, field_int64, NULL, get_int64 },
-	[TYPE(UINT32)] = { 4, KEEL_I64, false, field_uint64, NULL, get_uint32 },
-	[TYPE(UINT64)] = { 8, KEEL_I64, false, field_uint64, NULL, get_uint64 },
-	[TYPE(BOOL)] = { 1, KEEL_BOOL, false, field_int32, NULL, get_uint8 },
+	[TYPE(FLOAT)] = {4, KEEL_F32, true, field_float, get_float},
+	[TYPE(DOUBLE)] = {8, KEEL_F32, false, field_double, get_double},
+	[TYPE(FLOAT16)] = {2, KEEL_F32, false, field_int32, get_half},
+	[TYPE(BFLOAT16)] = {2, KEEL_F32, false, field_int32, get_bfloat16},
+	[TYPE(UINT8)] = {1, KEEL_U8, true, field_int32, NULL, get_uint8},
+	[TYPE(INT8)] = {1, KEEL_I8, true, field_int32, NULL, get_int8},
+	[TYPE(UINT16)] = {2, KEEL_I64, false, field_int32, NULL, get_uint16},
+	[TYPE(INT16)] = {2, KEEL_I64, false, field_int32, NULL, get_int16},
+	[TYPE(INT32)] = {4, KEEL_I32, true, field_int32, NULL, get_int32},
+	[TYPE(INT64)] = {8, KEEL_I64, true, field_int64, NULL, get_int64},
+	[TYPE(UINT32)] = {4, KEEL_I64, false, field_uint64, NULL, get_uint32},
+	[TYPE(UINT64)] = {8, KEEL_I64, false, field_uint64, NULL, get_uint64},
+	[TYPE(BOOL)] = {1, KEEL_BOOL, false, field_int32, NULL, get_uint8},
 };
 
 static const struct reader *find_reader(struct keel_builder *b, int type)
@@ -157,7 +157,8 @@ static const struct reader *find_reader(struct keel_builder *b, int type)
 	if (type < 0 || (size_t)type >= sizeof(readers) / sizeof(*readers) || !readers[type].size)
 		return keel_build_fail(b, -EOPNOTSUPP,
 				       "element type %d is not supported; known are float, double, "
-				       "half, bfloat16, bool and integers of 8 to 64 bits", type);
+				       "half, bfloat16, bool and integers of 8 to 64 bits",
+				       type);
 	return &readers[type];
 }
 
@@ -198,8 +199,10 @@ static bool stated(struct keel_builder *b, const Onnx__TensorProto *p, struct ke
 		return false;
 	}
 	if (p->segment) {
-		keel_build_fail(b, -EOPNOTSUPP, "tensor '%s' is stored in segments, which nothing "
-				"writes any more", p->name ? p->name : "");
+		keel_build_fail(b, -EOPNOTSUPP,
+				"tensor '%s' is stored in segments, which nothing "
+				"writes any more",
+				p->name ? p->name : "");
 		return false;
 	}
 	s->rank = (unsigned int)p->n_dims;
@@ -222,9 +225,9 @@ static struct keel_tensor *read_tensor(struct keel_builder *b, const struct read
 	if (from->count != (size_t)wanted)
 		return keel_build_fail(b, -EINVAL,
 				       "tensor '%s' claims the shape %s, %lld elements, but the "
-				       "file holds %zu of them", name,
-				       keel_shape_text(text, s->rank, s->dims), (long long)wanted,
-				       from->count);
+				       "file holds %zu of them",
+				       name, keel_shape_text(text, s->rank, s->dims),
+				       (long long)wanted, from->count);
 	t = keel_build_constant(b, name, s);
 	if (t && from->count)
 		fill(t, r, from);
@@ -234,8 +237,8 @@ static struct keel_tensor *read_tensor(struct keel_builder *b, const struct read
 struct keel_tensor *keel_onnx_value(struct keel_builder *b, const Onnx__TensorProto *p,
 				    const char *name)
 {
-	struct source from = { .p = p };
-	struct keel_shape s = { 0 };
+	struct source from = {.p = p};
+	struct keel_shape s = {0};
 	const struct reader *r;
 
 	if (b->err || !stated(b, p, &s))
@@ -244,9 +247,11 @@ struct keel_tensor *keel_onnx_value(struct keel_builder *b, const Onnx__TensorPr
 	if (!r)
 		return NULL;
 	if (p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
-		return keel_build_fail(b, -EOPNOTSUPP,
-				       "tensor '%s' has external data, which only initializers of a "
-				       "model read from a file may have", name);
+		return keel_build_fail(
+			b, -EOPNOTSUPP,
+			"tensor '%s' has external data, which only initializers of a "
+			"model read from a file may have",
+			name);
 	s.type = r->type;
 	from.count = r->field(p);
 	if (p->has_raw_data && (p->raw_data.len || !from.count)) {
@@ -255,9 +260,11 @@ struct keel_tensor *keel_onnx_value(struct keel_builder *b, const Onnx__TensorPr
 		from.raw = p->raw_data.len ? p->raw_data.data : nothing;
 		from.count = p->raw_data.len / r->size;
 		if (p->raw_data.len % r->size)
-			return keel_build_fail(b, -EINVAL,
-					       "tensor '%s' has %zu bytes of data, not a multiple of "
-					       "its %zu-byte elements", name, p->raw_data.len, r->size);
+			return keel_build_fail(
+				b, -EINVAL,
+				"tensor '%s' has %zu bytes of data, not a multiple of "
+				"its %zu-byte elements",
+				name, p->raw_data.len, r->size);
 	}
 	return read_tensor(b, r, &from, &s, name);
 }
@@ -265,8 +272,8 @@ struct keel_tensor *keel_onnx_value(struct keel_builder *b, const Onnx__TensorPr
 static struct keel_tensor *read_external(struct keel_onnx *o, const Onnx__TensorProto *p,
 					 const char *name)
 {
-	struct source from = { .p = p };
-	struct keel_shape s = { 0 };
+	struct source from = {.p = p};
+	struct keel_shape s = {0};
 	struct keel_tensor *t = NULL;
 	const struct reader *r;
 	void *bytes;

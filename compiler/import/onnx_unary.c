@@ -15,8 +15,8 @@ void keel_onnx_unary(struct keel_onnx_call *c)
 static void with_parameters(struct keel_onnx_call *c, double alpha, double beta)
 {
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = c->op, .nr_inputs = 1, .inputs = &x, .alpha = alpha,
-			       .beta = beta };
+	struct keel_node n = {
+		.op = c->op, .nr_inputs = 1, .inputs = &x, .alpha = alpha, .beta = beta};
 
 	c->out[0] = keel_build(c->b, &n, NULL);
 }
@@ -44,7 +44,7 @@ void keel_onnx_hard_sigmoid(struct keel_onnx_call *c)
 
 void keel_onnx_gelu(struct keel_onnx_call *c)
 {
-	static const char *const forms[] = { "none", "tanh", NULL };
+	static const char *const forms[] = {"none", "tanh", NULL};
 
 	with_parameters(c, keel_onnx_choice(c, "approximate", forms, 0), 0);
 }
@@ -82,11 +82,9 @@ static bool is_scalar(struct keel_onnx_call *c, const struct keel_tensor *t)
 	return false;
 }
 
-static struct keel_tensor *clip(struct keel_builder *b, struct keel_tensor *x, double lo,
-				double hi)
+static struct keel_tensor *clip(struct keel_builder *b, struct keel_tensor *x, double lo, double hi)
 {
-	struct keel_node n = { .op = KEEL_OP_CLIP, .nr_inputs = 1, .inputs = &x, .lo = lo,
-			       .hi = hi };
+	struct keel_node n = {.op = KEEL_OP_CLIP, .nr_inputs = 1, .inputs = &x, .lo = lo, .hi = hi};
 
 	if (b->err || (lo == -INFINITY && hi == INFINITY))
 		return x;
@@ -132,8 +130,7 @@ void keel_onnx_softsign(struct keel_onnx_call *c)
 	struct keel_tensor *x = keel_onnx_need(c, 0), *below;
 
 	below = keel_build_unary(c->b, KEEL_OP_ABS, x);
-	below = keel_build_binary(c->b, KEEL_OP_ADD, below,
-				  keel_build_scalar(c->b, KEEL_F32, 1));
+	below = keel_build_binary(c->b, KEEL_OP_ADD, below, keel_build_scalar(c->b, KEEL_F32, 1));
 	c->out[0] = keel_build_binary(c->b, KEEL_OP_DIV, x, below);
 }
 
@@ -142,7 +139,7 @@ void keel_onnx_celu(struct keel_onnx_call *c)
 {
 	double alpha = keel_onnx_float(c, "alpha", 1);
 	struct keel_tensor *x = keel_onnx_need(c, 0);
-	struct keel_node n = { .op = KEEL_OP_ELU, .nr_inputs = 1, .inputs = &x, .alpha = 1 };
+	struct keel_node n = {.op = KEEL_OP_ELU, .nr_inputs = 1, .inputs = &x, .alpha = 1};
 
 	if (!(alpha > 0)) {
 		keel_build_fail(c->b, -EOPNOTSUPP, "alpha %g is not positive", alpha);

@@ -38,12 +38,12 @@ static struct range weights_range(const struct keel_node *n)
 	if (n->op == KEEL_OP_CONV_TRANSPOSE)
 		fan_in = w->dims[0] / n->groups;
 	limit = sqrt(6.0 / (fan_in ? fan_in : 1));
-	return (struct range){ -limit, limit };
+	return (struct range){-limit, limit};
 }
 
 static struct range scaled(struct range r, double gain)
 {
-	return (struct range){ r.lo * gain, r.hi * gain };
+	return (struct range){r.lo * gain, r.hi * gain};
 }
 
 static bool has_constant(const struct keel_node *n)
@@ -74,24 +74,24 @@ static struct range parameter_range(const struct keel_graph *g, const struct kee
 				    unsigned int input)
 {
 	static const struct range batchnorm[] = {
-		{ 0, 0 }, { 0.6, 1.0 }, { -0.1, 0.1 }, { -0.1, 0.1 }, { 0.8, 1.2 },
+		{0, 0}, {0.6, 1.0}, {-0.1, 0.1}, {-0.1, 0.1}, {0.8, 1.2},
 	};
 
 	switch (n->op) {
 	case KEEL_OP_CONV:
 	case KEEL_OP_CONV_TRANSPOSE:
 	case KEEL_OP_FC:
-		return scaled(input == 1 ? weights_range(n) : (struct range){ -0.1, 0.1 },
+		return scaled(input == 1 ? weights_range(n) : (struct range){-0.1, 0.1},
 			      gain_of(g, n));
 	case KEEL_OP_BATCHNORM:
 		return batchnorm[input];
 	case KEEL_OP_MUL:
 	case KEEL_OP_DIV:
-		return (struct range){ 0.8, 1.2 };
+		return (struct range){0.8, 1.2};
 	case KEEL_OP_PRELU:
-		return (struct range){ 0.1, 0.3 };
+		return (struct range){0.1, 0.3};
 	default:
-		return (struct range){ -0.1, 0.1 };
+		return (struct range){-0.1, 0.1};
 	}
 }
 

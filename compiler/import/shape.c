@@ -21,7 +21,7 @@ static const char *const type_names[] = {
 
 struct keel_shape keel_shape_of(const struct keel_tensor *t)
 {
-	struct keel_shape s = { .type = t->type, .rank = t->rank };
+	struct keel_shape s = {.type = t->type, .rank = t->rank};
 
 	memcpy(s.dims, t->dims, sizeof(s.dims));
 	return s;
@@ -46,16 +46,17 @@ int64_t keel_shape_count(const struct keel_shape *s, struct keel_error *e)
 
 	for (i = 0; i < s->rank; i++)
 		if (s->dims[i] < 0)
-			return keel_error_set(e, -EINVAL, "a tensor of shape %s has a negative extent",
+			return keel_error_set(e, -EINVAL,
+					      "a tensor of shape %s has a negative extent",
 					      keel_shape_text(text, s->rank, s->dims));
 	for (i = 0; i < s->rank; i++)
-		if (__builtin_mul_overflow(count, s->dims[i], &count) ||
-		    count > KEEL_MAX_ELEMENTS)
-			return keel_error_set(e, -EINVAL,
-					      "a tensor of shape %s has more than %lld elements, the "
-					      "limit",
-					      keel_shape_text(text, s->rank, s->dims),
-					      (long long)KEEL_MAX_ELEMENTS);
+		if (__builtin_mul_overflow(count, s->dims[i], &count) || count > KEEL_MAX_ELEMENTS)
+			return keel_error_set(
+				e, -EINVAL,
+				"a tensor of shape %s has more than %lld elements, the "
+				"limit",
+				keel_shape_text(text, s->rank, s->dims),
+				(long long)KEEL_MAX_ELEMENTS);
 	return count;
 }
 
@@ -63,7 +64,7 @@ int keel_shape_broadcast(struct keel_shape *out, unsigned int rank, const int64_
 			 struct keel_error *e)
 {
 	unsigned int wide = rank > out->rank ? rank : out->rank, i;
-	struct keel_shape s = { .type = out->type, .rank = wide };
+	struct keel_shape s = {.type = out->type, .rank = wide};
 	char a[96], b[96];
 
 	for (i = 1; i <= wide; i++) {
@@ -158,9 +159,10 @@ static int rule_fc(const struct keel_node *n, struct keel_shape *s, struct keel_
 				      keel_shape_text(xs, x->rank, x->dims),
 				      keel_shape_text(ws, w->rank, w->dims));
 	if (b && (b->rank != 1 || b->dims[0] != w->dims[0]))
-		return keel_error_set(e, -EINVAL, "the bias has %s elements, not one per output, %lld",
+		return keel_error_set(e, -EINVAL,
+				      "the bias has %s elements, not one per output, %lld",
 				      keel_shape_text(xs, b->rank, b->dims), (long long)w->dims[0]);
-	*s = (struct keel_shape){ KEEL_F32, 2, { x->dims[0], w->dims[0] } };
+	*s = (struct keel_shape){KEEL_F32, 2, {x->dims[0], w->dims[0]}};
 	return 0;
 }
 
@@ -172,7 +174,8 @@ static int rule_matmul(const struct keel_node *n, struct keel_shape *s, struct k
 
 	if (a->rank < 2 || b->rank < 2 || a->type != b->type ||
 	    a->dims[a->rank - 1] != b->dims[b->rank - 2])
-		return keel_error_set(e, -EINVAL, "matrices of shape %s and %s cannot be multiplied",
+		return keel_error_set(e, -EINVAL,
+				      "matrices of shape %s and %s cannot be multiplied",
 				      keel_shape_text(as, a->rank, a->dims),
 				      keel_shape_text(bs, b->rank, b->dims));
 	*s = keel_shape_of(a);
@@ -242,8 +245,8 @@ static int rule_lrn(const struct keel_node *n, struct keel_shape *s, struct keel
 	if (s->rank < 2)
 		return keel_error_set(e, -EINVAL, "an input of rank %u has no channels", s->rank);
 	if (n->size < 1)
-		return keel_error_set(e, -EINVAL, "the window has %d channels; at least 1 is needed",
-				      n->size);
+		return keel_error_set(e, -EINVAL,
+				      "the window has %d channels; at least 1 is needed", n->size);
 	return 0;
 }
 
@@ -305,11 +308,11 @@ static int check_scales(const struct keel_node *n, struct keel_error *e)
 		if (!(v[i] > 0) || !isfinite(v[i]))
 			return keel_error_set(e, -EINVAL,
 					      "scale %lld is %g; a quantization step is positive "
-					      "and finite", (long long)i, v[i]);
+					      "and finite",
+					      (long long)i, v[i]);
 	if (keel_tensor_count(n->inputs[2]) != count)
 		return keel_error_set(e, -EINVAL, "%lld scales but %lld zero points",
-				      (long long)count,
-				      (long long)keel_tensor_count(n->inputs[2]));
+				      (long long)count, (long long)keel_tensor_count(n->inputs[2]));
 	if (count == 1)
 		return 0;
 	if (check_axis(n, e))
@@ -360,20 +363,29 @@ struct rule {
 	unsigned int types, min, max, constant;
 };
 
-#define UNARY  { rule_same, F32, 1, 1, 0 }
-#define UNARYI { rule_same, NUMBER, 1, 1, 0 }
-#define BINARY { rule_binary, NUMBER, 2, 2, 0 }
+#define UNARY                           \
+	{                               \
+		rule_same, F32, 1, 1, 0 \
+	}
+#define UNARYI                             \
+	{                                  \
+		rule_same, NUMBER, 1, 1, 0 \
+	}
+#define BINARY                               \
+	{                                    \
+		rule_binary, NUMBER, 2, 2, 0 \
+	}
 
 static const struct rule rules[KEEL_OP_COUNT] = {
-	[KEEL_OP_CONV] = { keel_shape_conv, F32, 2, 3, 6 },
-	[KEEL_OP_CONV_TRANSPOSE] = { keel_shape_conv_transpose, F32, 2, 3, 6 },
-	[KEEL_OP_FC] = { rule_fc, F32, 2, 3, 6 },
-	[KEEL_OP_MATMUL] = { rule_matmul, F32 | INT, 2, 2, 0 },
-	[KEEL_OP_BATCHNORM] = { rule_batchnorm, F32, 5, 5, 30 },
+	[KEEL_OP_CONV] = {keel_shape_conv, F32, 2, 3, 6},
+	[KEEL_OP_CONV_TRANSPOSE] = {keel_shape_conv_transpose, F32, 2, 3, 6},
+	[KEEL_OP_FC] = {rule_fc, F32, 2, 3, 6},
+	[KEEL_OP_MATMUL] = {rule_matmul, F32 | INT, 2, 2, 0},
+	[KEEL_OP_BATCHNORM] = {rule_batchnorm, F32, 5, 5, 30},
 	[KEEL_OP_RELU] = UNARYI,
 	[KEEL_OP_CLIP] = UNARYI,
 	[KEEL_OP_LEAKY_RELU] = UNARY,
-	[KEEL_OP_PRELU] = { rule_prelu, F32, 2, 2, 2 },
+	[KEEL_OP_PRELU] = {rule_prelu, F32, 2, 2, 2},
 	[KEEL_OP_ELU] = UNARY,
 	[KEEL_OP_SELU] = UNARY,
 	[KEEL_OP_SIGMOID] = UNARY,
@@ -403,38 +415,38 @@ static const struct rule rules[KEEL_OP_COUNT] = {
 	[KEEL_OP_MAX] = BINARY,
 	[KEEL_OP_MIN] = BINARY,
 	[KEEL_OP_POW] = BINARY,
-	[KEEL_OP_MAX_POOL] = { keel_shape_pool, F32, 1, 1, 0 },
-	[KEEL_OP_AVERAGE_POOL] = { keel_shape_pool, F32, 1, 1, 0 },
-	[KEEL_OP_REDUCE_MEAN] = { rule_reduce, F32 | INT, 1, 1, 0 },
-	[KEEL_OP_REDUCE_SUM] = { rule_reduce, F32 | INT, 1, 1, 0 },
-	[KEEL_OP_REDUCE_MAX] = { rule_reduce, NUMBER, 1, 1, 0 },
-	[KEEL_OP_REDUCE_MIN] = { rule_reduce, NUMBER, 1, 1, 0 },
-	[KEEL_OP_REDUCE_PROD] = { rule_reduce, F32 | INT, 1, 1, 0 },
-	[KEEL_OP_ARGMAX] = { rule_argmax, NUMBER, 1, 1, 0 },
-	[KEEL_OP_SOFTMAX] = { rule_axis, F32, 1, 1, 0 },
-	[KEEL_OP_LOG_SOFTMAX] = { rule_axis, F32, 1, 1, 0 },
-	[KEEL_OP_LRN] = { rule_lrn, F32, 1, 1, 0 },
-	[KEEL_OP_INSTANCE_NORM] = { rule_channels, F32, 3, 3, 0 },
-	[KEEL_OP_RESIZE] = { keel_shape_resize, F32, 1, 1, 0 },
-	[KEEL_OP_CONCAT] = { keel_shape_concat, ANY, 1, MANY, 0 },
-	[KEEL_OP_SLICE] = { keel_shape_slice, ANY, 1, 1, 0 },
-	[KEEL_OP_PAD] = { keel_shape_pad, ANY, 1, 1, 0 },
-	[KEEL_OP_RESHAPE] = { keel_shape_reshape, ANY, 1, 1, 0 },
-	[KEEL_OP_TRANSPOSE] = { keel_shape_transpose, ANY, 1, 1, 0 },
-	[KEEL_OP_EXPAND] = { keel_shape_expand, ANY, 1, 1, 0 },
-	[KEEL_OP_GATHER] = { keel_shape_gather, ANY, 2, 2, 0 },
-	[KEEL_OP_DEPTH_TO_SPACE] = { keel_shape_depth_to_space, NUMBER, 1, 1, 0 },
-	[KEEL_OP_SPACE_TO_DEPTH] = { keel_shape_space_to_depth, NUMBER, 1, 1, 0 },
-	[KEEL_OP_CAST] = { rule_cast, ANY, 1, 1, 0 },
-	[KEEL_OP_QUANTIZE] = { rule_quantize, F32, 3, 3, 6 },
-	[KEEL_OP_DEQUANTIZE] = { rule_dequantize, BYTE | INT, 3, 3, 6 },
-	[KEEL_OP_WHERE] = { rule_where, BOOL, 3, 3, 0 },
-	[KEEL_OP_EQUAL] = { rule_compare, ANY, 2, 2, 0 },
-	[KEEL_OP_LESS] = { rule_compare, NUMBER, 2, 2, 0 },
-	[KEEL_OP_GREATER] = { rule_compare, NUMBER, 2, 2, 0 },
-	[KEEL_OP_NOT] = { rule_same, BOOL, 1, 1, 0 },
-	[KEEL_OP_AND] = { rule_binary, BOOL, 2, 2, 0 },
-	[KEEL_OP_OR] = { rule_binary, BOOL, 2, 2, 0 },
+	[KEEL_OP_MAX_POOL] = {keel_shape_pool, F32, 1, 1, 0},
+	[KEEL_OP_AVERAGE_POOL] = {keel_shape_pool, F32, 1, 1, 0},
+	[KEEL_OP_REDUCE_MEAN] = {rule_reduce, F32 | INT, 1, 1, 0},
+	[KEEL_OP_REDUCE_SUM] = {rule_reduce, F32 | INT, 1, 1, 0},
+	[KEEL_OP_REDUCE_MAX] = {rule_reduce, NUMBER, 1, 1, 0},
+	[KEEL_OP_REDUCE_MIN] = {rule_reduce, NUMBER, 1, 1, 0},
+	[KEEL_OP_REDUCE_PROD] = {rule_reduce, F32 | INT, 1, 1, 0},
+	[KEEL_OP_ARGMAX] = {rule_argmax, NUMBER, 1, 1, 0},
+	[KEEL_OP_SOFTMAX] = {rule_axis, F32, 1, 1, 0},
+	[KEEL_OP_LOG_SOFTMAX] = {rule_axis, F32, 1, 1, 0},
+	[KEEL_OP_LRN] = {rule_lrn, F32, 1, 1, 0},
+	[KEEL_OP_INSTANCE_NORM] = {rule_channels, F32, 3, 3, 0},
+	[KEEL_OP_RESIZE] = {keel_shape_resize, F32, 1, 1, 0},
+	[KEEL_OP_CONCAT] = {keel_shape_concat, ANY, 1, MANY, 0},
+	[KEEL_OP_SLICE] = {keel_shape_slice, ANY, 1, 1, 0},
+	[KEEL_OP_PAD] = {keel_shape_pad, ANY, 1, 1, 0},
+	[KEEL_OP_RESHAPE] = {keel_shape_reshape, ANY, 1, 1, 0},
+	[KEEL_OP_TRANSPOSE] = {keel_shape_transpose, ANY, 1, 1, 0},
+	[KEEL_OP_EXPAND] = {keel_shape_expand, ANY, 1, 1, 0},
+	[KEEL_OP_GATHER] = {keel_shape_gather, ANY, 2, 2, 0},
+	[KEEL_OP_DEPTH_TO_SPACE] = {keel_shape_depth_to_space, NUMBER, 1, 1, 0},
+	[KEEL_OP_SPACE_TO_DEPTH] = {keel_shape_space_to_depth, NUMBER, 1, 1, 0},
+	[KEEL_OP_CAST] = {rule_cast, ANY, 1, 1, 0},
+	[KEEL_OP_QUANTIZE] = {rule_quantize, F32, 3, 3, 6},
+	[KEEL_OP_DEQUANTIZE] = {rule_dequantize, BYTE | INT, 3, 3, 6},
+	[KEEL_OP_WHERE] = {rule_where, BOOL, 3, 3, 0},
+	[KEEL_OP_EQUAL] = {rule_compare, ANY, 2, 2, 0},
+	[KEEL_OP_LESS] = {rule_compare, NUMBER, 2, 2, 0},
+	[KEEL_OP_GREATER] = {rule_compare, NUMBER, 2, 2, 0},
+	[KEEL_OP_NOT] = {rule_same, BOOL, 1, 1, 0},
+	[KEEL_OP_AND] = {rule_binary, BOOL, 2, 2, 0},
+	[KEEL_OP_OR] = {rule_binary, BOOL, 2, 2, 0},
 	[KEEL_OP_MOD] = BINARY,
 };
 

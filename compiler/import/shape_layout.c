@@ -20,12 +20,12 @@ int keel_shape_concat(const struct keel_node *n, struct keel_shape *s, struct ke
 
 		for (d = 0; fits && d < s->rank; d++)
 			fits = d == (unsigned int)n->axis || x->dims[d] == s->dims[d];
-		if (!fits || __builtin_add_overflow(s->dims[n->axis], x->dims[n->axis],
-						    &s->dims[n->axis]))
-			return keel_error_set(e, -EINVAL,
-					      "input %u of shape %s does not join %s along axis %d", i,
-					      x ? keel_shape_text(a, x->rank, x->dims) : "nothing",
-					      keel_shape_text(b, s->rank, s->dims), n->axis);
+		if (!fits ||
+		    __builtin_add_overflow(s->dims[n->axis], x->dims[n->axis], &s->dims[n->axis]))
+			return keel_error_set(
+				e, -EINVAL, "input %u of shape %s does not join %s along axis %d",
+				i, x ? keel_shape_text(a, x->rank, x->dims) : "nothing",
+				keel_shape_text(b, s->rank, s->dims), n->axis);
 	}
 	return 0;
 }
@@ -48,11 +48,12 @@ int keel_shape_slice(const struct keel_node *n, struct keel_shape *s, struct kee
 		    __builtin_mul_overflow(s->dims[i] - 1, n->step[i], &span) ||
 		    __builtin_add_overflow(n->start[i], span, &last) || n->start[i] < 0 ||
 		    n->start[i] >= x->dims[i] || last < 0 || last >= x->dims[i])
-			return keel_error_set(e, -EINVAL,
-					      "%lld elements from %lld with step %lld leave axis %u "
-					      "of extent %lld",
-					      (long long)s->dims[i], (long long)n->start[i],
-					      (long long)n->step[i], i, (long long)x->dims[i]);
+			return keel_error_set(
+				e, -EINVAL,
+				"%lld elements from %lld with step %lld leave axis %u "
+				"of extent %lld",
+				(long long)s->dims[i], (long long)n->start[i],
+				(long long)n->step[i], i, (long long)x->dims[i]);
 	}
 	return 0;
 }
@@ -70,8 +71,8 @@ int keel_shape_pad(const struct keel_node *n, struct keel_shape *s, struct keel_
 		    n->pad_end[i] > most)
 			return keel_error_set(e, -EINVAL,
 					      "padding %lld,%lld of axis %u is outside 0..%lld",
-					      (long long)n->pad_begin[i], (long long)n->pad_end[i], i,
-					      (long long)most);
+					      (long long)n->pad_begin[i], (long long)n->pad_end[i],
+					      i, (long long)most);
 		s->dims[i] += n->pad_begin[i] + n->pad_end[i];
 	}
 	return 0;
@@ -87,9 +88,9 @@ int keel_shape_reshape(const struct keel_node *n, struct keel_shape *s, struct k
 		return -EINVAL;
 	s->type = x->type;
 	if (count != keel_tensor_count(x))
-		return keel_error_set(e, -EINVAL, "%s cannot become %s: the numbers of elements differ",
-				      keel_shape_text(a, x->rank, x->dims),
-				      keel_shape_text(b, s->rank, s->dims));
+		return keel_error_set(
+			e, -EINVAL, "%s cannot become %s: the numbers of elements differ",
+			keel_shape_text(a, x->rank, x->dims), keel_shape_text(b, s->rank, s->dims));
 	return 0;
 }
 
@@ -101,8 +102,10 @@ int keel_shape_transpose(const struct keel_node *n, struct keel_shape *s, struct
 	*s = keel_shape_of(x);
 	for (i = 0; i < x->rank; i++) {
 		if (n->perm[i] < 0 || n->perm[i] >= (int)x->rank)
-			return keel_error_set(e, -EINVAL, "axis %d does not exist in a tensor of "
-					      "rank %u", n->perm[i], x->rank);
+			return keel_error_set(e, -EINVAL,
+					      "axis %d does not exist in a tensor of "
+					      "rank %u",
+					      n->perm[i], x->rank);
 		seen |= 1u << n->perm[i];
 		s->dims[i] = x->dims[n->perm[i]];
 	}
@@ -152,7 +155,7 @@ int keel_shape_gather(const struct keel_node *n, struct keel_shape *s, struct ke
 	if (x->rank - 1 + indices->rank > KEEL_MAX_RANK)
 		return keel_error_set(e, -EOPNOTSUPP, "the result has more than %d dimensions",
 				      KEEL_MAX_RANK);
-	*s = (struct keel_shape){ .type = x->type };
+	*s = (struct keel_shape){.type = x->type};
 	for (i = 0; i < axis; i++)
 		s->dims[s->rank++] = x->dims[i];
 	for (i = 0; i < indices->rank; i++)
@@ -172,8 +175,7 @@ static int check_block(const struct keel_node *n, struct keel_error *e)
 	return 0;
 }
 
-int keel_shape_depth_to_space(const struct keel_node *n, struct keel_shape *s,
-			      struct keel_error *e)
+int keel_shape_depth_to_space(const struct keel_node *n, struct keel_shape *s, struct keel_error *e)
 {
 	int err = check_block(n, e);
 	int64_t area = (int64_t)n->block * n->block;
@@ -182,7 +184,8 @@ int keel_shape_depth_to_space(const struct keel_node *n, struct keel_shape *s,
 		return err;
 	*s = keel_shape_of(n->inputs[0]);
 	if (s->dims[1] % area)
-		return keel_error_set(e, -EINVAL, "%lld channels do not divide into blocks of %dx%d",
+		return keel_error_set(e, -EINVAL,
+				      "%lld channels do not divide into blocks of %dx%d",
 				      (long long)s->dims[1], n->block, n->block);
 	s->dims[1] /= area;
 	s->dims[2] *= n->block;
@@ -190,8 +193,7 @@ int keel_shape_depth_to_space(const struct keel_node *n, struct keel_shape *s,
 	return 0;
 }
 
-int keel_shape_space_to_depth(const struct keel_node *n, struct keel_shape *s,
-			      struct keel_error *e)
+int keel_shape_space_to_depth(const struct keel_node *n, struct keel_shape *s, struct keel_error *e)
 {
 	int err = check_block(n, e);
 
@@ -199,7 +201,8 @@ int keel_shape_space_to_depth(const struct keel_node *n, struct keel_shape *s,
 		return err;
 	*s = keel_shape_of(n->inputs[0]);
 	if (s->dims[2] % n->block || s->dims[3] % n->block)
-		return keel_error_set(e, -EINVAL, "%lldx%lld pixels do not divide into blocks of %d",
+		return keel_error_set(e, -EINVAL,
+				      "%lldx%lld pixels do not divide into blocks of %d",
 				      (long long)s->dims[2], (long long)s->dims[3], n->block);
 	s->dims[1] *= (int64_t)n->block * n->block;
 	s->dims[2] /= n->block;

@@ -5,7 +5,7 @@
 
 /* Shapes of operators with a sliding window, and of Resize. */
 
-static const char *const side_names[] = { "height", "width" };
+static const char *const side_names[] = {"height", "width"};
 
 static int check_picture(const struct keel_tensor *x, struct keel_error *e)
 {
@@ -78,14 +78,16 @@ static int check_kernel(const struct keel_node *n, int64_t in, int64_t out, stru
 		return keel_error_set(e, -EINVAL, "%lld channels do not divide into %d groups",
 				      (long long)w->dims[0], n->groups);
 	if (w->dims[2] != n->window.kernel[0] || w->dims[3] != n->window.kernel[1])
-		return keel_error_set(e, -EINVAL, "the kernel is %dx%d but the weights have shape %s",
+		return keel_error_set(e, -EINVAL,
+				      "the kernel is %dx%d but the weights have shape %s",
 				      n->window.kernel[0], n->window.kernel[1],
 				      keel_shape_text(text, w->rank, w->dims));
 	if (b && (b->rank != 1 || b->dims[0] != out))
-		return keel_error_set(e, -EINVAL,
-				      "the bias has shape %s; one value for each of the %lld output "
-				      "channels is needed",
-				      keel_shape_text(text, b->rank, b->dims), (long long)out);
+		return keel_error_set(
+			e, -EINVAL,
+			"the bias has shape %s; one value for each of the %lld output "
+			"channels is needed",
+			keel_shape_text(text, b->rank, b->dims), (long long)out);
 	return 0;
 }
 
@@ -98,8 +100,10 @@ static int check_conv(const struct keel_node *n, struct keel_error *e)
 	if (err)
 		return err;
 	if (w->rank != 4)
-		return keel_error_set(e, -EINVAL, "the weights have shape %s; four dimensions are "
-				      "needed", keel_shape_text(text, w->rank, w->dims));
+		return keel_error_set(e, -EINVAL,
+				      "the weights have shape %s; four dimensions are "
+				      "needed",
+				      keel_shape_text(text, w->rank, w->dims));
 	if (n->groups < 1)
 		return keel_error_set(e, -EINVAL, "%d groups; at least 1 is needed", n->groups);
 	return check_window(&n->window, e);
@@ -119,8 +123,7 @@ int keel_shape_conv(const struct keel_node *n, struct keel_shape *s, struct keel
 	return slide(n, s, e);
 }
 
-int keel_shape_conv_transpose(const struct keel_node *n, struct keel_shape *s,
-			      struct keel_error *e)
+int keel_shape_conv_transpose(const struct keel_node *n, struct keel_shape *s, struct keel_error *e)
 {
 	const struct keel_window *win = &n->window;
 	const struct keel_tensor *w = n->inputs[1];
@@ -174,8 +177,9 @@ int keel_shape_resize(const struct keel_node *n, struct keel_shape *s, struct ke
 		return err;
 	s->type = x->type;
 	if (s->rank != 4 || s->dims[0] != x->dims[0] || s->dims[1] != x->dims[1])
-		return keel_error_set(e, -EOPNOTSUPP,
-				      "only height and width can be resized, not batch or channels");
+		return keel_error_set(
+			e, -EOPNOTSUPP,
+			"only height and width can be resized, not batch or channels");
 	for (i = 2; i < 4; i++)
 		if (s->dims[i] < 1 || !(n->resize.scale[i] > 0))
 			return keel_error_set(e, -EINVAL, "the output has no %s",

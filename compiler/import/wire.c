@@ -245,12 +245,14 @@ static int check_message(struct walk *w, struct span s, const ProtobufCMessageDe
 int keel_wire_check(const void *data, size_t size, const ProtobufCMessageDescriptor *type,
 		    struct keel_error *e)
 {
-	struct walk w = { .start = data, .e = e };
-	struct span s = { data, (const uint8_t *)data + size };
+	struct walk w = {.start = data, .e = e};
+	struct span s = {data, (const uint8_t *)data + size};
 
 	if (size > KEEL_WIRE_MAX_BYTES)
-		return keel_error_set(e, -EINVAL,
-				      "the file has %zu bytes; the limit is 2 GiB: store the weights "
-				      "as external data", size);
+		return keel_error_set(
+			e, -EINVAL,
+			"the file has %zu bytes; the limit is 2 GiB: store the weights "
+			"as external data",
+			size);
 	return check_message(&w, s, type, 1);
 }

@@ -16,15 +16,15 @@ struct ProtobufCMessageDescriptor;
  */
 
 /** Messages inside messages. ONNX needs 6 for a network without subgraphs. */
-#define KEEL_WIRE_MAX_DEPTH    32
+#define KEEL_WIRE_MAX_DEPTH 32
 /** Messages in a file; each costs protobuf-c some 200 bytes */
 #define KEEL_WIRE_MAX_MESSAGES (2u << 20)
 /** Fields in a file, repeated ones counted each time */
-#define KEEL_WIRE_MAX_FIELDS   (16u << 20)
+#define KEEL_WIRE_MAX_FIELDS (16u << 20)
 /** Numbers stored as packed varints; one byte in the file becomes up to eight in memory */
-#define KEEL_WIRE_MAX_NUMBERS  (256u << 20)
+#define KEEL_WIRE_MAX_NUMBERS (256u << 20)
 /** Bytes of a file */
-#define KEEL_WIRE_MAX_BYTES    ((size_t)2 << 30)
+#define KEEL_WIRE_MAX_BYTES ((size_t)2 << 30)
 
 /**
  * keel_wire_check() - is it safe to unpack these bytes?

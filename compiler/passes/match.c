@@ -96,7 +96,7 @@ struct keel_tensor *keel_match_line(const struct keel_graph *g, struct keel_tens
 				    const struct keel_tensor *x, struct keel_line *line,
 				    struct keel_trail *trail)
 {
-	*line = (struct keel_line){ 1, 0 };
+	*line = (struct keel_line){1, 0};
 	while (t != x) {
 		struct keel_line stepped = *line;
 		unsigned int had = trail->nr;
@@ -148,7 +148,7 @@ static double clamp(double v, double lo, double hi)
 /* A clip behind a clip. */
 static int rule_merge(struct keel_graph *g, struct keel_node *n, struct keel_error *e)
 {
-	struct keel_trail trail = { 0 };
+	struct keel_trail trail = {0};
 	struct keel_node *inner;
 	double lo, hi, inner_lo, inner_hi;
 
@@ -174,8 +174,8 @@ static int rule_relu(struct keel_graph *g, struct keel_node *n, struct keel_erro
 /* clip(a x + b, 0, c) / c; a clip of x itself is cheaper as it is. */
 static int rule_hard_sigmoid(struct keel_graph *g, struct keel_node *n, struct keel_error *e)
 {
-	struct keel_trail trail = { 0 };
-	struct keel_line outer = { 1, 0 }, inner;
+	struct keel_trail trail = {0};
+	struct keel_line outer = {1, 0}, inner;
 	struct keel_node *clip = n;
 	struct keel_tensor *x;
 	double lo, hi;
@@ -199,7 +199,7 @@ static int rule_hard_sigmoid(struct keel_graph *g, struct keel_node *n, struct k
 int keel_pass_match(struct keel_graph *g, struct keel_error *e)
 {
 	static keel_pass_rule *const rules[] = {
-		rule_bound,	    rule_merge,	      rule_relu,	rule_hard_sigmoid,
+		rule_bound,	    rule_merge,	       rule_relu,	 rule_hard_sigmoid,
 		keel_match_product, keel_match_halves, keel_match_leaky, NULL,
 	};
 

@@ -101,13 +101,12 @@ static int become_prelu(struct keel_graph *g, struct keel_node *n, const struct 
 
 static int try_halves(struct keel_graph *g, struct keel_node *n, unsigned int negative)
 {
-	struct keel_trail trail = { 0 };
-	struct half h = { .number = n->op == KEEL_OP_SUB ? -1 : 1 };
+	struct keel_trail trail = {0};
+	struct half h = {.number = n->op == KEEL_OP_SUB ? -1 : 1};
 	const struct keel_node *relu = keel_match_inner(g, n->inputs[!negative], &trail);
 
-	if (!relu || relu->op != KEEL_OP_RELU ||
-	    !read_half(g, n->inputs[negative], &h, &trail) || relu->inputs[0] != h.x ||
-	    !slope_fits(&h, n))
+	if (!relu || relu->op != KEEL_OP_RELU || !read_half(g, n->inputs[negative], &h, &trail) ||
+	    relu->inputs[0] != h.x || !slope_fits(&h, n))
 		return 0;
 	return become_prelu(g, n, &h, &trail);
 }
@@ -132,12 +131,11 @@ int keel_match_leaky(struct keel_graph *g, struct keel_node *n, struct keel_erro
 		return 0;
 	for (i = 0; i < 2; i++) {
 		struct keel_tensor *x = n->inputs[!i];
-		struct keel_trail trail = { 0 };
+		struct keel_trail trail = {0};
 		struct keel_line line;
 
-		if (n->inputs[i] == x ||
-		    keel_match_line(g, n->inputs[i], x, &line, &trail) != x || line.b != 0 ||
-		    line.a <= 0 || line.a >= 1)
+		if (n->inputs[i] == x || keel_match_line(g, n->inputs[i], x, &line, &trail) != x ||
+		    line.b != 0 || line.a <= 0 || line.a >= 1)
 			continue;
 		n->alpha = line.a;
 		return keel_match_become(g, n, KEEL_OP_LEAKY_RELU, x, &trail);

@@ -93,8 +93,8 @@ static bool gelu_erf(const struct keel_graph *g, const struct keel_node *gate,
 }
 
 /* 0.044715 x^3, the cube as a power */
-static bool is_cubic(const struct keel_graph *g, struct keel_tensor *t,
-		     const struct keel_tensor *x, struct keel_trail *trail)
+static bool is_cubic(const struct keel_graph *g, struct keel_tensor *t, const struct keel_tensor *x,
+		     struct keel_trail *trail)
 {
 	struct keel_line line;
 	struct keel_tensor *cube = keel_match_line(g, t, NULL, &line, trail);
@@ -136,15 +136,16 @@ static bool silu(const struct keel_graph *g, const struct keel_node *gate, struc
 static bool hard_swish(const struct keel_graph *g, const struct keel_node *gate,
 		       struct keel_tensor *x, double number, struct keel_trail *trail)
 {
-	struct keel_line line = { gate->alpha, gate->beta };
+	struct keel_line line = {gate->alpha, gate->beta};
 	double lo = 0, hi = 1;
 
-	if (gate->op == KEEL_OP_HARD_SIGMOID ? gate->inputs[0] != x :
-	    !keel_match_bounds(gate, &lo, &hi) ||
-	    keel_match_line(g, gate->inputs[0], x, &line, trail) != x)
+	if (gate->op == KEEL_OP_HARD_SIGMOID
+		    ? gate->inputs[0] != x
+		    : !keel_match_bounds(gate, &lo, &hi) ||
+			      keel_match_line(g, gate->inputs[0], x, &line, trail) != x)
 		return false;
-	return lo == 0 && keel_match_near(number * hi, 1) &&
-	       keel_match_near(line.a / hi, 1. / 6) && keel_match_near(line.b / hi, 0.5);
+	return lo == 0 && keel_match_near(number * hi, 1) && keel_match_near(line.a / hi, 1. / 6) &&
+	       keel_match_near(line.b / hi, 0.5);
 }
 
 static const struct form {
@@ -153,10 +154,10 @@ static const struct form {
 	enum keel_op op;
 	double alpha;
 } forms[] = {
-	{ silu, KEEL_OP_SILU, 0 },
-	{ hard_swish, KEEL_OP_HARD_SWISH, 0 },
-	{ gelu_erf, KEEL_OP_GELU, 0 },
-	{ gelu_tanh, KEEL_OP_GELU, 1 },
+	{silu, KEEL_OP_SILU, 0},
+	{hard_swish, KEEL_OP_HARD_SWISH, 0},
+	{gelu_erf, KEEL_OP_GELU, 0},
+	{gelu_tanh, KEEL_OP_GELU, 1},
 };
 
 static int try_form(struct keel_graph *g, struct keel_node *n, const struct product *p,
@@ -175,8 +176,8 @@ static int try_form(struct keel_graph *g, struct keel_node *n, const struct prod
 
 int keel_match_product(struct keel_graph *g, struct keel_node *n, struct keel_error *e)
 {
-	struct product p = { .number = 1 };
-	struct keel_trail trail = { 0 };
+	struct product p = {.number = 1};
+	struct keel_trail trail = {0};
 	unsigned int i, gate;
 	int done = 0;
 

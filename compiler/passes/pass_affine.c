@@ -44,7 +44,7 @@ static int bad_variance(const struct keel_node *n, unsigned int channel, struct 
 
 static int read_batchnorm(const struct keel_node *n, struct keel_affine *a, struct keel_error *e)
 {
-	const float *p[5] = { NULL };
+	const float *p[5] = {NULL};
 	unsigned int i, c;
 	int err;
 
@@ -140,7 +140,7 @@ int keel_affine_read(const struct keel_node *n, struct keel_affine *a, struct ke
 /* A node made from @n's bias input: creates zeros where there is none. */
 static int own_bias(struct keel_graph *g, struct keel_node *n, unsigned int channels)
 {
-	const int64_t dims[] = { channels };
+	const int64_t dims[] = {channels};
 	struct keel_tensor **list;
 
 	if (n->nr_inputs > 2 && n->inputs[2])
@@ -269,8 +269,7 @@ int keel_rule_affine_forward(struct keel_graph *g, struct keel_node *n, struct k
 		return err;
 	mac = keel_graph_consumer(g, n->outputs[0]);
 	err = 0;
-	if (accepts_forward(mac, &a, n->outputs[0]) &&
-	    keel_graph_uses(g, n->outputs[0]) == 1) {
+	if (accepts_forward(mac, &a, n->outputs[0]) && keel_graph_uses(g, n->outputs[0]) == 1) {
 		err = fold_forward(g, mac, &a) || keel_pass_join(g, mac, n) ? -ENOMEM : 1;
 		mac->inputs[0] = a.x;
 		keel_graph_remove(g, n);

@@ -11,7 +11,7 @@
 static struct keel_tensor *per_channel(struct keel_graph *g, const struct keel_node *n,
 				       unsigned int channels, const double *values)
 {
-	const int64_t dims[] = { channels };
+	const int64_t dims[] = {channels};
 
 	return keel_pass_floats(g, n->name, 1, dims, values);
 }
@@ -29,7 +29,7 @@ static void compose(struct keel_affine *first, const struct keel_affine *second)
 /* The node becomes BATCHNORM with mean 0 and variance 1, the general form of an affine. */
 static int make_batchnorm(struct keel_graph *g, struct keel_node *n, const struct keel_affine *a)
 {
-	const int64_t dims[] = { a->channels };
+	const int64_t dims[] = {a->channels};
 	struct keel_tensor **list = keel_graph_alloc(g, 5 * sizeof(*list));
 	struct keel_tensor *one = keel_graph_constant(g, n->name, KEEL_F32, 1, dims, NULL);
 	unsigned int c;
@@ -80,7 +80,7 @@ int keel_rule_affine_merge(struct keel_graph *g, struct keel_node *n, struct kee
 
 static int make_depthwise(struct keel_graph *g, struct keel_node *n, const struct keel_affine *a)
 {
-	const int64_t dims[] = { a->channels, 1, 1, 1 };
+	const int64_t dims[] = {a->channels, 1, 1, 1};
 	struct keel_tensor **list = keel_graph_alloc(g, 3 * sizeof(*list));
 
 	if (!list)
@@ -98,7 +98,7 @@ static int make_depthwise(struct keel_graph *g, struct keel_node *n, const struc
 /* Other tensors than pictures: x * scale + shift with constants that broadcast along axis 1. */
 static int make_arithmetic(struct keel_graph *g, struct keel_node *n, const struct keel_affine *a)
 {
-	int64_t dims[KEEL_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	int64_t dims[KEEL_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
 	struct keel_tensor *mid, *y = n->outputs[0], *in[2];
 	unsigned int rank = a->x->rank;
 	struct keel_node *mul;

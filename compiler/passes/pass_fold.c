@@ -10,19 +10,23 @@
  * found no place is lowered last.
  */
 static keel_pass_rule *const merge_rules[] = {
-	keel_rule_nothing,	  keel_rule_power,	     keel_rule_reduce,
-	keel_rule_reshapes,	  keel_rule_transposes,	     keel_rule_pad,
-	keel_rule_affine_back, keel_rule_affine_forward, keel_rule_affine_merge,
-	NULL,
+	keel_rule_nothing,	keel_rule_power,
+	keel_rule_reduce,	keel_rule_reshapes,
+	keel_rule_transposes,	keel_rule_pad,
+	keel_rule_affine_back,	keel_rule_affine_forward,
+	keel_rule_affine_merge, NULL,
 };
 
 static keel_pass_rule *const layout_rules[] = {
-	keel_rule_flatten,    keel_rule_sink, keel_rule_reshapes, keel_rule_transposes,
-	keel_rule_nothing, NULL,
+	keel_rule_flatten,    keel_rule_sink,	 keel_rule_reshapes,
+	keel_rule_transposes, keel_rule_nothing, NULL,
 };
 
 static keel_pass_rule *const lower_rules[] = {
-	keel_rule_affine_lower, keel_rule_subtract, keel_rule_divide, NULL,
+	keel_rule_affine_lower,
+	keel_rule_subtract,
+	keel_rule_divide,
+	NULL,
 };
 
 static bool is_finite(const struct keel_tensor *t)
@@ -42,11 +46,12 @@ static int check_node(const struct keel_node *n, struct keel_error *e)
 
 	for (i = 0; i < n->nr_inputs; i++)
 		if (keel_pass_is_const(n->inputs[i]) && !is_finite(n->inputs[i]))
-			return keel_error_set(e, -EINVAL,
-					      "node '%s' (%s): constant '%s' holds NaN or infinity, "
-					      "which has no int8 form; repair the network and export "
-					      "it again",
-					      n->name, n->onnx_op, n->inputs[i]->name);
+			return keel_error_set(
+				e, -EINVAL,
+				"node '%s' (%s): constant '%s' holds NaN or infinity, "
+				"which has no int8 form; repair the network and export "
+				"it again",
+				n->name, n->onnx_op, n->inputs[i]->name);
 	return 0;
 }
 

@@ -117,7 +117,7 @@ static int rule_fuse(struct keel_graph *g, struct keel_node *n, struct keel_erro
 
 int keel_pass_fuse(struct keel_graph *g, struct keel_error *e)
 {
-	static keel_pass_rule *const rules[] = { rule_fuse, NULL };
+	static keel_pass_rule *const rules[] = {rule_fuse, NULL};
 
 	return keel_pass_run(g, rules, e);
 }

@@ -5,9 +5,9 @@
 
 /* Explicit padding in front of convolutions and pools moves into their windows. */
 
-#define MAX_PAD 255
+#define MAX_PAD	  255
 #define MAX_DEPTH 16
-#define LOWEST -3.4e38	/* what exporters write for minus infinity, too */
+#define LOWEST	  -3.4e38 /* what exporters write for minus infinity, too */
 
 static bool never_negative(const struct keel_tensor *t, unsigned int depth);
 

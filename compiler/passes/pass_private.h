@@ -20,7 +20,8 @@ int keel_pass_run(struct keel_graph *g, keel_pass_rule *const *rules, struct kee
 bool keel_pass_is_const(const struct keel_tensor *t);
 
 /** keel_pass_private_producer() - producer of @t when one node input alone reads @t; else NULL */
-struct keel_node *keel_pass_private_producer(const struct keel_graph *g, const struct keel_tensor *t);
+struct keel_node *keel_pass_private_producer(const struct keel_graph *g,
+					     const struct keel_tensor *t);
 
 /** keel_pass_absorb() - @into computes what @n did: takes its output and its sources; @n goes */
 int keel_pass_absorb(struct keel_graph *g, struct keel_node *into, struct keel_node *n);
@@ -35,7 +36,8 @@ int keel_pass_join(struct keel_graph *g, struct keel_node *into, const struct ke
 struct keel_tensor *keel_pass_floats(struct keel_graph *g, const char *name, unsigned int rank,
 				     const int64_t *dims, const double *values);
 
-/** keel_pass_own() - make input @i of @n a constant that no other node reads, to be changed in place */
+/** keel_pass_own() - make input @i of @n a constant that no other node reads, to be changed in
+ * place */
 int keel_pass_own(struct keel_graph *g, struct keel_node *n, unsigned int i);
 
 /** keel_pass_is_mac() - CONV, CONV_TRANSPOSE or FC with constant weights and bias */

@@ -13,8 +13,10 @@
 
 static int unsupported(const struct keel_node *n, const char *what, struct keel_error *e)
 {
-	return keel_error_set(e, -EOPNOTSUPP, "node '%s' (%s): %s; quantize activations per tensor, "
-			      "in 8 bits, with constant scales", n->name, n->onnx_op, what);
+	return keel_error_set(e, -EOPNOTSUPP,
+			      "node '%s' (%s): %s; quantize activations per tensor, "
+			      "in 8 bits, with constant scales",
+			      n->name, n->onnx_op, what);
 }
 
 static bool read_quant(const struct keel_node *n, struct keel_quant *q)
@@ -118,7 +120,7 @@ static int rule_dequantize(struct keel_graph *g, struct keel_node *n, struct kee
 
 int keel_pass_qdq(struct keel_graph *g, struct keel_error *e)
 {
-	static keel_pass_rule *const rules[] = { rule_quantize, rule_dequantize, NULL };
+	static keel_pass_rule *const rules[] = {rule_quantize, rule_dequantize, NULL};
 	unsigned int i;
 	int err;
 

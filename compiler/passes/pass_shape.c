@@ -6,13 +6,13 @@
 
 /* Operators that are convolutions or pools in disguise. */
 
-#define MAX_KERNEL 255
+#define MAX_KERNEL   255
 #define SPATIAL_AXES ((1u << 2) | (1u << 3))
 
 static struct keel_tensor *pixel(struct keel_graph *g, const struct keel_tensor *like,
 				 int64_t channels)
 {
-	const int64_t dims[] = { 1, channels, 1, 1 };
+	const int64_t dims[] = {1, channels, 1, 1};
 
 	return keel_graph_tensor(g, like->name, KEEL_F32, 4, dims);
 }
@@ -38,7 +38,7 @@ static int reshape_behind(struct keel_graph *g, struct keel_node *n, struct keel
 static struct keel_tensor *kernel_of(struct keel_graph *g, const struct keel_tensor *w,
 				     const struct keel_tensor *x)
 {
-	const int64_t dims[] = { w->dims[0], x->dims[1], x->dims[2], x->dims[3] };
+	const int64_t dims[] = {w->dims[0], x->dims[1], x->dims[2], x->dims[3]};
 	struct keel_tensor *k;
 
 	if (keel_graph_uses(g, w) != 1) {

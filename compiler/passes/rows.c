@@ -22,7 +22,8 @@ static bool constant_matrix(const struct keel_node *n)
 static struct keel_tensor *transposed(struct keel_graph *g, const struct keel_tensor *b)
 {
 	int64_t k = b->dims[b->rank - 2], n = b->dims[b->rank - 1], i, j;
-	struct keel_tensor *w = keel_graph_constant(g, b->name, KEEL_F32, 2, (int64_t[]){ n, k }, NULL);
+	struct keel_tensor *w =
+		keel_graph_constant(g, b->name, KEEL_F32, 2, (int64_t[]){n, k}, NULL);
 	const float *from = b->data;
 	float *to;
 
@@ -45,14 +46,14 @@ static int rewrite(struct keel_graph *g, struct keel_node *n)
 	if (!w)
 		return -ENOMEM;
 	if (x->rank != 2 || y->rank != 2) {
-		flat_x = keel_graph_tensor(g, x->name, KEEL_F32, 2, (int64_t[]){ rows, k });
-		flat_y = keel_graph_tensor(g, y->name, KEEL_F32, 2, (int64_t[]){ rows, w->dims[0] });
+		flat_x = keel_graph_tensor(g, x->name, KEEL_F32, 2, (int64_t[]){rows, k});
+		flat_y = keel_graph_tensor(g, y->name, KEEL_F32, 2, (int64_t[]){rows, w->dims[0]});
 		if (!flat_x || !flat_y ||
 		    !keel_graph_node(g, KEEL_OP_RESHAPE, n->name, 1, &x, 1, &flat_x))
 			return -ENOMEM;
 	}
 	keel_graph_remove(g, n);
-	fc = keel_graph_node(g, KEEL_OP_FC, n->name, 2, (struct keel_tensor *[]){ flat_x, w }, 1,
+	fc = keel_graph_node(g, KEEL_OP_FC, n->name, 2, (struct keel_tensor *[]){flat_x, w}, 1,
 			     &flat_y);
 	if (!fc)
 		return -ENOMEM;

@@ -7,9 +7,9 @@
 #include "graph.h"
 
 /* Means are summed with this many bits behind the point; beyond 2^MEAN_LIMIT they saturate. */
-#define MEAN_BITS 64
+#define MEAN_BITS  64
 #define MEAN_LIMIT 40
-#define LANES 8
+#define LANES	   8
 
 /** struct channel - what one worker knows about one channel */
 struct channel {
@@ -138,7 +138,7 @@ static __int128 fixed_point(double mean)
 
 static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
 {
-	struct row r = { .sum = { 0 } };
+	struct row r = {.sum = {0}};
 	double sum = 0, squares = 0, nr = a->outer * a->inner;
 	size_t i, k;
 
@@ -261,10 +261,13 @@ int keel_calibrate(const struct keel_graph *g, const struct keel_sample_source *
 		   const struct keel_calibrate_options *options, struct keel_stats **stats,
 		   struct keel_error *e)
 {
-	const struct keel_calibrate_options none = { 0 };
-	struct pass p = { 0 };
-	struct keel_walk w = { .g = g, .source = source, .options = options ? options : &none,
-			       .take = pass_take, .ctx = &p };
+	const struct keel_calibrate_options none = {0};
+	struct pass p = {0};
+	struct keel_walk w = {.g = g,
+			      .source = source,
+			      .options = options ? options : &none,
+			      .take = pass_take,
+			      .ctx = &p};
 	int err;
 
 	*stats = NULL;

@@ -8,7 +8,7 @@
 
 struct keel_axis keel_axis_of(const struct keel_tensor *t)
 {
-	struct keel_axis a = { 1, 1, 1 };
+	struct keel_axis a = {1, 1, 1};
 	unsigned int i;
 
 	if (t->rank < 2) {
@@ -85,8 +85,8 @@ static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct
 
 int keel_walk_run(struct keel_walk *w, struct keel_error *e)
 {
-	const struct keel_sample_source source = { w->source->count, walk_get, w };
-	const struct keel_sweep_ops ops = { walk_watch, walk_done };
+	const struct keel_sample_source source = {w->source->count, walk_get, w};
+	const struct keel_sweep_ops ops = {walk_watch, walk_done};
 	struct keel_float *f = keel_float_new(w->g, e);
 	int err = -ENOMEM;
 

@@ -125,8 +125,8 @@ static void correct_biases(struct corrector *c, const struct keel_stats *stats,
 	for (k = 0; k < m->channels; k++) {
 		double is = c->sums[0][k] / count * (table ? m->scale[k] : t->quant.scale);
 		double should = table ? keel_stats_pre(s, k)->mean : s->post[k].mean;
-		int32_t bias = add_bias(records[k].bias, (should - is) / m->scale[k],
-					w->magnitude[k]);
+		int32_t bias =
+			add_bias(records[k].bias, (should - is) / m->scale[k], w->magnitude[k]);
 		double levels =
 			fabs(((double)bias - records[k].bias) * m->scale[k] / t->quant.scale);
 
@@ -171,7 +171,7 @@ static int corrector_init(struct corrector *c)
 static int correct_command(struct keel_integer *n, const struct keel_mac *m,
 			   const struct keel_stats *stats, struct keel_correct_result *r)
 {
-	struct corrector c = { .n = n, .m = m, .command = &n->l->commands[m->command] };
+	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command]};
 	unsigned int round;
 	int err = corrector_init(&c);
 
@@ -191,7 +191,7 @@ int keel_correct(struct keel_integer *n, const struct keel_stats *stats,
 	unsigned int i, mac = 0;
 	int err = 0;
 
-	*result = (struct keel_correct_result){ .samples = n->samples };
+	*result = (struct keel_correct_result){.samples = n->samples};
 	for (i = 0; i < l->nr_commands && !err; i++) {
 		if (options->cancel && *options->cancel)
 			return -ECANCELED;

@@ -8,9 +8,9 @@
 #include "factorize.h"
 #include "graph.h"
 
-#define DEFAULT_TOLERANCE 1e-5
+#define DEFAULT_TOLERANCE     1e-5
 #define APPROXIMATE_TOLERANCE 0.1
-#define DEFAULT_SAMPLES 4
+#define DEFAULT_SAMPLES	      4
 
 static double tolerance_of(const struct keel_factorize_options *o)
 {
@@ -52,13 +52,16 @@ static void describe(struct keel_factorize_result *r, double tolerance)
 	}
 	if (r->rolled_back)
 		snprintf(r->note, sizeof(r->note),
-			 "factorization was rolled back: float outputs moved by %.3g of their range, "
-			 "%.3g is allowed", r->difference, tolerance);
+			 "factorization was rolled back: float outputs moved by %.3g of their "
+			 "range, "
+			 "%.3g is allowed",
+			 r->difference, tolerance);
 	else
 		snprintf(r->note, sizeof(r->note),
-			 "factorization equalized %u of %u layers, scales %.3g to %.3g%s; float outputs "
-			 "moved by %.3g of their range", r->plan->nr_layers - blocked,
-			 r->plan->nr_layers, min, max,
+			 "factorization equalized %u of %u layers, scales %.3g to %.3g%s; float "
+			 "outputs "
+			 "moved by %.3g of their range",
+			 r->plan->nr_layers - blocked, r->plan->nr_layers, min, max,
 			 r->rounded ? " in powers of two since others moved outputs too much" : "",
 			 r->difference);
 }
@@ -113,8 +116,8 @@ static int attempt(struct attempt *a, const struct keel_stats *stats,
  */
 static int attempts(struct attempt *a, const struct keel_stats *stats,
 		    const struct keel_sample_source *source, unsigned int threads,
-		    const struct keel_factorize_options *options,
-		    struct keel_factorize_result *r, struct keel_error *e)
+		    const struct keel_factorize_options *options, struct keel_factorize_result *r,
+		    struct keel_error *e)
 {
 	struct keel_factorize_options o = *options;
 	int err = attempt(a, stats, source, threads, &o, r, e);
@@ -132,7 +135,7 @@ int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct kee
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e)
 {
-	struct attempt a = { .from = *g };
+	struct attempt a = {.from = *g};
 	int err;
 
 	memset(result, 0, sizeof(*result));

@@ -23,9 +23,9 @@ struct keel_stats;
 
 enum keel_factorize_mode {
 	KEEL_FACTORIZE_NONE,
-	KEEL_FACTORIZE_ONE_STEP,	/* amplify only: s >= 1 */
-	KEEL_FACTORIZE_TWO_STEP,	/* use the slack of the consumers first */
-	KEEL_FACTORIZE_LEAST_NOISE,	/* minimize the noise of all layers together; see noise.h */
+	KEEL_FACTORIZE_ONE_STEP,    /* amplify only: s >= 1 */
+	KEEL_FACTORIZE_TWO_STEP,    /* use the slack of the consumers first */
+	KEEL_FACTORIZE_LEAST_NOISE, /* minimize the noise of all layers together; see noise.h */
 };
 
 /** struct keel_factorize_options - zero is the default everywhere but in @mode
@@ -57,15 +57,15 @@ struct keel_factorize_options {
 
 /** enum keel_factorize_limit - what decided a channel's scale */
 enum keel_factorize_limit {
-	KEEL_LIMIT_FIXED,		/* s = 1 by a rule of the graph */
-	KEEL_LIMIT_KERNEL,		/* K / k_i */
-	KEEL_LIMIT_ACTIVATION,		/* A / A_i */
+	KEEL_LIMIT_FIXED,      /* s = 1 by a rule of the graph */
+	KEEL_LIMIT_KERNEL,     /* K / k_i */
+	KEEL_LIMIT_ACTIVATION, /* A / A_i */
 	KEEL_LIMIT_CAP,
 	KEEL_LIMIT_PREACTIVATION,
-	KEEL_LIMIT_SLACK,		/* s = m_i: the consumers' largest weights */
-	KEEL_LIMIT_SHARED,		/* another member of the residual chain */
-	KEEL_LIMIT_NOISE,		/* the network's noise would grow */
-	KEEL_LIMIT_CLIP,		/* the bound of the approximate ReLU6 rule */
+	KEEL_LIMIT_SLACK,  /* s = m_i: the consumers' largest weights */
+	KEEL_LIMIT_SHARED, /* another member of the residual chain */
+	KEEL_LIMIT_NOISE,  /* the network's noise would grow */
+	KEEL_LIMIT_CLIP,   /* the bound of the approximate ReLU6 rule */
 	KEEL_LIMIT_COUNT
 };
 

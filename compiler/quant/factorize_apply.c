@@ -182,6 +182,7 @@ int keel_factorize_apply(const struct keel_factorize_plan *plan, struct keel_gra
 		known &= scale_stats(p, &p->labels.of[i], &stats->tensors[i]);
 	if (known)
 		return 0;
-	return keel_error_set(e, -ENODATA, "statistics of tensors whose channels were moved need "
+	return keel_error_set(e, -ENODATA,
+			      "statistics of tensors whose channels were moved need "
 			      "another calibration");
 }

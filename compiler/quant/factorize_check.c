@@ -88,8 +88,8 @@ static int check_done(void *ctx, unsigned int worker, size_t sample, const struc
 static int walk(struct check *k, const struct keel_graph *g, unsigned int threads,
 		struct keel_error *e)
 {
-	const struct keel_sample_source source = { k->samples, check_get, k };
-	const struct keel_sweep_ops ops = { NULL, check_done };
+	const struct keel_sample_source source = {k->samples, check_get, k};
+	const struct keel_sweep_ops ops = {NULL, check_done};
 	struct keel_float *f = keel_float_new(g, e);
 	int err;
 
@@ -122,7 +122,7 @@ int keel_factorize_check(const struct keel_graph *before, const struct keel_grap
 			 const struct keel_sample_source *source, unsigned int samples,
 			 unsigned int threads, double *difference, struct keel_error *e)
 {
-	struct check k = { .before = before, .source = source };
+	struct check k = {.before = before, .source = source};
 	size_t entries, i;
 	int err = -ENOMEM;
 

@@ -124,7 +124,7 @@ static void amplify(struct joints *j, unsigned int group, double gain)
 int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats)
 {
 	const struct keel_graph *g = plan->priv->labels.g;
-	struct joints j = { 0 };
+	struct joints j = {0};
 	unsigned int i;
 	int err = joints_init(&j, plan, stats);
 

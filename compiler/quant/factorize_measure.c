@@ -86,8 +86,8 @@ static void advance_matrix(struct keel_factorize_private *p, unsigned int node, 
 	size_t r;
 
 	for (r = 0; r < m->view.runs; r++) {
-		uint32_t root = rows ? m->out[keel_weight_out(&m->view, r)] :
-				       m->in[keel_weight_in(&m->view, r)];
+		uint32_t root = rows ? m->out[keel_weight_out(&m->view, r)]
+				     : m->in[keel_weight_in(&m->view, r)];
 		double factor = factor_of(p, root, group);
 
 		m->range[r] = rows ? m->range[r] * factor : m->range[r] / factor;

@@ -8,7 +8,7 @@
 #include "noise.h"
 
 #define DEFAULT_CAP 16.0
-#define CONVERGED 1e-3	/* largest change of log s */
+#define CONVERGED   1e-3 /* largest change of log s */
 
 /* A scale beyond these says that a weight is as good as zero; float could not carry it. */
 #define SCALE_MIN 1e-12
@@ -101,8 +101,8 @@ static void tighten(double *s, unsigned char *limit, double bound, enum keel_fac
 static double cap_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
 {
 	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
-	double layer_gain = raw->first_limit > 0 ?
-			    plan->layers[i].activation_limit / raw->first_limit : 1;
+	double layer_gain =
+		raw->first_limit > 0 ? plan->layers[i].activation_limit / raw->first_limit : 1;
 
 	return keel_factorize_cap(plan->priv->options) * layer_gain /
 	       keel_factorize_scale_of(plan->priv, raw->root[c]);
@@ -256,8 +256,8 @@ static void round_scales(struct keel_factorize_private *p)
 }
 
 /* Which rule decided in the last sweep. */
-static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *plan,
-					     unsigned int i, unsigned int c)
+static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *plan, unsigned int i,
+					     unsigned int c)
 {
 	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
 	double m = plan->priv->slack[raw->root[c]], s = plan->priv->step[raw->root[c]];
@@ -352,8 +352,11 @@ int keel_factorize_plan(const struct keel_graph *g, const struct keel_stats *sta
 	return 0;
 err:
 	keel_factorize_plan_del(made);
-	return err != -ENOMEM ? err : keel_error_set(e, err, "no memory to plan the factorization of "
-						     "a graph of %u nodes", g->nr_nodes);
+	return err != -ENOMEM ? err
+			      : keel_error_set(e, err,
+					       "no memory to plan the factorization of "
+					       "a graph of %u nodes",
+					       g->nr_nodes);
 }
 
 void keel_factorize_plan_del(struct keel_factorize_plan *plan)

@@ -31,7 +31,9 @@ static int alloc_all(struct keel_factorize_plan *plan)
 	p->scale = calloc(vars, sizeof(*p->scale));
 	p->step = calloc(vars, sizeof(*p->step));
 	return plan->layers && p->raw && p->first_reader && p->matrices && p->group_of &&
-	       p->slack && p->scale && p->step ? 0 : -ENOMEM;
+			       p->slack && p->scale && p->step
+		       ? 0
+		       : -ENOMEM;
 }
 
 static double run_max(const struct keel_weight_view *v, size_t r)
@@ -90,7 +92,9 @@ static int layer_alloc(struct keel_factorize_layer *layer, struct keel_factorize
 	layer->scale = calloc(nr, sizeof(*layer->scale));
 	layer->slack = calloc(nr, sizeof(*layer->slack));
 	return raw->kernel && raw->active && raw->negative && raw->root && raw->limit &&
-	       layer->scale && layer->slack ? 0 : -ENOMEM;
+			       layer->scale && layer->slack
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int setup_layer(struct keel_factorize_plan *plan, unsigned int i, unsigned int node,
@@ -176,8 +180,8 @@ static int group_of_tensor(const struct keel_factorize_private *p, const struct 
 	if (!s || !keel_label_by_channel(label))
 		return -1;
 	for (c = 0; c < s->channels; c++) {
-		unsigned int g = p->group_of[keel_label_root(&p->labels,
-							     keel_label_channel(label, c))];
+		unsigned int g =
+			p->group_of[keel_label_root(&p->labels, keel_label_channel(label, c))];
 
 		if (!g || (c && g != group))
 			return -1;
@@ -200,8 +204,8 @@ static int add_sum(struct keel_factorize_private *p, const struct keel_tensor *t
 		return -ENOMEM;
 	for (c = 0; c < s->channels; c++) {
 		sum->active[c] = keel_stats_absmax(&s->post[c]);
-		sum->root[c] = keel_label_root(&p->labels,
-					       keel_label_channel(&p->labels.of[t->id], c));
+		sum->root[c] =
+			keel_label_root(&p->labels, keel_label_channel(&p->labels.of[t->id], c));
 	}
 	return 0;
 }

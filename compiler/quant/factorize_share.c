@@ -69,7 +69,7 @@ static void take_sum(struct keel_factorize_private *p, const struct keel_factori
 
 	for (c = 0; c < sum->channels; c++)
 		limit = fmax(limit, sum->active[c] * p->scale[sum->root[c]] *
-			     keel_factorize_weight(p, sum->root[c]));
+					    keel_factorize_weight(p, sum->root[c]));
 	for (c = 0; c < sum->channels; c++)
 		min = fmin(min, sum_wants(p, sum, c, limit));
 	for (c = 0; c < sum->channels; c++) {
@@ -89,7 +89,7 @@ static struct span span_of(const struct keel_factorize_plan *plan, unsigned int 
 			   bool original)
 {
 	const struct keel_factorize_private *p = plan->priv;
-	struct span v = { 0 };
+	struct span v = {0};
 	unsigned int i, c;
 
 	for (i = 0; i < plan->nr_layers; i++) {

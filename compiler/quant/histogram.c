@@ -101,10 +101,13 @@ int keel_calibrate_histograms(const struct keel_graph *g, const struct keel_samp
 			      const struct keel_calibrate_options *options,
 			      struct keel_stats *stats, struct keel_error *e)
 {
-	const struct keel_calibrate_options none = { 0 };
-	struct pass p = { 0 };
-	struct keel_walk w = { .g = g, .source = source, .options = options ? options : &none,
-			       .take = pass_take, .ctx = &p };
+	const struct keel_calibrate_options none = {0};
+	struct pass p = {0};
+	struct keel_walk w = {.g = g,
+			      .source = source,
+			      .options = options ? options : &none,
+			      .take = pass_take,
+			      .ctx = &p};
 	int err;
 
 	w.workers = keel_sweep_workers(w.options->threads, source->count);

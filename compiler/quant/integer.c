@@ -37,7 +37,7 @@ void keel_integer_each(struct keel_integer *n,
 
 	atomic_store(&n->next, 0);
 	for (i = 0; i < n->workers; i++)
-		workers[i] = (struct worker){ n, i, work, ctx };
+		workers[i] = (struct worker){n, i, work, ctx};
 	/* A thread that can't be created is only missed: the others do its work. */
 	for (i = 1; i < n->workers; i++)
 		if (!pthread_create(&threads[started], NULL, worker_main, &workers[i]))
@@ -67,7 +67,7 @@ static void execute(void *ctx, unsigned int worker, size_t sample)
 
 void keel_integer_step(struct keel_integer *n, unsigned int command)
 {
-	struct step s = { n, &n->l->commands[command] };
+	struct step s = {n, &n->l->commands[command]};
 
 	keel_integer_each(n, execute, &s);
 }
@@ -116,8 +116,7 @@ static int fill_sample(struct keel_integer *n, const struct keel_sample_source *
 
 		for (k = 0; g->inputs[k] != t; k++)
 			;
-		quantize_input(t, v, inputs[k],
-			       keel_integer_slots(n, sample)[v->area->slot].base);
+		quantize_input(t, v, inputs[k], keel_integer_slots(n, sample)[v->area->slot].base);
 	}
 	for (i = 0; i < g->nr_inputs; i++)
 		free(inputs[i]);
@@ -170,9 +169,9 @@ int keel_integer_init(struct keel_integer *n, struct keel_lowered *l,
 	n->l = l;
 	for (i = 0; i < l->nr_npu_inputs; i++)
 		if (l->npu_inputs[i]->producer)
-			return keel_error_set(
-				e, -EOPNOTSUPP,
-				"the integer network can't be run while compiling, since host steps come before the NPU");
+			return keel_error_set(e, -EOPNOTSUPP,
+					      "the integer network can't be run while compiling, "
+					      "since host steps come before the NPU");
 	n->samples = source->count;
 	n->workers = keel_sweep_workers(threads, n->samples);
 	n->memory = calloc(n->samples * KEEL_SLOT_COUNT, sizeof(*n->memory));
@@ -228,8 +227,8 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_source *source,
 		      unsigned int threads, double *sqnr, struct keel_error *e)
 {
-	static const struct keel_sweep_ops ops = { .watch = compare };
-	struct sqnr q = { .n = n };
+	static const struct keel_sweep_ops ops = {.watch = compare};
+	struct sqnr q = {.n = n};
 	struct keel_float *f = keel_float_new(n->l->g, e);
 	double signal = 0, noise = 0;
 	size_t i;

@@ -46,7 +46,7 @@ static void fix(struct keel_labels *l, uint32_t var, const char *name, const cha
 	if (v->fixed)
 		return;
 	v->fixed = true;
-	v->by = (struct keel_blocker){ name, why };
+	v->by = (struct keel_blocker){name, why};
 }
 
 void keel_label_fix(struct keel_labels *l, const struct keel_label *label, const char *name,
@@ -74,7 +74,7 @@ bool keel_label_init(struct keel_label *label, unsigned int rank, const int64_t 
 
 bool keel_label_uniform(struct keel_label *label, unsigned int rank, uint32_t var)
 {
-	static const int64_t ones[KEEL_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	static const int64_t ones[KEEL_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
 
 	if (!keel_label_init(label, rank, ones))
 		return false;
@@ -107,7 +107,7 @@ uint32_t keel_label_at(const struct keel_label *label, const int64_t *at)
 void keel_label_collapse(struct keel_labels *l, struct keel_label *label, unsigned int axes)
 {
 	struct keel_label small = *label;
-	int64_t at[KEEL_MAX_RANK] = { 0 }, i = 0;
+	int64_t at[KEEL_MAX_RANK] = {0}, i = 0;
 	unsigned int axis;
 
 	for (axis = 0; axis < label->rank; axis++)
@@ -137,8 +137,8 @@ void keel_label_collapse(struct keel_labels *l, struct keel_label *label, unsign
 
 bool keel_label_by_channel(const struct keel_label *label)
 {
-	return label->var && (label->count == 1 ||
-			      (label->rank >= 2 && label->count == label->dims[1]));
+	return label->var &&
+	       (label->count == 1 || (label->rank >= 2 && label->count == label->dims[1]));
 }
 
 uint32_t keel_label_channel(const struct keel_label *label, unsigned int c)
@@ -180,7 +180,7 @@ static uint32_t new_vars(struct keel_labels *l, unsigned int nr)
 		l->vars = grown;
 	}
 	for (; l->nr_vars < first + nr; l->nr_vars++)
-		l->vars[l->nr_vars] = (struct keel_variable){ .parent = l->nr_vars };
+		l->vars[l->nr_vars] = (struct keel_variable){.parent = l->nr_vars};
 	return first;
 }
 
@@ -237,7 +237,7 @@ static bool may_scale(const struct keel_node *n)
 static int label_mac(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *out = output_label(l, n);
-	int64_t dims[KEEL_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	int64_t dims[KEEL_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
 	uint32_t first;
 	int64_t c;
 

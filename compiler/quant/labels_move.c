@@ -124,7 +124,7 @@ int keel_label_moved(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *in = input_label(l, n, 0), *out = output_label(l, n);
 	keel_label_map *map = map_of(n, in);
-	int64_t dims[KEEL_MAX_RANK], at[KEEL_MAX_RANK] = { 0 }, i = 0;
+	int64_t dims[KEEL_MAX_RANK], at[KEEL_MAX_RANK] = {0}, i = 0;
 	unsigned int axis;
 
 	if (!map)
@@ -137,7 +137,7 @@ int keel_label_moved(struct keel_labels *l, const struct keel_node *n)
 	if (!keel_label_init(out, n->outputs[0]->rank, dims))
 		return -ENOMEM;
 	do {
-		int64_t from[KEEL_MAX_RANK] = { 0 };
+		int64_t from[KEEL_MAX_RANK] = {0};
 
 		map(n, at, from);
 		out->var[i++] = is_inside(in, from) ? keel_label_at(in, from) : 0;
@@ -148,7 +148,7 @@ int keel_label_moved(struct keel_labels *l, const struct keel_node *n)
 int keel_label_concat(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *out = output_label(l, n);
-	int64_t dims[KEEL_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 }, at[KEEL_MAX_RANK] = { 0 }, p = 0;
+	int64_t dims[KEEL_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1}, at[KEEL_MAX_RANK] = {0}, p = 0;
 	unsigned int i, axis, rank = n->outputs[0]->rank;
 
 	for (i = 0; i < n->nr_inputs; i++)
@@ -195,8 +195,8 @@ static void compress(struct keel_labels *l, struct keel_label *label)
 int keel_label_reshape(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *in = input_label(l, n, 0), *out = output_label(l, n);
-	struct keel_label dense = { .rank = in->rank };
-	int64_t at[KEEL_MAX_RANK] = { 0 }, i = 0;
+	struct keel_label dense = {.rank = in->rank};
+	int64_t at[KEEL_MAX_RANK] = {0}, i = 0;
 
 	if (in->count == 1)
 		return keel_label_uniform(out, n->outputs[0]->rank, in->var[0]) ? 0 : -ENOMEM;
@@ -216,7 +216,7 @@ int keel_label_depth_to_space(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *in = input_label(l, n, 0), *out = output_label(l, n);
 	int64_t area = (int64_t)n->block * n->block, channels = n->outputs[0]->dims[1], c;
-	const int64_t dims[] = { 1, channels, 1, 1 };
+	const int64_t dims[] = {1, channels, 1, 1};
 
 	keel_label_collapse(l, in, ~2u);
 	if (!keel_label_init(out, 4, dims))
@@ -236,7 +236,7 @@ int keel_label_space_to_depth(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *in = input_label(l, n, 0), *out = output_label(l, n);
 	int64_t channels = n->inputs[0]->dims[1], c;
-	const int64_t dims[] = { 1, n->outputs[0]->dims[1], 1, 1 };
+	const int64_t dims[] = {1, n->outputs[0]->dims[1], 1, 1};
 
 	keel_label_collapse(l, in, ~2u);
 	if (!keel_label_init(out, 4, dims))
@@ -271,7 +271,7 @@ int keel_label_merge(struct keel_labels *l, const struct keel_node *n)
 {
 	struct keel_label *a = input_label(l, n, 0), *b = input_label(l, n, 1);
 	struct keel_label *out = output_label(l, n);
-	int64_t dims[KEEL_MAX_RANK], at[KEEL_MAX_RANK] = { 0 }, p = 0;
+	int64_t dims[KEEL_MAX_RANK], at[KEEL_MAX_RANK] = {0}, p = 0;
 	unsigned int i, rank = n->outputs[0]->rank;
 
 	for (i = 0; i < rank; i++) {

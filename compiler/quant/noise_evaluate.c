@@ -42,8 +42,8 @@ static struct sums sums_of(struct keel_noise *m, const struct keel_noise_layer *
 {
 	size_t ins = (size_t)l->ins * l->groups, width = ins > l->outs ? ins : l->outs;
 	double *at = m->scratch;
-	struct sums s = { at, at + width, at + 2 * width, at + 3 * width, at + 4 * width,
-			  at + 5 * width };
+	struct sums s = {
+		at, at + width, at + 2 * width, at + 3 * width, at + 4 * width, at + 5 * width};
 	size_t c;
 
 	for (c = 0; c < ins; c++) {
@@ -113,9 +113,9 @@ static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l
 	if (!(max > 0) || !(noise > 0))
 		return 0;
 	for (o = 0; order && o < l->outs; o++) {
-		s.out_share[o] = row_norm(l->range + (size_t)o * l->ins, s.in + o / outs * l->ins,
-					  l->ins, s.out[o] / max, order,
-					  s.in_share + o / outs * l->ins);
+		s.out_share[o] =
+			row_norm(l->range + (size_t)o * l->ins, s.in + o / outs * l->ins, l->ins,
+				 s.out[o] / max, order, s.in_share + o / outs * l->ins);
 		norm += s.out_share[o];
 	}
 	step = max * root(norm, order) / WEIGHT_LEVELS;
@@ -125,11 +125,11 @@ static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l
 		double power = total(s.power + g * l->ins, l->ins);
 
 		for (o = g * outs; o < (g + 1) * outs; o++)
-			m->gradient[l->out[o]] += 2 * term * (s.out_share[o] / norm -
-							      s.gain[o] * power / noise);
+			m->gradient[l->out[o]] +=
+				2 * term * (s.out_share[o] / norm - s.gain[o] * power / noise);
 		for (i = g * l->ins; i < (g + 1) * l->ins; i++)
-			m->gradient[l->in[i]] += 2 * term * (s.power[i] * gain / noise -
-							     s.in_share[i] / norm);
+			m->gradient[l->in[i]] +=
+				2 * term * (s.power[i] * gain / noise - s.in_share[i] / norm);
 	}
 	return term;
 }
@@ -151,8 +151,8 @@ static double row_noise(struct keel_noise *m, const struct keel_noise_layer *l, 
 	step = max * root(norm, order) / WEIGHT_LEVELS;
 	term = step * step * l->gain[o] * power / 12;
 	for (i = 0; order && i < l->ins; i++)
-		m->gradient[l->in[first + i]] += 2 * term * (s->power[first + i] / power -
-							     s->in_share[i] / norm);
+		m->gradient[l->in[first + i]] +=
+			2 * term * (s->power[first + i] / power - s->in_share[i] / norm);
 	return term;
 }
 
@@ -176,13 +176,14 @@ struct end {
 static struct end end_of(struct keel_noise *m, const struct keel_noise_tensor *t, const double *v,
 			 unsigned int order, double *share)
 {
-	struct end e = { .share = share };
+	struct end e = {.share = share};
 	unsigned int c;
 
 	for (c = 0; c < t->channels; c++)
 		e.max = fmax(e.max, v[c] * m->scale[t->var[c]]);
 	for (c = 0; c < t->channels; c++) {
-		share[c] = e.max > 0 && order ? raise(v[c] * m->scale[t->var[c]] / e.max, order) : 0;
+		share[c] =
+			e.max > 0 && order ? raise(v[c] * m->scale[t->var[c]] / e.max, order) : 0;
 		e.norm += share[c];
 	}
 	e.size = e.max * root(e.norm, order);
@@ -210,9 +211,9 @@ static double tensor_noise(struct keel_noise *m, const struct keel_noise_tensor 
 	step = (hi.size + lo.size) / TENSOR_LEVELS;
 	term = step * step * noise / 12;
 	for (c = 0; order && c < t->channels; c++)
-		m->gradient[t->var[c]] += 2 * term * (share_of(&hi, c, hi.size + lo.size) +
-						      share_of(&lo, c, hi.size + lo.size) -
-						      gain[c] / noise);
+		m->gradient[t->var[c]] += 2 * term *
+					  (share_of(&hi, c, hi.size + lo.size) +
+					   share_of(&lo, c, hi.size + lo.size) - gain[c] / noise);
 	return term;
 }
 
@@ -223,8 +224,8 @@ double keel_noise_evaluate(struct keel_noise *m, unsigned int order)
 
 	memset(m->gradient, 0, m->nr_vars * sizeof(*m->gradient));
 	for (i = 0; i < m->nr_layers; i++)
-		sum += m->per_channel ? rows_noise(m, &m->layers[i], order) :
-					layer_noise(m, &m->layers[i], order);
+		sum += m->per_channel ? rows_noise(m, &m->layers[i], order)
+				      : layer_noise(m, &m->layers[i], order);
 	for (i = 0; i < m->nr_tensors; i++)
 		sum += tensor_noise(m, &m->tensors[i], order);
 	return sum;

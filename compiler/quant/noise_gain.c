@@ -74,7 +74,8 @@ static bool through_weights(const struct edge *e)
 	if (!keel_weight_view(e->n, &v) || v.outs != e->ny || v.ins != e->nx)
 		return false;
 	for (r = 0; r < v.runs; r++)
-		e->gx[keel_weight_in(&v, r)] += clamp * e->gy[keel_weight_out(&v, r)] * energy(&v, r);
+		e->gx[keel_weight_in(&v, r)] +=
+			clamp * e->gy[keel_weight_out(&v, r)] * energy(&v, r);
 	return true;
 }
 
@@ -109,8 +110,8 @@ static void through_product(const struct edge *e, const struct keel_tensor_stats
 	unsigned int c;
 
 	for (c = 0; c < e->ny; c++)
-		e->gx[c < e->nx ? c : 0] += e->gy[c] *
-					    other->post[c < other->channels ? c : 0].power;
+		e->gx[c < e->nx ? c : 0] +=
+			e->gy[c] * other->post[c < other->channels ? c : 0].power;
 }
 
 static void through_channels(const struct edge *e)
@@ -167,7 +168,7 @@ static void through(const struct walker *w, const struct edge *e,
 
 static void walk_node(const struct walker *w, const struct keel_node *n)
 {
-	struct edge e = { .n = n, .ty = n->outputs[0], .y = keel_stats_of(w->stats, n->outputs[0]) };
+	struct edge e = {.n = n, .ty = n->outputs[0], .y = keel_stats_of(w->stats, n->outputs[0])};
 	unsigned int i;
 
 	if (!e.y)
@@ -206,7 +207,7 @@ static int alloc_gains(const struct walker *w)
 
 int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats, double **gains)
 {
-	struct walker w = { l, stats, gains };
+	struct walker w = {l, stats, gains};
 	unsigned int i;
 	int err = -ENOMEM;
 

@@ -19,19 +19,19 @@ static const struct stage {
 	unsigned int order, steps;
 	double from, to;
 } stages[] = {
-	{ 3, 10, 0.15, 0.05 },
-	{ 4, 10, 0.05, 0.03 },
-	{ 5, 30, 0.03, 0.002 },
+	{3, 10, 0.15, 0.05},
+	{4, 10, 0.05, 0.03},
+	{5, 30, 0.03, 0.002},
 };
 
 /* A stage goes on while this many steps lower the noise by this much. */
-#define WINDOW 10
-#define HELPS 0.98
+#define WINDOW	  10
+#define HELPS	  0.98
 #define MAX_STEPS 300
 
 #define MOMENTUM 0.9
-#define SPREAD 0.99
-#define QUIET 1e-8	/* gradients far below this share of the noise don't move anything */
+#define SPREAD	 0.99
+#define QUIET	 1e-8 /* gradients far below this share of the noise don't move anything */
 
 /* A gain below this is within the model's error: then the network stays as it is. */
 #define WORTH_IT 0.95
@@ -96,7 +96,7 @@ static int minimize(struct keel_factorize_private *p, struct keel_noise *m)
 {
 	double *memory = calloc(3 * (size_t)m->nr_vars + 1, sizeof(*memory));
 	double before = keel_noise_evaluate(m, 0);
-	struct descent d = { .log_scale = memory };
+	struct descent d = {.log_scale = memory};
 	uint32_t v;
 
 	if (!memory)

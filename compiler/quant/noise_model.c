@@ -53,8 +53,8 @@ static int add_layer(struct keel_noise *m, const struct keel_factorize_private *
 	if (alloc_layer(l, v))
 		return -ENOMEM;
 	for (r = 0; r < v->runs; r++)
-		l->range[(size_t)keel_weight_out(v, r) * l->ins +
-			 keel_weight_in(v, r) % l->ins] = from->range[r];
+		l->range[(size_t)keel_weight_out(v, r) * l->ins + keel_weight_in(v, r) % l->ins] =
+			from->range[r];
 	for (c = 0; c < v->ins; c++) {
 		l->in[c] = from->in[c];
 		l->power[c] = x->post[c].power * v->run;
@@ -143,7 +143,7 @@ int keel_noise_init(struct keel_noise *m, const struct keel_factorize_plan *plan
 	unsigned int i;
 	int err = -ENOMEM;
 
-	*m = (struct keel_noise){ .per_channel = p->options->per_channel };
+	*m = (struct keel_noise){.per_channel = p->options->per_channel};
 	m->nr_vars = p->labels.nr_vars;
 	m->layers = zeros(p->labels.g->nr_nodes, sizeof(*m->layers));
 	m->tensors = zeros(p->labels.g->nr_nodes, sizeof(*m->tensors));

@@ -6,14 +6,14 @@
 #include "graph.h"
 #include "ranges.h"
 
-#define LEVELS 255
+#define LEVELS	   255
 #define CANDIDATES 100
-#define SMALLEST 20	/* of CANDIDATES: never clip further than this */
+#define SMALLEST   20 /* of CANDIDATES: never clip further than this */
 #define NEIGHBOURS 4
 
 struct keel_quant keel_quant_of_range(double lo, double hi)
 {
-	struct keel_quant q = { .scale = 1 };
+	struct keel_quant q = {.scale = 1};
 
 	lo = fmin(lo, 0);
 	hi = fmax(hi, 0);
@@ -115,7 +115,7 @@ static bool improve(struct search *s)
 
 void keel_range_mse(const uint64_t *bins, double *lo, double *hi)
 {
-	struct search s = { bins, *lo, *hi, fmin(*lo, 0), fmax(*hi, 0), *lo, *hi, INFINITY };
+	struct search s = {bins, *lo, *hi, fmin(*lo, 0), fmax(*hi, 0), *lo, *hi, INFINITY};
 	int i;
 
 	for (i = CANDIDATES; i >= SMALLEST; i--) {

@@ -44,13 +44,13 @@ static bool natural_quant(enum keel_op op, struct keel_quant *q)
 	switch (op) {
 	case KEEL_OP_SOFTMAX:
 	case KEEL_OP_SIGMOID:
-		*q = (struct keel_quant){ .scale = 1.0 / 256, .zero_point = -128 };
+		*q = (struct keel_quant){.scale = 1.0 / 256, .zero_point = -128};
 		return true;
 	case KEEL_OP_HARD_SIGMOID:
-		*q = (struct keel_quant){ .scale = 1.0 / 255, .zero_point = -128 };
+		*q = (struct keel_quant){.scale = 1.0 / 255, .zero_point = -128};
 		return true;
 	case KEEL_OP_TANH:
-		*q = (struct keel_quant){ .scale = 1.0 / 128, .zero_point = 0 };
+		*q = (struct keel_quant){.scale = 1.0 / 128, .zero_point = 0};
 		return true;
 	default:
 		return false;
@@ -65,7 +65,8 @@ static bool is_logits(const struct keel_graph *g, const struct keel_tensor *t)
 	if (keel_tensor_is_output(g, t))
 		return true;
 	for (i = 0; i < g->nr_nodes; i++)
-		if ((g->nodes[i]->op == KEEL_OP_SOFTMAX || g->nodes[i]->op == KEEL_OP_LOG_SOFTMAX) &&
+		if ((g->nodes[i]->op == KEEL_OP_SOFTMAX ||
+		     g->nodes[i]->op == KEEL_OP_LOG_SOFTMAX) &&
 		    g->nodes[i]->inputs[0] == t)
 			return true;
 	return false;
@@ -91,10 +92,11 @@ static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_erro
 	if (t->type != KEEL_F32 || t->data)
 		return 0;
 	if (!s || (r->options->method != KEEL_RANGE_MINMAX && !s->bins))
-		return keel_error_set(e, -EINVAL,
-				      "no calibration statistics for '%s'; calibrate the graph as it "
-				      "is now, with histograms for percentile and mse ranges",
-				      t->name);
+		return keel_error_set(
+			e, -EINVAL,
+			"no calibration statistics for '%s'; calibrate the graph as it "
+			"is now, with histograms for percentile and mse ranges",
+			t->name);
 	m->lo = s->min;
 	m->hi = s->max;
 	if (!is_logits(r->g, t))
@@ -218,7 +220,7 @@ static void assign(struct ranges *r, struct keel_tensor *t)
 int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
 		const struct keel_range_options *options, struct keel_error *e)
 {
-	struct ranges r = { g, stats, options };
+	struct ranges r = {g, stats, options};
 	unsigned int i;
 	int err;
 

@@ -42,7 +42,8 @@ struct keel_range_options {
 int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
 		const struct keel_range_options *options, struct keel_error *e);
 
-/** keel_range_shares() - does @n pass levels through, so that inputs and output must be quantized alike? */
+/** keel_range_shares() - does @n pass levels through, so that inputs and output must be quantized
+ * alike? */
 bool keel_range_shares(const struct keel_node *n);
 
 /** keel_quant_of_range() - asymmetric int8 for [lo, hi]; 0.0 gets a level of its own */
@@ -57,7 +58,8 @@ void keel_range_percentile(const uint64_t *bins, double percentile, double *lo, 
 /** keel_range_mse() - part of [*lo, *hi] with the least squared error of 256 levels */
 void keel_range_mse(const uint64_t *bins, double *lo, double *hi);
 
-/** keel_range_mse_error() - squared error summed over the histogram: what keel_range_mse() minimizes */
+/** keel_range_mse_error() - squared error summed over the histogram: what keel_range_mse()
+ * minimizes */
 double keel_range_mse_error(const uint64_t *bins, double lo, double hi, double clip_lo,
 			    double clip_hi);
 

@@ -62,7 +62,7 @@ static bool clone_tensor(struct keel_tensor_stats *to, const struct keel_tensor_
 
 struct keel_stats *keel_stats_clone(const struct keel_stats *stats)
 {
-	const struct keel_graph like = { .nr_tensors = stats->nr_tensors };
+	const struct keel_graph like = {.nr_tensors = stats->nr_tensors};
 	struct keel_stats *made = keel_stats_new(&like);
 	unsigned int i;
 

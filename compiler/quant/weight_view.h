@@ -7,7 +7,8 @@
 
 struct keel_node;
 
-/** struct keel_weight_view - the constant weights of CONV, CONV_TRANSPOSE and FC as one kind of thing
+/** struct keel_weight_view - the constant weights of CONV, CONV_TRANSPOSE and FC as one kind of
+ * thing
  * @data: the floats; run r covers data[r * run] .. data[r * run + run - 1]
  * @outs: output channels
  * @ins: input channels over all groups

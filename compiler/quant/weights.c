@@ -7,8 +7,8 @@
 #include "weight_view.h"
 #include "weights.h"
 
-#define LEVEL_MAX 127
-#define INPUT_MAX 255	/* |x - zero point| of an int8 activation */
+#define LEVEL_MAX    127
+#define INPUT_MAX    255 /* |x - zero point| of an int8 activation */
 #define SEARCH_STEPS 64
 
 /* Resolution of the bias of a channel without weights, in bits. */
@@ -157,7 +157,7 @@ static int search_scales(const struct job *j, bool per_channel)
 {
 	unsigned int channels = j->w->channels, c, step;
 	double *memory = calloc(3 * (size_t)channels, sizeof(*memory));
-	struct search s = { .error = memory };
+	struct search s = {.error = memory};
 
 	if (!memory)
 		return -ENOMEM;
@@ -258,12 +258,13 @@ static int raise_scales(const struct job *j, bool per_channel)
 		double least = fabs(bias_of(j, c)) / j->step / (room(w, c) - 1) * (1 + 1e-12);
 
 		if (room(w, c) < 2)
-			return keel_error_set(j->e, -ERANGE,
-					      "node '%s': output channel %u adds %zu products, which may reach "
-					      "%.0f and overflow the 32-bit accumulator (limit %d); split its "
-					      "input channels into several layers",
-					      j->n->name, c, w->taps,
-					      (double)INPUT_MAX * w->magnitude[c], INT32_MAX);
+			return keel_error_set(
+				j->e, -ERANGE,
+				"node '%s': output channel %u adds %zu products, which may reach "
+				"%.0f and overflow the 32-bit accumulator (limit %d); split its "
+				"input channels into several layers",
+				j->n->name, c, w->taps, (double)INPUT_MAX * w->magnitude[c],
+				INT32_MAX);
 		if (least <= w->scale[c])
 			continue;
 		common = fmax(common, least);
@@ -287,10 +288,11 @@ int keel_weights_bias(struct keel_weights *w, double input_scale, const double *
 		double q = round(bias[c] / (input_scale * w->scale[c]));
 
 		if (!(fabs(q) <= room(w, c)))
-			return keel_error_set(e, -ERANGE,
-					      "the bias of output channel %u is %.0f steps, %.0f at most "
-					      "fit beside the weights in 32 bits",
-					      c, q, room(w, c));
+			return keel_error_set(
+				e, -ERANGE,
+				"the bias of output channel %u is %.0f steps, %.0f at most "
+				"fit beside the weights in 32 bits",
+				c, q, room(w, c));
 	}
 	for (c = 0; c < w->channels; c++)
 		w->bias[c] = (int32_t)round(bias[c] / (input_scale * w->scale[c]));
@@ -300,7 +302,7 @@ int keel_weights_bias(struct keel_weights *w, double input_scale, const double *
 static int quantize_bias(const struct job *j)
 {
 	double *bias = calloc(j->w->channels, sizeof(*bias));
-	struct keel_error why = { "" };
+	struct keel_error why = {""};
 	unsigned int c;
 	int err;
 
@@ -326,8 +328,8 @@ static void take_given(const struct job *j, const struct keel_tensor *t)
 static int run(const struct job *j, const struct keel_weight_options *options)
 {
 	const struct keel_tensor *t = j->n->inputs[1];
-	bool given = t->given_scales && (t->nr_given_scales == 1 ||
-					 t->nr_given_scales == j->w->channels);
+	bool given = t->given_scales &&
+		     (t->nr_given_scales == 1 || t->nr_given_scales == j->w->channels);
 	int err = check_finite(j);
 
 	if (err)
@@ -348,7 +350,7 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 			  const struct keel_weight_options *options, struct keel_weights **w,
 			  struct keel_error *e)
 {
-	struct job j = { .n = n, .step = input_scale, .e = e };
+	struct job j = {.n = n, .step = input_scale, .e = e};
 	const struct keel_tensor *b = n->nr_inputs > 2 ? n->inputs[2] : NULL;
 	int err;
 

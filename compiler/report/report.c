@@ -115,12 +115,11 @@ static json_t *verdicts_json(const struct keel_graph *g, const struct keel_verdi
 	unsigned int i;
 
 	for (i = 0; i < g->nr_nodes; i++)
-		json_array_append_new(a, json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s}", "node",
-						   g->nodes[i]->name, strlen(g->nodes[i]->name),
-						   "op", op_of(g->nodes[i]), "sources",
-						   sources_of(g->nodes[i]), "verdict",
-						   places[v[i].place], "reason", v[i].reason,
-						   "suggestion", v[i].suggestion));
+		json_array_append_new(
+			a, json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s}", "node", g->nodes[i]->name,
+				     strlen(g->nodes[i]->name), "op", op_of(g->nodes[i]), "sources",
+				     sources_of(g->nodes[i]), "verdict", places[v[i].place],
+				     "reason", v[i].reason, "suggestion", v[i].suggestion));
 	return a;
 }
 
@@ -190,7 +189,8 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			"levels\n",
 			c->correct.channels, c->correct.samples, c->correct.largest);
 	if (c->measured)
-		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n", c->sqnr_db);
+		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n",
+			c->sqnr_db);
 	if (c->note[0])
 		fprintf(f, "note           %s\n", c->note);
 	fprintf(f, "took           %.1f s, %.0f MiB\n", figures->seconds, figures->peak_rss_mib);

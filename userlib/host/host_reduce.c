@@ -55,11 +55,11 @@ static const struct {
 	double start;
 	bool position;
 } folds[KEEL_HOST_OP_COUNT] = {
-	[KEEL_HOST_REDUCE_SUM] = { fold_sum, 0, false },
-	[KEEL_HOST_REDUCE_MAX] = { fold_max, -INFINITY, false },
-	[KEEL_HOST_REDUCE_MIN] = { fold_min, INFINITY, false },
-	[KEEL_HOST_ARGMAX] = { fold_argmax, -INFINITY, true },
-	[KEEL_HOST_ARGMAX_LAST] = { fold_argmax_last, -INFINITY, true },
+	[KEEL_HOST_REDUCE_SUM] = {fold_sum, 0, false},
+	[KEEL_HOST_REDUCE_MAX] = {fold_max, -INFINITY, false},
+	[KEEL_HOST_REDUCE_MIN] = {fold_min, INFINITY, false},
+	[KEEL_HOST_ARGMAX] = {fold_argmax, -INFINITY, true},
+	[KEEL_HOST_ARGMAX_LAST] = {fold_argmax_last, -INFINITY, true},
 };
 
 /* The dimensions along which the output moves (@moving) or stays; the others become 1. */
@@ -93,7 +93,7 @@ static double reduce_one(unsigned int op, const struct keel_box *stays, struct k
 {
 	struct keel_walk walk = keel_walk_start(stays);
 	uint8_t *first = a.data;
-	struct fold f = { .value = folds[op].start };
+	struct fold f = {.value = folds[op].start};
 
 	a.step = stays->strides[A][stays->rank - 1];
 	do {
@@ -115,8 +115,8 @@ void keel_host_reduce(unsigned int op, const struct keel_box *box, const struct 
 
 	do {
 		for (i = 0; i < moves.dims[inner]; i++) {
-			to.data = (uint8_t *)out->data + walk.at[OUT] +
-				  i * moves.strides[OUT][inner];
+			to.data =
+				(uint8_t *)out->data + walk.at[OUT] + i * moves.strides[OUT][inner];
 			from.data = (uint8_t *)a->data + walk.at[A] + i * moves.strides[A][inner];
 			value = reduce_one(op, &stays, from);
 			keel_line_store(&to, &value, 1);

@@ -108,11 +108,11 @@ void keel_host_execute(const struct keel_host_step *step, const struct keel_host
 		       const struct keel_host_operand *a, const struct keel_host_operand *b)
 {
 	/* An absent operand is never looked at; the output stands in for it. */
-	const struct keel_host_operand *operands[] = { out, a, b->base ? b : out };
-	const struct keel_host_view *views[] = { &step->out, &step->a,
-						 b->base ? &step->b : &step->out };
+	const struct keel_host_operand *operands[] = {out, a, b->base ? b : out};
+	const struct keel_host_view *views[] = {&step->out, &step->a,
+						b->base ? &step->b : &step->out};
 	struct keel_line lines[KEEL_BOX_OPERANDS];
-	struct keel_box box = { .rank = KEEL_MODEL_MAX_RANK };
+	struct keel_box box = {.rank = KEEL_MODEL_MAX_RANK};
 	unsigned int i;
 
 	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++)

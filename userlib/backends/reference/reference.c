@@ -69,11 +69,11 @@ static int memory_get(struct memory *m, uint64_t bytes, const char *what, struct
 {
 	void *p;
 
-	*m = (struct memory){ .bytes = bytes };
+	*m = (struct memory){.bytes = bytes};
 	if (!bytes)
 		return 0;
-	p = bytes > SIZE_MAX ? MAP_FAILED :
-			       mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	p = bytes > SIZE_MAX ? MAP_FAILED
+			     : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return keel_error_set(e, -ENOMEM, "no memory for %" PRIu64 " bytes of %s", bytes,
@@ -95,8 +95,7 @@ static void execute(struct job *job)
 	const struct keel_command_desc *desc;
 	uint32_t i;
 
-	job->result = (struct keel_job_result){ .fault_command = KEEL_NO_COMMAND,
-						.start_ns = began };
+	job->result = (struct keel_job_result){.fault_command = KEEL_NO_COMMAND, .start_ns = began};
 	for (i = job->first; i < job->first + job->count; i++) {
 		if (atomic_load_explicit(&job->cancel, memory_order_relaxed)) {
 			job->result.status = -ECANCELED;
@@ -279,7 +278,7 @@ static int reference_program_new(struct keel_backend_device *device, const struc
 
 	if (!p)
 		return keel_error_set(e, -ENOMEM, "no memory for a program");
-	*p = (struct program){ .device = (struct device *)device, .model = model };
+	*p = (struct program){.device = (struct device *)device, .model = model};
 	*program = (struct keel_backend_program *)p;
 	return 0;
 }
@@ -324,10 +323,10 @@ static int reference_job_new(struct keel_backend_program *program, struct keel_b
 		job_free(j);
 		return r;
 	}
-	j->slots[KEEL_SLOT_CONSTANTS] = (struct keel_memory){ (keel_u8 *)p->model->constants,
-							      p->model->constants_bytes };
-	j->slots[KEEL_SLOT_SCRATCH] = (struct keel_memory){ j->scratch.data, j->scratch.bytes };
-	j->slots[KEEL_SLOT_SRAM] = (struct keel_memory){ j->sram.data, j->sram.bytes };
+	j->slots[KEEL_SLOT_CONSTANTS] =
+		(struct keel_memory){(keel_u8 *)p->model->constants, p->model->constants_bytes};
+	j->slots[KEEL_SLOT_SCRATCH] = (struct keel_memory){j->scratch.data, j->scratch.bytes};
+	j->slots[KEEL_SLOT_SRAM] = (struct keel_memory){j->sram.data, j->sram.bytes};
 	*job = (struct keel_backend_job *)j;
 	return 0;
 }
@@ -342,12 +341,11 @@ static void bind(struct job *j, const struct keel_backend_binding *bindings)
 	unsigned int s;
 
 	for (s = KEEL_SLOT_INPUT; s < KEEL_SLOT_SRAM; s++) {
-		j->slots[s] = (struct keel_memory){ 0 };
+		j->slots[s] = (struct keel_memory){0};
 		if (bindings[s].buffer)
 			j->slots[s] = (struct keel_memory){
 				((struct buffer *)bindings[s].buffer)->data + bindings[s].offset,
-				bindings[s].bytes
-			};
+				bindings[s].bytes};
 	}
 }
 
@@ -381,8 +379,8 @@ static int wait_done(struct device *d, const struct job *j, uint64_t deadline)
 	int r = 0;
 
 	while (!j->done && !r)
-		r = deadline == UINT64_MAX ? pthread_cond_wait(&d->done, &d->lock) :
-					     pthread_cond_timedwait(&d->done, &d->lock, &t);
+		r = deadline == UINT64_MAX ? pthread_cond_wait(&d->done, &d->lock)
+					   : pthread_cond_timedwait(&d->done, &d->lock, &t);
 	return j->done ? 0 : -ETIMEDOUT;
 }
 
