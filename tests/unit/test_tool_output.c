@@ -336,6 +336,8 @@ int main(void)
 	tcase_add_test(tc, standard_output);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
+	/* Tests end their process, and set limits that it can't take back. */
+	srunner_set_fork_status(sr, CK_FORK);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
