@@ -20,7 +20,7 @@ static void ignore(void *ctx, const char *line)
 
 static void import(const uint8_t *data, size_t size, const struct keel_import_options *options)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_graph *g;
 	int err = keel_import_onnx_memory(data, size, options, &g, &e);
 
@@ -38,9 +38,11 @@ static void import(const uint8_t *data, size_t size, const struct keel_import_op
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct keel_import_options strict = { .max_constant_bytes = 1 << 20 };
+	static const struct keel_import_options strict = {.max_constant_bytes = 1 << 20};
 	static const struct keel_import_options lenient = {
-		.max_constant_bytes = 1 << 20, .keep_unsupported = 1, .seed = 1,
+		.max_constant_bytes = 1 << 20,
+		.keep_unsupported = 1,
+		.seed = 1,
 	};
 
 	import(data, size, &strict);

@@ -100,10 +100,10 @@ const int64_t *rig_int_values(const struct keel_graph *g, const struct keel_tens
 
 struct keel_tensor *rig_pixels(struct keel_graph *g, struct keel_tensor *t)
 {
-	const int64_t dims[] = { t->dims[1], 1, 1, 1 };
+	const int64_t dims[] = {t->dims[1], 1, 1, 1};
 	struct keel_tensor *w = keel_graph_constant(g, "one", KEEL_F32, 4, dims, NULL);
 	struct keel_tensor *y = keel_graph_tensor(g, "pixels", KEEL_F32, 4, t->dims);
-	struct keel_tensor *in[] = { t, w };
+	struct keel_tensor *in[] = {t, w};
 	struct keel_node *n = keel_graph_node(g, KEEL_OP_CONV, NULL, 2, in, 1, &y);
 	int64_t i;
 
@@ -142,7 +142,7 @@ const void *rig_run(struct keel_graph *g)
 	const struct keel_tensor *t = g->outputs[g->nr_outputs - 1];
 	size_t bytes = keel_tensor_count(t) * (t->type == KEEL_F32 ? 4 : 8);
 	void *copy = keel_graph_alloc(g, bytes);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_float *f = keel_float_new(g, &e);
 
 	ck_assert_msg(f, "%s", e.text);
@@ -154,7 +154,7 @@ const void *rig_run(struct keel_graph *g)
 
 void rig_refused(struct keel_graph *g, const char *word)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_ptr_null(keel_float_new(g, &e));
 	ck_assert_msg(strstr(e.text, word), "no '%s' in '%s'", word, e.text);

@@ -8,9 +8,11 @@
 
 /* Small graphs for tests of the float executor. Failures end the test. */
 
-#define DIMS(...) \
-	(unsigned int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), \
-		(const int64_t[]){ __VA_ARGS__ }
+#define DIMS(...)                                                                             \
+	(unsigned int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) \
+	{                                                                                     \
+		__VA_ARGS__                                                                   \
+	}
 
 /** rig_random() - next number of a xorshift generator */
 uint32_t rig_random(uint64_t *state);

@@ -9,7 +9,7 @@
 
 struct ox_bytes import_relu(void)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 
 	ox_node(&g, "Relu", "x[1,4]", "y", "");
 	ox_outputs(&g, "y");
@@ -18,7 +18,7 @@ struct ox_bytes import_relu(void)
 
 void import_refused_bytes(const void *data, size_t size, const char *word)
 {
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *g;
 	int err = keel_import_onnx_memory(data, size, NULL, &g, &e);
 
@@ -43,7 +43,7 @@ void import_refused(struct ox_bytes *graph, const char *word)
 struct keel_graph *import_accepted(struct ox_bytes *graph)
 {
 	struct ox_bytes m = ox_model(graph, 13);
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *g;
 	int err = keel_import_onnx_memory(m.p, m.n, NULL, &g, &e);
 

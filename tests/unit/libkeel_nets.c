@@ -81,8 +81,8 @@ static void *net_finish(struct net *n, size_t *bytes)
 	void *data;
 
 	end->end.count = n->m.nr_commands;
-	end->end.checksum = keel_crc32(0, n->commands,
-				       (n->m.nr_commands - 1ull) * KEEL_COMMAND_SIZE);
+	end->end.checksum =
+		keel_crc32(0, n->commands, (n->m.nr_commands - 1ull) * KEEL_COMMAND_SIZE);
 	n->m.tensors = n->tensors;
 	n->m.inputs = n->inputs;
 	n->m.outputs = n->outputs;
@@ -154,10 +154,10 @@ static void output(struct net *n, uint32_t t)
 
 static struct keel_fm fm(uint8_t slot, uint32_t w, uint32_t c, int zero_point)
 {
-	return (struct keel_fm){ .slot = slot,
-				 .row_stride = w * c,
-				 .pixel_stride = c,
-				 .zero_point = (keel_s8)zero_point };
+	return (struct keel_fm){.slot = slot,
+				.row_stride = w * c,
+				.pixel_stride = c,
+				.zero_point = (keel_s8)zero_point};
 }
 
 static void negation_table(struct net *n)
@@ -190,7 +190,7 @@ static void negate(struct net *n, uint8_t from, uint8_t to, uint16_t h, uint16_t
 
 void *nets_negate(size_t *bytes)
 {
-	static const uint32_t dims[] = { 1, 3, 4, 5 };
+	static const uint32_t dims[] = {1, 3, 4, 5};
 	struct net *n = net_new();
 	uint32_t x = tensor(n, "x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, dims);
 	uint32_t y = tensor(n, "y", KEEL_VALUE_S8, KEEL_SLOT_OUTPUT, 4, dims);
@@ -217,7 +217,7 @@ void *nets_negate(size_t *bytes)
 
 void *nets_add(size_t *bytes)
 {
-	static const uint32_t dims[] = { 1, 2, 3, 3 };
+	static const uint32_t dims[] = {1, 2, 3, 3};
 	struct net *n = net_new();
 	uint32_t a = tensor(n, "a", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, dims);
 	uint32_t b = tensor(n, "b", KEEL_VALUE_S8, KEEL_SLOT_INPUT + 1, 4, dims);
@@ -261,7 +261,7 @@ static struct keel_host_step *step(struct net *n, uint16_t op, uint32_t before,
 
 static struct keel_host_view view(uint32_t t, int64_t s1, int64_t s2)
 {
-	struct keel_host_view v = { .tensor = t };
+	struct keel_host_view v = {.tensor = t};
 
 	v.strides[1] = s1;
 	v.strides[2] = s2;
@@ -270,7 +270,7 @@ static struct keel_host_view view(uint32_t t, int64_t s1, int64_t s2)
 
 static void host_after(struct net *n, uint32_t npu_y, const uint32_t *dims)
 {
-	static const uint32_t row[] = { 1, 1, 2 };
+	static const uint32_t row[] = {1, 1, 2};
 	uint32_t y = tensor(n, "y", KEEL_VALUE_F32, HOST, 3, dims);
 	uint32_t sum = tensor(n, "sum", KEEL_VALUE_F32, HOST, 3, row);
 	uint32_t best = tensor(n, "best", KEEL_VALUE_S64, HOST, 2, row + 1);
@@ -298,7 +298,7 @@ static void host_after(struct net *n, uint32_t npu_y, const uint32_t *dims)
 
 void *nets_host(size_t *bytes)
 {
-	static const uint32_t dims[] = { 1, 4, 2 }, one[] = { 1 };
+	static const uint32_t dims[] = {1, 4, 2}, one[] = {1};
 	struct net *n = net_new();
 	uint32_t x = tensor(n, "x", KEEL_VALUE_F32, HOST, 3, dims);
 	uint32_t two = tensor(n, "two", KEEL_VALUE_F32, HOST, 1, one);
@@ -329,7 +329,7 @@ void *nets_host(size_t *bytes)
 
 void *nets_argmax(size_t *bytes)
 {
-	static const uint32_t in[] = { 1, 5, 2, 3 }, out[] = { 1, 2, 3 };
+	static const uint32_t in[] = {1, 5, 2, 3}, out[] = {1, 2, 3};
 	struct net *n = net_new();
 	uint32_t x = tensor(n, "x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, in);
 	uint32_t best = tensor(n, "best", KEEL_VALUE_S32, KEEL_SLOT_OUTPUT, 3, out);
@@ -345,7 +345,7 @@ void *nets_argmax(size_t *bytes)
 	c->h.ofm_type = KEEL_TYPE_S32;
 	c->reduce.ifm = fm(KEEL_SLOT_INPUT, 3, 5, 0);
 	c->reduce.ofm =
-		(struct keel_fm){ .slot = KEEL_SLOT_OUTPUT, .row_stride = 12, .pixel_stride = 4 };
+		(struct keel_fm){.slot = KEEL_SLOT_OUTPUT, .row_stride = 12, .pixel_stride = 4};
 	c->reduce.ifm_h = 2;
 	c->reduce.ifm_w = 3;
 	c->reduce.ifm_c = 5;
@@ -371,7 +371,7 @@ static void pool(struct net *n)
 
 void *nets_slow(uint32_t count, size_t *bytes)
 {
-	static const uint32_t dims[] = { 1, 16, 64, 64 };
+	static const uint32_t dims[] = {1, 16, 64, 64};
 	struct net *n = net_new();
 	uint32_t x = tensor(n, "x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, dims);
 	uint32_t y = tensor(n, "y", KEEL_VALUE_S8, KEEL_SLOT_OUTPUT, 4, dims);
@@ -401,17 +401,17 @@ static void conv_constants(struct net *n, uint32_t weights, uint32_t channels)
 	for (i = 0; i < weights; i++)
 		((int8_t *)n->constants)[i] = (int8_t)(noise(&state) % 255 - 127);
 	for (i = 0; i < channels; i++)
-		c[i] = (struct keel_channel){ .bias = (keel_s32)noise(&state),
-					      .multiplier = 0x60000000,
-					      .shift = 41,
-					      .clamp_lo = -120,
-					      .clamp_hi = 125 };
+		c[i] = (struct keel_channel){.bias = (keel_s32)noise(&state),
+					     .multiplier = 0x60000000,
+					     .shift = 41,
+					     .clamp_lo = -120,
+					     .clamp_hi = 125};
 	n->m.constants_bytes = weights + channels * sizeof(*c);
 }
 
 void *nets_conv(size_t *bytes)
 {
-	static const uint32_t dims[] = { 1, 32, 37, 29 };
+	static const uint32_t dims[] = {1, 32, 37, 29};
 	struct net *n = net_new();
 	uint32_t x = tensor(n, "x", KEEL_VALUE_S8, KEEL_SLOT_INPUT, 4, dims);
 	uint32_t y = tensor(n, "y", KEEL_VALUE_S8, KEEL_SLOT_OUTPUT, 4, dims);

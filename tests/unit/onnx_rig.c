@@ -79,11 +79,11 @@ void ox_message(struct ox_bytes *m, unsigned int field, struct ox_bytes *part)
 void ox_value(struct ox_bytes *m, const char *name, enum ox_type type, unsigned int rank,
 	      const int64_t *dims)
 {
-	struct ox_bytes shape = { 0 }, tensor = { 0 }, outer = { 0 };
+	struct ox_bytes shape = {0}, tensor = {0}, outer = {0};
 	unsigned int i;
 
 	for (i = 0; i < rank; i++) {
-		struct ox_bytes dim = { 0 };
+		struct ox_bytes dim = {0};
 
 		if (dims[i] == -1)
 			ox_text(&dim, 2, "N");
@@ -138,7 +138,7 @@ static void attribute_list(struct ox_bytes *a, const char *text)
 
 static void attribute(struct ox_bytes *node, const char *name, const char *text)
 {
-	struct ox_bytes a = { 0 };
+	struct ox_bytes a = {0};
 	char *end;
 	long long v = strtoll(text, &end, 10);
 
@@ -206,10 +206,10 @@ static size_t put(unsigned char *to, enum ox_type type, double v)
 }
 
 /* Constant whose values are given, or counted from @first when @v is NULL. */
-static void constant(struct ox_bytes *graph, const char *name, enum ox_type type,
-		     unsigned int rank, const int64_t *dims, const double *v)
+static void constant(struct ox_bytes *graph, const char *name, enum ox_type type, unsigned int rank,
+		     const int64_t *dims, const double *v)
 {
-	struct ox_bytes t = { 0 };
+	struct ox_bytes t = {0};
 	unsigned char *data;
 	size_t at = 0;
 	int64_t i, count = 1;
@@ -244,11 +244,14 @@ static void input(struct ox_bytes *graph, const char *name, const char *text)
 	double v[MAX_RANK];
 	int64_t dims[MAX_RANK];
 	unsigned int i, rank = numbers(text, v, MAX_RANK);
-	struct ox_bytes m = { 0 };
+	struct ox_bytes m = {0};
 
 	for (i = 0; i < rank; i++)
 		dims[i] = v[i];
-	ox_value(&m, name, strstr(text, ":n") ? OX_INT64 : strstr(text, ":q") ? OX_INT8 : OX_FLOAT,
+	ox_value(&m, name,
+		 strstr(text, ":n")   ? OX_INT64
+		 : strstr(text, ":q") ? OX_INT8
+				      : OX_FLOAT,
 		 rank, dims);
 	ox_message(graph, 11, &m);
 }
@@ -330,7 +333,7 @@ static void add_output_name(struct ox_bytes *node, const char *name)
 void ox_node(struct ox_bytes *graph, const char *op, const char *inputs, const char *outputs,
 	     const char *attributes)
 {
-	struct ox_bytes n = { 0 };
+	struct ox_bytes n = {0};
 
 	ox_values(graph, &n, inputs);
 	names(&n, outputs, add_output_name);
@@ -341,7 +344,7 @@ void ox_node(struct ox_bytes *graph, const char *op, const char *inputs, const c
 
 static void add_output(struct ox_bytes *graph, const char *name)
 {
-	struct ox_bytes m = { 0 };
+	struct ox_bytes m = {0};
 
 	if (!*name)
 		return;
@@ -356,7 +359,7 @@ void ox_outputs(struct ox_bytes *graph, const char *text)
 
 struct ox_bytes ox_model(struct ox_bytes *graph, int64_t opset)
 {
-	struct ox_bytes m = { 0 }, set = { 0 };
+	struct ox_bytes m = {0}, set = {0};
 
 	ox_int(&m, 1, 8);
 	ox_message(&m, 7, graph);

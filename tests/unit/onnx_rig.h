@@ -29,8 +29,20 @@ void ox_free(struct ox_bytes *m);
 
 /** enum ox_type - TensorProto.DataType */
 enum ox_type {
-	OX_FLOAT = 1, OX_UINT8, OX_INT8, OX_UINT16, OX_INT16, OX_INT32, OX_INT64, OX_STRING,
-	OX_BOOL, OX_HALF, OX_DOUBLE, OX_UINT32, OX_UINT64, OX_BFLOAT16 = 16,
+	OX_FLOAT = 1,
+	OX_UINT8,
+	OX_INT8,
+	OX_UINT16,
+	OX_INT16,
+	OX_INT32,
+	OX_INT64,
+	OX_STRING,
+	OX_BOOL,
+	OX_HALF,
+	OX_DOUBLE,
+	OX_UINT32,
+	OX_UINT64,
+	OX_BFLOAT16 = 16,
 };
 
 /** ox_value() - a ValueInfoProto; an extent of -1 is symbolic */

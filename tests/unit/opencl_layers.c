@@ -7,11 +7,11 @@
 
 #include "keel_numerics.h"
 
-struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w, uint32_t c,
-			     uint32_t gap, int zero_point)
+struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w,
+			     uint32_t c, uint32_t gap, int zero_point)
 {
 	uint32_t pixel = c + gap;
-	struct layer_view v = { .h = h, .w = w, .c = c };
+	struct layer_view v = {.h = h, .w = w, .c = c};
 
 	v.fm.slot = (uint8_t)slot;
 	v.fm.zero_point = (int8_t)zero_point;
@@ -94,7 +94,8 @@ static void set_window(struct keel_cmd_mac *m, const struct layer_mac *l)
 	m->groups = (uint16_t)l->groups;
 }
 
-static uint32_t transposed(uint32_t in, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pads)
+static uint32_t transposed(uint32_t in, uint32_t stride, uint32_t kernel, uint32_t dilation,
+			   uint32_t pads)
 {
 	uint32_t reach = (in - 1) * stride + (kernel - 1) * dilation + 1;
 
@@ -117,12 +118,14 @@ void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h,
 	keel_mac_extent(c, h, w);
 	if (l->opcode != KEEL_CMD_CONV_TRANSPOSE)
 		return;
-	*h = transposed(m->ifm_h, m->stride_y, m->kernel_h, m->dilation_y, m->pad_top + m->pad_bottom);
-	*w = transposed(m->ifm_w, m->stride_x, m->kernel_w, m->dilation_x, m->pad_left + m->pad_right);
+	*h = transposed(m->ifm_h, m->stride_y, m->kernel_h, m->dilation_y,
+			m->pad_top + m->pad_bottom);
+	*w = transposed(m->ifm_w, m->stride_x, m->kernel_w, m->dilation_x,
+			m->pad_left + m->pad_right);
 }
 
-static void add_psum(struct rig_program *p, struct keel_random *r, const struct layer_mac *l, uint32_t h,
-		     uint32_t w, struct keel_cmd_mac *m)
+static void add_psum(struct rig_program *p, struct keel_random *r, const struct layer_mac *l,
+		     uint32_t h, uint32_t w, struct keel_cmd_mac *m)
 {
 	uint64_t bytes = (uint64_t)h * w * l->c * 4;
 
@@ -137,9 +140,10 @@ static void add_psum(struct rig_program *p, struct keel_random *r, const struct 
 	}
 }
 
-struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r, const struct layer_mac *l)
+struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
+				   const struct layer_mac *l)
 {
-	union keel_command c = { 0 };
+	union keel_command c = {0};
 	struct keel_cmd_mac *m = &c.mac;
 	struct layer_view out;
 	uint32_t h, w, taps = l->kh * l->kw;
@@ -160,16 +164,17 @@ struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
 	}
 	m->ofm_h = (uint16_t)h;
 	m->ofm_w = (uint16_t)w;
-	out = layer_room(p, KEEL_SLOT_SCRATCH, h, w, l->c, l->gap, (int)keel_random_below(r, 100) - 50);
+	out = layer_room(p, KEEL_SLOT_SCRATCH, h, w, l->c, l->gap,
+			 (int)keel_random_below(r, 100) - 50);
 	m->ofm = out.fm;
 	rig_command(p, &c);
 	return out;
 }
 
-struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in, int mode, uint32_t window,
-				    uint32_t stride, uint32_t pad)
+struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in, int mode,
+				    uint32_t window, uint32_t stride, uint32_t pad)
 {
-	union keel_command c = { .h.opcode = KEEL_CMD_POOL };
+	union keel_command c = {.h.opcode = KEEL_CMD_POOL};
 	struct keel_cmd_pool *m = &c.pool;
 	struct layer_view out;
 
@@ -193,7 +198,7 @@ struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in,
 
 struct layer_view layer_append_add(struct rig_program *p, struct layer_view a, struct layer_view b)
 {
-	union keel_command c = { .h.opcode = KEEL_CMD_ELTWISE, .h.mode = KEEL_ELTWISE_ADD };
+	union keel_command c = {.h.opcode = KEEL_CMD_ELTWISE, .h.mode = KEEL_ELTWISE_ADD};
 	struct keel_cmd_eltwise *m = &c.eltwise;
 	struct layer_view out = layer_room(p, KEEL_SLOT_SCRATCH, a.h, a.w, a.c, 0, 3);
 
@@ -214,50 +219,82 @@ struct layer_view layer_append_add(struct rig_program *p, struct layer_view a, s
 }
 
 /* Shorthands of the networks. */
-static struct layer_view conv(struct rig_program *p, struct keel_random *r, struct layer_view in, uint32_t c,
-			      uint32_t kh, uint32_t kw, uint32_t stride, int same)
+static struct layer_view conv(struct rig_program *p, struct keel_random *r, struct layer_view in,
+			      uint32_t c, uint32_t kh, uint32_t kw, uint32_t stride, int same)
 {
 	uint8_t ph = same ? (uint8_t)(kh / 2) : 0, pw = same ? (uint8_t)(kw / 2) : 0;
 
-	return layer_append_mac(p, r, &(struct layer_mac){
-		.opcode = KEEL_CMD_CONV2D, .in = in, .c = c, .kh = kh, .kw = kw, .stride = stride,
-		.dilation = 1, .pads = { ph, pw, ph, pw }, .groups = 1 });
+	return layer_append_mac(p, r,
+				&(struct layer_mac){.opcode = KEEL_CMD_CONV2D,
+						    .in = in,
+						    .c = c,
+						    .kh = kh,
+						    .kw = kw,
+						    .stride = stride,
+						    .dilation = 1,
+						    .pads = {ph, pw, ph, pw},
+						    .groups = 1});
 }
 
-static struct layer_view depthwise(struct rig_program *p, struct keel_random *r, struct layer_view in,
-				   uint32_t stride)
+static struct layer_view depthwise(struct rig_program *p, struct keel_random *r,
+				   struct layer_view in, uint32_t stride)
 {
-	return layer_append_mac(p, r, &(struct layer_mac){
-		.opcode = KEEL_CMD_DEPTHWISE, .in = in, .c = in.c, .kh = 3, .kw = 3, .stride = stride,
-		.dilation = 1, .pads = { 1, 1, 1, 1 }, .groups = 1 });
+	return layer_append_mac(p, r,
+				&(struct layer_mac){.opcode = KEEL_CMD_DEPTHWISE,
+						    .in = in,
+						    .c = in.c,
+						    .kh = 3,
+						    .kw = 3,
+						    .stride = stride,
+						    .dilation = 1,
+						    .pads = {1, 1, 1, 1},
+						    .groups = 1});
 }
 
-static struct layer_view dense(struct rig_program *p, struct keel_random *r, struct layer_view in, uint32_t c)
+static struct layer_view dense(struct rig_program *p, struct keel_random *r, struct layer_view in,
+			       uint32_t c)
 {
-	return layer_append_mac(p, r, &(struct layer_mac){
-		.opcode = KEEL_CMD_MATMUL, .in = in, .c = c, .kh = 1, .kw = 1, .stride = 1, .dilation = 1,
-		.groups = 1 });
+	return layer_append_mac(p, r,
+				&(struct layer_mac){.opcode = KEEL_CMD_MATMUL,
+						    .in = in,
+						    .c = c,
+						    .kh = 1,
+						    .kw = 1,
+						    .stride = 1,
+						    .dilation = 1,
+						    .groups = 1});
 }
 
-static struct layer_view inverted(struct rig_program *p, struct keel_random *r, struct layer_view in,
-				  uint32_t expand, uint32_t c, uint32_t stride)
+static struct layer_view inverted(struct rig_program *p, struct keel_random *r,
+				  struct layer_view in, uint32_t expand, uint32_t c,
+				  uint32_t stride)
 {
 	struct layer_view x = expand > 1 ? conv(p, r, in, in.c * expand, 1, 1, 1, 1) : in;
 	int add = stride == 1 && in.c == c;
 
 	x = depthwise(p, r, x, stride);
-	return layer_append_mac(p, r, &(struct layer_mac){
-		.opcode = KEEL_CMD_CONV2D, .in = x, .c = c, .kh = 1, .kw = 1, .stride = 1, .dilation = 1,
-		.groups = 1, .flags = add ? KEEL_MAC_RESIDUAL : 0, .residual = in.fm });
+	return layer_append_mac(p, r,
+				&(struct layer_mac){.opcode = KEEL_CMD_CONV2D,
+						    .in = x,
+						    .c = c,
+						    .kh = 1,
+						    .kw = 1,
+						    .stride = 1,
+						    .dilation = 1,
+						    .groups = 1,
+						    .flags = add ? KEEL_MAC_RESIDUAL : 0,
+						    .residual = in.fm});
 }
 
 void layer_mobilenet_v2(struct rig_program *p, struct keel_random *r)
 {
-	static const uint8_t stages[][4] = {	/* expansion, channels, repetitions, stride */
-		{ 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 },
-		{ 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 0, 1, 1 },
+	static const uint8_t stages[][4] = {
+		/* expansion, channels, repetitions, stride */
+		{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+		{6, 96, 3, 1}, {6, 160, 3, 2}, {6, 0, 1, 1},
 	};
-	struct layer_view x = conv(p, r, layer_input(p, r, KEEL_SLOT_INPUT, 224, 224, 3), 32, 3, 3, 2, 1);
+	struct layer_view x =
+		conv(p, r, layer_input(p, r, KEEL_SLOT_INPUT, 224, 224, 3), 32, 3, 3, 2, 1);
 	uint32_t i, j;
 
 	for (i = 0; i < sizeof(stages) / sizeof(*stages); i++)
@@ -288,23 +325,26 @@ static void place(struct rig_program *p, struct join *j, struct layer_view v)
 
 static struct join join(struct rig_program *p, uint32_t h, uint32_t w, uint32_t c)
 {
-	return (struct join){ layer_room(p, KEEL_SLOT_SCRATCH, h, w, c, 0, 5), 0 };
+	return (struct join){layer_room(p, KEEL_SLOT_SCRATCH, h, w, c, 0, 5), 0};
 }
 
-static struct layer_view inception_a(struct rig_program *p, struct keel_random *r, struct layer_view x,
-				     uint32_t pool)
+static struct layer_view inception_a(struct rig_program *p, struct keel_random *r,
+				     struct layer_view x, uint32_t pool)
 {
 	struct join j = join(p, x.h, x.w, 224 + pool);
 
 	place(p, &j, conv(p, r, x, 64, 1, 1, 1, 1));
 	place(p, &j, conv(p, r, conv(p, r, x, 48, 1, 1, 1, 1), 64, 5, 5, 1, 1));
-	place(p, &j, conv(p, r, conv(p, r, conv(p, r, x, 64, 1, 1, 1, 1), 96, 3, 3, 1, 1), 96, 3, 3, 1, 1));
-	place(p, &j, conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), pool, 1, 1, 1, 1));
+	place(p, &j,
+	      conv(p, r, conv(p, r, conv(p, r, x, 64, 1, 1, 1, 1), 96, 3, 3, 1, 1), 96, 3, 3, 1,
+		   1));
+	place(p, &j,
+	      conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), pool, 1, 1, 1, 1));
 	return j.out;
 }
 
-static struct layer_view inception_c(struct rig_program *p, struct keel_random *r, struct layer_view x,
-				     uint32_t n)
+static struct layer_view inception_c(struct rig_program *p, struct keel_random *r,
+				     struct layer_view x, uint32_t n)
 {
 	struct join j = join(p, x.h, x.w, 768);
 	struct layer_view y;
@@ -314,11 +354,13 @@ static struct layer_view inception_c(struct rig_program *p, struct keel_random *
 	place(p, &j, conv(p, r, y, 192, 7, 1, 1, 1));
 	y = conv(p, r, conv(p, r, conv(p, r, x, n, 1, 1, 1, 1), n, 7, 1, 1, 1), n, 1, 7, 1, 1);
 	place(p, &j, conv(p, r, conv(p, r, y, n, 7, 1, 1, 1), 192, 1, 7, 1, 1));
-	place(p, &j, conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), 192, 1, 1, 1, 1));
+	place(p, &j,
+	      conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), 192, 1, 1, 1, 1));
 	return j.out;
 }
 
-static struct layer_view inception_e(struct rig_program *p, struct keel_random *r, struct layer_view x)
+static struct layer_view inception_e(struct rig_program *p, struct keel_random *r,
+				     struct layer_view x)
 {
 	struct join j = join(p, x.h, x.w, 2048);
 	struct layer_view y;
@@ -330,27 +372,33 @@ static struct layer_view inception_e(struct rig_program *p, struct keel_random *
 	y = conv(p, r, conv(p, r, x, 448, 1, 1, 1, 1), 384, 3, 3, 1, 1);
 	place(p, &j, conv(p, r, y, 384, 1, 3, 1, 1));
 	place(p, &j, conv(p, r, y, 384, 3, 1, 1, 1));
-	place(p, &j, conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), 192, 1, 1, 1, 1));
+	place(p, &j,
+	      conv(p, r, layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1), 192, 1, 1, 1, 1));
 	return j.out;
 }
 
-static struct layer_view reduction_b(struct rig_program *p, struct keel_random *r, struct layer_view x)
+static struct layer_view reduction_b(struct rig_program *p, struct keel_random *r,
+				     struct layer_view x)
 {
 	struct join j = join(p, 17, 17, 768);
 
 	place(p, &j, conv(p, r, x, 384, 3, 3, 2, 0));
-	place(p, &j, conv(p, r, conv(p, r, conv(p, r, x, 64, 1, 1, 1, 1), 96, 3, 3, 1, 1), 96, 3, 3, 2, 0));
+	place(p, &j,
+	      conv(p, r, conv(p, r, conv(p, r, x, 64, 1, 1, 1, 1), 96, 3, 3, 1, 1), 96, 3, 3, 2,
+		   0));
 	place(p, &j, layer_append_pool(p, x, KEEL_POOL_MAX, 3, 2, 0));
 	return j.out;
 }
 
-static struct layer_view reduction_d(struct rig_program *p, struct keel_random *r, struct layer_view x)
+static struct layer_view reduction_d(struct rig_program *p, struct keel_random *r,
+				     struct layer_view x)
 {
 	struct join j = join(p, 8, 8, 1280);
 	struct layer_view y;
 
 	place(p, &j, conv(p, r, conv(p, r, x, 192, 1, 1, 1, 1), 320, 3, 3, 2, 0));
-	y = conv(p, r, conv(p, r, conv(p, r, x, 192, 1, 1, 1, 1), 192, 1, 7, 1, 1), 192, 7, 1, 1, 1);
+	y = conv(p, r, conv(p, r, conv(p, r, x, 192, 1, 1, 1, 1), 192, 1, 7, 1, 1), 192, 7, 1, 1,
+		 1);
 	place(p, &j, conv(p, r, y, 192, 3, 3, 2, 0));
 	place(p, &j, layer_append_pool(p, x, KEEL_POOL_MAX, 3, 2, 0));
 	return j.out;
@@ -358,7 +406,7 @@ static struct layer_view reduction_d(struct rig_program *p, struct keel_random *
 
 void layer_inception_v3(struct rig_program *p, struct keel_random *r)
 {
-	static const uint32_t c[] = { 128, 160, 160, 192 };
+	static const uint32_t c[] = {128, 160, 160, 192};
 	struct layer_view x = layer_input(p, r, KEEL_SLOT_INPUT, 299, 299, 3);
 	uint32_t i;
 

@@ -44,18 +44,19 @@ struct layer_view layer_input(struct rig_program *p, struct keel_random *r, unsi
 			      uint32_t h, uint32_t w, uint32_t c);
 
 /** layer_room() - an output in slot @slot; @gap bytes after each pixel */
-struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w, uint32_t c,
-			     uint32_t gap, int zero_point);
+struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w,
+			     uint32_t c, uint32_t gap, int zero_point);
 
 /** layer_extent() - output height and width before pooling; 0 where the window doesn't fit */
 void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h, uint32_t *w);
 
 /** layer_append_mac() - returns the output, in scratch */
-struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r, const struct layer_mac *l);
+struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
+				   const struct layer_mac *l);
 
 /** layer_append_pool() - a square window; @mode: enum keel_pool_mode */
-struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in, int mode, uint32_t window,
-				    uint32_t stride, uint32_t pad);
+struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in, int mode,
+				    uint32_t window, uint32_t stride, uint32_t pad);
 
 /** layer_append_add() - element by element, equal extents */
 struct layer_view layer_append_add(struct rig_program *p, struct layer_view a, struct layer_view b);

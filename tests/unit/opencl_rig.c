@@ -114,7 +114,7 @@ static void move_command(union keel_command *c, const uint64_t *origin)
 
 void rig_add(struct rig_program *p, const union keel_command *c, const struct keel_random_memory *m)
 {
-	uint64_t origin[KEEL_SLOT_COUNT] = { 0 };
+	uint64_t origin[KEEL_SLOT_COUNT] = {0};
 	union keel_command moved = *c;
 	unsigned int i;
 
@@ -129,8 +129,8 @@ void rig_add(struct rig_program *p, const union keel_command *c, const struct ke
 
 int rig_open(struct rig_device *d, const char *tier, uint32_t threads)
 {
-	const struct keel_device_options options = { .threads = threads };
-	struct keel_error e = { "" };
+	const struct keel_device_options options = {.threads = threads};
+	struct keel_error e = {""};
 	int r;
 
 	if (tier)
@@ -184,7 +184,7 @@ static void make_buffer(struct rig_run *r, unsigned int slot)
 	memcpy(data, s->data, s->bytes);
 	if (b->buffer_unmap(r->buffers[slot], &e))
 		die("buffer", &e);
-	r->bindings[slot] = (struct keel_backend_binding){ r->buffers[slot], 0, s->bytes };
+	r->bindings[slot] = (struct keel_backend_binding){r->buffers[slot], 0, s->bytes};
 }
 
 static void fill_private(struct rig_run *r, unsigned int slot)
@@ -218,7 +218,7 @@ void rig_load(struct rig_run *r, struct rig_device *d, const struct rig_program 
 
 void rig_start(struct rig_run *r, uint32_t first, uint32_t count, int profile)
 {
-	const struct keel_backend_range range = { r->bindings, first, count, profile };
+	const struct keel_backend_range range = {r->bindings, first, count, profile};
 	struct keel_error e;
 
 	if (keel_backend_opencl.job_submit(r->job, &range, &e))
@@ -227,7 +227,7 @@ void rig_start(struct rig_run *r, uint32_t first, uint32_t count, int profile)
 
 int rig_wait(struct rig_run *r, struct keel_job_result *result)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	memset(result, 0, sizeof(*result));
 	if (keel_backend_opencl.job_wait(r->job, UINT64_MAX, result, &e))
@@ -278,7 +278,8 @@ static void report(struct rig_run *r, unsigned int slot, uint64_t offset, uint8_
 		if (p->origin[i][slot] <= offset && p->origin[i][slot] >= p->origin[at][slot])
 			at = i;
 	keel_disassemble(&p->commands[at], text, sizeof(text));
-	fprintf(stderr, "%s: command %u: slot %u byte %llu (%llu of the command's): %u instead of %u\n%s\n",
+	fprintf(stderr,
+		"%s: command %u: slot %u byte %llu (%llu of the command's): %u instead of %u\n%s\n",
 		r->device->info.tier, at, slot, (unsigned long long)offset,
 		(unsigned long long)(offset - p->origin[at][slot]), got, want, text);
 }
@@ -309,7 +310,7 @@ static void run_reference(const struct rig_program *p, struct keel_memory *memor
 	uint32_t i;
 
 	for (i = 0; i < KEEL_SLOT_COUNT; i++) {
-		memory[i] = (struct keel_memory){ NULL, p->slots[i].bytes };
+		memory[i] = (struct keel_memory){NULL, p->slots[i].bytes};
 		if (!memory[i].bytes)
 			continue;
 		memory[i].base = aligned_alloc(KEEL_ALIGN, (memory[i].bytes + 63) / 64 * 64);

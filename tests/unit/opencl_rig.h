@@ -30,7 +30,8 @@ void rig_program_init(struct rig_program *p);
 void rig_program_fini(struct rig_program *p);
 
 /** rig_add() - append a command and a copy of its memory, moved to where there is room */
-void rig_add(struct rig_program *p, const union keel_command *c, const struct keel_random_memory *m);
+void rig_add(struct rig_program *p, const union keel_command *c,
+	     const struct keel_random_memory *m);
 
 /** rig_append() - append bytes to a slot; returns their offset, a multiple of 64 */
 uint64_t rig_append(struct rig_program *p, unsigned int slot, const void *data, uint64_t bytes);

@@ -17,7 +17,7 @@ static uint32_t next(uint64_t *state)
 
 struct net net_new(uint64_t seed)
 {
-	struct net n = { .g = keel_graph_new(), .seed = seed * 7919 + 1, .spread = 3 };
+	struct net n = {.g = keel_graph_new(), .seed = seed * 7919 + 1, .spread = 3};
 
 	ck_assert_ptr_nonnull(n.g);
 	return n;
@@ -53,7 +53,7 @@ static struct keel_node *node(struct net *n, enum keel_op op, unsigned int nr,
 
 struct keel_tensor *net_input(struct net *n, int64_t c, int64_t h, int64_t w)
 {
-	const int64_t dims[] = { 1, c, h, w };
+	const int64_t dims[] = {1, c, h, w};
 	struct keel_tensor *t = value(n, "input", 4, dims);
 
 	ck_assert_int_eq(keel_graph_add_input(n->g, t), 0);
@@ -74,7 +74,7 @@ struct keel_tensor *net_const(struct net *n, unsigned int rank, const int64_t *d
 
 struct keel_tensor *net_vector(struct net *n, int64_t count, const float *values)
 {
-	const int64_t dims[] = { count };
+	const int64_t dims[] = {count};
 	struct keel_tensor *t = keel_graph_constant(n->g, "vector", KEEL_F32, 1, dims, values);
 
 	ck_assert_ptr_nonnull(t);
@@ -100,11 +100,11 @@ static void spread_rows(struct net *n, struct keel_tensor *w, unsigned int axis,
 struct keel_tensor *net_conv(struct net *n, struct keel_tensor *x, int64_t out, int kernel,
 			     int stride, int groups)
 {
-	const int64_t wd[] = { out, x->dims[1] / groups, kernel, kernel }, bd[] = { out };
+	const int64_t wd[] = {out, x->dims[1] / groups, kernel, kernel}, bd[] = {out};
 	int pad = kernel / 2, i;
-	const int64_t yd[] = { 1, out, (x->dims[2] + 2 * pad - kernel) / stride + 1,
-			       (x->dims[3] + 2 * pad - kernel) / stride + 1 };
-	struct keel_tensor *in[] = { x, net_const(n, 4, wd), net_const(n, 1, bd) };
+	const int64_t yd[] = {1, out, (x->dims[2] + 2 * pad - kernel) / stride + 1,
+			      (x->dims[3] + 2 * pad - kernel) / stride + 1};
+	struct keel_tensor *in[] = {x, net_const(n, 4, wd), net_const(n, 1, bd)};
 	struct keel_tensor *y = value(n, "conv", 4, yd);
 	struct keel_node *c = node(n, KEEL_OP_CONV, 3, in, y);
 
@@ -119,9 +119,9 @@ struct keel_tensor *net_conv(struct net *n, struct keel_tensor *x, int64_t out, 
 
 struct keel_tensor *net_conv_transpose(struct net *n, struct keel_tensor *x, int64_t out)
 {
-	const int64_t wd[] = { x->dims[1], out, 2, 2 }, bd[] = { out };
-	const int64_t yd[] = { 1, out, x->dims[2] * 2, x->dims[3] * 2 };
-	struct keel_tensor *in[] = { x, net_const(n, 4, wd), net_const(n, 1, bd) };
+	const int64_t wd[] = {x->dims[1], out, 2, 2}, bd[] = {out};
+	const int64_t yd[] = {1, out, x->dims[2] * 2, x->dims[3] * 2};
+	struct keel_tensor *in[] = {x, net_const(n, 4, wd), net_const(n, 1, bd)};
 	struct keel_tensor *y = value(n, "up", 4, yd);
 	struct keel_node *c = node(n, KEEL_OP_CONV_TRANSPOSE, 3, in, y);
 
@@ -138,8 +138,8 @@ struct keel_tensor *net_depthwise(struct net *n, struct keel_tensor *x, int stri
 
 struct keel_tensor *net_fc(struct net *n, struct keel_tensor *x, int64_t out)
 {
-	const int64_t wd[] = { out, x->dims[1] }, bd[] = { out }, yd[] = { x->dims[0], out };
-	struct keel_tensor *in[] = { x, net_const(n, 2, wd), net_const(n, 1, bd) };
+	const int64_t wd[] = {out, x->dims[1]}, bd[] = {out}, yd[] = {x->dims[0], out};
+	struct keel_tensor *in[] = {x, net_const(n, 2, wd), net_const(n, 1, bd)};
 	struct keel_tensor *y = value(n, "fc", 2, yd);
 
 	node(n, KEEL_OP_FC, 3, in, y);
@@ -172,8 +172,8 @@ struct keel_tensor *net_clip(struct net *n, struct keel_tensor *x, double lo, do
 
 struct keel_tensor *net_prelu(struct net *n, struct keel_tensor *x)
 {
-	const int64_t dims[] = { x->dims[1], 1, 1 };
-	struct keel_tensor *in[] = { x, net_const(n, 3, dims) }, *y = like(n, "prelu", x);
+	const int64_t dims[] = {x->dims[1], 1, 1};
+	struct keel_tensor *in[] = {x, net_const(n, 3, dims)}, *y = like(n, "prelu", x);
 
 	node(n, KEEL_OP_PRELU, 2, in, y);
 	return y;
@@ -181,8 +181,8 @@ struct keel_tensor *net_prelu(struct net *n, struct keel_tensor *x)
 
 struct keel_tensor *net_batchnorm(struct net *n, struct keel_tensor *x)
 {
-	const int64_t dims[] = { x->dims[1] };
-	struct keel_tensor *in[5] = { x }, *y = like(n, "norm", x);
+	const int64_t dims[] = {x->dims[1]};
+	struct keel_tensor *in[5] = {x}, *y = like(n, "norm", x);
 	int64_t i;
 
 	for (i = 1; i < 5; i++)
@@ -198,7 +198,7 @@ struct keel_tensor *net_batchnorm(struct net *n, struct keel_tensor *x)
 struct keel_tensor *net_binary(struct net *n, enum keel_op op, struct keel_tensor *a,
 			       struct keel_tensor *b)
 {
-	struct keel_tensor *in[] = { a, b }, *y;
+	struct keel_tensor *in[] = {a, b}, *y;
 	int64_t dims[KEEL_MAX_RANK];
 	unsigned int i;
 
@@ -212,8 +212,8 @@ struct keel_tensor *net_binary(struct net *n, enum keel_op op, struct keel_tenso
 
 struct keel_tensor *net_concat(struct net *n, struct keel_tensor *a, struct keel_tensor *b)
 {
-	const int64_t dims[] = { 1, a->dims[1] + b->dims[1], a->dims[2], a->dims[3] };
-	struct keel_tensor *in[] = { a, b }, *y = value(n, "concat", 4, dims);
+	const int64_t dims[] = {1, a->dims[1] + b->dims[1], a->dims[2], a->dims[3]};
+	struct keel_tensor *in[] = {a, b}, *y = value(n, "concat", 4, dims);
 
 	node(n, KEEL_OP_CONCAT, 2, in, y)->axis = 1;
 	return y;
@@ -221,7 +221,7 @@ struct keel_tensor *net_concat(struct net *n, struct keel_tensor *a, struct keel
 
 struct keel_tensor *net_slice(struct net *n, struct keel_tensor *x, int64_t from, int64_t to)
 {
-	const int64_t dims[] = { 1, to - from, x->dims[2], x->dims[3] };
+	const int64_t dims[] = {1, to - from, x->dims[2], x->dims[3]};
 	struct keel_tensor *y = value(n, "slice", 4, dims);
 	struct keel_node *s = node(n, KEEL_OP_SLICE, 1, &x, y);
 	unsigned int i;
@@ -235,8 +235,8 @@ struct keel_tensor *net_slice(struct net *n, struct keel_tensor *x, int64_t from
 struct keel_tensor *net_pool(struct net *n, enum keel_op op, struct keel_tensor *x, int kernel,
 			     int stride, int pad)
 {
-	const int64_t dims[] = { 1, x->dims[1], (x->dims[2] + 2 * pad - kernel) / stride + 1,
-				 (x->dims[3] + 2 * pad - kernel) / stride + 1 };
+	const int64_t dims[] = {1, x->dims[1], (x->dims[2] + 2 * pad - kernel) / stride + 1,
+				(x->dims[3] + 2 * pad - kernel) / stride + 1};
 	struct keel_tensor *y = value(n, "pool", 4, dims);
 	struct keel_node *p = node(n, op, 1, &x, y);
 	unsigned int i;
@@ -250,7 +250,7 @@ struct keel_tensor *net_pool(struct net *n, enum keel_op op, struct keel_tensor 
 
 struct keel_tensor *net_pad(struct net *n, struct keel_tensor *x, int64_t amount, double pad_value)
 {
-	const int64_t dims[] = { 1, x->dims[1], x->dims[2] + 2 * amount, x->dims[3] + 2 * amount };
+	const int64_t dims[] = {1, x->dims[1], x->dims[2] + 2 * amount, x->dims[3] + 2 * amount};
 	struct keel_tensor *y = value(n, "pad", 4, dims);
 	struct keel_node *p = node(n, KEEL_OP_PAD, 1, &x, y);
 
@@ -261,7 +261,7 @@ struct keel_tensor *net_pad(struct net *n, struct keel_tensor *x, int64_t amount
 
 struct keel_tensor *net_global(struct net *n, struct keel_tensor *x)
 {
-	const int64_t dims[] = { 1, x->dims[1], 1, 1 };
+	const int64_t dims[] = {1, x->dims[1], 1, 1};
 	struct keel_tensor *y = value(n, "global", 4, dims);
 	struct keel_node *p = node(n, KEEL_OP_REDUCE_MEAN, 1, &x, y);
 
@@ -282,7 +282,7 @@ struct keel_tensor *net_reshape(struct net *n, struct keel_tensor *x, unsigned i
 
 struct keel_tensor *net_flatten(struct net *n, struct keel_tensor *x)
 {
-	const int64_t dims[] = { 1, keel_tensor_count(x) };
+	const int64_t dims[] = {1, keel_tensor_count(x)};
 
 	return net_reshape(n, x, 2, dims);
 }
@@ -302,8 +302,8 @@ struct keel_tensor *net_transpose(struct net *n, struct keel_tensor *x, const in
 
 struct keel_tensor *net_shuffle(struct net *n, struct keel_tensor *x, int64_t groups)
 {
-	const int64_t split[] = { 1, groups, x->dims[1] / groups, x->dims[2], x->dims[3] };
-	static const int perm[] = { 0, 2, 1, 3, 4 };
+	const int64_t split[] = {1, groups, x->dims[1] / groups, x->dims[2], x->dims[3]};
+	static const int perm[] = {0, 2, 1, 3, 4};
 	struct keel_tensor *y = net_transpose(n, net_reshape(n, x, 5, split), perm);
 
 	return net_reshape(n, y, 4, x->dims);
@@ -328,7 +328,7 @@ struct keel_tensor *net_gate(struct net *n, struct keel_tensor *x)
 
 struct keel_graph *net_done(struct net *n, struct keel_tensor *y)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_graph_add_output(n->g, y), 0);
 	ck_assert_msg(!keel_graph_sort(n->g, &e), "%s", e.text);

@@ -28,7 +28,7 @@ struct net {
 };
 
 struct net net_new(uint64_t seed);
-double net_uniform(struct net *n);			/* [-1, 1) */
+double net_uniform(struct net *n); /* [-1, 1) */
 unsigned int net_below(struct net *n, unsigned int limit);
 
 struct keel_tensor *net_input(struct net *n, int64_t c, int64_t h, int64_t w);

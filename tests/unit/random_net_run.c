@@ -12,7 +12,7 @@
 static int get_noise(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
 {
 	const struct keel_graph *g = ctx;
-	struct net n = { .seed = index * 104729 + 17 };
+	struct net n = {.seed = index * 104729 + 17};
 	unsigned int i;
 	int64_t k;
 
@@ -24,15 +24,15 @@ static int get_noise(void *ctx, size_t index, void *const *inputs, struct keel_e
 
 struct keel_sample_source net_source(const struct keel_graph *g, size_t count)
 {
-	return (struct keel_sample_source){ count, get_noise, (void *)g };
+	return (struct keel_sample_source){count, get_noise, (void *)g};
 }
 
 struct keel_stats *net_stats(const struct keel_graph *g, size_t samples)
 {
 	struct keel_sample_source source = net_source(g, samples);
-	const struct keel_calibrate_options options = { .threads = 1 };
+	const struct keel_calibrate_options options = {.threads = 1};
 	struct keel_stats *stats;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_calibrate(g, &source, &options, &stats, &e), "%s", e.text);
 	return stats;
@@ -67,7 +67,7 @@ static void fake_tensor(struct net *n, const struct keel_tensor *t, struct keel_
 struct keel_stats *net_fake_stats(const struct keel_graph *g, uint64_t seed)
 {
 	struct keel_stats *s = keel_stats_new(g);
-	struct net n = { .seed = seed };
+	struct net n = {.seed = seed};
 	unsigned int i;
 
 	ck_assert_ptr_nonnull(s);
@@ -95,7 +95,7 @@ static float *join_outputs(const struct keel_graph *g, const struct keel_float *
 
 float *net_outputs(const struct keel_graph *g, size_t sample, size_t *count)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_float *f = keel_float_new(g, &e);
 	void *inputs[4];
 	float *all;
@@ -106,7 +106,8 @@ float *net_outputs(const struct keel_graph *g, size_t sample, size_t *count)
 	for (i = 0; i < g->nr_inputs; i++)
 		inputs[i] = calloc(keel_tensor_count(g->inputs[i]), sizeof(float));
 	get_noise((void *)g, sample, inputs, NULL);
-	ck_assert_msg(!keel_float_run(f, (const void *const *)inputs, NULL, NULL, &e), "%s", e.text);
+	ck_assert_msg(!keel_float_run(f, (const void *const *)inputs, NULL, NULL, &e), "%s",
+		      e.text);
 	all = join_outputs(g, f, count);
 	for (i = 0; i < g->nr_inputs; i++)
 		free(inputs[i]);
@@ -220,7 +221,8 @@ struct keel_graph *net_random(uint64_t seed, bool homogeneous)
 		x = step(&n, x, homogeneous);
 		/* Now and then a value is also an output. */
 		if (!net_below(&n, 12))
-			ck_assert_int_eq(keel_graph_add_output(n.g, net_conv(&n, x, 3, 1, 1, 1)), 0);
+			ck_assert_int_eq(keel_graph_add_output(n.g, net_conv(&n, x, 3, 1, 1, 1)),
+					 0);
 		if (!net_below(&n, 20) && !keel_tensor_is_output(n.g, x))
 			ck_assert_int_eq(keel_graph_add_output(n.g, x), 0);
 	}

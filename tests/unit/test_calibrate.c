@@ -12,7 +12,7 @@
 /* conv with a fused ReLU, max pool */
 static struct keel_graph *small(void)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct net n = net_new(4);
 	struct keel_tensor *x = net_input(&n, 2, 5, 7);
 
@@ -27,8 +27,8 @@ static struct keel_stats *stats_with(const struct keel_graph *g, size_t samples,
 				     unsigned int threads, bool histograms)
 {
 	struct keel_sample_source source = net_source(g, samples);
-	const struct keel_calibrate_options o = { .threads = threads };
-	struct keel_error e = { "" };
+	const struct keel_calibrate_options o = {.threads = threads};
+	struct keel_error e = {""};
 	struct keel_stats *s;
 
 	ck_assert_msg(!keel_calibrate(g, &source, &o, &s, &e), "%s", e.text);
@@ -70,7 +70,7 @@ START_TEST(inputs_match_a_plain_loop)
 	struct keel_stats *s = stats_with(g, 5, 1, true);
 	const struct keel_tensor_stats *in = keel_stats_of(s, g->inputs[0]);
 	float values[2][35], min = INFINITY, max = -INFINITY;
-	void *inputs[] = { values };
+	void *inputs[] = {values};
 	uint64_t counted = 0;
 	double sum = 0, squares = 0;
 	size_t i, k;
@@ -159,10 +159,10 @@ static int get_reversed(void *ctx, size_t index, void *const *inputs, struct kee
 START_TEST(order_changes_no_bit)
 {
 	struct keel_graph *g = net_random(3, false);
-	struct reversed r = { net_source(g, 11) };
-	const struct keel_sample_source back = { 11, get_reversed, &r };
+	struct reversed r = {net_source(g, 11)};
+	const struct keel_sample_source back = {11, get_reversed, &r};
 	struct keel_stats *a = stats_with(g, 11, 1, false), *b;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_calibrate(g, &back, NULL, &b, &e), "%s", e.text);
 	same_stats(a, b);
@@ -199,9 +199,9 @@ START_TEST(bad_samples_are_named)
 {
 	struct keel_graph *g = small();
 	struct keel_sample_source inner = net_source(g, 4);
-	const struct keel_sample_source bad = { 4, get_nan, &inner };
-	const struct keel_calibrate_options o = { .threads = 2 };
-	struct keel_error e = { "" };
+	const struct keel_sample_source bad = {4, get_nan, &inner};
+	const struct keel_calibrate_options o = {.threads = 2};
+	struct keel_error e = {""};
 	struct keel_stats *s;
 
 	ck_assert_int_eq(keel_calibrate(g, &bad, &o, &s, &e), -EINVAL);
@@ -218,7 +218,7 @@ START_TEST(overflowing_nodes_are_named)
 {
 	struct keel_graph *g = small();
 	struct keel_sample_source source = net_source(g, 2);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_stats *s;
 	unsigned int i;
 
@@ -244,8 +244,8 @@ START_TEST(progress_and_cancelling)
 	struct keel_sample_source source = net_source(g, 9);
 	volatile int cancel = 0;
 	size_t calls = 0;
-	struct keel_calibrate_options o = { 3, count_progress, &calls, &cancel };
-	struct keel_error e = { "" };
+	struct keel_calibrate_options o = {3, count_progress, &calls, &cancel};
+	struct keel_error e = {""};
 	struct keel_stats *s;
 
 	ck_assert_int_eq(keel_calibrate(g, &source, &o, &s, &e), 0);

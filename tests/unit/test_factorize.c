@@ -13,15 +13,15 @@
 
 #define SLOP (1 + 1e-6)
 
-static const struct keel_factorize_options two_step = { .mode = KEEL_FACTORIZE_TWO_STEP };
-static const struct keel_factorize_options one_step = { .mode = KEEL_FACTORIZE_ONE_STEP };
+static const struct keel_factorize_options two_step = {.mode = KEEL_FACTORIZE_TWO_STEP};
+static const struct keel_factorize_options one_step = {.mode = KEEL_FACTORIZE_ONE_STEP};
 
 static struct keel_factorize_plan *plan_of(const struct keel_graph *g,
 					   const struct keel_stats *stats,
 					   const struct keel_factorize_options *o)
 {
 	struct keel_factorize_plan *plan;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_factorize_plan(g, stats, o, &plan, &e), "%s", e.text);
 	return plan;
@@ -41,7 +41,7 @@ static const struct keel_factorize_layer *layer_of(const struct keel_factorize_p
 
 static void prepare(struct keel_graph *g)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
 	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
@@ -97,8 +97,9 @@ static void check_layer(const struct keel_factorize_layer *l, const struct keel_
 		return;
 	ck_assert_msg(l->activation_limit <= active * SLOP, "%s: '%s': A' above A", what,
 		      l->node->name);
-	ck_assert_msg(scaled_a <= l->activation_limit * l->gain * SLOP, "%s: '%s': %g above A' = %g",
-		      what, l->node->name, scaled_a, l->activation_limit);
+	ck_assert_msg(scaled_a <= l->activation_limit * l->gain * SLOP,
+		      "%s: '%s': %g above A' = %g", what, l->node->name, scaled_a,
+		      l->activation_limit);
 	if (!l->kernel_limit)
 		return;
 	ck_assert_msg(l->kernel_limit <= kernels * SLOP, "%s: '%s': K' above K", what,
@@ -122,7 +123,8 @@ static void check_consumers(const struct keel_graph *before, const struct keel_g
 		for (k = 0; k < plan->nr_layers; k++)
 			if (plan->layers[k].node == before->nodes[i])
 				out = plan->layers[k].scale;
-		ck_assert_msg(largest(after->nodes[i], out) <= largest(before->nodes[i], NULL) * SLOP,
+		ck_assert_msg(largest(after->nodes[i], out) <=
+				      largest(before->nodes[i], NULL) * SLOP,
 			      "%s: weights of consumer '%s' grew", what, before->nodes[i]->name);
 	}
 }
@@ -175,7 +177,7 @@ static void check_function(uint64_t seed, const struct keel_factorize_options *o
 	struct keel_sample_source source;
 	struct keel_factorize_plan *plan;
 	struct keel_stats *stats;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	double difference;
 
 	prepare(g);
@@ -335,9 +337,9 @@ static void factorize(struct keel_graph *g, const struct keel_factorize_options 
 
 static struct keel_weights *quantized(const struct keel_node *n)
 {
-	const struct keel_weight_options per_tensor = { 0 };
+	const struct keel_weight_options per_tensor = {0};
 	struct keel_weights *w;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_weights_quantize(n, 0.01, &per_tensor, &w, &e), "%s", e.text);
 	return w;
@@ -377,7 +379,7 @@ static void check_planted(uint64_t seed, bool depthwise, bool exact)
 {
 	struct keel_factorize_options o = two_step;
 	struct keel_graph *g = pair(seed, depthwise), *planted = keel_graph_clone(g);
-	struct net random = { .seed = seed + 999 };
+	struct net random = {.seed = seed + 999};
 	double factor[8];
 	size_t naive, different = 0;
 	unsigned int c, i;
@@ -418,14 +420,15 @@ START_TEST(one_step_is_not_canonical)
 {
 	struct keel_factorize_options o = one_step;
 	struct keel_graph *g = pair(1, false), *planted = keel_graph_clone(g);
-	double factor[8] = { 1, 16, 1 / 16.0, 4, 1, 0.25, 2, 0.5 };
+	double factor[8] = {1, 16, 1 / 16.0, 4, 1, 0.25, 2, 0.5};
 
 	o.cap = INFINITY;
 	plant(planted->nodes[0], planted->nodes[g->nr_nodes - 1], factor);
 	factorize(g, &o);
 	factorize(planted, &o);
 	ck_assert_uint_gt(different_levels(g->nodes[0], planted->nodes[0]) +
-			  different_levels(g->nodes[2], planted->nodes[2]), 20);
+				  different_levels(g->nodes[2], planted->nodes[2]),
+			  20);
 	keel_graph_del(g);
 	keel_graph_del(planted);
 }
@@ -460,16 +463,16 @@ static struct keel_stats *flat_stats(const struct keel_graph *g, const double *a
 	unsigned int c;
 
 	for (c = 0; c < t->channels; c++)
-		t->post[c] = (struct keel_channel_stats){ 0, active[c], 0 };
+		t->post[c] = (struct keel_channel_stats){0, active[c], 0};
 	return s;
 }
 
 /* Trap 1: m counts with a single consumer, too. */
 START_TEST(slack_of_a_single_consumer_counts)
 {
-	const double rows[] = { 8, 1, 1, 1 }, columns[] = { 0.125, 1, 1, 0.5 };
-	const double active[] = { 1, 1, 1, 1 };
-	const double want_one[] = { 1, 1, 1, 1 };
+	const double rows[] = {8, 1, 1, 1}, columns[] = {0.125, 1, 1, 0.5};
+	const double active[] = {1, 1, 1, 1};
+	const double want_one[] = {1, 1, 1, 1};
 	struct keel_graph *g = ranges(rows, columns, KEEL_OP_RELU);
 	struct keel_stats *s = flat_stats(g, active);
 	struct keel_factorize_plan *one = plan_of(g, s, &one_step), *two = plan_of(g, s, &two_step);
@@ -492,9 +495,9 @@ END_TEST
 
 START_TEST(one_step_formula)
 {
-	const double rows[] = { 4, 2, 1, 0.01 }, columns[] = { 1, 1, 1, 1 };
-	const double active[] = { 8, 8, 1, 0 };
-	const double want[] = { 1, 1, 4, 16 };
+	const double rows[] = {4, 2, 1, 0.01}, columns[] = {1, 1, 1, 1};
+	const double active[] = {8, 8, 1, 0};
+	const double want[] = {1, 1, 4, 16};
 	struct keel_graph *g = ranges(rows, columns, KEEL_OP_RELU);
 	struct keel_stats *s = flat_stats(g, active);
 	struct keel_factorize_plan *p = plan_of(g, s, &one_step);
@@ -506,7 +509,8 @@ START_TEST(one_step_formula)
 	ck_assert_uint_eq(p->layers[0].limits[KEEL_LIMIT_CAP], 1);
 	ck_assert_uint_eq(p->layers[0].limits[KEEL_LIMIT_KERNEL], 1);
 	ck_assert_uint_eq(p->layers[0].limits[KEEL_LIMIT_ACTIVATION] +
-			  p->layers[0].limits[KEEL_LIMIT_SLACK], 2);
+				  p->layers[0].limits[KEEL_LIMIT_SLACK],
+			  2);
 	keel_factorize_plan_del(p);
 	keel_stats_del(s);
 	keel_graph_del(g);
@@ -516,7 +520,7 @@ END_TEST
 /* Trap 4: channels of a linear layer are as large as their largest magnitude. */
 START_TEST(negative_channels_count)
 {
-	const double rows[] = { 1, 1, 1, 1 }, columns[] = { 1, 1, 1, 1 }, active[4] = { 0 };
+	const double rows[] = {1, 1, 1, 1}, columns[] = {1, 1, 1, 1}, active[4] = {0};
 	struct keel_graph *g = ranges(rows, columns, KEEL_OP_CONV);
 	struct keel_stats *s = flat_stats(g, active);
 	struct keel_channel_stats *c = s->tensors[g->nodes[0]->outputs[0]->id].post;
@@ -524,9 +528,9 @@ START_TEST(negative_channels_count)
 	struct keel_factorize_plan *p;
 
 	o.per_channel = true;
-	c[0] = (struct keel_channel_stats){ -8, 0.5, 0 };
-	c[1] = (struct keel_channel_stats){ -0.5, 4, 0 };
-	c[2] = c[3] = (struct keel_channel_stats){ -1, 1, 0 };
+	c[0] = (struct keel_channel_stats){-8, 0.5, 0};
+	c[1] = (struct keel_channel_stats){-0.5, 4, 0};
+	c[2] = c[3] = (struct keel_channel_stats){-1, 1, 0};
 	p = plan_of(g, s, &o);
 	ck_assert_double_eq_tol(p->layers[0].scale[0], 1, 1e-9);
 	ck_assert_double_eq_tol(p->layers[0].scale[1], 2, 1e-9);
@@ -562,8 +566,9 @@ START_TEST(depthwise_layers_are_equalized)
 		double k = row_max(l->node, c), a;
 
 		a = keel_stats_absmax(&keel_stats_of(s, l->node->outputs[0])->post[c]);
-		ck_assert_double_eq_tol(l->scale[c], fmin(fmin(largest(l->node, NULL) / k, 16),
-							  a > 0 ? l->activation_limit / a : 16),
+		ck_assert_double_eq_tol(l->scale[c],
+					fmin(fmin(largest(l->node, NULL) / k, 16),
+					     a > 0 ? l->activation_limit / a : 16),
 					1e-9);
 	}
 	keel_factorize_plan_del(p);
@@ -610,7 +615,7 @@ START_TEST(relu6_stays_exact)
 	struct keel_tensor *x = net_input(&n, 3, 6, 6);
 	struct keel_sample_source source;
 	struct keel_factorize_result r;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_stats *s;
 	unsigned int c;
 
@@ -667,7 +672,7 @@ START_TEST(sensitive_networks_get_powers_of_two)
 	struct keel_factorize_options o = two_step;
 	struct keel_sample_source source;
 	struct keel_factorize_result r;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_stats *s;
 	unsigned int i, c;
 	int exponent;
@@ -706,10 +711,10 @@ static int get_lie(void *ctx, size_t index, void *const *inputs, struct keel_err
 START_TEST(changed_functions_are_rolled_back)
 {
 	struct keel_graph *g = net_random(7, true), *before = g, *old;
-	struct liar liar = { net_source(g, 2) };
-	const struct keel_sample_source source = { 2, get_lie, &liar };
+	struct liar liar = {net_source(g, 2)};
+	const struct keel_sample_source source = {2, get_lie, &liar};
 	struct keel_factorize_result r;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_stats *s;
 	size_t count, again;
 	float *a, *b;
@@ -770,7 +775,7 @@ START_TEST(concatenations_have_one_range)
 	const struct keel_factorize_layer *l[2];
 	struct keel_factorize_plan *p;
 	struct keel_stats *s;
-	double top[2] = { 0 };
+	double top[2] = {0};
 	unsigned int c, i;
 
 	o.cap = INFINITY;
@@ -784,8 +789,11 @@ START_TEST(concatenations_have_one_range)
 	l[1] = layer_of(p, b->name);
 	for (i = 0; i < 2; i++)
 		for (c = 0; c < l[i]->channels; c++)
-			top[i] = fmax(top[i], l[i]->scale[c] * keel_stats_absmax(
-				&keel_stats_of(s, l[i]->node->outputs[0])->post[c]));
+			top[i] = fmax(
+				top[i],
+				l[i]->scale[c] *
+					keel_stats_absmax(&keel_stats_of(s, l[i]->node->outputs[0])
+								   ->post[c]));
 	ck_assert(l[0]->joined && l[1]->joined);
 	ck_assert_double_eq_tol(top[0], top[1], 1e-6 * top[0]);
 	keel_factorize_plan_del(p);
@@ -806,8 +814,8 @@ static bool is_equalized(struct net *n, struct keel_tensor *first, struct keel_t
 	s = net_fake_stats(n->g, 2);
 	p = plan_of(n->g, s, &two_step);
 	equalized = !layer_of(p, first->name)->blocker;
-	ck_assert(equalized == (layer_of(p, first->name)->min != 1 ||
-				layer_of(p, first->name)->max != 1));
+	ck_assert(equalized ==
+		  (layer_of(p, first->name)->min != 1 || layer_of(p, first->name)->max != 1));
 	keel_factorize_plan_del(p);
 	keel_stats_del(s);
 	keel_graph_del(n->g);
@@ -822,7 +830,7 @@ static struct keel_tensor *first_conv(struct net *n)
 
 START_TEST(operators_pass_or_stop_scales)
 {
-	static const int nhwc[] = { 0, 2, 3, 1 }, nchw[] = { 0, 3, 1, 2 };
+	static const int nhwc[] = {0, 2, 3, 1}, nchw[] = {0, 3, 1, 2};
 	struct keel_tensor *x;
 	struct net n;
 
@@ -841,8 +849,8 @@ START_TEST(operators_pass_or_stop_scales)
 	x = first_conv(&n);
 	ck_assert(is_equalized(&n, x, net_gate(&n, x)));
 	x = first_conv(&n);
-	ck_assert(!is_equalized(&n, x, net_binary(&n, KEEL_OP_MUL, x,
-						  net_unary(&n, KEEL_OP_SIGMOID, x))));
+	ck_assert(!is_equalized(&n, x,
+				net_binary(&n, KEEL_OP_MUL, x, net_unary(&n, KEEL_OP_SIGMOID, x))));
 	x = first_conv(&n);
 	ck_assert(!is_equalized(&n, x, net_clip(&n, net_binary(&n, KEEL_OP_ADD, x, x), 0, 6)));
 }

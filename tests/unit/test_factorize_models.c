@@ -14,8 +14,8 @@
 
 /* The oracles of factorization on real networks; inputs are noise. */
 
-static const char *const names[] = { "fashion_mbv2s.onnx", "mobilenet_v2_1.0_224_moderation.onnx",
-				     "version-RFB-320.onnx" };
+static const char *const names[] = {"fashion_mbv2s.onnx", "mobilenet_v2_1.0_224_moderation.onnx",
+				    "version-RFB-320.onnx"};
 
 #define NR_NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -28,8 +28,8 @@ static void path_of(char path[4096], const char *name)
 
 static struct keel_graph *load(unsigned int i)
 {
-	const struct keel_import_options options = { 0 };
-	struct keel_error e = { "" };
+	const struct keel_import_options options = {0};
+	struct keel_error e = {""};
 	struct keel_graph *g = NULL;
 	char path[4096];
 
@@ -48,7 +48,7 @@ static double difference(const struct keel_graph *g, const struct keel_stats *st
 	struct keel_sample_source source = net_source(g, 1);
 	struct keel_graph *copy = keel_graph_clone(g);
 	struct keel_factorize_plan *plan;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	double worst;
 
 	ck_assert_msg(!keel_factorize_plan(g, stats, o, &plan, &e), "%s", e.text);
@@ -61,7 +61,7 @@ static double difference(const struct keel_graph *g, const struct keel_stats *st
 
 START_TEST(functions_stay)
 {
-	struct keel_factorize_options o = { 0 };
+	struct keel_factorize_options o = {0};
 	struct keel_graph *g = load(_i);
 	struct keel_stats *stats;
 	double moved;
@@ -84,12 +84,12 @@ END_TEST
 /* Noise at the outputs with a mode's scales; @planted: of another factorization of the network. */
 static double noise(unsigned int name, enum keel_factorize_mode mode, bool planted)
 {
-	struct keel_factorize_options o = { .mode = KEEL_FACTORIZE_NONE };
+	struct keel_factorize_options o = {.mode = KEEL_FACTORIZE_NONE};
 	struct keel_graph *g = load(name);
 	struct keel_stats *stats = net_stats(g, 2);
 	struct keel_factorize_plan *plan;
-	struct net random = { .seed = 5 };
-	struct keel_error e = { "" };
+	struct net random = {.seed = 5};
+	struct keel_error e = {""};
 	struct keel_noise m;
 	double found;
 	uint32_t v;

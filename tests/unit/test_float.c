@@ -81,7 +81,7 @@ static void check_act(void *ctx, const struct keel_node *node, const float *pre,
 
 static struct keel_node *act_node(struct keel_graph *g, int which, uint64_t *r, int64_t *inner)
 {
-	struct keel_tensor *in[3] = { 0 }, *x;
+	struct keel_tensor *in[3] = {0}, *x;
 
 	*inner = 35;
 	switch (which) {
@@ -110,10 +110,10 @@ START_TEST(activations_and_watch)
 {
 	uint64_t r = _i + 1;
 	struct keel_graph *g = keel_graph_new();
-	struct seen s = { 0 };
+	struct seen s = {0};
 	struct keel_node *n = act_node(g, _i & 3, &r, &s.inner);
 	size_t bytes = keel_tensor_count(n->outputs[0]) * sizeof(float);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 	struct keel_float *f;
 
 	act_random(g, n, KEEL_ACT_CLIP + _i / 4 % 3, _i & 16 ? CHANNELS : 1, &r);
@@ -138,23 +138,23 @@ static struct keel_graph *network(void)
 {
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 42;
-	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 3, 32, 32)), *in[3] = { x }, *a, *b;
+	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 3, 32, 32)), *in[3] = {x}, *a, *b;
 	struct keel_node *n;
 
 	in[1] = rig_const(g, &r, DIMS(24, 3, 3, 3));
 	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1, 24, 32, 32));
-	n->window = (struct keel_window){ { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1, 1, 1 } };
+	n->window = (struct keel_window){{3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}};
 	act_random(g, n, KEEL_ACT_CLIP, 24, &r);
 	a = in[0] = n->outputs[0];
 	in[1] = rig_const(g, &r, DIMS(24, 1, 3, 3));
 	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1, 24, 32, 32));
-	n->window = (struct keel_window){ { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1, 1, 1 } };
+	n->window = (struct keel_window){{3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}};
 	n->groups = 24;
 	b = n->outputs[0];
-	n = rig_node(g, KEEL_OP_ADD, 2, (struct keel_tensor *[]){ a, b }, KEEL_F32,
+	n = rig_node(g, KEEL_OP_ADD, 2, (struct keel_tensor *[]){a, b}, KEEL_F32,
 		     DIMS(1, 24, 32, 32));
 	n = rig_node(g, KEEL_OP_SILU, 1, n->outputs, KEEL_F32, DIMS(1, 24, 32, 32));
-	n = rig_node(g, KEEL_OP_CONCAT, 2, (struct keel_tensor *[]){ n->outputs[0], b }, KEEL_F32,
+	n = rig_node(g, KEEL_OP_CONCAT, 2, (struct keel_tensor *[]){n->outputs[0], b}, KEEL_F32,
 		     DIMS(1, 48, 32, 32));
 	n->axis = 1;
 	n = rig_node(g, KEEL_OP_REDUCE_MEAN, 1, n->outputs, KEEL_F32, DIMS(1, 48));
@@ -189,7 +189,7 @@ static void *run_main(void *arg)
 {
 	struct run *run = arg;
 	float x[3 * 32 * 32];
-	const void *inputs[] = { x };
+	const void *inputs[] = {x};
 	unsigned int last = keel_float_graph(run->f)->nr_outputs - 1;
 	int i;
 
@@ -253,7 +253,7 @@ START_TEST(inputs_and_constants_as_outputs)
 {
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	static const int8_t bytes[] = { -3, 4 };
+	static const int8_t bytes[] = {-3, 4};
 	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 2, 2, 2)), *p = rig_pixels(g, x), *y;
 	struct keel_tensor *c = keel_graph_constant(g, "c", KEEL_I8, DIMS(2), bytes);
 	const void *const *inputs = rig_inputs(g);
@@ -285,30 +285,30 @@ START_TEST(refusals)
 		int64_t out[4];
 		const char *word;
 	} cases[] = {
-		{ KEEL_OP_UNSUPPORTED, { 1, 4, 3, 3 }, "is not supported: because" },
-		{ KEEL_OP_SHAPE, { 1, 4, 3, 3 }, "only understood on constants" },
-		{ KEEL_OP_RELU, { 1, 4, 3, 2 }, "shape" },
-		{ KEEL_OP_RESHAPE, { 1, 4, 3, 2 }, "size" },
-		{ KEEL_OP_SLICE, { 1, 1, 1, 9 }, "outside" },
-		{ KEEL_OP_SLICE, { 1, 1, 2, 3 }, "step of 0" },
-		{ KEEL_OP_PAD, { 1, 4, 3, 4 }, "padding" },
-		{ KEEL_OP_TRANSPOSE, { 1, 4, 3, 3 }, "permutation" },
-		{ KEEL_OP_EXPAND, { 1, 4, 3, 5 }, "broadcast" },
-		{ KEEL_OP_CONCAT, { 1, 5, 3, 3 }, "differ in shape" },
-		{ KEEL_OP_REDUCE_SUM, { 1, 4, 3, 1 }, "axes" },
-		{ KEEL_OP_DEPTH_TO_SPACE, { 1, 1, 6, 5 }, "block" },
-		{ KEEL_OP_CONV, { 1, 4, 3, 3 }, "weights" },
-		{ KEEL_OP_FC, { 1, 4, 3, 3 }, "weights" },
-		{ KEEL_OP_MATMUL, { 1, 4, 3, 3 }, "two inputs" },
-		{ KEEL_OP_ADD, { 1, 4, 3, 3 }, "two inputs" },
-		{ KEEL_OP_GATHER, { 1, 4, 3, 3 }, "indices" },
-		{ KEEL_OP_QUANTIZE, { 1, 4, 3, 3 }, "integers" },
-		{ KEEL_OP_DEQUANTIZE, { 1, 4, 3, 3 }, "integers" },
-		{ KEEL_OP_BATCHNORM, { 1, 4, 3, 3 }, "parameters" },
-		{ KEEL_OP_LRN, { 1, 4, 3, 3 }, "size" },
-		{ KEEL_OP_SOFTMAX, { 1, 3, 4, 3 }, "differ in shape" },
-		{ KEEL_OP_CAST, { 1, 3, 4, 3 }, "differ in shape" },
-		{ KEEL_OP_INSTANCE_NORM, { 1, 3, 4, 3 }, "same shape" },
+		{KEEL_OP_UNSUPPORTED, {1, 4, 3, 3}, "is not supported: because"},
+		{KEEL_OP_SHAPE, {1, 4, 3, 3}, "only understood on constants"},
+		{KEEL_OP_RELU, {1, 4, 3, 2}, "shape"},
+		{KEEL_OP_RESHAPE, {1, 4, 3, 2}, "size"},
+		{KEEL_OP_SLICE, {1, 1, 1, 9}, "outside"},
+		{KEEL_OP_SLICE, {1, 1, 2, 3}, "step of 0"},
+		{KEEL_OP_PAD, {1, 4, 3, 4}, "padding"},
+		{KEEL_OP_TRANSPOSE, {1, 4, 3, 3}, "permutation"},
+		{KEEL_OP_EXPAND, {1, 4, 3, 5}, "broadcast"},
+		{KEEL_OP_CONCAT, {1, 5, 3, 3}, "differ in shape"},
+		{KEEL_OP_REDUCE_SUM, {1, 4, 3, 1}, "axes"},
+		{KEEL_OP_DEPTH_TO_SPACE, {1, 1, 6, 5}, "block"},
+		{KEEL_OP_CONV, {1, 4, 3, 3}, "weights"},
+		{KEEL_OP_FC, {1, 4, 3, 3}, "weights"},
+		{KEEL_OP_MATMUL, {1, 4, 3, 3}, "two inputs"},
+		{KEEL_OP_ADD, {1, 4, 3, 3}, "two inputs"},
+		{KEEL_OP_GATHER, {1, 4, 3, 3}, "indices"},
+		{KEEL_OP_QUANTIZE, {1, 4, 3, 3}, "integers"},
+		{KEEL_OP_DEQUANTIZE, {1, 4, 3, 3}, "integers"},
+		{KEEL_OP_BATCHNORM, {1, 4, 3, 3}, "parameters"},
+		{KEEL_OP_LRN, {1, 4, 3, 3}, "size"},
+		{KEEL_OP_SOFTMAX, {1, 3, 4, 3}, "differ in shape"},
+		{KEEL_OP_CAST, {1, 3, 4, 3}, "differ in shape"},
+		{KEEL_OP_INSTANCE_NORM, {1, 3, 4, 3}, "same shape"},
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
@@ -332,17 +332,17 @@ END_TEST
 START_TEST(bad_windows_are_refused)
 {
 	static const struct keel_window windows[] = {
-		{ { 3, 3 }, { 0, 1 }, { 1, 1 } },
-		{ { 3, 3 }, { 1, 1 }, { 0, 1 } },
-		{ { 3, 3 }, { 1, 1 }, { 1, 1 }, { -1, 0, 1, 0 } },
-		{ { 2, 3 }, { 1, 1 }, { 1, 1 } },
-		{ { 3, 3 }, { 3, 1 }, { INT32_MAX, 1 } },
-		{ { 3, 3 }, { 1, 1 }, { 1, 1 }, { 5, 0, 0, 0 } },
+		{{3, 3}, {0, 1}, {1, 1}},
+		{{3, 3}, {1, 1}, {0, 1}},
+		{{3, 3}, {1, 1}, {1, 1}, {-1, 0, 1, 0}},
+		{{2, 3}, {1, 1}, {1, 1}},
+		{{3, 3}, {3, 1}, {INT32_MAX, 1}},
+		{{3, 3}, {1, 1}, {1, 1}, {5, 0, 0, 0}},
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = { rig_input(g, &r, DIMS(1, 4, 3, 3)),
-				      rig_const(g, &r, DIMS(4, 4, 3, 3)) };
+	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(1, 4, 3, 3)),
+				     rig_const(g, &r, DIMS(4, 4, 3, 3))};
 
 	rig_node(g, KEEL_OP_CONV, 2, in, KEEL_F32, DIMS(1, 4, 1, 1))->window = windows[_i];
 	rig_refused(g, _i == 5 ? "another size" : "window");
@@ -355,8 +355,7 @@ START_TEST(enormous_values_are_refused)
 	uint64_t r = 1;
 	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 1, 1, 1));
 
-	rig_node(g, KEEL_OP_EXPAND, 1, &x, KEEL_F32,
-		 DIMS(1, 1 << 20, 1 << 20, 1 << 16));
+	rig_node(g, KEEL_OP_EXPAND, 1, &x, KEEL_F32, DIMS(1, 1 << 20, 1 << 20, 1 << 16));
 	rig_refused(g, "limit of 17179869184");
 }
 END_TEST
@@ -396,8 +395,8 @@ static int sweep_get(void *ctx, size_t index, void *const *inputs, struct keel_e
 	return 0;
 }
 
-static void sweep_watch(void *ctx, unsigned int worker, size_t sample,
-			const struct keel_node *node, const float *pre, const float *post)
+static void sweep_watch(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
+			const float *pre, const float *post)
 {
 	struct tally *t = ctx;
 
@@ -413,14 +412,14 @@ static int sweep_done(void *ctx, unsigned int worker, size_t sample, const struc
 	return 0;
 }
 
-static const struct keel_sweep_ops sweep_ops = { sweep_watch, sweep_done };
+static const struct keel_sweep_ops sweep_ops = {sweep_watch, sweep_done};
 
 START_TEST(sweep_does_not_depend_on_threads)
 {
 	struct keel_graph *g = network();
 	struct keel_float *f = keel_float_new(g, NULL);
-	struct tally one = { .fail_from = 99, .g = g }, many = one;
-	struct keel_sample_source source = { 50, sweep_get, &one };
+	struct tally one = {.fail_from = 99, .g = g}, many = one;
+	struct keel_sample_source source = {50, sweep_get, &one};
 	unsigned int i, watched = 0;
 
 	ck_assert_int_eq(keel_float_sweep(f, 1, &source, &sweep_ops, &one, NULL), 0);
@@ -440,9 +439,9 @@ START_TEST(sweep_reports_the_first_failure)
 {
 	struct keel_graph *g = network();
 	struct keel_float *f = keel_float_new(g, NULL);
-	struct tally t = { .fail_from = 13, .g = g };
-	const struct keel_sample_source source = { 50, sweep_get, &t };
-	struct keel_error e = { "" };
+	struct tally t = {.fail_from = 13, .g = g};
+	const struct keel_sample_source source = {50, sweep_get, &t};
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_float_sweep(f, 1 + _i, &source, &sweep_ops, &t, &e), -EIO);
 	ck_assert_str_eq(e.text, "sample 13 is broken");
@@ -455,7 +454,7 @@ START_TEST(sweep_of_nothing)
 {
 	struct keel_graph *g = network();
 	struct keel_float *f = keel_float_new(g, NULL);
-	const struct keel_sample_source source = { 0, sweep_get, NULL };
+	const struct keel_sample_source source = {0, sweep_get, NULL};
 
 	ck_assert_int_eq(keel_float_sweep(f, 4, &source, &sweep_ops, NULL, NULL), 0);
 	ck_assert_uint_eq(keel_sweep_workers(4, 0), 1);

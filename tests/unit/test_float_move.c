@@ -15,8 +15,9 @@
 static struct keel_tensor *picture(struct keel_graph *g, uint64_t *r, bool pixels,
 				   struct keel_tensor **in)
 {
-	struct keel_tensor *x = rig_input(g, r, DIMS(rig_between(r, 1, 2), rig_between(r, 2, 21),
-						     rig_between(r, 2, 9), rig_between(r, 2, 9)));
+	struct keel_tensor *x = rig_input(g, r,
+					  DIMS(rig_between(r, 1, 2), rig_between(r, 2, 21),
+					       rig_between(r, 2, 9), rig_between(r, 2, 9)));
 
 	*in = pixels ? rig_pixels(g, x) : x;
 	return x;
@@ -156,7 +157,7 @@ START_TEST(transpose)
 	uint64_t r = _i + 1;
 	struct keel_graph *g = keel_graph_new();
 	struct keel_tensor *in, *x = picture(g, &r, _i & 1, &in);
-	int perm[4] = { 0, 1, 2, 3 }, k;
+	int perm[4] = {0, 1, 2, 3}, k;
 	int64_t dims[4];
 	struct keel_node *n;
 
@@ -232,8 +233,8 @@ START_TEST(depth_and_space)
 	struct keel_tensor *x, *in;
 	struct keel_node *n;
 
-	x = to_depth ? rig_input(g, &r, DIMS(2, c, h * b, w * b)) :
-		       rig_input(g, &r, DIMS(2, c * b * b, h, w));
+	x = to_depth ? rig_input(g, &r, DIMS(2, c, h * b, w * b))
+		     : rig_input(g, &r, DIMS(2, c * b * b, h, w));
 	in = _i & 1 ? rig_pixels(g, x) : x;
 	if (to_depth)
 		n = rig_node(g, KEEL_OP_SPACE_TO_DEPTH, 1, &in, KEEL_F32, DIMS(2, c * b * b, h, w));
@@ -249,7 +250,7 @@ START_TEST(concat)
 {
 	uint64_t r = _i + 1;
 	struct keel_graph *g = keel_graph_new();
-	int64_t dims[4] = { 2, 5, 4, 3 }, at[KEEL_MAX_RANK], i, total = 0;
+	int64_t dims[4] = {2, 5, 4, 3}, at[KEEL_MAX_RANK], i, total = 0;
 	struct keel_tensor *x[3], *in[3];
 	int axis = _i / 4 % 4, k;
 	const float *y;
@@ -312,9 +313,9 @@ START_TEST(gather_refuses_a_wild_index)
 {
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = { rig_input(g, &r, DIMS(4)),
-				      rig_ints(g, &r, _i ? 4 : -5, _i ? 4 : -5, DIMS(1)) };
-	struct keel_error e = { "" };
+	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(4)),
+				     rig_ints(g, &r, _i ? 4 : -5, _i ? 4 : -5, DIMS(1))};
+	struct keel_error e = {""};
 	struct keel_float *f;
 
 	rig_node(g, KEEL_OP_GATHER, 2, in, KEEL_F32, DIMS(1));
@@ -413,7 +414,7 @@ START_TEST(resize)
 	struct keel_graph *g = keel_graph_new();
 	struct keel_tensor *in, *x = picture(g, &r, _i & 1, &in);
 	int64_t dims[4], at[KEEL_MAX_RANK], i;
-	double scale[4] = { 1, 1, 1, 1 };
+	double scale[4] = {1, 1, 1, 1};
 	const float *y, *v = rig_values(g, x);
 	struct keel_node *n;
 
@@ -441,8 +442,8 @@ END_TEST
 /* Hand-checked: 1 2 / 3 4 doubled with half pixels */
 START_TEST(resize_by_hand)
 {
-	static const float linear[] = { 1,   1.25, 1.75, 2,   1.5, 1.75, 2.25, 2.5,
-					2.5, 2.75, 3.25, 3.5, 3,   3.25, 3.75, 4 };
+	static const float linear[] = {1,   1.25, 1.75, 2,   1.5, 1.75, 2.25, 2.5,
+				       2.5, 2.75, 3.25, 3.5, 3,	  3.25, 3.75, 4};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
 	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 1, 2, 2));
@@ -462,9 +463,9 @@ END_TEST
 
 START_TEST(quantize_and_back)
 {
-	static const float x[] = { -300, -1.25, -0.25, 0.25, 0.75, 63, 64, NAN };
-	static const int64_t i8[] = { -128, -2, 0, 0, 2, 126, 127, -128 };
-	static const int64_t u8[] = { 0, 126, 128, 128, 130, 254, 255, 0 };
+	static const float x[] = {-300, -1.25, -0.25, 0.25, 0.75, 63, 64, NAN};
+	static const int64_t i8[] = {-128, -2, 0, 0, 2, 126, 127, -128};
+	static const int64_t u8[] = {0, 126, 128, 128, 130, 254, 255, 0};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
 	const int64_t zero = _i ? 128 : 0;
@@ -497,9 +498,9 @@ END_TEST
 
 START_TEST(dequantize_per_axis_from_bytes)
 {
-	static const int8_t levels[] = { -128, 0, 127, 1, 2, 3 };
-	static const float scales[] = { 0.5, 2 };
-	static const float expected[] = { -64, 0, 63.5, 2, 4, 6 };
+	static const int8_t levels[] = {-128, 0, 127, 1, 2, 3};
+	static const float scales[] = {0.5, 2};
+	static const float expected[] = {-64, 0, 63.5, 2, 4, 6};
 	struct keel_graph *g = keel_graph_new();
 	struct keel_tensor *in[2];
 
@@ -513,14 +514,14 @@ END_TEST
 
 START_TEST(cast)
 {
-	static const float x[] = { -1.75, 1.75, 300, 3e9, 1e30, -1e30, NAN, 0 };
+	static const float x[] = {-1.75, 1.75, 300, 3e9, 1e30, -1e30, NAN, 0};
 	static const struct {
 		enum keel_dtype type;
 		int64_t y[8];
 	} cases[] = {
-		{ KEEL_I64, { -1, 1, 300, 3000000000, INT64_MAX, INT64_MIN, 0, 0 } },
-		{ KEEL_U8, { 255, 1, 44, 0, 255, 0, 0, 0 } },
-		{ KEEL_BOOL, { 1, 1, 1, 1, 1, 1, 1, 0 } },
+		{KEEL_I64, {-1, 1, 300, 3000000000, INT64_MAX, INT64_MIN, 0, 0}},
+		{KEEL_U8, {255, 1, 44, 0, 255, 0, 0, 0}},
+		{KEEL_BOOL, {1, 1, 1, 1, 1, 1, 1, 0}},
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;

@@ -18,8 +18,9 @@
 static struct keel_tensor *picture(struct keel_graph *g, uint64_t *r, bool pixels,
 				   struct keel_tensor **in)
 {
-	struct keel_tensor *x = rig_input(g, r, DIMS(rig_between(r, 1, 2), rig_between(r, 2, 21),
-						     rig_between(r, 2, 9), rig_between(r, 2, 9)));
+	struct keel_tensor *x = rig_input(g, r,
+					  DIMS(rig_between(r, 1, 2), rig_between(r, 2, 21),
+					       rig_between(r, 2, 9), rig_between(r, 2, 9)));
 
 	*in = pixels ? rig_pixels(g, x) : x;
 	return x;
@@ -150,8 +151,8 @@ static double broadcast_value(const struct keel_tensor *t, const float *v,
 
 START_TEST(binary)
 {
-	static const enum keel_op ops[] = { KEEL_OP_ADD, KEEL_OP_SUB, KEEL_OP_MUL, KEEL_OP_DIV,
-					    KEEL_OP_MAX, KEEL_OP_MIN, KEEL_OP_POW, KEEL_OP_PRELU };
+	static const enum keel_op ops[] = {KEEL_OP_ADD, KEEL_OP_SUB, KEEL_OP_MUL, KEEL_OP_DIV,
+					   KEEL_OP_MAX, KEEL_OP_MIN, KEEL_OP_POW, KEEL_OP_PRELU};
 	enum keel_op op = ops[_i % 8];
 	uint64_t r = _i + 1;
 	struct keel_graph *g = keel_graph_new();
@@ -188,21 +189,21 @@ END_TEST
 
 START_TEST(integers)
 {
-	static const int64_t a[] = { 7, -7, INT64_MAX, INT64_MIN, 5 }, b[] = { 2, 2, 1, -1, 0 };
+	static const int64_t a[] = {7, -7, INT64_MAX, INT64_MIN, 5}, b[] = {2, 2, 1, -1, 0};
 	static const struct {
 		enum keel_op op;
 		int64_t y[5];
 	} cases[] = {
-		{ KEEL_OP_ADD, { 9, -5, INT64_MIN, INT64_MAX, 5 } },
-		{ KEEL_OP_SUB, { 5, -9, INT64_MAX - 1, INT64_MIN + 1, 5 } },
-		{ KEEL_OP_DIV, { 3, -3, INT64_MAX, INT64_MIN, 0 } },
-		{ KEEL_OP_MAX, { 7, 2, INT64_MAX, -1, 5 } },
-		{ KEEL_OP_MIN, { 2, -7, 1, INT64_MIN, 0 } },
+		{KEEL_OP_ADD, {9, -5, INT64_MIN, INT64_MAX, 5}},
+		{KEEL_OP_SUB, {5, -9, INT64_MAX - 1, INT64_MIN + 1, 5}},
+		{KEEL_OP_DIV, {3, -3, INT64_MAX, INT64_MIN, 0}},
+		{KEEL_OP_MAX, {7, 2, INT64_MAX, -1, 5}},
+		{KEEL_OP_MIN, {2, -7, 1, INT64_MIN, 0}},
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = { rig_ints(g, &r, 0, 1, DIMS(5)),
-				      rig_ints(g, &r, 0, 1, DIMS(5)) };
+	struct keel_tensor *in[2] = {rig_ints(g, &r, 0, 1, DIMS(5)),
+				     rig_ints(g, &r, 0, 1, DIMS(5))};
 	const int64_t *y;
 	int i;
 
@@ -235,8 +236,8 @@ START_TEST(batchnorm)
 	for (i = 0; i < keel_tensor_count(x); i++) {
 		int64_t c = i / area % x->dims[1];
 
-		rig_near(y[i], (rig_values(g, x)[i] - p[3][c]) / sqrt(p[4][c] + 1e-3) * p[1][c] +
-				       p[2][c],
+		rig_near(y[i],
+			 (rig_values(g, x)[i] - p[3][c]) / sqrt(p[4][c] + 1e-3) * p[1][c] + p[2][c],
 			 TOLERANCE, "batchnorm", i);
 	}
 	keel_graph_del(g);
@@ -263,8 +264,9 @@ START_TEST(instance_norm)
 			mean += v[from + k] / (double)area;
 		for (k = 0; k < area; k++)
 			var += (v[from + k] - mean) * (v[from + k] - mean) / area;
-		rig_near(y[i], (v[i] - mean) / sqrt(var + 1e-2) * rig_values(g, in[1])[c] +
-				       rig_values(g, in[2])[c],
+		rig_near(y[i],
+			 (v[i] - mean) / sqrt(var + 1e-2) * rig_values(g, in[1])[c] +
+				 rig_values(g, in[2])[c],
 			 TOLERANCE, "instance norm", i);
 	}
 	keel_graph_del(g);
@@ -369,9 +371,9 @@ START_TEST(reduce)
 	for (i = 0; i < nr; i++) {
 		double *to = &expected[reduced(x, axes, keep, dims, &rank, i)];
 
-		*to = op == KEEL_OP_REDUCE_MAX ? fmax(*to, v[i]) :
-		      op == KEEL_OP_REDUCE_MIN ? fmin(*to, v[i]) :
-						 *to + v[i];
+		*to = op == KEEL_OP_REDUCE_MAX	 ? fmax(*to, v[i])
+		      : op == KEEL_OP_REDUCE_MIN ? fmin(*to, v[i])
+						 : *to + v[i];
 	}
 	for (i = 0; i < count; i++)
 		rig_near(y[i], expected[i] / (op == KEEL_OP_REDUCE_MEAN ? nr / count : 1),

@@ -21,7 +21,7 @@ struct geometry {
 static bool window_random(struct geometry *q, uint64_t *r)
 {
 	struct keel_window *w = &q->window;
-	int64_t in[2] = { q->h, q->w }, out[2];
+	int64_t in[2] = {q->h, q->w}, out[2];
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
@@ -30,8 +30,8 @@ static bool window_random(struct geometry *q, uint64_t *r)
 		w->dilation[i] = rig_between(r, 0, 3) ? 1 : rig_between(r, 2, 3);
 		w->pad[i] = rig_between(r, 0, w->kernel[i] - 1);
 		w->pad[2 + i] = rig_between(r, 0, w->kernel[i] - 1);
-		out[i] = in[i] + w->pad[i] + w->pad[2 + i] - 1 -
-			 w->dilation[i] * (w->kernel[i] - 1);
+		out[i] =
+			in[i] + w->pad[i] + w->pad[2 + i] - 1 - w->dilation[i] * (w->kernel[i] - 1);
 		if (out[i] < 0)
 			return false;
 		out[i] = out[i] / w->stride[i] + 1;
@@ -43,8 +43,8 @@ static bool window_random(struct geometry *q, uint64_t *r)
 
 static struct geometry geometry_random(uint64_t *r)
 {
-	static const int64_t channels[] = { 1, 2, 3, 5, 8, 16, 24, 33 };
-	struct geometry q = { 0 };
+	static const int64_t channels[] = {1, 2, 3, 5, 8, 16, 24, 33};
+	struct geometry q = {0};
 
 	do {
 		int64_t per = channels[rig_between(r, 0, 7)];
@@ -103,18 +103,21 @@ START_TEST(conv)
 	int64_t i;
 
 	in[0] = _i & 1 ? rig_pixels(g, x) : x;
-	in[1] = _i % 3 ? rig_const(g, &r, DIMS(q.o, q.c / q.groups, q.window.kernel[0],
-					       q.window.kernel[1])) :
-			 rig_input(g, &r, DIMS(q.o, q.c / q.groups, q.window.kernel[0],
-					       q.window.kernel[1]));
+	in[1] = _i % 3 ? rig_const(
+				 g, &r,
+				 DIMS(q.o, q.c / q.groups, q.window.kernel[0], q.window.kernel[1]))
+		       : rig_input(
+				 g, &r,
+				 DIMS(q.o, q.c / q.groups, q.window.kernel[0], q.window.kernel[1]));
 	in[2] = _i & 2 ? rig_const(g, &r, DIMS(q.o)) : NULL;
 	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(q.n, q.o, q.oh, q.ow));
 	n->window = q.window;
 	n->groups = q.groups;
 	y = rig_run(g);
 	for (i = 0; i < q.n * q.o * q.oh * q.ow; i++)
-		rig_near(y[i], conv_at(&q, rig_values(g, x), rig_values(g, in[1]),
-				       in[2] ? rig_values(g, in[2]) : NULL, i),
+		rig_near(y[i],
+			 conv_at(&q, rig_values(g, x), rig_values(g, in[1]),
+				 in[2] ? rig_values(g, in[2]) : NULL, i),
 			 TOLERANCE, "conv", i);
 	keel_graph_del(g);
 }
@@ -149,7 +152,7 @@ static void deconv_all(const struct geometry *q, const float *x, const float *w,
 static bool deconv_shape(struct geometry *q, uint64_t *r)
 {
 	struct keel_window *w = &q->window;
-	int64_t in[2] = { q->h, q->w }, out[2];
+	int64_t in[2] = {q->h, q->w}, out[2];
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
@@ -180,8 +183,7 @@ START_TEST(conv_transpose)
 	while (!deconv_shape(&q, &r));
 	nr = q.n * q.o * q.oh * q.ow;
 	in[0] = rig_input(g, &r, DIMS(q.n, q.c, q.h, q.w));
-	in[1] = rig_const(g, &r, DIMS(q.c, q.o / q.groups, q.window.kernel[0],
-				      q.window.kernel[1]));
+	in[1] = rig_const(g, &r, DIMS(q.c, q.o / q.groups, q.window.kernel[0], q.window.kernel[1]));
 	in[2] = rig_const(g, &r, DIMS(q.o));
 	n = rig_node(g, KEEL_OP_CONV_TRANSPOSE, 3, in, KEEL_F32, DIMS(q.n, q.o, q.oh, q.ow));
 	n->window = q.window;
@@ -243,7 +245,8 @@ START_TEST(pool)
 	x = rig_input(g, &r, DIMS(q.n, q.c, q.h, q.w));
 	in = _i & 4 ? rig_pixels(g, x) : x;
 	rig_node(g, average ? KEEL_OP_AVERAGE_POOL : KEEL_OP_MAX_POOL, 1, &in, KEEL_F32,
-		 DIMS(q.n, q.c, q.oh, q.ow))->window = q.window;
+		 DIMS(q.n, q.c, q.oh, q.ow))
+		->window = q.window;
 	y = rig_run(g);
 	for (i = 0; i < q.n * q.c * q.oh * q.ow; i++) {
 		double expected = pool_at(&q, rig_values(g, x), average, i);
@@ -263,9 +266,9 @@ START_TEST(fully_connected)
 	int64_t rows = rig_between(&r, 0, 1) ? 1 : rig_between(&r, 2, 9), i, k;
 	int64_t depth = rig_between(&r, 1, 70), cols = rig_between(&r, 1, 70);
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *in[3] = { rig_input(g, &r, DIMS(rows, depth)),
-				      rig_const(g, &r, DIMS(cols, depth)),
-				      _i & 1 ? rig_const(g, &r, DIMS(cols)) : NULL };
+	struct keel_tensor *in[3] = {rig_input(g, &r, DIMS(rows, depth)),
+				     rig_const(g, &r, DIMS(cols, depth)),
+				     _i & 1 ? rig_const(g, &r, DIMS(cols)) : NULL};
 	const float *y, *x = rig_values(g, in[0]), *w = rig_values(g, in[1]);
 
 	rig_node(g, KEEL_OP_FC, 3, in, KEEL_F32, DIMS(rows, cols));
@@ -315,7 +318,7 @@ START_TEST(matmul_of_vectors)
 {
 	uint64_t r = 1;
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *in[2] = { rig_input(g, &r, DIMS(4)), rig_input(g, &r, DIMS(3, 4, 2)) };
+	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(4)), rig_input(g, &r, DIMS(3, 4, 2))};
 	const float *y, *x = rig_values(g, in[0]), *w = rig_values(g, in[1]);
 	int64_t i, k;
 

@@ -9,7 +9,7 @@
 
 #include "graph.h"
 
-static const int64_t four[] = { 1, 4 };
+static const int64_t four[] = {1, 4};
 
 static struct keel_tensor *value(struct keel_graph *g, const char *name)
 {
@@ -57,10 +57,10 @@ END_TEST
 START_TEST(impossible_shapes_are_refused)
 {
 	struct keel_graph *g = keel_graph_new();
-	const int64_t negative[] = { 3, -1 };
-	const int64_t huge[] = { INT64_C(1) << 31, INT64_C(1) << 30 };
-	const int64_t hidden[] = { 0, INT64_MAX };
-	const int64_t ones[KEEL_MAX_RANK + 1] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	const int64_t negative[] = {3, -1};
+	const int64_t huge[] = {INT64_C(1) << 31, INT64_C(1) << 30};
+	const int64_t hidden[] = {0, INT64_MAX};
+	const int64_t ones[KEEL_MAX_RANK + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 	ck_assert_ptr_null(keel_graph_tensor(g, "n", KEEL_F32, 2, negative));
 	ck_assert_ptr_null(keel_graph_tensor(g, "h", KEEL_F32, 2, huge));
@@ -96,7 +96,7 @@ START_TEST(edits_keep_track_of_uses)
 {
 	struct keel_graph *g = keel_graph_new();
 	struct keel_tensor *x = value(g, "x"), *y = value(g, "y"), *z = value(g, "z");
-	struct keel_tensor *both[] = { y, y }, *sum = value(g, "sum");
+	struct keel_tensor *both[] = {y, y}, *sum = value(g, "sum");
 	struct keel_node *a = unary(g, x, y), *b = unary(g, y, z), *c;
 
 	ck_assert_int_eq(keel_graph_add_input(g, x), 0);
@@ -125,7 +125,7 @@ END_TEST
 START_TEST(sort_orders_and_drops)
 {
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *t[4] = { value(g, "0"), value(g, "1"), value(g, "2"), value(g, "3") };
+	struct keel_tensor *t[4] = {value(g, "0"), value(g, "1"), value(g, "2"), value(g, "3")};
 	struct keel_node *last = unary(g, t[2], t[3]), *dead = unary(g, t[3], value(g, "dead"));
 	struct keel_node *first = unary(g, t[0], t[1]), *middle = unary(g, t[1], t[2]);
 
@@ -187,7 +187,7 @@ START_TEST(sort_names_a_cycle)
 {
 	struct keel_graph *g = keel_graph_new();
 	struct keel_tensor *a = value(g, "a"), *b = value(g, "b");
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	unary(g, a, b);
 	unary(g, b, a);
@@ -207,17 +207,17 @@ static void remember(void *ctx, const char *text)
 
 static struct keel_graph *small_conv(void)
 {
-	static const int64_t xs[] = { 1, 2, 3, 3 }, ws[] = { 2, 2, 1, 1 };
-	static const float w[] = { 1, 2, 3, 4 };
+	static const int64_t xs[] = {1, 2, 3, 3}, ws[] = {2, 2, 1, 1};
+	static const float w[] = {1, 2, 3, 4};
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *in[3] = { 0 }, *out;
+	struct keel_tensor *in[3] = {0}, *out;
 	struct keel_node *n;
 
 	g->name = keel_graph_strdup(g, "small");
 	in[0] = keel_graph_tensor(g, "x", KEEL_F32, 4, xs);
 	in[1] = keel_graph_constant(g, "w", KEEL_F32, 4, ws, w);
 	out = keel_graph_tensor(g, "y", KEEL_F32, 4, xs);
-	out->quant = (struct keel_quant){ .scale = 0.5, .zero_point = -3 };
+	out->quant = (struct keel_quant){.scale = 0.5, .zero_point = -3};
 	n = keel_graph_node(g, KEEL_OP_CONV, "conv", 3, in, 1, &out);
 	n->act.kind = KEEL_ACT_CLIP;
 	n->act.channels = 2;
@@ -274,40 +274,40 @@ static const struct {
 	enum keel_op fn;
 	double alpha, beta, lo, hi, x, y;
 } unary_cases[] = {
-	{ KEEL_OP_RELU, .x = -2, .y = 0 },
-	{ KEEL_OP_RELU, .x = 2, .y = 2 },
-	{ KEEL_OP_CLIP, .lo = 0, .hi = 6, .x = 7, .y = 6 },
-	{ KEEL_OP_CLIP, .lo = 2, .hi = 1, .x = 0, .y = 1 },
-	{ KEEL_OP_LEAKY_RELU, .alpha = 0.1, .x = -2, .y = -0.2 },
-	{ KEEL_OP_PRELU, .alpha = 0.25, .x = -2, .y = -0.5 },
-	{ KEEL_OP_ELU, .alpha = 1, .x = -1, .y = -0.6321205588285577 },
-	{ KEEL_OP_SELU, .alpha = 1.67326, .beta = 1.0507, .x = -1, .y = -1.1113284 },
-	{ KEEL_OP_SIGMOID, .x = 1, .y = 0.7310585786300049 },
-	{ KEEL_OP_TANH, .x = 1, .y = 0.7615941559557649 },
-	{ KEEL_OP_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5, .x = 1, .y = 0.7 },
-	{ KEEL_OP_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5, .x = 9, .y = 1 },
-	{ KEEL_OP_HARD_SWISH, .x = 1, .y = 0.6666666666666666 },
-	{ KEEL_OP_HARD_SWISH, .x = -4, .y = 0 },
-	{ KEEL_OP_SILU, .x = 2, .y = 1.7615941559557649 },
-	{ KEEL_OP_GELU, .x = 1, .y = 0.8413447460685429 },
-	{ KEEL_OP_GELU, .alpha = 1, .x = 1, .y = 0.8411919906082768 },
-	{ KEEL_OP_SOFTPLUS, .x = 0, .y = 0.6931471805599453 },
-	{ KEEL_OP_SOFTPLUS, .x = 1000, .y = 1000 },
-	{ KEEL_OP_EXP, .x = 1, .y = 2.718281828459045 },
-	{ KEEL_OP_LOG, .x = 10, .y = 2.302585092994046 },
-	{ KEEL_OP_SQRT, .x = 2, .y = 1.4142135623730951 },
-	{ KEEL_OP_RECIPROCAL, .x = 4, .y = 0.25 },
-	{ KEEL_OP_ABS, .x = -3, .y = 3 },
-	{ KEEL_OP_NEG, .x = 3, .y = -3 },
-	{ KEEL_OP_FLOOR, .x = -1.5, .y = -2 },
-	{ KEEL_OP_CEIL, .x = -1.5, .y = -1 },
-	{ KEEL_OP_ROUND, .x = 2.5, .y = 2 },
-	{ KEEL_OP_ROUND, .x = 3.5, .y = 4 },
-	{ KEEL_OP_ERF, .x = 0.5, .y = 0.5204998778130465 },
-	{ KEEL_OP_SIGN, .x = -0.1, .y = -1 },
-	{ KEEL_OP_SIGN, .x = 0, .y = 0 },
-	{ KEEL_OP_SIN, .x = 1, .y = 0.8414709848078965 },
-	{ KEEL_OP_COS, .x = 1, .y = 0.5403023058681398 },
+	{KEEL_OP_RELU, .x = -2, .y = 0},
+	{KEEL_OP_RELU, .x = 2, .y = 2},
+	{KEEL_OP_CLIP, .lo = 0, .hi = 6, .x = 7, .y = 6},
+	{KEEL_OP_CLIP, .lo = 2, .hi = 1, .x = 0, .y = 1},
+	{KEEL_OP_LEAKY_RELU, .alpha = 0.1, .x = -2, .y = -0.2},
+	{KEEL_OP_PRELU, .alpha = 0.25, .x = -2, .y = -0.5},
+	{KEEL_OP_ELU, .alpha = 1, .x = -1, .y = -0.6321205588285577},
+	{KEEL_OP_SELU, .alpha = 1.67326, .beta = 1.0507, .x = -1, .y = -1.1113284},
+	{KEEL_OP_SIGMOID, .x = 1, .y = 0.7310585786300049},
+	{KEEL_OP_TANH, .x = 1, .y = 0.7615941559557649},
+	{KEEL_OP_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5, .x = 1, .y = 0.7},
+	{KEEL_OP_HARD_SIGMOID, .alpha = 0.2, .beta = 0.5, .x = 9, .y = 1},
+	{KEEL_OP_HARD_SWISH, .x = 1, .y = 0.6666666666666666},
+	{KEEL_OP_HARD_SWISH, .x = -4, .y = 0},
+	{KEEL_OP_SILU, .x = 2, .y = 1.7615941559557649},
+	{KEEL_OP_GELU, .x = 1, .y = 0.8413447460685429},
+	{KEEL_OP_GELU, .alpha = 1, .x = 1, .y = 0.8411919906082768},
+	{KEEL_OP_SOFTPLUS, .x = 0, .y = 0.6931471805599453},
+	{KEEL_OP_SOFTPLUS, .x = 1000, .y = 1000},
+	{KEEL_OP_EXP, .x = 1, .y = 2.718281828459045},
+	{KEEL_OP_LOG, .x = 10, .y = 2.302585092994046},
+	{KEEL_OP_SQRT, .x = 2, .y = 1.4142135623730951},
+	{KEEL_OP_RECIPROCAL, .x = 4, .y = 0.25},
+	{KEEL_OP_ABS, .x = -3, .y = 3},
+	{KEEL_OP_NEG, .x = 3, .y = -3},
+	{KEEL_OP_FLOOR, .x = -1.5, .y = -2},
+	{KEEL_OP_CEIL, .x = -1.5, .y = -1},
+	{KEEL_OP_ROUND, .x = 2.5, .y = 2},
+	{KEEL_OP_ROUND, .x = 3.5, .y = 4},
+	{KEEL_OP_ERF, .x = 0.5, .y = 0.5204998778130465},
+	{KEEL_OP_SIGN, .x = -0.1, .y = -1},
+	{KEEL_OP_SIGN, .x = 0, .y = 0},
+	{KEEL_OP_SIN, .x = 1, .y = 0.8414709848078965},
+	{KEEL_OP_COS, .x = 1, .y = 0.5403023058681398},
 };
 
 START_TEST(unary_values)

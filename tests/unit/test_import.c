@@ -12,11 +12,11 @@
 
 /* Models, tensors and options; what operators become is in test_import_ops.c. */
 
-static const int64_t four[] = { 1, 4 };
+static const int64_t four[] = {1, 4};
 
 START_TEST(opsets_are_checked)
 {
-	struct ox_bytes g = import_relu(), m = { 0 }, set = { 0 };
+	struct ox_bytes g = import_relu(), m = {0}, set = {0};
 
 	m = ox_model(&g, 22);
 	import_refused_model(&m, "opset 22");
@@ -34,7 +34,7 @@ END_TEST
 
 START_TEST(frames_are_checked)
 {
-	struct ox_bytes m = { 0 }, set = { 0 }, g = { 0 }, v = { 0 };
+	struct ox_bytes m = {0}, set = {0}, g = {0}, v = {0};
 
 	ox_int(&set, 2, 13);
 	ox_message(&m, 8, &set);
@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(too_many_ends_are_refused)
 {
-	struct ox_bytes g = import_relu(), n = { 0 };
+	struct ox_bytes g = import_relu(), n = {0};
 	char name[16];
 	int i;
 
@@ -84,7 +84,7 @@ START_TEST(too_many_ends_are_refused)
 
 	g = import_relu();
 	for (i = 0; i < 1025; i++) {
-		struct ox_bytes v = { 0 };
+		struct ox_bytes v = {0};
 
 		snprintf(name, sizeof(name), "i%d", i);
 		ox_value(&v, name, OX_FLOAT, 2, four);
@@ -112,7 +112,7 @@ END_TEST
 static void refused_input(enum ox_type type, unsigned int rank, const int64_t *dims,
 			  const char *word)
 {
-	struct ox_bytes g = import_relu(), v = { 0 };
+	struct ox_bytes g = import_relu(), v = {0};
 
 	ox_value(&v, "bad", type, rank, dims);
 	ox_message(&g, 11, &v);
@@ -121,15 +121,15 @@ static void refused_input(enum ox_type type, unsigned int rank, const int64_t *d
 
 START_TEST(inputs_are_checked)
 {
-	struct ox_bytes g = import_relu(), v = { 0 }, type = { 0 }, inner = { 0 };
+	struct ox_bytes g = import_relu(), v = {0}, type = {0}, inner = {0};
 
-	refused_input(OX_FLOAT, 2, (int64_t[]){ 1, 0 }, "extent 0 in dimension 1");
-	refused_input(OX_FLOAT, 2, (int64_t[]){ 0, 1 }, "extent 0 in dimension 0");
-	refused_input(OX_FLOAT, 2, (int64_t[]){ 1, -1 }, "variable extent 'N' in dimension 1");
-	refused_input(OX_FLOAT, 2, (int64_t[]){ 1, -2 }, "extent -2 in dimension 1");
-	refused_input(OX_FLOAT, 9, (int64_t[9]){ 1 }, "9 dimensions");
-	refused_input(OX_FLOAT, 2, (int64_t[]){ 65536, 65536 }, "more than 2147483647 elements");
-	refused_input(OX_FLOAT, 2, (int64_t[]){ INT64_MAX, INT64_MAX }, "more than 2147483647");
+	refused_input(OX_FLOAT, 2, (int64_t[]){1, 0}, "extent 0 in dimension 1");
+	refused_input(OX_FLOAT, 2, (int64_t[]){0, 1}, "extent 0 in dimension 0");
+	refused_input(OX_FLOAT, 2, (int64_t[]){1, -1}, "variable extent 'N' in dimension 1");
+	refused_input(OX_FLOAT, 2, (int64_t[]){1, -2}, "extent -2 in dimension 1");
+	refused_input(OX_FLOAT, 9, (int64_t[9]){1}, "9 dimensions");
+	refused_input(OX_FLOAT, 2, (int64_t[]){65536, 65536}, "more than 2147483647 elements");
+	refused_input(OX_FLOAT, 2, (int64_t[]){INT64_MAX, INT64_MAX}, "more than 2147483647");
 	refused_input(OX_STRING, 1, four, "element type 8");
 	refused_input(0, 1, four, "element type 0");
 	refused_input(-1, 1, four, "element type -1");
@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(symbolic_batch_is_one)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "Relu", "x[-1,4]", "y", "");
@@ -167,7 +167,7 @@ END_TEST
 /* y = x + k, with k as the test makes it. */
 static struct ox_bytes add_graph(struct ox_bytes *tensor)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 
 	ox_message(&g, 5, tensor);
 	ox_node(&g, "Add", "x[1,4] *k", "y", "");
@@ -184,39 +184,39 @@ static void refused_tensor(struct ox_bytes *tensor, const char *word)
 
 START_TEST(tensors_are_checked)
 {
-	static const float values[] = { 1, 2, 3, NAN }, endless[] = { 1, -INFINITY, 3, 4 };
-	struct ox_bytes t = { 0 }, part = { 0 };
+	static const float values[] = {1, 2, 3, NAN}, endless[] = {1, -INFINITY, 3, 4};
+	struct ox_bytes t = {0}, part = {0};
 
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 1 << 30 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){1 << 30}, values, 16);
 	refused_tensor(&t, "claims the shape 1073741824");
-	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){ 1 << 16, 1 << 16 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){1 << 16, 1 << 16}, values, 16);
 	refused_tensor(&t, "more than 2147483647 elements");
-	ox_tensor(&t, "k", OX_FLOAT, 3, (int64_t[]){ INT64_MAX, INT64_MAX, 0 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 3, (int64_t[]){INT64_MAX, INT64_MAX, 0}, values, 16);
 	refused_tensor(&t, "more than 2147483647 elements");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ -4 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){-4}, values, 16);
 	refused_tensor(&t, "negative extent");
-	ox_tensor(&t, "k", OX_FLOAT, 9, (int64_t[9]){ 1 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 9, (int64_t[9]){1}, values, 16);
 	refused_tensor(&t, "9 dimensions");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 4 }, values, 15);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){4}, values, 15);
 	refused_tensor(&t, "not a multiple of its 4-byte elements");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 3 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){3}, values, 16);
 	refused_tensor(&t, "the file holds 4 of them");
-	ox_tensor(&t, "k", OX_STRING, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "k", OX_STRING, 1, (int64_t[]){4}, values, 16);
 	refused_tensor(&t, "element type 8");
-	ox_tensor(&t, "k", 1000, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "k", 1000, 1, (int64_t[]){4}, values, 16);
 	refused_tensor(&t, "element type 1000");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){4}, values, 16);
 	refused_tensor(&t, "element 3 of the constant 'k' is not a number");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 4 }, endless, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){4}, endless, 16);
 	refused_tensor(&t, "element 1 of the constant 'k' is infinite");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){4}, values, 16);
 	ox_message(&t, 3, &part);
 	refused_tensor(&t, "segments");
-	ox_tensor(&t, "", OX_FLOAT, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "", OX_FLOAT, 1, (int64_t[]){4}, values, 16);
 	refused_tensor(&t, "initializer has no name");
-	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){ 1, 0 }, values, 0);
+	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){1, 0}, values, 0);
 	refused_tensor(&t, "shapes 1x4 and 1x0 do not broadcast");
-	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){ 4 }, values, 16);
+	ox_tensor(&t, "k", OX_FLOAT, 1, (int64_t[]){4}, values, 16);
 	ox_int(&t, 14, 1);
 	refused_tensor(&t, "names no file");
 }
@@ -224,7 +224,7 @@ END_TEST
 
 START_TEST(attributes_must_be_finite)
 {
-	struct ox_bytes g = { 0 }, n = { 0 }, a = { 0 };
+	struct ox_bytes g = {0}, n = {0}, a = {0};
 
 	ox_values(&g, &n, "x[1,4]");
 	ox_text(&n, 2, "y");
@@ -242,39 +242,39 @@ END_TEST
 /* One element of each type and where it may be stored. */
 static const struct element {
 	enum ox_type type;
-	unsigned int field;	/* 0: raw data */
+	unsigned int field; /* 0: raw data */
 	uint64_t bits;
 	size_t size;
 	double value;
 } elements[] = {
-	{ OX_FLOAT, 0, 0x3fc00000, 4, 1.5 },
-	{ OX_FLOAT, 4, 0x3fc00000, 4, 1.5 },
-	{ OX_DOUBLE, 0, 0x3ff8000000000000, 8, 1.5 },
-	{ OX_DOUBLE, 10, 0x3ff8000000000000, 8, 1.5 },
-	{ OX_HALF, 0, 0x3e00, 2, 1.5 },
-	{ OX_HALF, 0, 0x8001, 2, -0x1p-24 },
-	{ OX_HALF, 0, 0x03ff, 2, 1023 * 0x1p-24 },
-	{ OX_HALF, 5, 0x7bff, 0, 65504 },
-	{ OX_BFLOAT16, 0, 0x3fc0, 2, 1.5 },
-	{ OX_BFLOAT16, 5, 0xbfc0, 0, -1.5 },
-	{ OX_UINT8, 0, 200, 1, 200 },
-	{ OX_UINT8, 5, 200, 0, 200 },
-	{ OX_INT8, 0, 200, 1, -56 },
-	{ OX_INT8, 5, -56, 0, -56 },
-	{ OX_UINT16, 0, 65535, 2, 65535 },
-	{ OX_UINT16, 5, 65535, 0, 65535 },
-	{ OX_INT16, 0, 65535, 2, -1 },
-	{ OX_INT16, 5, -1, 0, -1 },
-	{ OX_INT32, 0, 0xffffffff, 4, -1 },
-	{ OX_INT32, 5, -1, 0, -1 },
-	{ OX_UINT32, 0, 0xffffffff, 4, 4294967295. },
-	{ OX_UINT32, 11, 0xffffffff, 0, 4294967295. },
-	{ OX_INT64, 0, -7, 8, -7 },
-	{ OX_INT64, 7, -7, 0, -7 },
-	{ OX_UINT64, 0, 7, 8, 7 },
-	{ OX_UINT64, 11, 7, 0, 7 },
-	{ OX_BOOL, 0, 2, 1, 1 },
-	{ OX_BOOL, 5, 1, 0, 1 },
+	{OX_FLOAT, 0, 0x3fc00000, 4, 1.5},
+	{OX_FLOAT, 4, 0x3fc00000, 4, 1.5},
+	{OX_DOUBLE, 0, 0x3ff8000000000000, 8, 1.5},
+	{OX_DOUBLE, 10, 0x3ff8000000000000, 8, 1.5},
+	{OX_HALF, 0, 0x3e00, 2, 1.5},
+	{OX_HALF, 0, 0x8001, 2, -0x1p-24},
+	{OX_HALF, 0, 0x03ff, 2, 1023 * 0x1p-24},
+	{OX_HALF, 5, 0x7bff, 0, 65504},
+	{OX_BFLOAT16, 0, 0x3fc0, 2, 1.5},
+	{OX_BFLOAT16, 5, 0xbfc0, 0, -1.5},
+	{OX_UINT8, 0, 200, 1, 200},
+	{OX_UINT8, 5, 200, 0, 200},
+	{OX_INT8, 0, 200, 1, -56},
+	{OX_INT8, 5, -56, 0, -56},
+	{OX_UINT16, 0, 65535, 2, 65535},
+	{OX_UINT16, 5, 65535, 0, 65535},
+	{OX_INT16, 0, 65535, 2, -1},
+	{OX_INT16, 5, -1, 0, -1},
+	{OX_INT32, 0, 0xffffffff, 4, -1},
+	{OX_INT32, 5, -1, 0, -1},
+	{OX_UINT32, 0, 0xffffffff, 4, 4294967295.},
+	{OX_UINT32, 11, 0xffffffff, 0, 4294967295.},
+	{OX_INT64, 0, -7, 8, -7},
+	{OX_INT64, 7, -7, 0, -7},
+	{OX_UINT64, 0, 7, 8, 7},
+	{OX_UINT64, 11, 7, 0, 7},
+	{OX_BOOL, 0, 2, 1, 1},
+	{OX_BOOL, 5, 1, 0, 1},
 };
 
 static double first_value(const struct keel_tensor *t)
@@ -296,7 +296,7 @@ static double first_value(const struct keel_tensor *t)
 START_TEST(types_and_fields_are_read)
 {
 	const struct element *el = &elements[_i];
-	struct ox_bytes g = { 0 }, t = { 0 };
+	struct ox_bytes g = {0}, t = {0};
 	struct keel_graph *k;
 
 	ox_int(&t, 1, 1);
@@ -318,7 +318,7 @@ END_TEST
 
 START_TEST(initializers_may_be_listed_as_inputs)
 {
-	struct ox_bytes g = { 0 }, v = { 0 };
+	struct ox_bytes g = {0}, v = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "Add", "x[1,4] k(4)", "y", "");
@@ -334,7 +334,7 @@ END_TEST
 
 START_TEST(aliases_reach_constants_and_outputs)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "Identity", "k(4)", "k2", "");
@@ -358,7 +358,7 @@ END_TEST
 /* Shape -> Gather -> Unsqueeze -> Concat -> Reshape, as PyTorch writes a view. */
 START_TEST(shape_arithmetic_folds)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "Shape", "x[-1,2,3,4]", "shape", "");
@@ -380,7 +380,7 @@ END_TEST
 
 START_TEST(quantized_weights_remember_their_steps)
 {
-	struct ox_bytes g = { 0 };
+	struct ox_bytes g = {0};
 	struct keel_graph *k;
 	const struct keel_tensor *w;
 
@@ -410,10 +410,11 @@ END_TEST
 
 START_TEST(unsupported_operators_are_refused)
 {
-	struct ox_bytes g = import_relu(), n = { 0 };
+	struct ox_bytes g = import_relu(), n = {0};
 
 	ox_node(&g, "NonMaxSuppression", "*y", "z", "");
-	import_refused(&g, "node 'z' (NonMaxSuppression): operator NonMaxSuppression is not supported");
+	import_refused(&g,
+		       "node 'z' (NonMaxSuppression): operator NonMaxSuppression is not supported");
 	g = import_relu();
 	ox_text(&n, 1, "y");
 	ox_text(&n, 2, "z");
@@ -427,9 +428,9 @@ END_TEST
 
 START_TEST(unsupported_operators_may_be_kept)
 {
-	const struct keel_import_options options = { .keep_unsupported = 1 };
-	struct ox_bytes g = import_relu(), m, v = { 0 };
-	struct keel_error e = { 0 };
+	const struct keel_import_options options = {.keep_unsupported = 1};
+	struct ox_bytes g = import_relu(), m, v = {0};
+	struct keel_error e = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "Magic", "*y -", "a,b", "");
@@ -457,9 +458,9 @@ END_TEST
 
 START_TEST(constants_have_a_budget)
 {
-	const struct keel_import_options options = { .max_constant_bytes = 4096 };
+	const struct keel_import_options options = {.max_constant_bytes = 4096};
 	struct ox_bytes g = import_relu(), m;
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "ConstantOfShape", "s<1024>", "c", "");
@@ -472,9 +473,9 @@ END_TEST
 
 static struct keel_graph *import_seeded(unsigned int seed)
 {
-	const struct keel_import_options options = { .seed = seed };
-	struct ox_bytes g = { 0 }, m;
-	struct keel_error e = { 0 };
+	const struct keel_import_options options = {.seed = seed};
+	struct ox_bytes g = {0}, m;
+	struct keel_error e = {0};
 	struct keel_graph *k;
 
 	ox_node(&g, "ConstantOfShape", "ws<4,8>", "w", "");
@@ -527,7 +528,7 @@ static void check_listed(void *ctx, const char *name, int first, int last, const
 
 START_TEST(list_is_sorted)
 {
-	struct listed l = { 0 };
+	struct listed l = {0};
 
 	keel_import_list(check_listed, &l);
 	ck_assert_uint_gt(l.nr, 90);

@@ -38,7 +38,7 @@ static void write_file(const char *name, const void *data, size_t n)
 
 static void setup(void)
 {
-	static const float values[] = { 9, 1, 2, 3, 4 };
+	static const float values[] = {9, 1, 2, 3, 4};
 	char path[512], target[512];
 
 	snprintf(folder, sizeof(folder), "%s/keel-import-XXXXXX",
@@ -49,7 +49,8 @@ static void setup(void)
 	write_file("outside.bin", values, sizeof(values));
 	write_file("model/weights.bin", values, sizeof(values));
 	write_file("model/sub/weights.bin", values, sizeof(values));
-	ck_assert_int_eq(symlink(path_of("outside.bin", target), path_of("model/leak.bin", path)), 0);
+	ck_assert_int_eq(symlink(path_of("outside.bin", target), path_of("model/leak.bin", path)),
+			 0);
 	ck_assert_int_eq(symlink("../outside.bin", path_of("model/leak2.bin", path)), 0);
 	ck_assert_int_eq(symlink("..", path_of("model/up", path)), 0);
 	ck_assert_int_eq(symlink("weights.bin", path_of("model/inside.bin", path)), 0);
@@ -59,9 +60,20 @@ static void setup(void)
 static void teardown(void)
 {
 	static const char *const names[] = {
-		"model/pipe", "model/inside.bin", "model/up", "model/leak2.bin", "model/leak.bin",
-		"model/sub/weights.bin", "model/weights.bin", "model/net.onnx", "outside.bin",
-		"model/big.onnx", "tensor.pb", "model/sub", "model", "",
+		"model/pipe",
+		"model/inside.bin",
+		"model/up",
+		"model/leak2.bin",
+		"model/leak.bin",
+		"model/sub/weights.bin",
+		"model/weights.bin",
+		"model/net.onnx",
+		"outside.bin",
+		"model/big.onnx",
+		"tensor.pb",
+		"model/sub",
+		"model",
+		"",
 	};
 	char path[512];
 	size_t i;
@@ -72,7 +84,7 @@ static void teardown(void)
 
 static void entry(struct ox_bytes *t, const char *key, const char *value)
 {
-	struct ox_bytes e = { 0 };
+	struct ox_bytes e = {0};
 
 	if (!value)
 		return;
@@ -85,7 +97,7 @@ static void entry(struct ox_bytes *t, const char *key, const char *value)
 static int import_external(const char *location, const char *offset, const char *length,
 			   struct keel_graph **k, struct keel_error *e)
 {
-	struct ox_bytes g = { 0 }, t = { 0 }, m;
+	struct ox_bytes g = {0}, t = {0}, m;
 	char path[512];
 
 	ox_int(&t, 1, 4);
@@ -109,36 +121,36 @@ static const struct external {
 	const char *location, *offset, *length, *word;
 	int err;
 } externals[] = {
-	{ "weights.bin", "4", "16", NULL, 0 },
-	{ "weights.bin", "4", NULL, NULL, 0 },
-	{ "./weights.bin", "4", NULL, NULL, 0 },
-	{ "sub/weights.bin", "4", "16", NULL, 0 },
-	{ "inside.bin", "4", "16", NULL, 0 },
-	{ "weights.bin", "8", NULL, "ends at byte 20, but 16 bytes from 8 on", -EINVAL },
-	{ "weights.bin", "99", NULL, "ends at byte 20", -EINVAL },
-	{ "weights.bin", "4", "12", "has 12 bytes for a tensor of 16 bytes", -EINVAL },
-	{ "weights.bin", "18446744073709551615", NULL, "ends at byte 20", -EINVAL },
-	{ "weights.bin", "18446744073709551616", NULL, "no number", -EINVAL },
-	{ "weights.bin", "-4", NULL, "no number", -EINVAL },
-	{ "weights.bin", "4x", NULL, "no number", -EINVAL },
-	{ NULL, "4", NULL, "names no file", -EINVAL },
-	{ "", "4", NULL, "names no file", -EINVAL },
-	{ "/etc/passwd", NULL, NULL, "lies outside the model's folder", -EINVAL },
-	{ "../outside.bin", "4", NULL, "lies outside the model's folder", -EINVAL },
-	{ "sub/../../outside.bin", "4", NULL, "lies outside the model's folder", -EINVAL },
-	{ "sub/..", NULL, NULL, "lies outside the model's folder", -EINVAL },
-	{ "leak.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL },
-	{ "leak2.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL },
-	{ "up/outside.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL },
-	{ "nothing.bin", "4", NULL, "cannot be opened", -ENOENT },
-	{ "pipe", NULL, NULL, "no regular file", -EINVAL },
-	{ "sub", NULL, NULL, "no regular file", -EINVAL },
+	{"weights.bin", "4", "16", NULL, 0},
+	{"weights.bin", "4", NULL, NULL, 0},
+	{"./weights.bin", "4", NULL, NULL, 0},
+	{"sub/weights.bin", "4", "16", NULL, 0},
+	{"inside.bin", "4", "16", NULL, 0},
+	{"weights.bin", "8", NULL, "ends at byte 20, but 16 bytes from 8 on", -EINVAL},
+	{"weights.bin", "99", NULL, "ends at byte 20", -EINVAL},
+	{"weights.bin", "4", "12", "has 12 bytes for a tensor of 16 bytes", -EINVAL},
+	{"weights.bin", "18446744073709551615", NULL, "ends at byte 20", -EINVAL},
+	{"weights.bin", "18446744073709551616", NULL, "no number", -EINVAL},
+	{"weights.bin", "-4", NULL, "no number", -EINVAL},
+	{"weights.bin", "4x", NULL, "no number", -EINVAL},
+	{NULL, "4", NULL, "names no file", -EINVAL},
+	{"", "4", NULL, "names no file", -EINVAL},
+	{"/etc/passwd", NULL, NULL, "lies outside the model's folder", -EINVAL},
+	{"../outside.bin", "4", NULL, "lies outside the model's folder", -EINVAL},
+	{"sub/../../outside.bin", "4", NULL, "lies outside the model's folder", -EINVAL},
+	{"sub/..", NULL, NULL, "lies outside the model's folder", -EINVAL},
+	{"leak.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL},
+	{"leak2.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL},
+	{"up/outside.bin", "4", NULL, "a link that leaves the model's folder", -EINVAL},
+	{"nothing.bin", "4", NULL, "cannot be opened", -ENOENT},
+	{"pipe", NULL, NULL, "no regular file", -EINVAL},
+	{"sub", NULL, NULL, "no regular file", -EINVAL},
 };
 
 START_TEST(external_data_stays_in_the_folder)
 {
 	const struct external *x = &externals[_i];
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *k;
 	int err = import_external(x->location, x->offset, x->length, &k, &e);
 
@@ -161,7 +173,7 @@ static bool forbid_openat2(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
 
 	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
@@ -170,7 +182,7 @@ static bool forbid_openat2(void)
 /* Without it no link is followed at all. */
 START_TEST(older_kernels_are_as_strict)
 {
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *k;
 	size_t i;
 
@@ -191,7 +203,7 @@ END_TEST
 
 static void refused_file(const char *name, const char *word)
 {
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	struct keel_graph *k;
 	char path[512];
 
@@ -216,14 +228,14 @@ END_TEST
 
 START_TEST(single_tensors_are_read)
 {
-	static const float values[] = { 1, 2, 3, 4, 5, 6 };
+	static const float values[] = {1, 2, 3, 4, 5, 6};
 	struct keel_graph *g = keel_graph_new();
-	struct ox_bytes t = { 0 };
-	struct keel_error e = { 0 };
+	struct ox_bytes t = {0};
+	struct keel_error e = {0};
 	struct keel_tensor *k;
 	char path[512];
 
-	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){ 2, 3 }, values, sizeof(values));
+	ox_tensor(&t, "k", OX_FLOAT, 2, (int64_t[]){2, 3}, values, sizeof(values));
 	write_file("tensor.pb", t.p, t.n);
 	ck_assert_msg(!keel_import_tensor(path_of("tensor.pb", path), g, &k, &e), "%s", e.text);
 	ck_assert_str_eq(k->name, "k");
@@ -251,23 +263,23 @@ static const struct network {
 	int64_t output[4];
 	bool heavy;
 } networks[] = {
-	{ "fashion_mbv2s", 66, 22, 2, { 1, 10 } },
-	{ "inception_v3_299_moderation", 318, 94, 2, { 1, 5 } },
-	{ "light_bvlc_alexnet", 22, 5, 2, { 1, 1000 }, true },
-	{ "light_densenet121", 668, 121, 4, { 1, 1000, 1, 1 } },
-	{ "light_inception_v1", 142, 57, 2, { 1, 1000 } },
-	{ "light_inception_v2", 371, 69, 2, { 1, 1000 } },
-	{ "light_resnet50", 176, 53, 2, { 1, 1000 } },
-	{ "light_shufflenet", 203, 49, 2, { 1, 1000 } },
-	{ "light_squeezenet", 65, 26, 4, { 1, 1000, 1, 1 } },
-	{ "light_vgg19", 44, 16, 2, { 1, 1000 }, true },
-	{ "light_zfnet512", 22, 5, 2, { 1, 1000 }, true },
-	{ "mnist_8", 11, 2, 2, { 1, 10 } },
-	{ "mnist_mbv2s", 66, 22, 2, { 1, 10 } },
-	{ "mobilenet_v2_1.0_224_moderation", 162, 52, 2, { 1, 5 } },
-	{ "super_resolution_10", 10, 4, 4, { 1, 1, 672, 672 } },
-	{ "version-RFB-320", 163, 52, 3, { 1, 4420, 2 } },
-	{ "version-RFB-320_without_postprocessing", 145, 52, 3, { 1, 4420, 2 } },
+	{"fashion_mbv2s", 66, 22, 2, {1, 10}},
+	{"inception_v3_299_moderation", 318, 94, 2, {1, 5}},
+	{"light_bvlc_alexnet", 22, 5, 2, {1, 1000}, true},
+	{"light_densenet121", 668, 121, 4, {1, 1000, 1, 1}},
+	{"light_inception_v1", 142, 57, 2, {1, 1000}},
+	{"light_inception_v2", 371, 69, 2, {1, 1000}},
+	{"light_resnet50", 176, 53, 2, {1, 1000}},
+	{"light_shufflenet", 203, 49, 2, {1, 1000}},
+	{"light_squeezenet", 65, 26, 4, {1, 1000, 1, 1}},
+	{"light_vgg19", 44, 16, 2, {1, 1000}, true},
+	{"light_zfnet512", 22, 5, 2, {1, 1000}, true},
+	{"mnist_8", 11, 2, 2, {1, 10}},
+	{"mnist_mbv2s", 66, 22, 2, {1, 10}},
+	{"mobilenet_v2_1.0_224_moderation", 162, 52, 2, {1, 5}},
+	{"super_resolution_10", 10, 4, 4, {1, 1, 672, 672}},
+	{"version-RFB-320", 163, 52, 3, {1, 4420, 2}},
+	{"version-RFB-320_without_postprocessing", 145, 52, 3, {1, 4420, 2}},
 };
 
 static const char *models(void)
@@ -279,9 +291,9 @@ static const char *models(void)
 
 START_TEST(real_networks_are_read)
 {
-	const struct keel_import_options options = { .seed = 1 };
+	const struct keel_import_options options = {.seed = 1};
 	const struct network *n = &networks[_i];
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	unsigned int i, convs = 0;
 	struct keel_graph *k;
 	char path[512];

@@ -75,15 +75,16 @@ static void describe_constants(struct text *t, const struct keel_graph *g)
 			describe(t, g->outputs[i]);
 	for (i = 0; i < g->nr_nodes; i++)
 		for (k = 0; k < g->nodes[i]->nr_inputs; k++)
-			if (g->nodes[i]->inputs[k]->data && strchr(g->nodes[i]->inputs[k]->name, ':'))
+			if (g->nodes[i]->inputs[k]->data &&
+			    strchr(g->nodes[i]->inputs[k]->name, ':'))
 				describe(t, g->nodes[i]->inputs[k]);
 }
 
 static struct text import_row(const struct row *r)
 {
-	struct ox_bytes graph = { 0 }, model;
-	struct text text = { "" };
-	struct keel_error e = { 0 };
+	struct ox_bytes graph = {0}, model;
+	struct text text = {""};
+	struct keel_error e = {0};
 	struct keel_graph *g;
 	int err;
 
@@ -109,8 +110,7 @@ START_TEST(operator_becomes)
 	struct text got = import_row(r);
 
 	if (getenv("KEEL_TEST_PRINT")) {
-		printf("%d %s %s [%s]\n%s\n", r->opset, r->op, r->inputs, r->attributes,
-		       got.bytes);
+		printf("%d %s %s [%s]\n%s\n", r->opset, r->op, r->inputs, r->attributes, got.bytes);
 		return;
 	}
 	if (*r->lines == '!')

@@ -58,7 +58,10 @@ static const struct wire {
 	size_t n;
 	const char *word;
 } wires[] = {
-#define W(text, word) { text, sizeof(text) - 1, word }
+#define W(text, word)                        \
+	{                                    \
+		text, sizeof(text) - 1, word \
+	}
 	W("", "names no version"),
 	W("\x08", "in the middle of a number"),
 	W("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "longer than 64 bits"),
@@ -68,18 +71,29 @@ static const struct wire {
 	W("\xff\xff\xff\xff\xff\x01", "impossible number"),
 	W("\x0b", "impossible type"),
 	W("\x0f", "impossible type"),
-	W("\x09" "12345678", "another type than ONNX gives it"),
-	W("\x0d" "1234", "another type"),
+	W("\x09"
+	  "12345678",
+	  "another type than ONNX gives it"),
+	W("\x0d"
+	  "1234",
+	  "another type"),
 	W("\x38\x01", "another type"),
-	W("\x12\x02" "a\0", "NUL byte"),
+	W("\x12\x02"
+	  "a\0",
+	  "NUL byte"),
 	W("\x12\x01\xff", "not UTF-8"),
 	W("\x12\x02\xc3\x28", "not UTF-8"),
 	W("\x12\x02\xe2\x82", "not UTF-8"),
 	W("\x12\x02\xc0\x80", "not UTF-8"),
 	W("\x3a\x00\x3a\x00", "comes twice"),
-	W("\x3a\x07\x2a\x05\x22\x03" "123", "broken length"),
+	W("\x3a\x07\x2a\x05\x22\x03"
+	  "123",
+	  "broken length"),
 	W("\x3a\x05\x2a\x03\x2a\x01\x80", "in the middle of a number"),
-	W("\x32\x04" "a\0\xff" "b", "names no version"),	/* doc strings may hold anything */
+	W("\x32\x04"
+	  "a\0\xff"
+	  "b",
+	  "names no version"), /* doc strings may hold anything */
 #undef W
 };
 
@@ -92,7 +106,7 @@ END_TEST
 /* Writes field numbers and lengths backwards, innermost message first. */
 static size_t nest(unsigned char *end, unsigned int levels)
 {
-	static const unsigned char fields[] = { 7, 1, 5, 6 };	/* model.graph.node.attribute.g */
+	static const unsigned char fields[] = {7, 1, 5, 6}; /* model.graph.node.attribute.g */
 	unsigned char head[16];
 	size_t n = 0, size, i;
 	unsigned int level;
@@ -126,8 +140,8 @@ END_TEST
 /* Repeats two bytes inside model.graph. */
 static void refused_flood(unsigned int field, size_t count, const char *word)
 {
-	struct ox_bytes m = { 0 };
-	unsigned char two[] = { field << 3 | 2, 0 };
+	struct ox_bytes m = {0};
+	unsigned char two[] = {field << 3 | 2, 0};
 	size_t i;
 
 	ox_varint(&m, 7 << 3 | 2);
@@ -148,7 +162,7 @@ END_TEST
 START_TEST(packed_numbers_are_bounded)
 {
 	const size_t count = (256u << 20) + 1;
-	struct ox_bytes m = { 0 };
+	struct ox_bytes m = {0};
 
 	if (getenv("KEEL_TEST_LIGHT"))
 		return;

@@ -78,17 +78,17 @@ END_TEST
 
 START_TEST(wrong_devices_are_refused)
 {
-	struct keel_device_options o = { .flags = 0x80 };
+	struct keel_device_options o = {.flags = 0x80};
 	struct keel_device *d;
 
 	refused(keel_device_new("npu", NULL, &d, &err), -EINVAL, "no backend named 'npu'");
 	refused(keel_device_new("drm", NULL, &d, &err), -ENODEV, "drm");
 	refused(keel_device_new("reference", &o, &d, &err), -EINVAL, "0x80");
-	o = (struct keel_device_options){ .threads = 5000 };
+	o = (struct keel_device_options){.threads = 5000};
 	refused(keel_device_new("reference", &o, &d, &err), -EINVAL, "5000");
-	o = (struct keel_device_options){ .rsv = { 0, 0, 0, 1 } };
+	o = (struct keel_device_options){.rsv = {0, 0, 0, 1}};
 	refused(keel_device_new("reference", &o, &d, &err), -EINVAL, "rsv[3]");
-	o = (struct keel_device_options){ .selector = "7" };
+	o = (struct keel_device_options){.selector = "7"};
 	refused(keel_device_new("reference", &o, &d, &err), -ENODEV, "'7'");
 	ck_assert_int_eq(keel_device_new("npu", NULL, &d, NULL), -EINVAL);
 }
@@ -195,10 +195,10 @@ END_TEST
 START_TEST(run_includes_host_steps)
 {
 	struct keel_network *n = load(nets_host);
-	const float x[8] = { 1, -2, 3, 0.125f, -4, 5, 0.5f, 100 };
+	const float x[8] = {1, -2, 3, 0.125f, -4, 5, 0.5f, 100};
 	/* 2 x, in steps of 0.25 up to 31.75, negated */
-	const float want[8] = { -2, 4, -6, -0.25f, 8, -10, -1, -31.75f };
-	float y[8], sum[2], best[2], power[8], *out[] = { y, sum, best, power };
+	const float want[8] = {-2, 4, -6, -0.25f, 8, -10, -1, -31.75f};
+	float y[8], sum[2], best[2], power[8], *out[] = {y, sum, best, power};
 	const float *in = x;
 	int i;
 
@@ -218,7 +218,7 @@ START_TEST(indexes_come_out_as_integers)
 {
 	struct keel_network *n = load(nets_argmax);
 	struct keel_job *job = new_job(n, 0);
-	int8_t x[30] = { 0 };
+	int8_t x[30] = {0};
 	int64_t best[6];
 	int32_t best32[6];
 	int i;
@@ -245,16 +245,16 @@ static const struct {
 	float x;
 	int level;
 } levels[] = {
-	{ 0, 3 },	  { 0.5f, 4 },	    { 0.25f, 3 },	 { 0.75f, 5 },	 { -0.25f, 3 },
-	{ -0.75f, 1 },	  { 1.25f, 5 },	    { 62, 127 },	 { 1e30f, 127 }, { INFINITY, 127 },
-	{ -65.5f, -128 }, { -1e30f, -128 }, { -INFINITY, -128 }, { NAN, -128 },	 { 0.2499f, 3 },
+	{0, 3},		{0.5f, 4},	{0.25f, 3},	   {0.75f, 5},	 {-0.25f, 3},
+	{-0.75f, 1},	{1.25f, 5},	{62, 127},	   {1e30f, 127}, {INFINITY, 127},
+	{-65.5f, -128}, {-1e30f, -128}, {-INFINITY, -128}, {NAN, -128},	 {0.2499f, 3},
 };
 
 START_TEST(floats_become_levels)
 {
 	struct keel_network *n = load(nets_negate);
 	struct keel_job *job = new_job(n, 0);
-	float x[ELEMENTS] = { 0 };
+	float x[ELEMENTS] = {0};
 	int8_t q[ELEMENTS];
 
 	x[17] = levels[_i].x;
@@ -292,7 +292,7 @@ START_TEST(wrong_transfers_are_refused)
 {
 	struct keel_network *n = load(nets_host);
 	struct keel_job *job = new_job(n, 0);
-	float x[8] = { 0 };
+	float x[8] = {0};
 
 	refused(keel_job_set_input(job, 1, KEEL_ELEMENT_F32, x, 8, &err), -EINVAL, "no input 1");
 	refused(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, 7, &err), -EINVAL,
@@ -480,7 +480,7 @@ START_TEST(result_is_complete)
 	struct keel_network *n = load(nets_host);
 	struct keel_job *job = new_job(n, KEEL_JOB_PROFILE);
 	struct keel_job_result r;
-	uint64_t ns[5] = { 9, 9, 9, 9, 9 };
+	uint64_t ns[5] = {9, 9, 9, 9, 9};
 
 	ck_assert_int_eq(keel_job_submit(job, &err), 0);
 	ck_assert_int_eq(keel_job_wait(job, 10000000000, &err), 0);
@@ -512,7 +512,7 @@ START_TEST(commands_can_be_stepped)
 	struct keel_network *n = load(nets_negate);
 	struct keel_job *job = new_job(n, 0);
 	struct keel_job_result r;
-	int8_t x[ELEMENTS], got[ELEMENTS], zero[ELEMENTS] = { 0 };
+	int8_t x[ELEMENTS], got[ELEMENTS], zero[ELEMENTS] = {0};
 
 	memset(x, 11, sizeof(x));
 	refused(keel_job_submit_range(job, 0, 0, &err), -EINVAL, "the network has 3");
@@ -544,7 +544,7 @@ START_TEST(slots_can_be_looked_into)
 {
 	struct keel_network *n = load(nets_negate);
 	struct keel_job *job = new_job(n, 0);
-	int8_t b[64] = { 0 };
+	int8_t b[64] = {0};
 
 	ck_assert_int_eq(keel_job_read(job, 0, 0, 1, b, &err), 0);
 	ck_assert_int_eq(b[0], 127);
@@ -569,7 +569,7 @@ START_TEST(host_steps_can_run_apart)
 {
 	struct keel_network *n = load(nets_host);
 	struct keel_job *job = new_job(n, 0);
-	const float x[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 	int8_t q[8];
 	float y[8];
 
@@ -644,7 +644,7 @@ START_TEST(references_keep_alive)
 	struct keel_network *n = load(nets_negate);
 	struct keel_job *job = new_job(n, 0);
 	struct keel_buffer *b;
-	float x[ELEMENTS] = { 1 }, y[ELEMENTS];
+	float x[ELEMENTS] = {1}, y[ELEMENTS];
 	uint64_t offset;
 
 	ck_assert_ptr_eq(keel_device_ref(dev), dev);
@@ -704,7 +704,7 @@ END_TEST
 
 static void convolve(unsigned int threads, int8_t *y)
 {
-	struct keel_device_options o = { .threads = threads };
+	struct keel_device_options o = {.threads = threads};
 	static int8_t x[CONV_ELEMENTS];
 	struct keel_device_info info;
 	struct keel_network *n;

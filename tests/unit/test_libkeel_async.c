@@ -267,7 +267,7 @@ static void *negate_thread(void *arg)
 
 static void *host_thread(void *arg)
 {
-	float x[8], y[8], sum[2], best[2], power[8], *out[] = { y, sum, best, power };
+	float x[8], y[8], sum[2], best[2], power[8], *out[] = {y, sum, best, power};
 	const float *in = x;
 	int i, round;
 

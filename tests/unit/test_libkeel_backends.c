@@ -23,7 +23,7 @@ static struct keel_error err;
 /* Opens loop index @i into dev; false where this machine has no such device. */
 static bool open_device(int i)
 {
-	struct keel_device_options o = { .flags = i % MODES ? KEEL_DEVICE_EXACT : 0 };
+	struct keel_device_options o = {.flags = i % MODES ? KEEL_DEVICE_EXACT : 0};
 	struct keel_backend_info info;
 	int r;
 
@@ -128,9 +128,9 @@ END_TEST
 
 START_TEST(host_steps_see_the_buffers)
 {
-	const float x[8] = { 1, -2, 3, 0.125f, -4, 5, 0.5f, 100 };
-	const float want[8] = { -2, 4, -6, -0.25f, 8, -10, -1, -31.75f };
-	float y[8], sum[2], best[2], power[8], *out[] = { y, sum, best, power };
+	const float x[8] = {1, -2, 3, 0.125f, -4, 5, 0.5f, 100};
+	const float want[8] = {-2, 4, -6, -0.25f, 8, -10, -1, -31.75f};
+	float y[8], sum[2], best[2], power[8], *out[] = {y, sum, best, power};
 	const float *in = x;
 	struct keel_network *n;
 	int i, r;
@@ -154,7 +154,7 @@ START_TEST(indexes_are_found)
 {
 	struct keel_network *n;
 	struct keel_job *job;
-	int8_t x[30] = { 0 };
+	int8_t x[30] = {0};
 	int64_t best[6];
 	int i;
 
@@ -284,7 +284,7 @@ START_TEST(jobs_can_be_cancelled)
 {
 	struct keel_network *n, *small;
 	struct keel_job *job, *other;
-	int8_t x[60] = { 4 }, y[60];
+	int8_t x[60] = {4}, y[60];
 	int i, r;
 
 	if (!open_device(_i))

@@ -79,7 +79,7 @@ struct session {
 
 static int open_device(struct session *s, struct keel_error *e)
 {
-	struct keel_device_options o = { .threads = 2 };
+	struct keel_device_options o = {.threads = 2};
 
 	return keel_device_new("reference", &o, &s->device, e);
 }
@@ -121,14 +121,13 @@ static int get_output(struct session *s, struct keel_error *e)
 static int run(struct session *s, struct keel_error *e)
 {
 	const float *in = s->x;
-	float *out[] = { s->y, s->sum, s->best, s->power };
+	float *out[] = {s->y, s->sum, s->best, s->power};
 
 	return keel_network_run(s->network, &in, out, e);
 }
 
-static int (*const calls[])(struct session *s,
-			    struct keel_error *e) = { open_device, load,    make_job,	make_buffer,
-						      set_input,   execute, get_output, run };
+static int (*const calls[])(struct session *s, struct keel_error *e) = {
+	open_device, load, make_job, make_buffer, set_input, execute, get_output, run};
 
 #define NR_CALLS (sizeof(calls) / sizeof(*calls))
 
@@ -145,7 +144,7 @@ static int check_failure(int r, const struct keel_error *e, int n, unsigned int 
  */
 static int attempt(const void *data, size_t bytes, int n, bool *over)
 {
-	struct session s = { .data = data, .bytes = bytes, .x = { 1, 2, 3, 4, 5, 6, 7, 8 } };
+	struct session s = {.data = data, .bytes = bytes, .x = {1, 2, 3, 4, 5, 6, 7, 8}};
 	struct keel_error e;
 	unsigned int i;
 	int r, wrong = 0;

@@ -63,8 +63,8 @@ START_TEST(quick_quantization_is_exact)
 		zero_point = (int)draw(256) - 128;
 		/* Whole chunks without doubtful numbers take the other path. */
 		for (i = 0; i < KEEL_QUANTIZE_CHUNK; i++)
-			x[i] = round % 4 ? (float)(scale * uniform(-350, 350)) :
-					   awkward_float(scale);
+			x[i] = round % 4 ? (float)(scale * uniform(-350, 350))
+					 : awkward_float(scale);
 		keel_quantize_floats(x, quick, KEEL_QUANTIZE_CHUNK, scale, zero_point);
 		for (i = 0; i < KEEL_QUANTIZE_CHUNK; i++)
 			ck_assert_msg(quick[i] == level_of(x[i], scale, zero_point),
@@ -77,8 +77,8 @@ START_TEST(levels_become_floats)
 {
 	int8_t levels[256];
 	float x[256];
-	struct keel_line from = { .data = levels + 255, .step = -1, .type = KEEL_ELEMENT_S8 };
-	struct keel_line to = { .data = x, .step = sizeof(float), .type = KEEL_ELEMENT_F32 };
+	struct keel_line from = {.data = levels + 255, .step = -1, .type = KEEL_ELEMENT_S8};
+	struct keel_line to = {.data = x, .step = sizeof(float), .type = KEEL_ELEMENT_F32};
 	int i, round;
 
 	for (i = 0; i < 256; i++)
@@ -97,32 +97,32 @@ static const struct {
 	enum keel_element type;
 	double in, out;
 } stores[] = {
-	{ KEEL_ELEMENT_S32, 1.9, 1 },
-	{ KEEL_ELEMENT_S32, -1.9, -1 },
-	{ KEEL_ELEMENT_S32, 1e10, INT32_MAX },
-	{ KEEL_ELEMENT_S32, -1e10, INT32_MIN },
-	{ KEEL_ELEMENT_S32, NAN, 0 },
-	{ KEEL_ELEMENT_S64, 1.9, 1 },
-	{ KEEL_ELEMENT_S64, -1e30, -0x1p63 },
-	{ KEEL_ELEMENT_S64, 1e30, 0x1p63 },
-	{ KEEL_ELEMENT_S64, NAN, 0 },
-	{ KEEL_ELEMENT_S64, 1e15, 1e15 },
-	{ KEEL_ELEMENT_F32, 0.1, (double)0.1f },
-	{ KEEL_ELEMENT_F32, 1e300, INFINITY },
-	{ KEEL_ELEMENT_S8, 1.25, 1 },
-	{ KEEL_ELEMENT_S8, 0.75, 1 },
-	{ KEEL_ELEMENT_S8, 1e9, 63 },
-	{ KEEL_ELEMENT_S8, NAN, -64.5 },
+	{KEEL_ELEMENT_S32, 1.9, 1},
+	{KEEL_ELEMENT_S32, -1.9, -1},
+	{KEEL_ELEMENT_S32, 1e10, INT32_MAX},
+	{KEEL_ELEMENT_S32, -1e10, INT32_MIN},
+	{KEEL_ELEMENT_S32, NAN, 0},
+	{KEEL_ELEMENT_S64, 1.9, 1},
+	{KEEL_ELEMENT_S64, -1e30, -0x1p63},
+	{KEEL_ELEMENT_S64, 1e30, 0x1p63},
+	{KEEL_ELEMENT_S64, NAN, 0},
+	{KEEL_ELEMENT_S64, 1e15, 1e15},
+	{KEEL_ELEMENT_F32, 0.1, (double)0.1f},
+	{KEEL_ELEMENT_F32, 1e300, INFINITY},
+	{KEEL_ELEMENT_S8, 1.25, 1},
+	{KEEL_ELEMENT_S8, 0.75, 1},
+	{KEEL_ELEMENT_S8, 1e9, 63},
+	{KEEL_ELEMENT_S8, NAN, -64.5},
 };
 
 START_TEST(stored_values_are_rounded_once)
 {
-	uint64_t memory[2] = { 0 };
-	struct keel_line line = { .data = (uint8_t *)memory + 3,
-				  .step = 1,
-				  .type = stores[_i].type,
-				  .zero_point = 1,
-				  .scale = 0.5 };
+	uint64_t memory[2] = {0};
+	struct keel_line line = {.data = (uint8_t *)memory + 3,
+				 .step = 1,
+				 .type = stores[_i].type,
+				 .zero_point = 1,
+				 .scale = 0.5};
 	double out;
 
 	/* Off alignment on purpose. */
@@ -135,8 +135,8 @@ END_TEST
 START_TEST(lines_copy_between_all_types)
 {
 	uint64_t a[600], b[600];
-	struct keel_line from = { .data = a, .zero_point = -3, .scale = 0.25 };
-	struct keel_line to = { .data = b, .zero_point = 5, .scale = 1 };
+	struct keel_line from = {.data = a, .zero_point = -3, .scale = 0.25};
+	struct keel_line to = {.data = b, .zero_point = 5, .scale = 1};
 	double values[600], want[600], got[600];
 	enum keel_element f, t;
 	int i;
@@ -165,9 +165,9 @@ END_TEST
 
 START_TEST(equal_integers_keep_all_bits)
 {
-	int64_t a[2] = { INT64_MAX, INT64_MIN + 1 }, b[2];
-	struct keel_line from = { .data = a, .step = 8, .type = KEEL_ELEMENT_S64 };
-	struct keel_line to = { .data = b, .step = 8, .type = KEEL_ELEMENT_S64 };
+	int64_t a[2] = {INT64_MAX, INT64_MIN + 1}, b[2];
+	struct keel_line from = {.data = a, .step = 8, .type = KEEL_ELEMENT_S64};
+	struct keel_line to = {.data = b, .step = 8, .type = KEEL_ELEMENT_S64};
 
 	keel_line_copy(&to, &from, 2);
 	ck_assert_mem_eq(a, b, sizeof(a));
@@ -176,10 +176,9 @@ END_TEST
 
 START_TEST(merged_boxes_visit_the_same_elements)
 {
-	struct keel_box box = { .rank = 4,
-				.dims = { 2, 1, 3, 4 },
-				.strides = {
-					{ 12, 99, 4, 1 }, { 24, -7, 8, 2 }, { 100, 0, 0, 0 } } };
+	struct keel_box box = {.rank = 4,
+			       .dims = {2, 1, 3, 4},
+			       .strides = {{12, 99, 4, 1}, {24, -7, 8, 2}, {100, 0, 0, 0}}};
 	struct keel_walk walk;
 	int64_t last = -1;
 	int lines = 0;
@@ -196,13 +195,12 @@ START_TEST(merged_boxes_visit_the_same_elements)
 		lines++;
 	} while (keel_walk_next(&walk));
 	ck_assert_int_eq(lines, 2);
-	box = (struct keel_box){ .rank = 2, .dims = { 1, 1 } };
+	box = (struct keel_box){.rank = 2, .dims = {1, 1}};
 	keel_box_merge(&box);
 	ck_assert_uint_eq(box.rank, 1);
 	ck_assert_uint_eq(box.dims[0], 1);
-	box = (struct keel_box){ .rank = 2,
-				 .dims = { 1u << 31, 2 },
-				 .strides = { { 2, 1 }, { 2, 1 }, { 2, 1 } } };
+	box = (struct keel_box){
+		.rank = 2, .dims = {1u << 31, 2}, .strides = {{2, 1}, {2, 1}, {2, 1}}};
 	keel_box_merge(&box);
 	ck_assert_uint_eq(box.rank, 2);
 }
@@ -242,8 +240,8 @@ static void random_operand(struct side *s, const uint32_t *dims, bool broadcast)
 			lowest += s->v.strides[d] * (dims[d] - 1);
 	}
 	s->v.offset = draw(3) - lowest;
-	line = (struct keel_line){ s->memory, (int64_t)keel_element_bytes(s->o.type), s->o.type,
-				   s->o.zero_point, s->o.scale };
+	line = (struct keel_line){s->memory, (int64_t)keel_element_bytes(s->o.type), s->o.type,
+				  s->o.zero_point, s->o.scale};
 	for (i = 0; i < MEMORY; i++)
 		values[i] = (double)draw(25) - 12;
 	keel_line_store(&line, values, MEMORY);
@@ -258,8 +256,8 @@ static double *element_line(struct side *s, const uint32_t *at, struct keel_line
 	for (d = 0; d < 4; d++)
 		where += at[d] * s->v.strides[d];
 	ck_assert(where >= 0 && where < MEMORY);
-	*line = (struct keel_line){ (uint8_t *)s->o.base + where * size, size, s->o.type,
-				    s->o.zero_point, s->o.scale };
+	*line = (struct keel_line){(uint8_t *)s->o.base + where * size, size, s->o.type,
+				   s->o.zero_point, s->o.scale};
 	return &value;
 }
 
@@ -276,7 +274,7 @@ static double get(struct side *s, const uint32_t *at)
 static double stored(struct side *s, double v)
 {
 	uint64_t scratch;
-	struct keel_line line = { &scratch, 8, s->o.type, s->o.zero_point, s->o.scale };
+	struct keel_line line = {&scratch, 8, s->o.type, s->o.zero_point, s->o.scale};
 
 	keel_line_store(&line, &v, 1);
 	keel_line_load(&line, &v, 1);
@@ -367,7 +365,7 @@ static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 		[KEEL_HOST_ARGMAX_LAST] = -INFINITY,
 	};
 	double best = start[s->op], v;
-	uint32_t at[4] = { 0 }, n = 0, where = 0;
+	uint32_t at[4] = {0}, n = 0, where = 0;
 	unsigned int d;
 
 	do {
@@ -408,7 +406,7 @@ START_TEST(reductions_follow_their_definition)
 			out.v.strides[d] = llabs(out.v.strides[d]);
 		s.out = out.v;
 		s.a = a.v;
-		keel_host_execute(&s, &out.o, &a.o, &(struct keel_host_operand){ 0 });
+		keel_host_execute(&s, &out.o, &a.o, &(struct keel_host_operand){0});
 		memset(at, 0, sizeof(at));
 		do {
 			double want = stored(&out, reduced(&s, at)), got = get(&out, at);
@@ -421,10 +419,10 @@ END_TEST
 
 START_TEST(not_a_number_wins)
 {
-	float x[3] = { 1, NAN, 2 }, y;
-	struct keel_host_operand from = { .base = x, .type = KEEL_ELEMENT_F32 };
-	struct keel_host_operand to = { .base = &y, .type = KEEL_ELEMENT_F32 }, none = { 0 };
-	struct keel_host_step s = { .op = (uint16_t)_i, .dims = { 3, 1, 1, 1, 1, 1, 1, 1 } };
+	float x[3] = {1, NAN, 2}, y;
+	struct keel_host_operand from = {.base = x, .type = KEEL_ELEMENT_F32};
+	struct keel_host_operand to = {.base = &y, .type = KEEL_ELEMENT_F32}, none = {0};
+	struct keel_host_step s = {.op = (uint16_t)_i, .dims = {3, 1, 1, 1, 1, 1, 1, 1}};
 
 	s.a.strides[0] = 1;
 	keel_host_execute(&s, &to, &from, &none);

@@ -25,73 +25,79 @@ static const struct pattern {
 	enum keel_op op;
 	double alpha, beta, lo, hi;
 } patterns[] = {
-	{ "Max x[1,3,4] z=0 -> y", KEEL_OP_RELU },
-	{ "Max z=0 x[1,3,4] -> y", KEEL_OP_RELU },
-	{ "Max z(1,1,1,1) x[1,3,4] -> y", KEEL_OP_COUNT },
-	{ "Min x[1,3,4] z=1 -> y", KEEL_OP_CLIP, 0, 0, -INFINITY, 1 },
-	{ "Clip x[1,3,4] z=0 -> y", KEEL_OP_RELU },
-	{ "Max x[1,3,4] z=0 -> a; Min *a s=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5 },
-	{ "Relu x[1,3,4] -> a; Min *a s=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5 },
-	{ "Clip x[1,3,4] l=-2 h=0.5 -> a; Relu *a -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5 },
-	{ "Clip x[1,3,4] l=1 h=2 -> a; Clip *a m=-1 i=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0.5, 0.5 },
+	{"Max x[1,3,4] z=0 -> y", KEEL_OP_RELU},
+	{"Max z=0 x[1,3,4] -> y", KEEL_OP_RELU},
+	{"Max z(1,1,1,1) x[1,3,4] -> y", KEEL_OP_COUNT},
+	{"Min x[1,3,4] z=1 -> y", KEEL_OP_CLIP, 0, 0, -INFINITY, 1},
+	{"Clip x[1,3,4] z=0 -> y", KEEL_OP_RELU},
+	{"Max x[1,3,4] z=0 -> a; Min *a s=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5},
+	{"Relu x[1,3,4] -> a; Min *a s=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5},
+	{"Clip x[1,3,4] l=-2 h=0.5 -> a; Relu *a -> y", KEEL_OP_CLIP, 0, 0, 0, 0.5},
+	{"Clip x[1,3,4] l=1 h=2 -> a; Clip *a m=-1 i=0.5 -> y", KEEL_OP_CLIP, 0, 0, 0.5, 0.5},
 
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=6 -> y", KEEL_OP_HARD_SIGMOID,
-	  1. / 6, 0.5 },
-	{ "Add t=3 x[1,3,4] -> a; Clip *a l=0 h=6 -> b; Mul s=0.16666667 *b -> y",
-	  KEEL_OP_HARD_SIGMOID, 1. / 6, 0.5 },
-	{ "Mul x[1,3,4] t=0.2 -> a; Add *a u=0.5 -> b; Clip *b l=0 h=1 -> y",
-	  KEEL_OP_HARD_SIGMOID, 0.2, 0.5 },
-	{ "Sub t=1 x[1,3,4] -> a; Clip *a l=0 h=1 -> y", KEEL_OP_HARD_SIGMOID, -1, 1 },
-	{ "Clip x[1,3,4] l=0 h=1 -> y", KEEL_OP_CLIP, 0, 0, 0, 1 },
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=5 -> y", KEEL_OP_COUNT },
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=6 -> y", KEEL_OP_HARD_SIGMOID,
+	 1. / 6, 0.5},
+	{"Add t=3 x[1,3,4] -> a; Clip *a l=0 h=6 -> b; Mul s=0.16666667 *b -> y",
+	 KEEL_OP_HARD_SIGMOID, 1. / 6, 0.5},
+	{"Mul x[1,3,4] t=0.2 -> a; Add *a u=0.5 -> b; Clip *b l=0 h=1 -> y", KEEL_OP_HARD_SIGMOID,
+	 0.2, 0.5},
+	{"Sub t=1 x[1,3,4] -> a; Clip *a l=0 h=1 -> y", KEEL_OP_HARD_SIGMOID, -1, 1},
+	{"Clip x[1,3,4] l=0 h=1 -> y", KEEL_OP_CLIP, 0, 0, 0, 1},
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=5 -> y", KEEL_OP_COUNT},
 
-	{ "HardSigmoid x[1,3,4] -> a; Mul *x *a -> y", KEEL_OP_COUNT },
-	{ "HardSigmoid x[1,3,4] -> a alpha=0.16666667f; Mul *x *a -> y", KEEL_OP_HARD_SWISH },
-	{ "HardSigmoid x[1,3,4] -> a alpha=0.16666667f beta=0.4f; Mul *a *x -> y", KEEL_OP_COUNT },
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Mul *x *b -> c; Div *c s=6 -> y",
-	  KEEL_OP_HARD_SWISH },
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=6 -> c; Mul *c *x -> y",
-	  KEEL_OP_HARD_SWISH },
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *x s=6 -> c; Mul *b *c -> y",
-	  KEEL_OP_HARD_SWISH },
-	{ "Add x[1,3,4] t=3 -> a; Relu *a -> b; Min *b h=6 -> c; Mul *c *x -> d; "
-	  "Mul s=0.16666667 *d -> y", KEEL_OP_HARD_SWISH },
-	{ "Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Mul *x *b -> c; Div *c s=5 -> y",
-	  KEEL_OP_COUNT },
+	{"HardSigmoid x[1,3,4] -> a; Mul *x *a -> y", KEEL_OP_COUNT},
+	{"HardSigmoid x[1,3,4] -> a alpha=0.16666667f; Mul *x *a -> y", KEEL_OP_HARD_SWISH},
+	{"HardSigmoid x[1,3,4] -> a alpha=0.16666667f beta=0.4f; Mul *a *x -> y", KEEL_OP_COUNT},
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Mul *x *b -> c; Div *c s=6 -> y",
+	 KEEL_OP_HARD_SWISH},
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *b s=6 -> c; Mul *c *x -> y",
+	 KEEL_OP_HARD_SWISH},
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Div *x s=6 -> c; Mul *b *c -> y",
+	 KEEL_OP_HARD_SWISH},
+	{"Add x[1,3,4] t=3 -> a; Relu *a -> b; Min *b h=6 -> c; Mul *c *x -> d; "
+	 "Mul s=0.16666667 *d -> y",
+	 KEEL_OP_HARD_SWISH},
+	{"Add x[1,3,4] t=3 -> a; Clip *a l=0 h=6 -> b; Mul *x *b -> c; Div *c s=5 -> y",
+	 KEEL_OP_COUNT},
 
-	{ "Sigmoid x[1,3,4] -> a; Mul *x *a -> y", KEEL_OP_SILU },
-	{ "Sigmoid x[1,3,4] -> a; Mul *a *x -> y", KEEL_OP_SILU },
-	{ "Sigmoid x[1,3,4] -> a; Mul *a *a -> y", KEEL_OP_COUNT },
-	{ "Sigmoid x[1,3,4] -> a; Mul *x *a -> b; Add *a *b -> y", KEEL_OP_COUNT },
+	{"Sigmoid x[1,3,4] -> a; Mul *x *a -> y", KEEL_OP_SILU},
+	{"Sigmoid x[1,3,4] -> a; Mul *a *x -> y", KEEL_OP_SILU},
+	{"Sigmoid x[1,3,4] -> a; Mul *a *a -> y", KEEL_OP_COUNT},
+	{"Sigmoid x[1,3,4] -> a; Mul *x *a -> b; Add *a *b -> y", KEEL_OP_COUNT},
 
-	{ "Div x[1,3,4] r=1.41421356 -> a; Erf *a -> b; Add *b o=1 -> c; Mul *x *c -> d; "
-	  "Mul *d h=0.5 -> y", KEEL_OP_GELU, 0 },
-	{ "Mul x[1,3,4] r=0.70710678 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *x h=0.5 -> d; "
-	  "Mul *d *c -> y", KEEL_OP_GELU, 0 },
-	{ "Mul x[1,3,4] r=0.70710678 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *c h=0.5 -> d; "
-	  "Mul *d *x -> y", KEEL_OP_GELU, 0 },
-	{ "Mul x[1,3,4] r=0.7 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *c h=0.5 -> d; "
-	  "Mul *d *x -> y", KEEL_OP_COUNT },
-	{ "Pow x[1,3,4] p=3 -> a; Mul *a c=0.044715 -> b; Add *x *b -> c1; "
-	  "Mul *c1 k=0.79788456 -> d; Tanh *d -> e; Add *e o=1 -> f; Mul *x h=0.5 -> g; "
-	  "Mul *g *f -> y", KEEL_OP_GELU, 1 },
+	{"Div x[1,3,4] r=1.41421356 -> a; Erf *a -> b; Add *b o=1 -> c; Mul *x *c -> d; "
+	 "Mul *d h=0.5 -> y",
+	 KEEL_OP_GELU, 0},
+	{"Mul x[1,3,4] r=0.70710678 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *x h=0.5 -> d; "
+	 "Mul *d *c -> y",
+	 KEEL_OP_GELU, 0},
+	{"Mul x[1,3,4] r=0.70710678 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *c h=0.5 -> d; "
+	 "Mul *d *x -> y",
+	 KEEL_OP_GELU, 0},
+	{"Mul x[1,3,4] r=0.7 -> a; Erf *a -> b; Add o=1 *b -> c; Mul *c h=0.5 -> d; "
+	 "Mul *d *x -> y",
+	 KEEL_OP_COUNT},
+	{"Pow x[1,3,4] p=3 -> a; Mul *a c=0.044715 -> b; Add *x *b -> c1; "
+	 "Mul *c1 k=0.79788456 -> d; Tanh *d -> e; Add *e o=1 -> f; Mul *x h=0.5 -> g; "
+	 "Mul *g *f -> y",
+	 KEEL_OP_GELU, 1},
 
-	{ "Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s=0.25 -> d; Sub *a *d -> y",
-	  KEEL_OP_LEAKY_RELU, 0.25 },
-	{ "Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul s=-0.25 *c -> d; Add *d *a -> y",
-	  KEEL_OP_LEAKY_RELU, 0.25 },
-	{ "Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s(3,1) -> d; Sub *a *d -> y",
-	  KEEL_OP_PRELU },
-	{ "Relu x[1,3,4] -> a; Min *x z=0 -> b; Mul *b s(3,1) -> c; Add *a *c -> y",
-	  KEEL_OP_PRELU },
-	{ "Relu x[1,3,4] -> a; Mul *x m=-1 -> b; Relu *b -> c; Mul *c s(3,1) -> d; Neg *d -> e; "
-	  "Add *a *e -> y", KEEL_OP_PRELU },
-	{ "Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s(5,1,3,4) -> d; Sub *a *d -> y",
-	  KEEL_OP_COUNT },
-	{ "Mul x[1,3,4] s=0.1 -> a; Max *x *a -> y", KEEL_OP_LEAKY_RELU, 0.1 },
-	{ "Mul x[1,3,4] s=0.1 -> a; Max *a *x -> y", KEEL_OP_LEAKY_RELU, 0.1 },
-	{ "Mul x[1,3,4] s=1.5 -> a; Max *a *x -> y", KEEL_OP_COUNT },
-	{ "Max x[1,3,4] *x -> y", KEEL_OP_COUNT },
+	{"Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s=0.25 -> d; Sub *a *d -> y",
+	 KEEL_OP_LEAKY_RELU, 0.25},
+	{"Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul s=-0.25 *c -> d; Add *d *a -> y",
+	 KEEL_OP_LEAKY_RELU, 0.25},
+	{"Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s(3,1) -> d; Sub *a *d -> y",
+	 KEEL_OP_PRELU},
+	{"Relu x[1,3,4] -> a; Min *x z=0 -> b; Mul *b s(3,1) -> c; Add *a *c -> y", KEEL_OP_PRELU},
+	{"Relu x[1,3,4] -> a; Mul *x m=-1 -> b; Relu *b -> c; Mul *c s(3,1) -> d; Neg *d -> e; "
+	 "Add *a *e -> y",
+	 KEEL_OP_PRELU},
+	{"Relu x[1,3,4] -> a; Neg *x -> b; Relu *b -> c; Mul *c s(5,1,3,4) -> d; Sub *a *d -> y",
+	 KEEL_OP_COUNT},
+	{"Mul x[1,3,4] s=0.1 -> a; Max *x *a -> y", KEEL_OP_LEAKY_RELU, 0.1},
+	{"Mul x[1,3,4] s=0.1 -> a; Max *a *x -> y", KEEL_OP_LEAKY_RELU, 0.1},
+	{"Mul x[1,3,4] s=1.5 -> a; Max *a *x -> y", KEEL_OP_COUNT},
+	{"Max x[1,3,4] *x -> y", KEEL_OP_COUNT},
 };
 
 static void add_node(struct ox_bytes *g, char *text)
@@ -109,8 +115,8 @@ static void add_node(struct ox_bytes *g, char *text)
 static struct keel_graph *import(const struct pattern *p)
 {
 	char *copy = strdup(p->nodes), *save, *node;
-	struct ox_bytes g = { 0 }, m;
-	struct keel_error e = { 0 };
+	struct ox_bytes g = {0}, m;
+	struct keel_error e = {0};
 	struct keel_graph *k;
 
 	for (node = strtok_r(copy, ";", &save); node; node = strtok_r(NULL, ";", &save))
@@ -125,9 +131,9 @@ static struct keel_graph *import(const struct pattern *p)
 
 static void compute(const struct keel_graph *g, float *y)
 {
-	static const float x[12] = { -8, -4, -3, -2.5, -1, -0.25, 0, 0.125, 0.75, 2, 3.5, 9 };
-	const void *inputs[] = { x };
-	struct keel_error e = { 0 };
+	static const float x[12] = {-8, -4, -3, -2.5, -1, -0.25, 0, 0.125, 0.75, 2, 3.5, 9};
+	const void *inputs[] = {x};
+	struct keel_error e = {0};
 	struct keel_float *f = keel_float_new(g, &e);
 
 	ck_assert_msg(f != NULL, "%s", e.text);
@@ -151,7 +157,7 @@ START_TEST(pieces_are_recognized)
 	const struct pattern *p = &patterns[_i];
 	struct keel_graph *g = import(p);
 	unsigned int before = g->nr_nodes;
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 	float want[64], got[64];
 	int64_t i;
 
@@ -173,9 +179,9 @@ END_TEST
 
 START_TEST(sources_are_joined)
 {
-	static const struct pattern silu = { "Sigmoid x[1,3,4] -> gate; Mul *x *gate -> y" };
+	static const struct pattern silu = {"Sigmoid x[1,3,4] -> gate; Mul *x *gate -> y"};
 	struct keel_graph *g = import(&silu);
-	struct keel_error e = { 0 };
+	struct keel_error e = {0};
 
 	ck_assert_int_eq(keel_pass_match(g, &e), 0);
 	ck_assert_str_eq(g->nodes[0]->sources, "y+gate");

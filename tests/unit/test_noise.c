@@ -9,9 +9,9 @@
 #include "passes.h"
 #include "random_net.h"
 
-static const struct keel_factorize_options none = { .mode = KEEL_FACTORIZE_NONE };
-static const struct keel_factorize_options two_step = { .mode = KEEL_FACTORIZE_TWO_STEP };
-static const struct keel_factorize_options least = { .mode = KEEL_FACTORIZE_LEAST_NOISE };
+static const struct keel_factorize_options none = {.mode = KEEL_FACTORIZE_NONE};
+static const struct keel_factorize_options two_step = {.mode = KEEL_FACTORIZE_TWO_STEP};
+static const struct keel_factorize_options least = {.mode = KEEL_FACTORIZE_LEAST_NOISE};
 
 /** struct bench - a prepared network with its statistics */
 struct bench {
@@ -21,8 +21,8 @@ struct bench {
 
 static struct bench bench_new(uint64_t seed)
 {
-	struct bench b = { net_random(seed, false) };
-	struct keel_error e = { "" };
+	struct bench b = {net_random(seed, false)};
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_pass_fold(b.g, &e) && !keel_pass_fuse(b.g, &e), "%s", e.text);
 	b.stats = net_stats(b.g, 3);
@@ -39,7 +39,7 @@ static struct keel_factorize_plan *plan_of(const struct bench *b,
 					   const struct keel_factorize_options *o)
 {
 	struct keel_factorize_plan *plan;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_factorize_plan(b->g, b->stats, o, &plan, &e), "%s", e.text);
 	return plan;
@@ -68,7 +68,7 @@ static void check_gradient(uint64_t seed, bool per_channel)
 	struct keel_factorize_options o = none;
 	struct bench b = bench_new(seed);
 	struct keel_factorize_plan *plan;
-	struct net random = { .seed = seed };
+	struct net random = {.seed = seed};
 	struct keel_noise m;
 	double before, after, slope, step = 1e-5, sum = 0;
 	uint32_t v;
@@ -132,7 +132,7 @@ END_TEST
 static void plant(struct bench *b, uint64_t seed)
 {
 	struct keel_factorize_plan *plan = plan_of(b, &none);
-	struct net random = { .seed = seed };
+	struct net random = {.seed = seed};
 	struct keel_error e;
 	uint32_t v;
 	int err;

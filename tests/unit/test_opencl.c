@@ -16,13 +16,14 @@
 
 #define BATCH 64
 
-#define DEFAULT_COUNT 256
+#define DEFAULT_COUNT	 256
 #define DEFAULT_PROGRAMS 32
 #define PROGRAM_COMMANDS 40
 
 static struct rig_device dev;
 
-/* @n random commands of one kind, in batches that run as one program. Return: failing batch or -1. */
+/* @n random commands of one kind, in batches that run as one program. Return: failing batch or -1.
+ */
 static int check_opcode(uint8_t opcode, uint32_t n, struct keel_random *r)
 {
 	struct keel_random_memory m;
@@ -55,14 +56,13 @@ static uint32_t pick(struct keel_random *r, const uint32_t *from, uint32_t n)
 	return from[keel_random_below(r, n)];
 }
 #define PICK(r, ...) \
-	pick(r, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+	pick(r, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
 
 static void draw_flags(struct keel_random *r, struct layer_mac *l)
 {
-	static const uint16_t flags[] = {
-		KEEL_MAC_PRELU, KEEL_MAC_TABLE, KEEL_DOUBLE_ROUND, KEEL_MAC_RESIDUAL, KEEL_MAC_ACC_IN,
-		KEEL_MAC_POOL_MAX, KEEL_MAC_POOL_AVERAGE
-	};
+	static const uint16_t flags[] = {KEEL_MAC_PRELU,       KEEL_MAC_TABLE,	KEEL_DOUBLE_ROUND,
+					 KEEL_MAC_RESIDUAL,    KEEL_MAC_ACC_IN, KEEL_MAC_POOL_MAX,
+					 KEEL_MAC_POOL_AVERAGE};
 	unsigned int i;
 
 	if (keel_random_below(r, 2))
@@ -96,20 +96,25 @@ static void draw_window(struct keel_random *r, struct layer_mac *l)
 		l->pads[i] = (uint8_t)keel_random_below(r, i & 1 ? l->kw : l->kh);
 }
 
-/* A layer that the fast paths may take: all operands where they want them, scales mostly plausible. */
+/* A layer that the fast paths may take: all operands where they want them, scales mostly plausible.
+ */
 static void add_layer(struct rig_program *p, struct keel_random *r)
 {
-	struct layer_mac l = { .opcode = (uint8_t)PICK(r, KEEL_CMD_CONV2D, KEEL_CMD_CONV2D, KEEL_CMD_CONV2D,
-						       KEEL_CMD_DEPTHWISE, KEEL_CMD_DEPTHWISE,
-						       KEEL_CMD_MATMUL, KEEL_CMD_CONV_TRANSPOSE) };
-	uint32_t c = PICK(r, 1, 3, 4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 40, 48, 64, 65, 80, 96, 130, 300);
+	struct layer_mac l = {.opcode = (uint8_t)PICK(r, KEEL_CMD_CONV2D, KEEL_CMD_CONV2D,
+						      KEEL_CMD_CONV2D, KEEL_CMD_DEPTHWISE,
+						      KEEL_CMD_DEPTHWISE, KEEL_CMD_MATMUL,
+						      KEEL_CMD_CONV_TRANSPOSE)};
+	uint32_t c = PICK(r, 1, 3, 4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 40, 48, 64, 65, 80, 96,
+			  130, 300);
 	uint32_t h, w, out_h, out_w;
-	union keel_command shape = { 0 };
+	union keel_command shape = {0};
 
 	draw_window(r, &l);
 	h = (l.kh - 1) * l.dilation + 1 + keel_random_below(r, 14);
 	w = (l.kw - 1) * l.dilation + 1 + keel_random_below(r, 14);
-	l.c = l.opcode == KEEL_CMD_DEPTHWISE ? c : PICK(r, 1, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 70, 100);
+	l.c = l.opcode == KEEL_CMD_DEPTHWISE
+		      ? c
+		      : PICK(r, 1, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 70, 100);
 	if (l.opcode == KEEL_CMD_CONV2D && !keel_random_below(r, 5)) {
 		l.groups = PICK(r, 2, 3, 4);
 		c = (c + l.groups - 1) / l.groups * l.groups;
@@ -121,7 +126,9 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c);
 	if (!keel_random_below(r, 4)) {
 		/* Some channels or columns of a larger map. */
-		l.in.c = l.opcode == KEEL_CMD_DEPTHWISE || l.groups > 1 ? c : 1 + keel_random_below(r, c);
+		l.in.c = l.opcode == KEEL_CMD_DEPTHWISE || l.groups > 1
+				 ? c
+				 : 1 + keel_random_below(r, c);
 		l.in.w -= l.in.w > (l.kw - 1) * l.dilation + 1;
 	}
 	layer_extent(&l, &shape, &out_h, &out_w);
@@ -168,7 +175,8 @@ static int check_programs(uint32_t n, struct keel_random *r)
 		rig_program_init(&p);
 		for (i = 0; i < KEEL_SLOT_COUNT; i++)
 			if (m.slots[i].bytes)
-				rig_append(&p, i, m.slots[i].base, m.slots[i].bytes + KEEL_RANDOM_GUARD);
+				rig_append(&p, i, m.slots[i].base,
+					   m.slots[i].bytes + KEEL_RANDOM_GUARD);
 		for (i = 0; i <= PROGRAM_COMMANDS; i++)
 			rig_command(&p, &commands[i]);
 		if (rig_check(&dev, &p))
@@ -222,7 +230,7 @@ static int check_kind(const char *kind, uint32_t count, uint64_t seed)
 
 static int check_tier(const char *tier, const char *kind, uint32_t count, uint64_t seed)
 {
-	static const char *const others[] = { "LAYERS", "PROGRAMS", "NETWORKS" };
+	static const char *const others[] = {"LAYERS", "PROGRAMS", "NETWORKS"};
 	int failed = 0;
 	unsigned int i;
 
@@ -246,7 +254,7 @@ static int check_lesser(const char *self)
 {
 	static const struct {
 		const char *library, *tier;
-	} lesser[] = { { "avx2", "avx2" }, { "avx2", "generic" }, { "sse2", "generic" } };
+	} lesser[] = {{"avx2", "avx2"}, {"avx2", "generic"}, {"sse2", "generic"}};
 	char command[512];
 	int failed = 0;
 	unsigned int i;
@@ -254,8 +262,8 @@ static int check_lesser(const char *self)
 	for (i = 0; i < sizeof(lesser) / sizeof(*lesser); i++) {
 		if (!rig_tier_supported(lesser[i].tier))
 			continue;
-		snprintf(command, sizeof(command), "POCL_KERNELLIB_NAME=%s '%s' %s LAYERS 128", lesser[i].library,
-			 self, lesser[i].tier);
+		snprintf(command, sizeof(command), "POCL_KERNELLIB_NAME=%s '%s' %s LAYERS 128",
+			 lesser[i].library, self, lesser[i].tier);
 		failed |= system(command) != 0;
 	}
 	return failed;
@@ -263,9 +271,8 @@ static int check_lesser(const char *self)
 
 int main(int argc, char **argv)
 {
-	static const char *const tiers[] = {
-		"portable", "generic", "avx2", "avx512bw", "avx-vnni", "avx512-vnni"
-	};
+	static const char *const tiers[] = {"portable", "generic",  "avx2",
+					    "avx512bw", "avx-vnni", "avx512-vnni"};
 	const char *kind = argc > 2 ? argv[2] : NULL;
 	uint32_t count = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : DEFAULT_COUNT;
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The OpenCL backend's jobs: ranges, profiles, stopping, several at once, bindings, cache, refusals. */
+/* The OpenCL backend's jobs: ranges, profiles, stopping, several at once, bindings, cache,
+ * refusals. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -12,12 +13,12 @@
 #include "opencl_layers.h"
 
 #define THREADS 4
-#define ROUNDS 5
+#define ROUNDS	5
 
 static const struct keel_backend *const backend = &keel_backend_opencl;
 
 /* Each tier that this processor has would do; the portable kernels have another launcher. */
-static const char *const tiers[] = { NULL, "portable" };
+static const char *const tiers[] = {NULL, "portable"};
 
 static struct rig_device dev;
 static struct rig_program program;
@@ -33,10 +34,17 @@ static void make_program(struct rig_program *p, uint64_t seed)
 	keel_random_init(&r, seed);
 	x = layer_input(p, &r, KEEL_SLOT_INPUT, 20, 20, 16);
 	for (i = 0; i < 6; i++)
-		x = layer_append_mac(p, &r, &(struct layer_mac){
-			.opcode = i & 1 ? KEEL_CMD_DEPTHWISE : KEEL_CMD_CONV2D, .in = x,
-			.c = i & 1 ? x.c : 48 + i, .kh = 3, .kw = 3, .stride = 1, .dilation = 1,
-			.pads = { 1, 1, 1, 1 }, .groups = 1 });
+		x = layer_append_mac(
+			p, &r,
+			&(struct layer_mac){.opcode = i & 1 ? KEEL_CMD_DEPTHWISE : KEEL_CMD_CONV2D,
+					    .in = x,
+					    .c = i & 1 ? x.c : 48 + i,
+					    .kh = 3,
+					    .kw = 3,
+					    .stride = 1,
+					    .dilation = 1,
+					    .pads = {1, 1, 1, 1},
+					    .groups = 1});
 	layer_append_pool(p, x, KEEL_POOL_AVERAGE, 3, 1, 1);
 }
 
@@ -157,7 +165,7 @@ END_TEST
 
 START_TEST(poll_times_out_and_then_not)
 {
-	struct keel_job_result result = { 0 };
+	struct keel_job_result result = {0};
 	struct keel_error e;
 	struct rig_run r;
 	int status;
@@ -177,7 +185,7 @@ END_TEST
 
 START_TEST(nothing_to_do_is_done)
 {
-	union keel_command mark = { .h.opcode = KEEL_CMD_MARK };
+	union keel_command mark = {.h.opcode = KEEL_CMD_MARK};
 	struct keel_job_result result;
 	struct rig_program p;
 	struct rig_run r;
@@ -257,7 +265,7 @@ START_TEST(bound_inside_imported_memory)
 	rig_load(&r, &dev, &program);
 	want = run_whole(&r);
 	ck_assert_int_eq(backend->buffer_new(dev.device, bytes, memory, &b, &e), 0);
-	r.bindings[KEEL_SLOT_INPUT] = (struct keel_backend_binding){ b, offset, in->bytes };
+	r.bindings[KEEL_SLOT_INPUT] = (struct keel_backend_binding){b, offset, in->bytes};
 	ck_assert_uint_eq(run_whole(&r), want);
 	rig_unload(&r);
 	backend->buffer_del(b);
@@ -268,10 +276,10 @@ END_TEST
 
 static void refused(const char *selector, int want, const char *text)
 {
-	const struct keel_device_options options = { .selector = selector };
+	const struct keel_device_options options = {.selector = selector};
 	struct keel_backend_device *d;
-	struct keel_counters counters = { 0 };
-	struct keel_error e = { "" };
+	struct keel_counters counters = {0};
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(backend->open(&options, &counters, &d, &e), want);
 	ck_assert_msg(strstr(e.text, text), "'%s' does not contain '%s'", e.text, text);
@@ -296,13 +304,13 @@ END_TEST
 START_TEST(second_build_comes_from_the_cache)
 {
 	char folder[] = "opencl-cache-XXXXXX", command[64];
-	struct keel_device_options options = { .cache = folder };
+	struct keel_device_options options = {.cache = folder};
 	unsigned int i;
 
 	unsetenv("KEEL_OPENCL_TIER");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	for (i = 0; i < 2; i++) {
-		struct rig_device d = { 0 };
+		struct rig_device d = {0};
 		struct rig_run r;
 
 		make_program(&program, 3);

@@ -26,14 +26,14 @@ static void same_function(const struct keel_graph *before, const struct keel_gra
 
 static void fold(struct keel_graph *g)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
 }
 
 static void fuse(struct keel_graph *g)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
 }
@@ -121,7 +121,7 @@ END_TEST
 /* Caffe2's scale layer: BatchNorm, Mul and Add by [C, 1, 1] constants. */
 START_TEST(arithmetic_with_constants_folds)
 {
-	const int64_t channel[] = { 8, 1, 1 }, scalar[] = { 1, 1, 1, 1 };
+	const int64_t channel[] = {8, 1, 1}, scalar[] = {1, 1, 1, 1};
 	struct net n;
 	struct keel_tensor *x = start(&n, 3, 6);
 	struct keel_graph *g;
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(affines_without_convolution_merge)
 {
-	const int64_t channel[] = { 1, 4, 1, 1 };
+	const int64_t channel[] = {1, 4, 1, 1};
 	struct net n;
 	struct keel_tensor *x = start(&n, 4, 6);
 	struct keel_graph *g;
@@ -161,7 +161,7 @@ START_TEST(batchnorm_of_other_ranks_becomes_arithmetic)
 	struct keel_tensor *x = start(&n, 4, 6);
 	struct keel_graph *g;
 
-	x = net_reshape(&n, x, 3, (int64_t[]){ 1, 4, 36 });
+	x = net_reshape(&n, x, 3, (int64_t[]){1, 4, 36});
 	g = folded(&n, net_unary(&n, KEEL_OP_TANH, net_batchnorm(&n, x)));
 	ck_assert_uint_eq(net_count(g, KEEL_OP_MUL), 1);
 	ck_assert_uint_eq(net_count(g, KEEL_OP_ADD), 1);
@@ -213,12 +213,9 @@ START_TEST(padding_moves_into_pools_with_care)
 		enum keel_op pool;
 		unsigned int pads;
 	} rows[] = {
-		{ false, 0, KEEL_OP_MAX_POOL, 1 },
-		{ true, 0, KEEL_OP_MAX_POOL, 0 },
-		{ false, -INFINITY, KEEL_OP_MAX_POOL, 0 },
-		{ true, 1, KEEL_OP_MAX_POOL, 1 },
-		{ false, 0, KEEL_OP_AVERAGE_POOL, 0 },
-		{ false, 1, KEEL_OP_AVERAGE_POOL, 1 },
+		{false, 0, KEEL_OP_MAX_POOL, 1},	 {true, 0, KEEL_OP_MAX_POOL, 0},
+		{false, -INFINITY, KEEL_OP_MAX_POOL, 0}, {true, 1, KEEL_OP_MAX_POOL, 1},
+		{false, 0, KEEL_OP_AVERAGE_POOL, 0},	 {false, 1, KEEL_OP_AVERAGE_POOL, 1},
 	};
 	struct keel_tensor *x;
 	struct keel_graph *g;
@@ -272,7 +269,7 @@ END_TEST
 
 START_TEST(fully_connected_on_vectors_stays)
 {
-	const int64_t dims[] = { 1, 6 };
+	const int64_t dims[] = {1, 6};
 	struct net n = net_new(1);
 	struct keel_tensor *x = keel_graph_tensor(n.g, "in", KEEL_F32, 2, dims);
 	struct keel_graph *g;
@@ -287,15 +284,14 @@ END_TEST
 
 START_TEST(movement_that_does_nothing_goes)
 {
-	static const int there[] = { 0, 2, 3, 1 }, back[] = { 0, 3, 1, 2 };
+	static const int there[] = {0, 2, 3, 1}, back[] = {0, 3, 1, 2};
 	struct net n;
 	struct keel_tensor *x = start(&n, 3, 6);
 	struct keel_graph *g;
 
 	x = net_conv(&n, x, 4, 3, 1, 1);
 	x = net_transpose(&n, net_transpose(&n, x, there), back);
-	x = net_reshape(&n, net_reshape(&n, x, 2, (int64_t[]){ 4, 36 }), 4,
-			(int64_t[]){ 1, 4, 6, 6 });
+	x = net_reshape(&n, net_reshape(&n, x, 2, (int64_t[]){4, 36}), 4, (int64_t[]){1, 4, 6, 6});
 	x = net_pool(&n, KEEL_OP_MAX_POOL, net_slice(&n, x, 0, 4), 1, 1, 0);
 	g = folded(&n, net_reshape(&n, x, 4, x->dims));
 	ck_assert_uint_eq(g->nr_nodes, 1);
@@ -323,7 +319,7 @@ START_TEST(means_become_pools)
 	struct keel_graph *g;
 
 	x = net_conv(&n, x, 4, 3, 1, 1);
-	flat = keel_graph_tensor(n.g, "flat", KEEL_F32, 2, (int64_t[]){ 1, 4 });
+	flat = keel_graph_tensor(n.g, "flat", KEEL_F32, 2, (int64_t[]){1, 4});
 	keel_graph_node(n.g, KEEL_OP_REDUCE_MEAN, NULL, 1, &x, 1, &flat)->axes = 12;
 	g = folded(&n, net_fc(&n, flat, 5));
 	ck_assert_uint_eq(net_count(g, KEEL_OP_AVERAGE_POOL), 1);
@@ -335,7 +331,7 @@ END_TEST
 
 START_TEST(powers_and_quotients_get_simpler)
 {
-	const int64_t one[] = { 1, 1, 1, 1 }, all[] = { 1, 3, 6, 6 };
+	const int64_t one[] = {1, 1, 1, 1}, all[] = {1, 3, 6, 6};
 	struct net n;
 	struct keel_tensor *x = start(&n, 3, 6), *two = net_const(&n, 4, one);
 	struct keel_graph *g;
@@ -353,7 +349,7 @@ END_TEST
 
 static void refuse(struct keel_graph *g, const char *word)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_pass_fold(g, &e), -EINVAL);
 	ck_assert_msg(strstr(e.text, word), "%s", e.text);
@@ -448,7 +444,7 @@ END_TEST
 static struct keel_tensor *pair(struct net *n, struct keel_tensor *x, float scale,
 				enum keel_dtype type, int zero)
 {
-	struct keel_tensor *in[3] = { x }, *q, *y;
+	struct keel_tensor *in[3] = {x}, *q, *y;
 	int8_t byte = zero;
 
 	in[1] = keel_graph_constant(n->g, "s", KEEL_F32, 0, NULL, &scale);
@@ -463,7 +459,7 @@ static struct keel_tensor *pair(struct net *n, struct keel_tensor *x, float scal
 
 static void qdq(struct keel_graph *g)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_pass_qdq(g, &e), "%s", e.text);
 	fold(g);

@@ -13,7 +13,7 @@
 #include "weight_view.h"
 #include "weights.h"
 
-static const struct keel_range_options minmax = { KEEL_RANGE_MINMAX };
+static const struct keel_range_options minmax = {KEEL_RANGE_MINMAX};
 
 /* m * 2^-s is the nearest representable value, and keel_rescale() agrees with the ratio. */
 static void check_ratio(double ratio)
@@ -34,7 +34,7 @@ static void check_ratio(double ratio)
 
 START_TEST(multipliers_are_nearest)
 {
-	struct net n = { .seed = 5 };
+	struct net n = {.seed = 5};
 	int exponent;
 	int32_t m;
 	uint8_t s;
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(zero_has_a_level)
 {
-	struct net n = { .seed = 6 };
+	struct net n = {.seed = 6};
 	unsigned int i;
 
 	for (i = 0; i < 10000; i++) {
@@ -92,7 +92,7 @@ static void bell(uint64_t *bins, struct net *n)
 START_TEST(percentile_keeps_what_it_says)
 {
 	static uint64_t bins[KEEL_HISTOGRAM_BINS];
-	struct net n = { .seed = 7 };
+	struct net n = {.seed = 7};
 	unsigned int i, b;
 
 	for (i = 0; i < 50; i++) {
@@ -124,8 +124,8 @@ static void check_mse(uint64_t *bins, double lo, double hi)
 
 	for (i = 20; i <= 100; i++)
 		for (k = 20; k <= 100; k++)
-			best = fmin(best, keel_range_mse_error(bins, lo, hi, lo * i / 100,
-							       hi * k / 100));
+			best = fmin(best,
+				    keel_range_mse_error(bins, lo, hi, lo * i / 100, hi * k / 100));
 	keel_range_mse(bins, &found_lo, &found_hi);
 	found = keel_range_mse_error(bins, lo, hi, found_lo, found_hi);
 	ck_assert_msg(found <= best * 1.02, "%g found, %g is possible", found, best);
@@ -135,7 +135,7 @@ static void check_mse(uint64_t *bins, double lo, double hi)
 START_TEST(mse_finds_the_minimum)
 {
 	static uint64_t bins[KEEL_HISTOGRAM_BINS];
-	struct net n = { .seed = 8 };
+	struct net n = {.seed = 8};
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
@@ -148,7 +148,7 @@ END_TEST
 
 static struct keel_graph *prepared(struct net *n, struct keel_tensor *y)
 {
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	net_done(n, y);
 	ck_assert_msg(!keel_pass_fold(n->g, &e), "%s", e.text);
@@ -160,7 +160,7 @@ static void choose(struct keel_graph *g, const struct keel_range_options *o)
 {
 	struct keel_sample_source source = net_source(g, 4);
 	struct keel_stats *s = net_stats(g, 4);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_calibrate_histograms(g, &source, NULL, s, &e), 0);
 	ck_assert_msg(!keel_ranges(g, s, o, &e), "%s", e.text);
@@ -235,7 +235,7 @@ START_TEST(given_quantization_stays)
 	struct net n = net_new(3);
 	struct keel_tensor *x = net_input(&n, 3, 8, 8), *p;
 
-	x->quant = (struct keel_quant){ 0.125, 7, true };
+	x->quant = (struct keel_quant){0.125, 7, true};
 	p = net_pool(&n, KEEL_OP_MAX_POOL, x, 2, 2, 0);
 	prepared(&n, net_conv(&n, p, 2, 1, 1, 1));
 	choose(n.g, &minmax);
@@ -248,12 +248,12 @@ END_TEST
 
 START_TEST(logits_are_never_clipped)
 {
-	static const enum keel_range_method methods[] = { KEEL_RANGE_PERCENTILE, KEEL_RANGE_MSE };
+	static const enum keel_range_method methods[] = {KEEL_RANGE_PERCENTILE, KEEL_RANGE_MSE};
 	struct keel_quant logits, hidden;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		struct keel_range_options o = { methods[i], 95 };
+		struct keel_range_options o = {methods[i], 95};
 		struct net n = net_new(3);
 		struct keel_tensor *x = net_input(&n, 3, 8, 8), *y;
 
@@ -275,7 +275,7 @@ START_TEST(stale_statistics_are_refused)
 {
 	struct keel_graph *g = net_random(1, false);
 	struct keel_stats *s = keel_stats_new(g);
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_ranges(g, s, &minmax, &e), -EINVAL);
 	ck_assert_msg(strstr(e.text, "calibrat"), "%s", e.text);
@@ -288,7 +288,7 @@ static struct keel_weights *weights_of(const struct keel_node *n, double step,
 				       struct keel_weight_options o)
 {
 	struct keel_weights *w;
-	struct keel_error e = { "" };
+	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_weights_quantize(n, step, &o, &w, &e), "%s", e.text);
 	return w;
@@ -333,10 +333,10 @@ START_TEST(weights_are_near)
 	for (i = 0; i < n.g->nr_nodes; i++) {
 		if (n.g->nodes[i]->nr_inputs < 3)
 			continue;
-		check_weights(n.g->nodes[i], (struct keel_weight_options){ false, false });
-		check_weights(n.g->nodes[i], (struct keel_weight_options){ true, false });
-		check_weights(n.g->nodes[i], (struct keel_weight_options){ true, true });
-		check_weights(n.g->nodes[i], (struct keel_weight_options){ false, true });
+		check_weights(n.g->nodes[i], (struct keel_weight_options){false, false});
+		check_weights(n.g->nodes[i], (struct keel_weight_options){true, false});
+		check_weights(n.g->nodes[i], (struct keel_weight_options){true, true});
+		check_weights(n.g->nodes[i], (struct keel_weight_options){false, true});
 	}
 	keel_graph_del(n.g);
 }
@@ -349,7 +349,7 @@ START_TEST(biases_fit)
 	struct keel_tensor *x = net_conv(&n, net_input(&n, 4, 8, 8), 3, 1, 1, 1);
 	struct keel_graph *g = net_done(&n, x);
 	float *weights = g->nodes[0]->inputs[1]->data, *bias = g->nodes[0]->inputs[2]->data;
-	const struct keel_weight_options per_channel = { true, false };
+	const struct keel_weight_options per_channel = {true, false};
 	struct keel_weights *w;
 	unsigned int i;
 
@@ -374,11 +374,11 @@ END_TEST
 
 START_TEST(long_sums_are_refused)
 {
-	const int64_t xd[] = { 1, 70000 };
+	const int64_t xd[] = {1, 70000};
 	struct net n = net_new(9);
 	struct keel_tensor *x = keel_graph_tensor(n.g, "in", KEEL_F32, 2, xd);
-	const struct keel_weight_options per_tensor = { 0 };
-	struct keel_error e = { "" };
+	const struct keel_weight_options per_tensor = {0};
+	struct keel_error e = {""};
 	struct keel_weights *w;
 	struct keel_graph *g;
 	int64_t i;
@@ -401,7 +401,7 @@ START_TEST(given_levels_come_back)
 	struct net n = net_new(9);
 	struct keel_graph *g = net_done(&n, net_conv(&n, net_input(&n, 4, 8, 8), 3, 1, 1, 1));
 	struct keel_tensor *t = g->nodes[0]->inputs[1];
-	double scales[] = { 0.1, 0.003, 7 };
+	double scales[] = {0.1, 0.003, 7};
 	struct keel_weights *w;
 	int i;
 
@@ -409,7 +409,7 @@ START_TEST(given_levels_come_back)
 	t->nr_given_scales = 3;
 	for (i = 0; i < 12; i++)
 		((float *)t->data)[i] = (float)((i * 17 % 200 - 100) * scales[i / 4]);
-	w = weights_of(g->nodes[0], 0.01, (struct keel_weight_options){ false, false });
+	w = weights_of(g->nodes[0], 0.01, (struct keel_weight_options){false, false});
 	for (i = 0; i < 12; i++)
 		ck_assert_int_eq(w->q[i], i * 17 % 200 - 100);
 	for (i = 0; i < 3; i++)
@@ -424,9 +424,9 @@ START_TEST(corrected_biases_fit_or_are_refused)
 {
 	struct net n = net_new(9);
 	struct keel_graph *g = net_done(&n, net_conv(&n, net_input(&n, 4, 8, 8), 3, 1, 1, 1));
-	struct keel_weights *w = weights_of(g->nodes[0], 0.01, (struct keel_weight_options){ 0 });
-	double bias[3] = { 1, -2, 0.5 };
-	struct keel_error e = { "" };
+	struct keel_weights *w = weights_of(g->nodes[0], 0.01, (struct keel_weight_options){0});
+	double bias[3] = {1, -2, 0.5};
+	struct keel_error e = {""};
 	int32_t kept;
 
 	ck_assert_int_eq(keel_weights_bias(w, 0.01, bias, &e), 0);

@@ -47,12 +47,13 @@ static int build(struct keel_cl_device *d, cl_program p, const char *options, st
 	if (!err)
 		return 0;
 	build_log(d, p, log);
-	return keel_error_set(e, keel_cl_errno(err), "the OpenCL compiler of '%.60s' failed: %s (%d): %s",
-			      d->info.name, keel_cl_strerror(err), err, log);
+	return keel_error_set(e, keel_cl_errno(err),
+			      "the OpenCL compiler of '%.60s' failed: %s (%d): %s", d->info.name,
+			      keel_cl_strerror(err), err, log);
 }
 
-static int from_source(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
-		       struct keel_error *e)
+static int from_source(struct keel_cl_device *d, enum keel_cl_program_kind kind,
+		       cl_program *program, struct keel_error *e)
 {
 	size_t bytes;
 	const char *text = keel_cl_source(kind, &bytes);
@@ -71,7 +72,8 @@ static int from_source(struct keel_cl_device *d, enum keel_cl_program_kind kind,
 	return r;
 }
 
-static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program)
+static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind,
+		       cl_program *program)
 {
 	struct keel_cl_key key;
 	struct keel_error ignored;
@@ -93,15 +95,17 @@ static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind,
 	return false;
 }
 
-static int get_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, struct keel_error *e)
+static int get_program(struct keel_cl_device *d, enum keel_cl_program_kind kind,
+		       struct keel_error *e)
 {
 	uint64_t began = keel_now_ns();
 	bool cached = from_cache(d, kind, &d->programs[kind]);
 	int r = cached ? 0 : from_source(d, kind, &d->programs[kind], e);
 
 	keel_counter_add(d->counters, KEEL_COUNTER_BUILD_NS, keel_now_ns() - began);
-	keel_counter_add(d->counters, cached ? KEEL_COUNTER_BUILD_CACHE_HITS :
-					       KEEL_COUNTER_BUILD_CACHE_MISSES, 1);
+	keel_counter_add(d->counters,
+			 cached ? KEEL_COUNTER_BUILD_CACHE_HITS : KEEL_COUNTER_BUILD_CACHE_MISSES,
+			 1);
 	d->cached[kind] = cached;
 	if (r)
 		d->programs[kind] = NULL;
@@ -127,11 +131,13 @@ static void store(struct keel_cl_device *d, enum keel_cl_program_kind kind)
 	unsigned char *data;
 	size_t bytes = 0;
 
-	if (clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes, NULL) ||
+	if (clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes,
+			     NULL) ||
 	    !bytes)
 		return;
 	data = malloc(bytes);
-	if (data && !clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARIES, sizeof(data), &data, NULL)) {
+	if (data &&
+	    !clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARIES, sizeof(data), &data, NULL)) {
 		cache_key(d, kind, &key);
 		keel_cl_cache_store(d->cache, &key, data, bytes);
 	}

@@ -11,8 +11,8 @@
 #include "cache.h"
 #include "keel_validate.h"
 
-#define MAGIC "KEELCL1"
-#define MAX_ENTRY (64u << 20)
+#define MAGIC	   "KEELCL1"
+#define MAX_ENTRY  (64u << 20)
 #define PATH_BYTES 4096
 
 /** struct entry - head of a cache file, followed by @bytes of data */
@@ -60,7 +60,8 @@ char *keel_cl_cache_folder(const char *wanted)
 	return strdup(path);
 }
 
-static int entry_path(char *path, const char *folder, const struct keel_cl_key *key, const char *suffix)
+static int entry_path(char *path, const char *folder, const struct keel_cl_key *key,
+		      const char *suffix)
 {
 	int n = snprintf(path, PATH_BYTES, "%s/opencl-%016" PRIx64 "%s", folder, key->hash, suffix);
 
@@ -154,7 +155,7 @@ void keel_cl_cache_store(const char *folder, const struct keel_cl_key *key, cons
 			 size_t bytes)
 {
 	char path[PATH_BYTES], temporary[PATH_BYTES];
-	struct entry h = { .magic = MAGIC, .hash = key->hash, .bytes = bytes };
+	struct entry h = {.magic = MAGIC, .hash = key->hash, .bytes = bytes};
 	int fd, r;
 
 	if (!folder || bytes > MAX_ENTRY || entry_path(path, folder, key, "") ||

@@ -13,7 +13,7 @@
 /* Which OpenCL device, and what POCL has to be told before it is woken. */
 
 #define MAX_PLATFORMS 16
-#define MAX_DEVICES 64
+#define MAX_DEVICES   64
 
 /** struct list - all devices of all platforms */
 struct list {
@@ -52,10 +52,11 @@ static void add_devices(struct list *l, cl_platform_id platform)
 	for (i = 0; i < n && i < MAX_DEVICES && l->n < MAX_DEVICES; i++) {
 		struct keel_cl_choice *c = &l->devices[l->n];
 
-		*c = (struct keel_cl_choice){ .platform = platform, .device = ids[i] };
+		*c = (struct keel_cl_choice){.platform = platform, .device = ids[i]};
 		if (clGetDeviceInfo(ids[i], CL_DEVICE_TYPE, sizeof(c->type), &c->type, NULL) ||
-		    clGetDeviceInfo(ids[i], CL_DEVICE_COMPILER_AVAILABLE, sizeof(compiler), &compiler,
-				    NULL) || !compiler)
+		    clGetDeviceInfo(ids[i], CL_DEVICE_COMPILER_AVAILABLE, sizeof(compiler),
+				    &compiler, NULL) ||
+		    !compiler)
 			continue;
 		l->n++;
 	}
@@ -68,15 +69,18 @@ static int list_devices(struct list *l, struct keel_error *e)
 
 	l->n = 0;
 	if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n) || !n)
-		return keel_error_set(e, -ENODEV,
-				      "there is no OpenCL platform on this machine; install one, for "
-				      "example the package pocl-opencl-icd, or the driver of the GPU");
+		return keel_error_set(
+			e, -ENODEV,
+			"there is no OpenCL platform on this machine; install one, for "
+			"example the package pocl-opencl-icd, or the driver of the GPU");
 	for (i = 0; i < n && i < MAX_PLATFORMS; i++)
 		add_devices(l, platforms[i]);
 	if (!l->n)
-		return keel_error_set(e, -ENODEV,
-				      "none of the %u OpenCL platforms has a device with a compiler; "
-				      "install one, for example the package pocl-opencl-icd", n);
+		return keel_error_set(
+			e, -ENODEV,
+			"none of the %u OpenCL platforms has a device with a compiler; "
+			"install one, for example the package pocl-opencl-icd",
+			n);
 	return 0;
 }
 
@@ -130,10 +134,11 @@ static int not_found(const struct list *l, const char *selector, struct keel_err
 
 	for (i = 0; i < l->n && at < sizeof(names); i++) {
 		device_name(l->devices[i].device, name, sizeof(name));
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%u: %s", i ? ", " : "", i, name);
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%u: %s", i ? ", " : "", i,
+				       name);
 	}
-	return keel_error_set(e, -ENODEV, "no OpenCL device matches '%.60s'; there are %s", selector,
-			      names);
+	return keel_error_set(e, -ENODEV, "no OpenCL device matches '%.60s'; there are %s",
+			      selector, names);
 }
 
 int keel_cl_choose(const char *selector, struct keel_cl_choice *choice, struct keel_error *e)

@@ -46,10 +46,11 @@ static void describe(struct keel_cl_device *d, const struct keel_device_options 
 	d->info.flags = d->tier ? 0 : KEEL_DEVICE_EXACT;
 }
 
-static int make_context(struct keel_cl_device *d, const struct keel_cl_choice *c, struct keel_error *e)
+static int make_context(struct keel_cl_device *d, const struct keel_cl_choice *c,
+			struct keel_error *e)
 {
-	const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM,
-						     (cl_context_properties)c->platform, 0 };
+	const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+						    (cl_context_properties)c->platform, 0};
 	cl_int err;
 
 	d->id = c->device;
@@ -81,8 +82,10 @@ void keel_cl_device_del(struct keel_cl_device *d)
 
 static int unknown_tier(const char *name, struct keel_error *e)
 {
-	return keel_error_set(e, -EINVAL, "KEEL_OPENCL_TIER=%.40s is not a tier; known are portable, generic, "
-			      "avx2, avx512bw, avx-vnni and avx512-vnni", name);
+	return keel_error_set(e, -EINVAL,
+			      "KEEL_OPENCL_TIER=%.40s is not a tier; known are portable, generic, "
+			      "avx2, avx512bw, avx-vnni and avx512-vnni",
+			      name);
 }
 
 /* Fast kernels are for CPU devices, and never literal in the sense of KEEL_DEVICE_EXACT. */

@@ -33,9 +33,12 @@ static int allocate(struct keel_cl_job *j, struct keel_error *e)
 		return keel_error_set(e, keel_cl_errno(err), "no OpenCL queue for a job: %s (%d)",
 				      keel_cl_strerror(err), err);
 	r = keel_cl_memory_new(d, m->scratch_bytes, NULL, CL_MEM_READ_WRITE, &j->scratch, e);
-	r = r ? r : keel_cl_memory_new(d, m->info.need[KEEL_SLOT_SRAM], NULL, CL_MEM_READ_WRITE, &j->sram,
-				       e);
-	r = r ? r : keel_cl_memory_new(d, keel_cl_sync_bytes(j->net), NULL, CL_MEM_READ_WRITE, &j->sync, e);
+	r = r ? r
+	      : keel_cl_memory_new(d, m->info.need[KEEL_SLOT_SRAM], NULL, CL_MEM_READ_WRITE,
+				   &j->sram, e);
+	r = r ? r
+	      : keel_cl_memory_new(d, keel_cl_sync_bytes(j->net), NULL, CL_MEM_READ_WRITE, &j->sync,
+				   e);
 	return r ? r : keel_cl_launch_init(j, e);
 }
 
@@ -103,7 +106,7 @@ static void bind(struct keel_cl_job *j, const struct keel_backend_binding *bindi
 	for (s = KEEL_SLOT_INPUT; s < KEEL_SLOT_SRAM; s++) {
 		const struct keel_cl_buffer *b = (const struct keel_cl_buffer *)bindings[s].buffer;
 
-		j->slots[s] = (struct keel_cl_slot){ b ? b->memory.mem : NULL, bindings[s].offset };
+		j->slots[s] = (struct keel_cl_slot){b ? b->memory.mem : NULL, bindings[s].offset};
 	}
 }
 
@@ -130,7 +133,8 @@ static int clear_stop(struct keel_cl_job *j, struct keel_error *e)
 		__atomic_store_n((cl_int *)j->sync.host, 0, __ATOMIC_RELAXED);
 		return 0;
 	}
-	return keel_cl_memory_access(j->net->device, &j->sync, 0, sizeof(zero), (void *)&zero, true, e);
+	return keel_cl_memory_access(j->net->device, &j->sync, 0, sizeof(zero), (void *)&zero, true,
+				     e);
 }
 
 static void set_running(struct keel_cl_job *j, bool running)
@@ -168,8 +172,10 @@ static int start(struct keel_cl_job *j, struct keel_error *e)
 		err = clFlush(j->queue);
 	if (event)
 		clReleaseEvent(event);
-	return err ? keel_error_set(e, keel_cl_errno(err), "OpenCL could not start the job: %s (%d)",
-				    keel_cl_strerror(err), err) : 0;
+	return err ? keel_error_set(e, keel_cl_errno(err),
+				    "OpenCL could not start the job: %s (%d)",
+				    keel_cl_strerror(err), err)
+		   : 0;
 }
 
 int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_range *range,
@@ -199,8 +205,8 @@ static int await(struct keel_cl_job *j, uint64_t deadline)
 	int r = 0;
 
 	while (j->running && !r)
-		r = deadline == UINT64_MAX ? pthread_cond_wait(&j->changed, &j->lock) :
-					     pthread_cond_timedwait(&j->changed, &j->lock, &t);
+		r = deadline == UINT64_MAX ? pthread_cond_wait(&j->changed, &j->lock)
+					   : pthread_cond_timedwait(&j->changed, &j->lock, &t);
 	return j->running ? -ETIMEDOUT : 0;
 }
 
@@ -209,7 +215,9 @@ static uint64_t event_ns(cl_event event)
 {
 	cl_ulong start, end;
 
-	if (!event || clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start, NULL) ||
+	if (!event ||
+	    clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start,
+				    NULL) ||
 	    clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL))
 		return 0;
 	return end > start ? end - start : 0;
@@ -293,6 +301,7 @@ int keel_cl_job_access(struct keel_backend_job *job, unsigned int slot, uint64_t
 
 	if (slot != KEEL_SLOT_SCRATCH && slot != KEEL_SLOT_SRAM)
 		return keel_error_set(e, -EINVAL, "slot %u is neither scratch nor SRAM", slot);
-	return keel_cl_memory_access(j->net->device, slot == KEEL_SLOT_SRAM ? &j->sram : &j->scratch,
-				     offset, bytes, data, write, e);
+	return keel_cl_memory_access(j->net->device,
+				     slot == KEEL_SLOT_SRAM ? &j->sram : &j->scratch, offset, bytes,
+				     data, write, e);
 }

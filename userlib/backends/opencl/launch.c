@@ -6,25 +6,37 @@
 
 /* Kernels and their arguments. */
 
-#define SYNC_LINE 64u	/* bytes; as KEEL_SYNC_LINE of the kernels */
-#define MAX_GLOBAL ((size_t)1 << 20)	/* work-items; they loop */
+#define SYNC_LINE  64u		     /* bytes; as KEEL_SYNC_LINE of the kernels */
+#define MAX_GLOBAL ((size_t)1 << 20) /* work-items; they loop */
 
 /* Positions in the argument lists of portable.cl and run.cl. */
 enum { P_COMMANDS, P_STOP, P_INDEX, P_ELEMENTS, P_SLOTS };
-enum { R_COMMANDS, R_OPS, R_PACKED, R_SYNC, R_SCRATCH, R_STRIDE, R_TILES, R_FIRST, R_COUNT, R_OFFSETS,
-       R_SLOTS };
+enum {
+	R_COMMANDS,
+	R_OPS,
+	R_PACKED,
+	R_SYNC,
+	R_SCRATCH,
+	R_STRIDE,
+	R_TILES,
+	R_FIRST,
+	R_COUNT,
+	R_OFFSETS,
+	R_SLOTS
+};
 
 static const char *const names[KEEL_CL_KERNEL_COUNT] = {
-	[KEEL_CL_COPY] = "keel_copy", [KEEL_CL_WEIGHTS] = "keel_weights",
-	[KEEL_CL_MAC] = "keel_mac", [KEEL_CL_POOL] = "keel_pool",
+	[KEEL_CL_COPY] = "keel_copy",	    [KEEL_CL_WEIGHTS] = "keel_weights",
+	[KEEL_CL_MAC] = "keel_mac",	    [KEEL_CL_POOL] = "keel_pool",
 	[KEEL_CL_ELTWISE] = "keel_eltwise", [KEEL_CL_UNARY] = "keel_unary",
 	[KEEL_CL_SOFTMAX] = "keel_softmax", [KEEL_CL_RESIZE] = "keel_resize",
-	[KEEL_CL_REDUCE] = "keel_reduce", [KEEL_CL_TRANSPOSE] = "keel_transpose",
+	[KEEL_CL_REDUCE] = "keel_reduce",   [KEEL_CL_TRANSPOSE] = "keel_transpose",
 };
 
 uint64_t keel_cl_sync_bytes(const struct keel_cl_net *net)
 {
-	uint64_t counters = net->device->tier ? (uint64_t)net->model->nr_commands * net->device->groups : 0;
+	uint64_t counters =
+		net->device->tier ? (uint64_t)net->model->nr_commands * net->device->groups : 0;
 
 	return (2 + 2 * counters) * SYNC_LINE;
 }
@@ -38,7 +50,8 @@ static int failed(const char *what, cl_int err, struct keel_error *e)
 static uint32_t worker_bytes(const struct keel_cl_net *net)
 {
 	uint32_t vl = net->device->tier->vl;
-	uint32_t fixed = KEEL_TILE_ROWS * 2 * vl * 5 + net->plan.group_tiles * (uint32_t)sizeof(struct keel_tile);
+	uint32_t fixed = KEEL_TILE_ROWS * 2 * vl * 5 +
+			 net->plan.group_tiles * (uint32_t)sizeof(struct keel_tile);
 
 	return (net->plan.worker_bytes + fixed + 4095) / 4096 * 4096 + 128;
 }
@@ -73,8 +86,8 @@ static int init_fast(struct keel_cl_job *job, struct keel_error *e)
 	job->run = clCreateKernel(program, "keel_run", &err);
 	if (!job->run)
 		return failed("make a kernel", err, e);
-	r = keel_cl_memory_new(d, (uint64_t)worker_bytes(job->net) * d->groups, NULL, CL_MEM_READ_WRITE,
-			       &job->worker, e);
+	r = keel_cl_memory_new(d, (uint64_t)worker_bytes(job->net) * d->groups, NULL,
+			       CL_MEM_READ_WRITE, &job->worker, e);
 	return r ? r : set_run_arguments(job, e);
 }
 
@@ -110,7 +123,7 @@ static struct keel_cl_slot slot(const struct keel_cl_job *job, uint8_t number)
 	struct keel_cl_slot s = job->slots[number];
 
 	if (!s.mem)
-		s = (struct keel_cl_slot){ .mem = job->net->commands.mem };
+		s = (struct keel_cl_slot){.mem = job->net->commands.mem};
 	return s;
 }
 
@@ -140,7 +153,8 @@ static cl_int run(struct keel_cl_job *job, cl_uint first, cl_uint count, cl_even
 	if (err)
 		return CL_INVALID_KERNEL_ARGS;
 	keel_counter_add(d->counters, KEEL_COUNTER_LAUNCHES, 1);
-	return clEnqueueNDRangeKernel(job->queue, job->run, 1, NULL, &global, &local, 0, NULL, event);
+	return clEnqueueNDRangeKernel(job->queue, job->run, 1, NULL, &global, &local, 0, NULL,
+				      event);
 }
 
 /* Everything at once, or, to measure them, one by one. */
@@ -170,32 +184,38 @@ static struct uses uses_of(const union keel_command *c)
 {
 	switch (keel_command_desc(c->h.opcode)->layout) {
 	case KEEL_LAYOUT_ID_COPY:
-		return (struct uses){ .ifm = c->copy.src_slot, .ofm = c->copy.dst_slot };
+		return (struct uses){.ifm = c->copy.src_slot, .ofm = c->copy.dst_slot};
 	case KEEL_LAYOUT_ID_WEIGHTS:
-		return (struct uses){ .ifm = c->weights.src_slot, .ofm = c->weights.dst_slot };
+		return (struct uses){.ifm = c->weights.src_slot, .ofm = c->weights.dst_slot};
 	case KEEL_LAYOUT_ID_MAC:
-		return (struct uses){ c->mac.ifm.slot, c->mac.ifm2.slot, c->mac.weights_slot,
-				      c->mac.channels_slot, c->mac.table_slot, c->mac.ofm.slot,
-				      c->mac.psum_slot };
+		return (struct uses){c->mac.ifm.slot,	   c->mac.ifm2.slot,  c->mac.weights_slot,
+				     c->mac.channels_slot, c->mac.table_slot, c->mac.ofm.slot,
+				     c->mac.psum_slot};
 	case KEEL_LAYOUT_ID_ELTWISE:
-		return (struct uses){ .ifm = c->eltwise.ifm.slot, .ifm2 = c->eltwise.ifm2.slot,
-				      .ofm = c->eltwise.ofm.slot };
+		return (struct uses){.ifm = c->eltwise.ifm.slot,
+				     .ifm2 = c->eltwise.ifm2.slot,
+				     .ofm = c->eltwise.ofm.slot};
 	case KEEL_LAYOUT_ID_UNARY:
-		return (struct uses){ .ifm = c->unary.ifm.slot, .table = c->unary.table_slot,
-				      .ofm = c->unary.ofm.slot };
+		return (struct uses){.ifm = c->unary.ifm.slot,
+				     .table = c->unary.table_slot,
+				     .ofm = c->unary.ofm.slot};
 	default:
 		/* The others begin with ifm and ofm, as POOL does. */
-		return (struct uses){ .ifm = c->pool.ifm.slot, .ofm = c->pool.ofm.slot };
+		return (struct uses){.ifm = c->pool.ifm.slot, .ofm = c->pool.ofm.slot};
 	}
 }
 
 static enum keel_cl_kernel kernel_of(const union keel_command *c)
 {
 	static const uint8_t kernels[KEEL_LAYOUT_COUNT] = {
-		[KEEL_LAYOUT_ID_COPY] = KEEL_CL_COPY, [KEEL_LAYOUT_ID_WEIGHTS] = KEEL_CL_WEIGHTS,
-		[KEEL_LAYOUT_ID_MAC] = KEEL_CL_MAC, [KEEL_LAYOUT_ID_POOL] = KEEL_CL_POOL,
-		[KEEL_LAYOUT_ID_ELTWISE] = KEEL_CL_ELTWISE, [KEEL_LAYOUT_ID_UNARY] = KEEL_CL_UNARY,
-		[KEEL_LAYOUT_ID_RESIZE] = KEEL_CL_RESIZE, [KEEL_LAYOUT_ID_REDUCE] = KEEL_CL_REDUCE,
+		[KEEL_LAYOUT_ID_COPY] = KEEL_CL_COPY,
+		[KEEL_LAYOUT_ID_WEIGHTS] = KEEL_CL_WEIGHTS,
+		[KEEL_LAYOUT_ID_MAC] = KEEL_CL_MAC,
+		[KEEL_LAYOUT_ID_POOL] = KEEL_CL_POOL,
+		[KEEL_LAYOUT_ID_ELTWISE] = KEEL_CL_ELTWISE,
+		[KEEL_LAYOUT_ID_UNARY] = KEEL_CL_UNARY,
+		[KEEL_LAYOUT_ID_RESIZE] = KEEL_CL_RESIZE,
+		[KEEL_LAYOUT_ID_REDUCE] = KEEL_CL_REDUCE,
 		[KEEL_LAYOUT_ID_TRANSPOSE] = KEEL_CL_TRANSPOSE,
 	};
 
@@ -207,7 +227,7 @@ static enum keel_cl_kernel kernel_of(const union keel_command *c)
 static cl_int set_portable_slots(struct keel_cl_job *job, cl_kernel k, const union keel_command *c)
 {
 	const struct uses u = uses_of(c);
-	const uint8_t slots[] = { u.ifm, u.ifm2, u.weights, u.channels, u.table, u.ofm, u.psum };
+	const uint8_t slots[] = {u.ifm, u.ifm2, u.weights, u.channels, u.table, u.ofm, u.psum};
 	cl_int err = 0;
 	cl_uint i;
 

@@ -13,18 +13,18 @@ static const struct {
 	const char *name;
 	int err_no;
 } errors[] = {
-	{ CL_DEVICE_NOT_FOUND, "CL_DEVICE_NOT_FOUND", -ENODEV },
-	{ CL_DEVICE_NOT_AVAILABLE, "CL_DEVICE_NOT_AVAILABLE", -ENODEV },
-	{ CL_COMPILER_NOT_AVAILABLE, "CL_COMPILER_NOT_AVAILABLE", -ENODEV },
-	{ CL_MEM_OBJECT_ALLOCATION_FAILURE, "CL_MEM_OBJECT_ALLOCATION_FAILURE", -ENOMEM },
-	{ CL_OUT_OF_RESOURCES, "CL_OUT_OF_RESOURCES", -ENOMEM },
-	{ CL_OUT_OF_HOST_MEMORY, "CL_OUT_OF_HOST_MEMORY", -ENOMEM },
-	{ CL_BUILD_PROGRAM_FAILURE, "CL_BUILD_PROGRAM_FAILURE", -EIO },
-	{ CL_MAP_FAILURE, "CL_MAP_FAILURE", -EIO },
-	{ CL_INVALID_BUFFER_SIZE, "CL_INVALID_BUFFER_SIZE", -ENOMEM },
-	{ CL_INVALID_BINARY, "CL_INVALID_BINARY", -EIO },
-	{ CL_INVALID_KERNEL_ARGS, "CL_INVALID_KERNEL_ARGS", -EIO },
-	{ CL_INVALID_WORK_GROUP_SIZE, "CL_INVALID_WORK_GROUP_SIZE", -EIO },
+	{CL_DEVICE_NOT_FOUND, "CL_DEVICE_NOT_FOUND", -ENODEV},
+	{CL_DEVICE_NOT_AVAILABLE, "CL_DEVICE_NOT_AVAILABLE", -ENODEV},
+	{CL_COMPILER_NOT_AVAILABLE, "CL_COMPILER_NOT_AVAILABLE", -ENODEV},
+	{CL_MEM_OBJECT_ALLOCATION_FAILURE, "CL_MEM_OBJECT_ALLOCATION_FAILURE", -ENOMEM},
+	{CL_OUT_OF_RESOURCES, "CL_OUT_OF_RESOURCES", -ENOMEM},
+	{CL_OUT_OF_HOST_MEMORY, "CL_OUT_OF_HOST_MEMORY", -ENOMEM},
+	{CL_BUILD_PROGRAM_FAILURE, "CL_BUILD_PROGRAM_FAILURE", -EIO},
+	{CL_MAP_FAILURE, "CL_MAP_FAILURE", -EIO},
+	{CL_INVALID_BUFFER_SIZE, "CL_INVALID_BUFFER_SIZE", -ENOMEM},
+	{CL_INVALID_BINARY, "CL_INVALID_BINARY", -EIO},
+	{CL_INVALID_KERNEL_ARGS, "CL_INVALID_KERNEL_ARGS", -EIO},
+	{CL_INVALID_WORK_GROUP_SIZE, "CL_INVALID_WORK_GROUP_SIZE", -EIO},
 };
 
 const char *keel_cl_strerror(cl_int err)
@@ -49,12 +49,12 @@ int keel_cl_errno(cl_int err)
 
 static int no_memory(uint64_t bytes, cl_int err, struct keel_error *e)
 {
-	return keel_error_set(e, -ENOMEM, "no memory for a buffer of %" PRIu64 " bytes: %s (%d)", bytes,
-			      keel_cl_strerror(err), err);
+	return keel_error_set(e, -ENOMEM, "no memory for a buffer of %" PRIu64 " bytes: %s (%d)",
+			      bytes, keel_cl_strerror(err), err);
 }
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define HUGE_FROM ((size_t)256 << 10)	/* what is smaller gains nothing */
+#define HUGE_FROM ((size_t)256 << 10) /* what is smaller gains nothing */
 
 /*
  * Zeroed pages; they cost nothing until they are touched. Large ones are asked for in
@@ -67,8 +67,8 @@ static int get_pages(struct keel_cl_memory *m, struct keel_error *e)
 
 	if (align)
 		bytes = (bytes + align - 1) / align * align;
-	p = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		 -1, 0);
+	p = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return no_memory(m->bytes, CL_OUT_OF_HOST_MEMORY, e);
 	if (align) {
@@ -101,14 +101,14 @@ int keel_cl_memory_new(struct keel_cl_device *d, uint64_t bytes, void *import, c
 	cl_int err;
 	int r;
 
-	*m = (struct keel_cl_memory){ .bytes = bytes };
+	*m = (struct keel_cl_memory){.bytes = bytes};
 	if (!bytes)
 		return 0;
 	if (bytes > d->max_alloc || bytes > SIZE_MAX)
 		return keel_error_set(e, -ENOMEM,
 				      "a buffer of %" PRIu64 " bytes is more than device '%s' can "
-				      "allocate at once (%" PRIu64 ")", bytes, d->info.name,
-				      d->max_alloc);
+				      "allocate at once (%" PRIu64 ")",
+				      bytes, d->info.name, d->max_alloc);
 	m->host = import;
 	if (!import && d->direct) {
 		r = get_pages(m, e);
@@ -135,7 +135,7 @@ void keel_cl_memory_del(struct keel_cl_memory *m)
 		clReleaseMemObject(m->mem);
 	if (m->mapped)
 		munmap(m->host, m->mapped);
-	*m = (struct keel_cl_memory){ 0 };
+	*m = (struct keel_cl_memory){0};
 }
 
 int keel_cl_memory_access(struct keel_cl_device *d, struct keel_cl_memory *m, uint64_t offset,
@@ -150,9 +150,14 @@ int keel_cl_memory_access(struct keel_cl_device *d, struct keel_cl_memory *m, ui
 		return 0;
 	}
 	if (write)
-		err = clEnqueueWriteBuffer(d->queue, m->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+		err = clEnqueueWriteBuffer(d->queue, m->mem, CL_TRUE, offset, bytes, data, 0, NULL,
+					   NULL);
 	else
-		err = clEnqueueReadBuffer(d->queue, m->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
-	return err ? keel_error_set(e, keel_cl_errno(err), "a transfer of %" PRIu64 " bytes failed: %s "
-				    "(%d)", bytes, keel_cl_strerror(err), err) : 0;
+		err = clEnqueueReadBuffer(d->queue, m->mem, CL_TRUE, offset, bytes, data, 0, NULL,
+					  NULL);
+	return err ? keel_error_set(e, keel_cl_errno(err),
+				    "a transfer of %" PRIu64 " bytes failed: %s "
+				    "(%d)",
+				    bytes, keel_cl_strerror(err), err)
+		   : 0;
 }

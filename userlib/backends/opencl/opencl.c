@@ -62,7 +62,8 @@ static cl_map_flags map_flags(unsigned int flags)
 {
 	if (flags & KEEL_MAP_DISCARD && !(flags & KEEL_MAP_READ))
 		return CL_MAP_WRITE_INVALIDATE_REGION;
-	return (flags & KEEL_MAP_READ ? CL_MAP_READ : 0) | (flags & KEEL_MAP_WRITE ? CL_MAP_WRITE : 0);
+	return (flags & KEEL_MAP_READ ? CL_MAP_READ : 0) |
+	       (flags & KEEL_MAP_WRITE ? CL_MAP_WRITE : 0);
 }
 
 static int opencl_buffer_map(struct keel_backend_buffer *buffer, unsigned int flags, void **data,
@@ -73,11 +74,14 @@ static int opencl_buffer_map(struct keel_backend_buffer *buffer, unsigned int fl
 
 	b->mapped = b->memory.host;
 	if (!b->mapped)
-		b->mapped = clEnqueueMapBuffer(b->device->queue, b->memory.mem, CL_TRUE, map_flags(flags), 0,
-					       b->memory.bytes, 0, NULL, NULL, &err);
+		b->mapped = clEnqueueMapBuffer(b->device->queue, b->memory.mem, CL_TRUE,
+					       map_flags(flags), 0, b->memory.bytes, 0, NULL, NULL,
+					       &err);
 	*data = b->mapped;
-	return b->mapped ? 0 : keel_error_set(e, keel_cl_errno(err), "the buffer cannot be mapped: %s (%d)",
-					      keel_cl_strerror(err), err);
+	return b->mapped ? 0
+			 : keel_error_set(e, keel_cl_errno(err),
+					  "the buffer cannot be mapped: %s (%d)",
+					  keel_cl_strerror(err), err);
 }
 
 static int opencl_buffer_unmap(struct keel_backend_buffer *buffer, struct keel_error *e)
@@ -86,11 +90,13 @@ static int opencl_buffer_unmap(struct keel_backend_buffer *buffer, struct keel_e
 	cl_int err = 0;
 
 	if (!b->memory.host) {
-		err = clEnqueueUnmapMemObject(b->device->queue, b->memory.mem, b->mapped, 0, NULL, NULL);
+		err = clEnqueueUnmapMemObject(b->device->queue, b->memory.mem, b->mapped, 0, NULL,
+					      NULL);
 		err = err ? err : clFinish(b->device->queue);
 	}
 	return err ? keel_error_set(e, keel_cl_errno(err), "the buffer cannot be unmapped: %s (%d)",
-				    keel_cl_strerror(err), err) : 0;
+				    keel_cl_strerror(err), err)
+		   : 0;
 }
 
 /* Device memory with a copy of @data; @import: the device may use the data where they lie. */
@@ -111,11 +117,13 @@ static int upload_all(struct keel_cl_net *n, struct keel_error *e)
 	int r;
 
 	r = upload(n->device, m->constants, m->constants_bytes, true, &n->constants, e);
-	r = r ? r : upload(n->device, m->commands, m->nr_commands * sizeof(*m->commands), false,
-			   &n->commands, e);
+	r = r ? r
+	      : upload(n->device, m->commands, m->nr_commands * sizeof(*m->commands), false,
+		       &n->commands, e);
 	if (r || !n->device->tier)
 		return r;
-	r = upload(n->device, n->plan.ops, m->nr_commands * sizeof(*n->plan.ops), false, &n->ops, e);
+	r = upload(n->device, n->plan.ops, m->nr_commands * sizeof(*n->plan.ops), false, &n->ops,
+		   e);
 	r = r ? r : upload(n->device, n->plan.packed, n->plan.packed_bytes, false, &n->packed, e);
 	free(n->plan.packed);
 	n->plan.packed = NULL;

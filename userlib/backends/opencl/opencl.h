@@ -101,7 +101,8 @@ void keel_cl_device_del(struct keel_cl_device *d);
 
 struct keel_cl_trial;
 
-/** keel_cl_device_choose_tier() - the best one, or what KEEL_OPENCL_TIER says; deletes @d on failure */
+/** keel_cl_device_choose_tier() - the best one, or what KEEL_OPENCL_TIER says; deletes @d on
+ * failure */
 int keel_cl_device_choose_tier(struct keel_cl_device *d, const struct keel_device_options *o,
 			       struct keel_cl_trial *trial, struct keel_error *e);
 
@@ -181,7 +182,8 @@ uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset
 
 /* plan_gemm.c, plan_depthwise.c, plan_simple.c: 1: planned, 0: not for this path, or -errno */
 int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
-int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
+int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
+			struct keel_plan_op *op);
 int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
 
 /* plan_record.c */
@@ -192,7 +194,8 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale);
 
-/** keel_plan_uniform_set() - a scale set with all lanes alike: (v - zero) * m >> s, s from 32 to 62 */
+/** keel_plan_uniform_set() - a scale set with all lanes alike: (v - zero) * m >> s, s from 32 to 62
+ */
 void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s, int32_t zero);
 
 /** struct keel_record_source - the channels of a panel

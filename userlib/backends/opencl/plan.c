@@ -7,9 +7,9 @@
 
 /* The plan of a command stream: a fast path for each command, and what it has to wait for. */
 
-#define ELEMENT_TICKET 20000u	/* cycles of a ticket of single elements, roughly */
-#define LOOK_BACK 64		/* commands; earlier ones are simply waited for */
-#define PACKED_ALIGN 128
+#define ELEMENT_TICKET 20000u /* cycles of a ticket of single elements, roughly */
+#define LOOK_BACK      64     /* commands; earlier ones are simply waited for */
+#define PACKED_ALIGN   128
 
 uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset)
 {
@@ -41,7 +41,8 @@ static uint64_t fm_elements(uint32_t h, uint32_t w, uint32_t c)
 
 static uint64_t reduce_elements(const struct keel_cmd_reduce *r)
 {
-	return fm_elements(r->axes & KEEL_AXIS_H ? 1 : r->ifm_h, r->axes & KEEL_AXIS_W ? 1 : r->ifm_w,
+	return fm_elements(r->axes & KEEL_AXIS_H ? 1 : r->ifm_h,
+			   r->axes & KEEL_AXIS_W ? 1 : r->ifm_w,
 			   r->axes & KEEL_AXIS_C ? 1 : r->ifm_c);
 }
 
@@ -53,7 +54,8 @@ uint64_t keel_plan_elements(const union keel_command *c)
 	case KEEL_LAYOUT_ID_COPY:
 		return (uint64_t)p->dim0 * p->dim1 * p->dim2 * p->dim3;
 	case KEEL_LAYOUT_ID_WEIGHTS:
-		return ((uint64_t)c->weights.raw_bytes + KEEL_WEIGHTS_BLOCK - 1) / KEEL_WEIGHTS_BLOCK;
+		return ((uint64_t)c->weights.raw_bytes + KEEL_WEIGHTS_BLOCK - 1) /
+		       KEEL_WEIGHTS_BLOCK;
 	case KEEL_LAYOUT_ID_MAC:
 		return fm_elements(c->mac.ofm_h, c->mac.ofm_w, c->mac.ofm_c);
 	case KEEL_LAYOUT_ID_POOL:
@@ -108,7 +110,7 @@ static void plan_by_elements(struct keel_planner *p, const union keel_command *c
 {
 	uint64_t chunk = ELEMENT_TICKET / element_cycles(c), tickets;
 
-	*op = (struct keel_plan_op){ .kind = KEEL_PLAN_ELEMENTS, .elements = keel_plan_elements(c) };
+	*op = (struct keel_plan_op){.kind = KEEL_PLAN_ELEMENTS, .elements = keel_plan_elements(c)};
 	chunk = chunk ? chunk : 1;
 	/* Few tickets are enough to share the work; their number has 32 bits. */
 	tickets = (op->elements + chunk - 1) / chunk;
@@ -142,11 +144,12 @@ static int plan_fast(struct keel_planner *p, const union keel_command *c, struct
 	}
 }
 
-static int plan_command(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+static int plan_command(struct keel_planner *p, const union keel_command *c,
+			struct keel_plan_op *op)
 {
 	int r;
 
-	*op = (struct keel_plan_op){ .kind = KEEL_PLAN_NONE };
+	*op = (struct keel_plan_op){.kind = KEEL_PLAN_NONE};
 	if (!keel_plan_elements(c))
 		return 0;
 	r = plan_fast(p, c, op);
@@ -176,8 +179,8 @@ static bool other_channels(const struct keel_operand *a, const struct keel_opera
 {
 	uint64_t pixel = a->strides[2], x, y;
 
-	if (!a->fm || !b->fm || !pixel || b->strides[2] != pixel || a->strides[1] != b->strides[1] ||
-	    a->strides[1] % pixel)
+	if (!a->fm || !b->fm || !pixel || b->strides[2] != pixel ||
+	    a->strides[1] != b->strides[1] || a->strides[1] % pixel)
 		return false;
 	x = a->offset % pixel;
 	y = b->offset % pixel;
@@ -228,10 +231,10 @@ static int order(const struct keel_model *m, struct keel_plan_op *ops)
 int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *model, uint32_t groups,
 		   struct keel_plan *plan, struct keel_error *e)
 {
-	struct keel_planner p = { .tier = tier, .model = model, .groups = groups, .plan = plan };
+	struct keel_planner p = {.tier = tier, .model = model, .groups = groups, .plan = plan};
 	uint32_t i;
 
-	*plan = (struct keel_plan){ .group_tiles = 1 };
+	*plan = (struct keel_plan){.group_tiles = 1};
 	plan->ops = calloc(model->nr_commands, sizeof(*plan->ops));
 	for (i = 0; plan->ops && i < model->nr_commands; i++)
 		if (plan_command(&p, &model->commands[i], &plan->ops[i]))
@@ -247,5 +250,5 @@ void keel_plan_free(struct keel_plan *plan)
 {
 	free(plan->ops);
 	free(plan->packed);
-	*plan = (struct keel_plan){ 0 };
+	*plan = (struct keel_plan){0};
 }

@@ -16,20 +16,20 @@
 
 /** enum keel_plan_kind - which fast path a command takes */
 enum keel_plan_kind {
-	KEEL_PLAN_NONE,		/* nothing to do: control commands */
-	KEEL_PLAN_ELEMENTS,	/* one element at a time, the definition */
-	KEEL_PLAN_GEMM,		/* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
-	KEEL_PLAN_DEPTHWISE,	/* any window, vectors of channels */
-	KEEL_PLAN_DEPTHWISE_3X3,	/* 3x3 with a sliding window of columns */
+	KEEL_PLAN_NONE,		 /* nothing to do: control commands */
+	KEEL_PLAN_ELEMENTS,	 /* one element at a time, the definition */
+	KEEL_PLAN_GEMM,		 /* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
+	KEEL_PLAN_DEPTHWISE,	 /* any window, vectors of channels */
+	KEEL_PLAN_DEPTHWISE_3X3, /* 3x3 with a sliding window of columns */
 	KEEL_PLAN_POOL,
 	KEEL_PLAN_ELTWISE,
 	KEEL_PLAN_RESCALE,
 	KEEL_PLAN_TABLE,
 	KEEL_PLAN_FILL,
 	KEEL_PLAN_COPY,
-	KEEL_PLAN_BOX,		/* COPY and TRANSPOSE whose runs are short */
+	KEEL_PLAN_BOX, /* COPY and TRANSPOSE whose runs are short */
 	KEEL_PLAN_LRN,
-	KEEL_PLAN_REDUCE,	/* over height, width or both */
+	KEEL_PLAN_REDUCE, /* over height, width or both */
 };
 
 /*
@@ -38,8 +38,8 @@ enum keel_plan_kind {
  * power of two: the rows would share cache sets.
  */
 #define KEEL_SLICE_BYTES 1024
-#define KEEL_ROW_STRIDE 1088
-#define KEEL_TILE_ROWS 16	/* room; a tier uses fewer */
+#define KEEL_ROW_STRIDE	 1088
+#define KEEL_TILE_ROWS	 16 /* room; a tier uses fewer */
 
 /** struct keel_tile - a tile of output pixels
  * @out: offset of each pixel's first channel in the output slot
@@ -73,18 +73,18 @@ struct keel_tile {
  * (l / 4) * 4 * NB + 4 * b + l % 4 of the panel: the order in which narrowing
  * instructions that work on 128 bits at a time give the channels in sequence.
  */
-#define KEEL_SCALE_BYTES(vl) (20 * (vl))
-#define KEEL_RECORD_BYTES(vl) (4 * (vl) + 2 * KEEL_SCALE_BYTES(vl))
-#define KEEL_PANEL_LO(vl, nb) ((nb) * KEEL_RECORD_BYTES(vl))
-#define KEEL_PANEL_HI(vl, nb) (KEEL_PANEL_LO(vl, nb) + 4 * (vl))
-#define KEEL_PANEL_HEADER(vl, nb) (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
+#define KEEL_SCALE_BYTES(vl)	   (20 * (vl))
+#define KEEL_RECORD_BYTES(vl)	   (4 * (vl) + 2 * KEEL_SCALE_BYTES(vl))
+#define KEEL_PANEL_LO(vl, nb)	   ((nb)*KEEL_RECORD_BYTES(vl))
+#define KEEL_PANEL_HI(vl, nb)	   (KEEL_PANEL_LO(vl, nb) + 4 * (vl))
+#define KEEL_PANEL_HEADER(vl, nb)  (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
 #define KEEL_PANEL_WEIGHTS(vl, nb) (KEEL_PANEL_HEADER(vl, nb) + 64)
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST,	/* shifts of the high half, less by 32; zero point in the rounding term */
-	KEEL_PANEL_DEEP,	/* shifts of all 64 bits; the zero point is added afterwards */
-	KEEL_PANEL_DEFINITION,	/* keel_rescale() as it is written */
+	KEEL_PANEL_FAST, /* shifts of the high half, less by 32; zero point in the rounding term */
+	KEEL_PANEL_DEEP, /* shifts of all 64 bits; the zero point is added afterwards */
+	KEEL_PANEL_DEFINITION, /* keel_rescale() as it is written */
 };
 
 /** struct keel_panel_header
@@ -141,30 +141,31 @@ struct keel_plan_op {
 		struct {
 			keel_u32 pixels, width;
 			keel_u32 tiles, step;
-			keel_u32 group_tiles;	/* packed together */
+			keel_u32 group_tiles; /* packed together */
 			keel_u32 ticket_tiles;
 			keel_u32 panels, ticket_panels, ticket_columns;
-			keel_u32 group_panels;	/* of each convolution group */
+			keel_u32 group_panels; /* of each convolution group */
 			keel_u32 panel_bytes;
-			keel_u32 group_bytes;	/* panels of a convolution group */
-			keel_u32 depth;		/* dwords of a row */
+			keel_u32 group_bytes; /* panels of a convolution group */
+			keel_u32 depth;	      /* dwords of a row */
 			keel_u32 slices;
-			keel_u32 row;		/* dwords of a kernel row; 0: rows follow each other */
-			keel_u32 channels;	/* input channels of a group */
+			keel_u32 row;	   /* dwords of a kernel row; 0: rows follow each other */
+			keel_u32 channels; /* input channels of a group */
 		} gemm;
 		/* Chunks of 4 * VL channels, then chunks of VL. */
 		struct {
 			keel_u32 wide, narrow;
 			keel_u32 wide_bytes, narrow_bytes;
-			keel_u32 columns;	/* tickets along the chunks */
-			keel_u32 chunks;	/* in a ticket */
+			keel_u32 columns; /* tickets along the chunks */
+			keel_u32 chunks;  /* in a ticket */
 			keel_u32 width, height;
 		} depthwise;
 		/* Windows: @chunk pixels by @channels channels. */
 		struct {
 			keel_u32 columns, channels;
 		} pool;
-		/* Bytes of a box, innermost dimension first, @chunk times the two inner ones a ticket. */
+		/* Bytes of a box, innermost dimension first, @chunk times the two inner ones a
+		 * ticket. */
 		struct {
 			keel_u64 src, dst;
 			keel_u32 extent[4];
@@ -180,11 +181,11 @@ struct keel_plan_op {
 	};
 };
 
-#define KEEL_PLAN_RUNS		0x1	/* pixels of a row are neighbours in memory */
-#define KEEL_PLAN_DUMP		0x2	/* the epilogue needs more than requantization and clamp */
-#define KEEL_PLAN_SINGLE	0x4	/* the last panel has one lane record */
-#define KEEL_PLAN_DIRECT	0x8	/* whole tiles are read where they lie: one tap, dense pixels */
-#define KEEL_PLAN_RESIDUAL	0x20	/* added in registers, by the set of scales at residual_set */
-#define KEEL_PLAN_DENSE		0x10	/* output pixels are at constant distances, also across rows */
+#define KEEL_PLAN_RUNS	   0x1	/* pixels of a row are neighbours in memory */
+#define KEEL_PLAN_DUMP	   0x2	/* the epilogue needs more than requantization and clamp */
+#define KEEL_PLAN_SINGLE   0x4	/* the last panel has one lane record */
+#define KEEL_PLAN_DIRECT   0x8	/* whole tiles are read where they lie: one tap, dense pixels */
+#define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
+#define KEEL_PLAN_DENSE	   0x10 /* output pixels are at constant distances, also across rows */
 
 #endif

@@ -29,7 +29,8 @@ static uint32_t dwords_of(const struct keel_planner *p, const struct keel_cmd_ma
 	return ((uint32_t)m->kernel_h * m->kernel_w + per - 1) / per;
 }
 
-static void put_tap(const struct keel_planner *p, uint8_t *lane, uint32_t stride, uint32_t k, int8_t w)
+static void put_tap(const struct keel_planner *p, uint8_t *lane, uint32_t stride, uint32_t k,
+		    int8_t w)
 {
 	int16_t wide = w;
 
@@ -76,26 +77,33 @@ static uint64_t put_channel(const struct keel_planner *p, const struct chunks *s
 }
 
 /* Return: whether the chunk can be finished fast. */
-static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint8_t *panel, uint32_t nb,
-		      uint32_t first)
+static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint8_t *panel,
+		      uint32_t nb, uint32_t first)
 {
 	uint32_t vl = p->tier->vl, b, lane, c;
 	const struct keel_channel *ch =
 		(const struct keel_channel *)((const uint8_t *)p->model->constants +
-					      s->m->channels_offset) + first;
+					      s->m->channels_offset) +
+		first;
 	int32_t bias[4 * 16], acc[4 * 16];
 	uint64_t bound[4 * 16], magnitude;
 	bool fixed[4 * 16];
 	struct keel_record_source source = {
-		.channels = ch, .count = nb * vl, .bias = bias, .bound = bound, .fixed = fixed,
-		.fixed_acc = acc, .zero_point = s->m->ofm.zero_point,
+		.channels = ch,
+		.count = nb * vl,
+		.bias = bias,
+		.bound = bound,
+		.fixed = fixed,
+		.fixed_acc = acc,
+		.zero_point = s->m->ofm.zero_point,
 	};
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
 			c = keel_plan_channel(nb, b, lane);
 			magnitude = put_channel(p, s, first + c,
-						panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4,
+						panel + KEEL_PANEL_WEIGHTS(vl, nb) +
+							(b * vl + lane) * 4,
 						nb * vl * 4, &bias[c]);
 			acc[c] = ch[c].bias;
 			bound[c] = 255 * magnitude + (uint64_t)llabs(ch[c].bias);
@@ -127,7 +135,8 @@ static void cut(const struct keel_planner *p, const struct keel_cmd_mac *m, stru
 	uint64_t row = (uint64_t)m->ofm_w * (16 + 2 * m->kernel_h * m->kernel_w);
 	uint64_t cycles = row * m->ofm_h * chunks, tickets = cycles / TICKET_CYCLES, rows;
 
-	tickets = tickets < p->groups ? p->groups : (tickets + p->groups - 1) / p->groups * p->groups;
+	tickets =
+		tickets < p->groups ? p->groups : (tickets + p->groups - 1) / p->groups * p->groups;
 	rows = tickets > m->ofm_h ? m->ofm_h : tickets;
 	op->chunk = (uint32_t)((m->ofm_h + rows - 1) / rows);
 	rows = (m->ofm_h + op->chunk - 1) / op->chunk;
@@ -145,11 +154,13 @@ static bool supported(const struct keel_planner *p, const struct keel_cmd_mac *m
 	       m->weights_slot == KEEL_SLOT_CONSTANTS && m->channels_slot == KEEL_SLOT_CONSTANTS;
 }
 
-int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
+int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
+			struct keel_plan_op *op)
 {
 	const struct keel_cmd_mac *m = &c->mac;
-	bool sliding = m->kernel_h == 3 && m->kernel_w == 3 && m->dilation_y == 1 && m->dilation_x == 1;
-	struct chunks s = { m, sliding, dwords_of(p, m, sliding) };
+	bool sliding =
+		m->kernel_h == 3 && m->kernel_w == 3 && m->dilation_y == 1 && m->dilation_x == 1;
+	struct chunks s = {m, sliding, dwords_of(p, m, sliding)};
 	uint32_t vl = p->tier->vl, rest;
 	uint8_t *at;
 
@@ -163,8 +174,9 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c, str
 	op->depthwise.narrow_bytes = KEEL_PANEL_WEIGHTS(vl, 1) + s.dwords * vl * 4;
 	op->depthwise.width = m->ofm_w;
 	op->depthwise.height = m->ofm_h;
-	at = keel_plan_room(p, (uint64_t)op->depthwise.wide * op->depthwise.wide_bytes +
-				       (uint64_t)op->depthwise.narrow * op->depthwise.narrow_bytes,
+	at = keel_plan_room(p,
+			    (uint64_t)op->depthwise.wide * op->depthwise.wide_bytes +
+				    (uint64_t)op->depthwise.narrow * op->depthwise.narrow_bytes,
 			    &op->packed);
 	if (!at)
 		return -ENOMEM;

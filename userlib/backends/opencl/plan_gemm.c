@@ -12,15 +12,15 @@
 #define MAX_DEPTH_BYTES (256u << 10)
 
 /* Packed rows that stay in the first-level cache, and in the second. */
-#define PACK_NEAR (16u << 10)
-#define PACK_FAR (256u << 10)
+#define PACK_NEAR   (16u << 10)
+#define PACK_FAR    (256u << 10)
 #define MAX_SCRATCH (512u << 10)
 
 /* Weights above this are read once for all tiles rather than once for each group. */
 #define WEIGHTS_LARGE (192u << 10)
 
 /* Cycles of a ticket: long enough to hide the taking, short enough to share. */
-#define TICKET_CYCLES 25000u
+#define TICKET_CYCLES	  25000u
 #define TICKET_CYCLES_MIN 6000u
 
 /** struct shape - a MAC command as a matrix product
@@ -55,11 +55,12 @@ static uint32_t ceil_div(uint64_t a, uint64_t b)
 static const int8_t *weights_of(const struct keel_planner *p, const struct shape *s, uint32_t group,
 				uint32_t channel)
 {
-	uint64_t block = (uint64_t)s->taps * ceil_div(s->in, KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
-			 KEEL_BLOCK_IC;
+	uint64_t block =
+		(uint64_t)s->taps * ceil_div(s->in, KEEL_BLOCK_IC) * KEEL_BLOCK_OC * KEEL_BLOCK_IC;
 
 	return (const int8_t *)p->model->constants + s->m->weights_offset +
-	       ((uint64_t)group * ceil_div(s->out, KEEL_BLOCK_OC) + channel / KEEL_BLOCK_OC) * block +
+	       ((uint64_t)group * ceil_div(s->out, KEEL_BLOCK_OC) + channel / KEEL_BLOCK_OC) *
+		       block +
 	       channel % KEEL_BLOCK_OC * KEEL_BLOCK_IC;
 }
 
@@ -95,14 +96,15 @@ struct sums {
 static struct sums put_channel(const struct shape *s, const int8_t *w, const struct lane_target *t)
 {
 	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i, k = 0;
-	struct sums sums = { 0 };
+	struct sums sums = {0};
 
 	for (tap = 0; tap < s->taps; tap++) {
 		if (t->row && tap % s->m->kernel_w == 0)
 			k = tap / s->m->kernel_w * t->row;
 		for (i = 0; i < s->in; i++, k++) {
 			int8_t v = w[((uint64_t)tap * quads + i / KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
-					     KEEL_BLOCK_IC + i % KEEL_BLOCK_IC];
+					     KEEL_BLOCK_IC +
+				     i % KEEL_BLOCK_IC];
 
 			put_weight(t, k, v);
 			sums.plain += v;
@@ -120,8 +122,8 @@ static const struct keel_channel *channels_of(const struct keel_planner *p,
 }
 
 /* Channels @first .. of group @group. */
-static void put_panel(const struct keel_planner *p, const struct shape *s, uint32_t row, uint8_t *panel,
-		      uint32_t nb, uint32_t group, uint32_t first)
+static void put_panel(const struct keel_planner *p, const struct shape *s, uint32_t row,
+		      uint8_t *panel, uint32_t nb, uint32_t group, uint32_t first)
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
@@ -131,18 +133,22 @@ static void put_panel(const struct keel_planner *p, const struct shape *s, uint3
 	uint64_t bound[2 * 16];
 	bool fixed[2 * 16], partial = s->m->h.flags & KEEL_MAC_ACC_IN;
 	struct keel_record_source source = {
-		.channels = ch, .count = count, .bias = bias, .bound = bound, .fixed = fixed,
-		.fixed_acc = acc, .zero_point = s->m->ofm.zero_point,
+		.channels = ch,
+		.count = count,
+		.bias = bias,
+		.bound = bound,
+		.fixed = fixed,
+		.fixed_acc = acc,
+		.zero_point = s->m->ofm.zero_point,
 		.prelu = s->m->h.flags & KEEL_MAC_PRELU,
 		.double_round = s->m->h.flags & KEEL_DOUBLE_ROUND,
 	};
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
-			struct lane_target t = {
-				panel + KEEL_PANEL_WEIGHTS(vl, nb) + (b * vl + lane) * 4, width * 4,
-				row, p->tier->quads
-			};
+			struct lane_target t = {panel + KEEL_PANEL_WEIGHTS(vl, nb) +
+							(b * vl + lane) * 4,
+						width * 4, row, p->tier->quads};
 			struct sums sums;
 			int64_t start;
 
@@ -168,17 +174,20 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 	uint8_t *at;
 
 	op->gemm.panel_bytes = KEEL_PANEL_WEIGHTS(vl, 2) + op->gemm.depth * 2 * vl * 4;
-	if (__builtin_mul_overflow(op->gemm.group_panels, op->gemm.panel_bytes, &op->gemm.group_bytes))
+	if (__builtin_mul_overflow(op->gemm.group_panels, op->gemm.panel_bytes,
+				   &op->gemm.group_bytes))
 		return 0;
 	at = keel_plan_room(p, (uint64_t)s->groups * op->gemm.group_bytes, &op->packed);
 	if (!at)
 		return -ENOMEM;
 	for (g = 0; g < s->groups; g++)
 		for (q = 0; q < op->gemm.group_panels; q++) {
-			bool single = op->flags & KEEL_PLAN_SINGLE && q == op->gemm.group_panels - 1;
+			bool single =
+				op->flags & KEEL_PLAN_SINGLE && q == op->gemm.group_panels - 1;
 
-			put_panel(p, s, op->gemm.row * 4, at + (uint64_t)g * op->gemm.group_bytes +
-						(uint64_t)q * op->gemm.panel_bytes,
+			put_panel(p, s, op->gemm.row * 4,
+				  at + (uint64_t)g * op->gemm.group_bytes +
+					  (uint64_t)q * op->gemm.panel_bytes,
 				  single ? 1 : 2, g, q * 2 * vl);
 		}
 	return 1;
@@ -209,7 +218,8 @@ static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
 }
 
 /* Tiles whose packed rows fill @room; rows are far apart, so the scratch is larger than that. */
-static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_planner *p, uint32_t room)
+static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_planner *p,
+			  uint32_t room)
 {
 	uint32_t rows = p->tier->rows, used = rows * (op->gemm.depth * 4 + 63) / 64 * 64;
 	uint32_t n = room / used, most = MAX_SCRATCH / (op->gemm.slices * rows * KEEL_ROW_STRIDE);
@@ -223,7 +233,8 @@ static void cut(struct keel_planner *p, const struct shape *s, struct keel_plan_
 {
 	uint64_t weights = (uint64_t)op->gemm.panels * op->gemm.panel_bytes;
 	bool large = weights > WEIGHTS_LARGE;
-	uint64_t cycles = op->gemm.tiles * (tile_cycles(p, s, op) + op->gemm.panels * panel_cycles(p, op));
+	uint64_t cycles =
+		op->gemm.tiles * (tile_cycles(p, s, op) + op->gemm.panels * panel_cycles(p, op));
 	uint32_t tickets = wanted_tickets(p, cycles), rows, columns;
 
 	op->gemm.group_tiles = fit_tiles(op, p, large ? PACK_FAR : PACK_NEAR);
@@ -294,9 +305,9 @@ static bool supported(const struct keel_planner *p, const struct shape *s)
 }
 
 /* What micro-kernels finish in registers is requantization and clamp. */
-#define BEYOND_PLAIN \
-	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | \
-	 KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE | KEEL_DOUBLE_ROUND)
+#define BEYOND_PLAIN                                                             \
+	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | \
+	 KEEL_MAC_ACC_OUT | KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE | KEEL_DOUBLE_ROUND)
 
 static bool set_flags(const struct shape *s, const struct keel_planner *p, struct keel_plan_op *op)
 {
@@ -321,7 +332,8 @@ static bool set_flags(const struct shape *s, const struct keel_planner *p, struc
  * A residual and nothing else is added in registers, where levels come shifted left by
  * 16. Return: 0 or -ENOMEM.
  */
-static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m, struct keel_plan_op *op)
+static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
+			struct keel_plan_op *op)
 {
 	uint32_t vl = p->tier->vl, s = m->residual_shift;
 	uint8_t *set;
@@ -354,8 +366,8 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
 	op->gemm.channels = s.in;
 	op->gemm.row = row_dwords(p, &s);
-	op->gemm.depth = op->gemm.row ? op->gemm.row * m->kernel_h :
-					ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
+	op->gemm.depth = op->gemm.row ? op->gemm.row * m->kernel_h
+				      : ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;

@@ -10,9 +10,9 @@
  * shifts are reached by shifting v left first, where it has the room.
  */
 
-#define HIGH 32			/* least shift of the high-half form */
-#define FOLDED_MAX 54		/* most for which the zero point fits into the rounding term */
-#define FIXED_MAX (1 << 28)	/* a scaled accumulator that fits there too, shifted */
+#define HIGH	   32	     /* least shift of the high-half form */
+#define FOLDED_MAX 54	     /* most for which the zero point fits into the rounding term */
+#define FIXED_MAX  (1 << 28) /* a scaled accumulator that fits there too, shifted */
 
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale)
@@ -54,11 +54,13 @@ static bool vanishes(int32_t m, uint32_t s, uint64_t bound)
 		      product < ((uint64_t)1 << (s - 1)) - ((uint64_t)1 << 30));
 }
 
-/* What a scale says of an accumulator that is always the same: no product, all in the rounding term. */
+/* What a scale says of an accumulator that is always the same: no product, all in the rounding
+ * term. */
 static struct lane_scale constant(int32_t scaled)
 {
 	return (struct lane_scale){
-		.rounding = scaled * ((int64_t)1 << 33) + ((int64_t)1 << 32), .shift = 33,
+		.rounding = scaled * ((int64_t)1 << 33) + ((int64_t)1 << 32),
+		.shift = 33,
 	};
 }
 
@@ -67,12 +69,13 @@ static bool fits(int32_t m, uint32_t s, uint64_t bound)
 {
 	uint64_t magnitude = m < 0 ? -(uint64_t)m : (uint64_t)m, product;
 
-	return !__builtin_mul_overflow(magnitude, bound, &product) && product >> s < (uint64_t)1 << 30;
+	return !__builtin_mul_overflow(magnitude, bound, &product) && product >> s < (uint64_t)1
+											     << 30;
 }
 
 static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound)
 {
-	struct lane_scale l = { .multiplier = m };
+	struct lane_scale l = {.multiplier = m};
 
 	s = s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s;
 	if (vanishes(m, s, bound))
@@ -114,13 +117,13 @@ static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_
 {
 	int32_t r = keel_rescale(s->fixed_acc[c], s->channels[c].multiplier, s->channels[c].shift,
 				 s->double_round);
-	struct lane_scale l = { .deep = KEEL_PANEL_DEFINITION };
+	struct lane_scale l = {.deep = KEEL_PANEL_DEFINITION};
 
 	return r > -FIXED_MAX && r < FIXED_MAX ? constant(r) : l;
 }
 
-static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane, const struct keel_record_source *s,
-			 uint32_t c)
+static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
+			 const struct keel_record_source *s, uint32_t c)
 {
 	const struct keel_channel *ch = &s->channels[c];
 	uint8_t *set = record + 4 * vl;
@@ -148,13 +151,14 @@ static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 		int64_t *rounding = (int64_t *)(set + 8 * vl + (i & 1) * vl * 4 + i / 2 * 8);
 
 		if (!shift[i])
-			continue;	/* no such channel */
+			continue; /* no such channel */
 		*rounding += zp * ((int64_t)1 << shift[i]);
 		shift[i] -= HIGH;
 	}
 }
 
-static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
+static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,
+			    const struct keel_record_source *s)
 {
 	uint32_t b;
 
@@ -173,15 +177,17 @@ static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct ke
 
 	for (i = 0; i < 4 * vl; i++) {
 		c = i % (nb * vl);
-		panel[KEEL_PANEL_LO(vl, nb) + i] = c < s->count ? (uint8_t)s->channels[c].clamp_lo : 0;
-		panel[KEEL_PANEL_HI(vl, nb) + i] = c < s->count ? (uint8_t)s->channels[c].clamp_hi : 0;
+		panel[KEEL_PANEL_LO(vl, nb) + i] =
+			c < s->count ? (uint8_t)s->channels[c].clamp_lo : 0;
+		panel[KEEL_PANEL_HI(vl, nb) + i] =
+			c < s->count ? (uint8_t)s->channels[c].clamp_hi : 0;
 	}
 }
 
 uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 			   const struct keel_record_source *s, uint32_t channel)
 {
-	struct keel_panel_header h = { .channel = channel, .channels = s->count };
+	struct keel_panel_header h = {.channel = channel, .channels = s->count};
 	uint32_t b, lane, c, deep;
 
 	for (b = 0; b < nb; b++)

@@ -6,10 +6,10 @@
 
 /* VEC and DMA commands: runs of consecutive bytes, and windows. */
 
-#define TICKET_BYTES 32768u	/* of a command that moves or scales */
-#define TICKET_TAPS 65536u	/* of a pool */
+#define TICKET_BYTES	 32768u /* of a command that moves or scales */
+#define TICKET_TAPS	 65536u /* of a pool */
 #define TICKET_SCATTERED 8192u	/* bytes that are moved one by one */
-#define RUN_MIN 16		/* bytes worth a vector */
+#define RUN_MIN		 16	/* bytes worth a vector */
 
 static uint32_t tickets_of(uint64_t units, uint32_t chunk)
 {
@@ -19,7 +19,8 @@ static uint32_t tickets_of(uint64_t units, uint32_t chunk)
 /* A chunk of about @units / tickets such that work-groups end together. */
 static uint32_t even_chunk(const struct keel_planner *p, uint64_t units, uint64_t tickets)
 {
-	tickets = tickets < p->groups ? p->groups : (tickets + p->groups - 1) / p->groups * p->groups;
+	tickets =
+		tickets < p->groups ? p->groups : (tickets + p->groups - 1) / p->groups * p->groups;
 	return (uint32_t)(units > tickets ? (units + tickets - 1) / tickets : 1);
 }
 
@@ -30,12 +31,12 @@ struct operand {
 
 static struct operand operand(const struct keel_fm *fm, bool repeat_h, bool repeat_w)
 {
-	return (struct operand){ repeat_h ? 0 : fm->row_stride, repeat_w ? 0 : fm->pixel_stride };
+	return (struct operand){repeat_h ? 0 : fm->row_stride, repeat_w ? 0 : fm->pixel_stride};
 }
 
 /* Runs are rows where all operands have their pixels side by side, else pixels. */
-static void set_runs(struct keel_planner *p, struct keel_plan_op *op, uint32_t h, uint32_t w, uint32_t c,
-		     const struct operand o[3])
+static void set_runs(struct keel_planner *p, struct keel_plan_op *op, uint32_t h, uint32_t w,
+		     uint32_t c, const struct operand o[3])
 {
 	bool rows = (o[0].pixel == c && o[1].pixel == c && o[2].pixel == c) || w == 1;
 
@@ -52,7 +53,8 @@ static void set_runs(struct keel_planner *p, struct keel_plan_op *op, uint32_t h
 	op->tickets = tickets_of(op->runs.runs, op->chunk);
 }
 
-static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m, struct keel_plan_op *op)
+static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m,
+			struct keel_plan_op *op)
 {
 	bool round = m->h.flags & KEEL_DOUBLE_ROUND;
 	uint16_t f = m->h.flags;
@@ -81,11 +83,13 @@ static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m
 	return 1;
 }
 
-static int plan_unary(struct keel_planner *p, const struct keel_cmd_unary *m, struct keel_plan_op *op)
+static int plan_unary(struct keel_planner *p, const struct keel_cmd_unary *m,
+		      struct keel_plan_op *op)
 {
 	const struct operand out = operand(&m->ofm, false, false);
-	const struct operand in = m->h.opcode == KEEL_CMD_FILL ? out : operand(&m->ifm, false, false);
-	const struct operand o[3] = { in, out, out };
+	const struct operand in =
+		m->h.opcode == KEEL_CMD_FILL ? out : operand(&m->ifm, false, false);
+	const struct operand o[3] = {in, out, out};
 
 	switch (m->h.opcode) {
 	case KEEL_CMD_RESCALE:
@@ -122,13 +126,14 @@ static unsigned int simplify(struct dimension *d, unsigned int n)
 
 		if (d[i].extent == 1)
 			continue;
-		if (last && d[i].from == last->extent * last->from && d[i].to == last->extent * last->to)
+		if (last && d[i].from == last->extent * last->from &&
+		    d[i].to == last->extent * last->to)
 			last->extent *= d[i].extent;
 		else
 			d[left++] = d[i];
 	}
 	for (i = left; i < n; i++)
-		d[i] = (struct dimension){ 1, 1, 1 };
+		d[i] = (struct dimension){1, 1, 1};
 	return left;
 }
 
@@ -163,8 +168,8 @@ static int plan_runs(struct keel_planner *p, const struct dimension *d, struct k
 	return 1;
 }
 
-static int plan_box(struct keel_planner *p, struct dimension *d, unsigned int n, uint64_t src, uint64_t dst,
-		    struct keel_plan_op *op)
+static int plan_box(struct keel_planner *p, struct dimension *d, unsigned int n, uint64_t src,
+		    uint64_t dst, struct keel_plan_op *op)
 {
 	uint64_t units, bytes;
 	unsigned int i;
@@ -192,8 +197,10 @@ static int plan_box(struct keel_planner *p, struct dimension *d, unsigned int n,
 static int plan_copy(struct keel_planner *p, const struct keel_cmd_copy *m, struct keel_plan_op *op)
 {
 	struct dimension d[4] = {
-		{ m->dim3, m->src_stride3, m->dst_stride3 }, { m->dim2, m->src_stride2, m->dst_stride2 },
-		{ m->dim1, m->src_stride1, m->dst_stride1 }, { m->dim0, m->src_stride0, m->dst_stride0 },
+		{m->dim3, m->src_stride3, m->dst_stride3},
+		{m->dim2, m->src_stride2, m->dst_stride2},
+		{m->dim1, m->src_stride1, m->dst_stride1},
+		{m->dim0, m->src_stride0, m->dst_stride0},
 	};
 	unsigned int n = simplify(d, 4);
 
@@ -209,15 +216,17 @@ static int plan_transpose(struct keel_planner *p, const struct keel_cmd_transpos
 {
 	/* Which of the output's strides an input axis (h, w, c) takes. */
 	static const uint8_t to[][3] = {
-		[KEEL_TRANSPOSE_HWC] = { 0, 1, 2 }, [KEEL_TRANSPOSE_HCW] = { 0, 2, 1 },
-		[KEEL_TRANSPOSE_WHC] = { 1, 0, 2 }, [KEEL_TRANSPOSE_WCH] = { 2, 0, 1 },
-		[KEEL_TRANSPOSE_CHW] = { 1, 2, 0 }, [KEEL_TRANSPOSE_CWH] = { 2, 1, 0 },
+		[KEEL_TRANSPOSE_HWC] = {0, 1, 2}, [KEEL_TRANSPOSE_HCW] = {0, 2, 1},
+		[KEEL_TRANSPOSE_WHC] = {1, 0, 2}, [KEEL_TRANSPOSE_WCH] = {2, 0, 1},
+		[KEEL_TRANSPOSE_CHW] = {1, 2, 0}, [KEEL_TRANSPOSE_CWH] = {2, 1, 0},
 	};
-	const uint32_t strides[3] = { m->ofm.row_stride, m->ofm.pixel_stride, 1 };
+	const uint32_t strides[3] = {m->ofm.row_stride, m->ofm.pixel_stride, 1};
 	const uint8_t *t = to[m->h.mode];
 	struct dimension d[4] = {
-		{ m->ifm_c, 1, strides[t[2]] }, { m->ifm_w, m->ifm.pixel_stride, strides[t[1]] },
-		{ m->ifm_h, m->ifm.row_stride, strides[t[0]] }, { 1, 1, 1 },
+		{m->ifm_c, 1, strides[t[2]]},
+		{m->ifm_w, m->ifm.pixel_stride, strides[t[1]]},
+		{m->ifm_h, m->ifm.row_stride, strides[t[0]]},
+		{1, 1, 1},
 	};
 
 	simplify(d, 4);
@@ -225,8 +234,8 @@ static int plan_transpose(struct keel_planner *p, const struct keel_cmd_transpos
 }
 
 /* @pixels windows of @taps over @channels. */
-static void cut_windows(struct keel_planner *p, struct keel_plan_op *op, uint64_t pixels, uint64_t taps,
-			uint32_t channels)
+static void cut_windows(struct keel_planner *p, struct keel_plan_op *op, uint64_t pixels,
+			uint64_t taps, uint32_t channels)
 {
 	uint64_t tickets = (pixels * taps / 16 * channels) / TICKET_TAPS * 16;
 	uint32_t step = 4 * p->tier->vl, columns;
@@ -242,7 +251,8 @@ static void cut_windows(struct keel_planner *p, struct keel_plan_op *op, uint64_
 static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, struct keel_plan_op *op)
 {
 	if (m->h.mode == KEEL_POOL_SUM &&
-	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 24, &op->residual))
+	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 24,
+			     &op->residual))
 		return 0;
 	op->kind = KEEL_PLAN_POOL;
 	cut_windows(p, op, (uint64_t)m->ofm_h * m->ofm_w, (uint64_t)m->kernel_h * m->kernel_w,
@@ -260,7 +270,8 @@ static unsigned int bits_of(uint64_t n)
 	return bits;
 }
 
-static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m, struct keel_plan_op *op)
+static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m,
+		       struct keel_plan_op *op)
 {
 	uint64_t h = m->axes & KEEL_AXIS_H ? m->ifm_h : 1, w = m->axes & KEEL_AXIS_W ? m->ifm_w : 1;
 
@@ -279,7 +290,8 @@ static int plan_lrn(struct keel_planner *p, const struct keel_cmd_unary *m, stru
 {
 	uint64_t pixels = (uint64_t)m->ofm_h * m->ofm_w;
 
-	if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 31, &op->residual))
+	if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 31,
+			     &op->residual))
 		return 0;
 	op->kind = KEEL_PLAN_LRN;
 	op->chunk = even_chunk(p, pixels, pixels * m->ofm_c / (TICKET_SCATTERED / 2));

@@ -12,10 +12,10 @@
  * one command's output behind the other's.
  */
 
-#define CONSTANTS (128u << 10)
-#define SCRATCH (128u << 10)
+#define CONSTANTS    (128u << 10)
+#define SCRATCH	     (128u << 10)
 #define MAX_COMMANDS 16
-#define PICTURE 11	/* pixels, both ways */
+#define PICTURE	     11 /* pixels, both ways */
 
 struct net {
 	uint8_t constants[CONSTANTS];
@@ -47,8 +47,11 @@ static uint32_t room(uint32_t *used, uint32_t bytes)
 
 static struct keel_fm map(struct net *n, uint32_t h, uint32_t w, uint32_t c, int8_t zero_point)
 {
-	return (struct keel_fm){ .offset = room(&n->scratch_used, h * w * c), .row_stride = w * c,
-				 .pixel_stride = c, .slot = KEEL_SLOT_SCRATCH, .zero_point = zero_point };
+	return (struct keel_fm){.offset = room(&n->scratch_used, h * w * c),
+				.row_stride = w * c,
+				.pixel_stride = c,
+				.slot = KEEL_SLOT_SCRATCH,
+				.zero_point = zero_point};
 }
 
 static void put_channels(struct net *n, struct keel_cmd_mac *m)
@@ -60,7 +63,8 @@ static void put_channels(struct net *n, struct keel_cmd_mac *m)
 		struct keel_channel ch = {
 			.bias = (int32_t)(next_random(&state) % 4000) - 2000,
 			.multiplier = 0x40000000 + (int32_t)(next_random(&state) << 5 & 0x3fffffff),
-			.shift = (uint8_t)(38 + i % 3), .clamp_lo = (int8_t)(-120 - i % 9),
+			.shift = (uint8_t)(38 + i % 3),
+			.clamp_lo = (int8_t)(-120 - i % 9),
 			.clamp_hi = (int8_t)(127 - i % 50),
 		};
 
@@ -69,8 +73,9 @@ static void put_channels(struct net *n, struct keel_cmd_mac *m)
 }
 
 /* @in: a square map of @size pixels and @c channels. Returns where the output went. */
-static struct keel_fm add_mac(struct net *n, uint8_t opcode, struct keel_fm in, uint16_t size, uint16_t c,
-			      uint16_t out_c, uint8_t kernel, uint8_t stride, uint16_t flags)
+static struct keel_fm add_mac(struct net *n, uint8_t opcode, struct keel_fm in, uint16_t size,
+			      uint16_t c, uint16_t out_c, uint8_t kernel, uint8_t stride,
+			      uint16_t flags)
 {
 	union keel_command *command = &n->commands[n->n++];
 	struct keel_cmd_mac *m = &command->mac;
@@ -141,7 +146,8 @@ static void make_net(struct net *n)
 	x = add_mac(n, KEEL_CMD_CONV2D, x, PICTURE, 43, 84, 1, 1, 0);
 	y = add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 3, 1, 0);
 	add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 5, 2, 0);
-	z = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 84, 1, 1, KEEL_MAC_RESIDUAL | KEEL_DOUBLE_ROUND);
+	z = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 84, 1, 1,
+		    KEEL_MAC_RESIDUAL | KEEL_DOUBLE_ROUND);
 	add_sum(n, y, z, PICTURE, 84);
 	add_pool(n, KEEL_POOL_MAX, z, PICTURE, 84);
 	add_pool(n, KEEL_POOL_AVERAGE, z, PICTURE, 84);
@@ -152,11 +158,11 @@ static void make_net(struct net *n)
 
 static int execute(struct keel_cl_device *d, const struct keel_model *model, struct net *n)
 {
-	const struct keel_backend_binding bindings[KEEL_SLOT_COUNT] = { { 0 } };
-	const struct keel_backend_range range = { bindings, 0, n->n, 0 };
+	const struct keel_backend_binding bindings[KEEL_SLOT_COUNT] = {{0}};
+	const struct keel_backend_range range = {bindings, 0, n->n, 0};
 	const struct keel_backend *b = &keel_backend_opencl;
 	struct keel_backend_program *program;
-	struct keel_job_result result = { 0 };
+	struct keel_job_result result = {0};
 	struct keel_backend_job *job;
 	int r;
 
@@ -181,12 +187,15 @@ static int execute(struct keel_cl_device *d, const struct keel_model *model, str
 static int compare(struct keel_cl_device *d, struct net *n, uint8_t *want)
 {
 	struct keel_memory slots[KEEL_SLOT_COUNT] = {
-		[KEEL_SLOT_CONSTANTS] = { n->constants, CONSTANTS },
-		[KEEL_SLOT_SCRATCH] = { want, SCRATCH },
+		[KEEL_SLOT_CONSTANTS] = {n->constants, CONSTANTS},
+		[KEEL_SLOT_SCRATCH] = {want, SCRATCH},
 	};
 	struct keel_model model = {
-		.commands = n->commands, .nr_commands = n->n, .constants = n->constants,
-		.constants_bytes = CONSTANTS, .scratch_bytes = SCRATCH,
+		.commands = n->commands,
+		.nr_commands = n->n,
+		.constants = n->constants,
+		.constants_bytes = CONSTANTS,
+		.scratch_bytes = SCRATCH,
 	};
 	uint32_t i;
 
@@ -200,7 +209,8 @@ static int compare(struct keel_cl_device *d, struct net *n, uint8_t *want)
 
 int keel_cl_self_test(struct keel_cl_device *d)
 {
-	struct net *n = aligned_alloc(KEEL_ALIGN, (sizeof(*n) + KEEL_ALIGN - 1) / KEEL_ALIGN * KEEL_ALIGN);
+	struct net *n =
+		aligned_alloc(KEEL_ALIGN, (sizeof(*n) + KEEL_ALIGN - 1) / KEEL_ALIGN * KEEL_ALIGN);
 	uint8_t *want = aligned_alloc(KEEL_ALIGN, SCRATCH);
 	int r = -ENOMEM;
 

@@ -24,7 +24,8 @@ static bool has_vnni256(void)
 {
 	unsigned int a, b, c, d;
 
-	return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+	return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+	       a >> 4 & 1;
 }
 
 static bool has_madd512(void)
@@ -45,12 +46,12 @@ static bool always(void)
 
 static const struct keel_cl_tier tiers[] = {
 #if defined(__x86_64__)
-	{ "avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, has_vnni512 },
-	{ "avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, has_vnni256 },
-	{ "avx512bw", "KEEL_TIER_MADD512", 16, 14, false, has_madd512 },
-	{ "avx2", "KEEL_TIER_MADD256", 8, 6, false, has_madd256 },
+	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, has_vnni512},
+	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, has_vnni256},
+	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, has_madd512},
+	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, has_madd256},
 #endif
-	{ "generic", "KEEL_TIER_GENERIC", 8, 4, false, always },
+	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, always},
 };
 
 const struct keel_cl_tier *keel_cl_tier(unsigned int index)

@@ -22,7 +22,7 @@ enum verdict { PASSED = 'p', FAILED = 'f', UNKNOWN = 'u' };
 /* In a process of its own: never returns. */
 static void run_trial(const struct keel_device_options *options, uint8_t index)
 {
-	struct keel_counters counters = { 0 };
+	struct keel_counters counters = {0};
 	struct keel_cl_device *d;
 	struct keel_error e;
 	int null = open("/dev/null", O_RDWR);
@@ -70,7 +70,7 @@ void keel_cl_trial_begin(struct keel_cl_trial *t, const struct keel_device_optio
 {
 	int ends[2];
 
-	*t = (struct keel_cl_trial){ .socket = -1 };
+	*t = (struct keel_cl_trial){.socket = -1};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return;
 	t->pid = fork();
@@ -152,7 +152,8 @@ static bool passes(struct keel_cl_trial *t, const struct keel_cl_device *d, uint
 	return verdict == PASSED;
 }
 
-const struct keel_cl_tier *keel_cl_trial_tier(struct keel_cl_trial *t, const struct keel_cl_device *d)
+const struct keel_cl_tier *keel_cl_trial_tier(struct keel_cl_trial *t,
+					      const struct keel_cl_device *d)
 {
 	const struct keel_cl_tier *tier;
 	uint8_t i;

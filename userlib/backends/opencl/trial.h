@@ -27,7 +27,8 @@ void keel_cl_trial_begin(struct keel_cl_trial *t, const struct keel_device_optio
 void keel_cl_trial_end(struct keel_cl_trial *t);
 
 /** keel_cl_trial_tier() - the best tier that passes, or NULL; verdicts are kept in the cache */
-const struct keel_cl_tier *keel_cl_trial_tier(struct keel_cl_trial *t, const struct keel_cl_device *d);
+const struct keel_cl_tier *keel_cl_trial_tier(struct keel_cl_trial *t,
+					      const struct keel_cl_device *d);
 
 /** keel_cl_self_test() - execute a small network on @d and compare; 0 when it is right */
 int keel_cl_self_test(struct keel_cl_device *d);
