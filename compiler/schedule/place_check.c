@@ -38,8 +38,8 @@ static const char *check_picture(const struct keel_node *n)
 	if (n->inputs[0]->rank != 4 || n->outputs[0]->rank != 4)
 		return "only two spatial dimensions are supported";
 	if (n->inputs[0]->dims[0] != 1)
-		return "the batch is limited to 1: export the network with a batch of 1 and run it "
-		       "once for each picture";
+		return "the batch is limited to 1; export the network with a batch of 1 and run it "
+		       "once a picture";
 	return check_extents(n);
 }
 

@@ -24,7 +24,7 @@ struct crig *crig_new(uint64_t seed)
 	return c;
 }
 
-static void crig_del(struct crig *c)
+void crig_del(struct crig *c)
 {
 	keel_graph_del(c->b.g);
 	free(c->b.marks);

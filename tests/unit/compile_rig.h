@@ -50,6 +50,7 @@ struct crig_result {
 };
 
 struct crig *crig_new(uint64_t seed);
+void crig_del(struct crig *c);
 
 struct keel_tensor *crig_input(struct crig *c, unsigned int rank, const int64_t *dims);
 /** crig_input_in() - an input with samples in [@lo, @hi] */
