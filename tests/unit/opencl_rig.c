@@ -176,7 +176,7 @@ static void make_buffer(struct rig_run *r, unsigned int slot)
 	const struct rig_image *s = &r->program->slots[slot];
 	const struct keel_backend *b = &keel_backend_opencl;
 	struct keel_error e;
-	void *data;
+	void *data = NULL;
 
 	if (b->buffer_new(r->device->device, s->bytes, NULL, &r->buffers[slot], &e) ||
 	    b->buffer_map(r->buffers[slot], KEEL_MAP_WRITE, &data, &e))
