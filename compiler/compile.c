@@ -13,6 +13,8 @@
 #include "rows.h"
 #include "weights.h"
 
+#define MEMORY_FOR_SAMPLES (1ull << 30)
+
 int keel_compile_prepare(struct keel_graph *g, struct keel_error *e)
 {
 	static int (*const passes[])(struct keel_graph *, struct keel_error *) = {
@@ -138,7 +140,33 @@ static int quantize_weights(struct keel_compiled *c, const struct keel_compile_o
 	return err;
 }
 
-static int correct(struct keel_compiled *c, struct keel_integer *n,
+/** struct subset - some of the samples, evenly spread */
+struct subset {
+	const struct keel_sample_source *all;
+	size_t count;
+};
+
+static int get_some(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
+{
+	const struct subset *s = ctx;
+
+	return s->all->get(s->all->ctx, index * s->all->count / s->count, inputs, e);
+}
+
+/* Every sample has a memory of its own while all of them go from layer to layer. */
+static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
+{
+	uint64_t bytes = l->scratch_bytes + 1, fit;
+	unsigned int i;
+
+	for (i = 0; i < l->nr_areas; i++)
+		if (l->areas[i]->slot > KEEL_SLOT_SCRATCH)
+			bytes += l->areas[i]->bytes;
+	fit = (memory ? memory : MEMORY_FOR_SAMPLES) / bytes;
+	return fit ? fit : 1;
+}
+
+static int correct(struct keel_compiled *c, struct keel_integer *n, const struct keel_stats *stats,
 		   const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct stage_ctx s = {o, "bias correction"};
@@ -151,7 +179,7 @@ static int correct(struct keel_compiled *c, struct keel_integer *n,
 			keel_integer_step(n, i);
 		return 0;
 	}
-	err = keel_correct(n, c->stats, &options, &c->correct, e);
+	err = keel_correct(n, stats, &options, &c->correct, e);
 	c->corrected = !err;
 	return err;
 }
@@ -159,7 +187,8 @@ static int correct(struct keel_compiled *c, struct keel_integer *n,
 /* What needs the integer network: biases, and how far it is from the float one. */
 static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 			       const struct keel_sample_source *source,
-			       const struct keel_compile_options *o, struct keel_error *e)
+			       const struct keel_stats *stats, const struct keel_compile_options *o,
+			       struct keel_error *e)
 {
 	struct keel_error why = {""};
 	struct keel_integer n;
@@ -170,7 +199,7 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 		return 0;
 	}
 	if (!err)
-		err = correct(c, &n, o, &why);
+		err = correct(c, &n, stats, o, &why);
 	if (!err) {
 		stage(o, "measure", 0, 0);
 		err = keel_integer_sqnr(&n, source, o->threads, &c->sqnr_db, &why);
@@ -178,6 +207,39 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 	c->measured = !err;
 	keel_integer_free(&n);
 	return err ? keel_error_set(e, err, "%s", why.text) : 0;
+}
+
+/* Means over some samples are only comparable with the float network's over the same ones. */
+static int correct_on_some(struct keel_compiled *c, struct keel_lowered *l,
+			   const struct keel_sample_source *source, size_t count,
+			   const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct subset subset = {source, count};
+	const struct keel_sample_source some = {count, get_some, &subset};
+	struct stage_ctx s = {o, "calibrate on some"};
+	struct keel_calibrate_options options = calibrate_options(&s);
+	struct keel_stats *stats = NULL;
+	int err = keel_calibrate(c->g, &some, &options, &stats, e);
+
+	snprintf(c->note, sizeof(c->note),
+		 "the integer network saw %zu of %zu samples: as many as fit into %llu MiB", count,
+		 source->count,
+		 (unsigned long long)(o->memory ? o->memory : MEMORY_FOR_SAMPLES) >> 20);
+	if (!err)
+		err = correct_and_measure(c, l, &some, stats, o, e);
+	keel_stats_del(stats);
+	return err;
+}
+
+static int use_integer(struct keel_compiled *c, struct keel_lowered *l,
+		       const struct keel_sample_source *source,
+		       const struct keel_compile_options *o, struct keel_error *e)
+{
+	size_t fit = samples_that_fit(l, o->memory);
+
+	if (fit < source->count)
+		return correct_on_some(c, l, source, fit, o, e);
+	return correct_and_measure(c, l, source, c->stats, o, e);
 }
 
 static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
@@ -201,7 +263,7 @@ static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 	if (!err)
 		err = keel_lower(c->g, &options, &l, e);
 	if (!err) {
-		err = correct_and_measure(c, &l, source, o, e);
+		err = use_integer(c, &l, source, o, e);
 		stage(o, "write", 0, 0);
 		if (!err)
 			err = keel_emit(&l, &o->target, &texts, &c->data, &c->bytes, e);

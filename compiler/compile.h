@@ -27,6 +27,8 @@
  * @ranges: see keel_range_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
+ * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
+ *	where they would need more, fewer samples are taken, evenly spread
  * @threads: 0 for one per processor; never changes the result
  * @preprocess: text stored in the file; NULL for none
  * @labels: text stored in the file; NULL for none
@@ -42,6 +44,7 @@ struct keel_compile_options {
 	struct keel_range_options ranges;
 	bool weights_mse;
 	bool bias_correction;
+	uint64_t memory;
 	unsigned int threads;
 	const char *preprocess, *labels, *options_json;
 	void (*stage)(void *ctx, const char *name, size_t done, size_t total);
@@ -59,7 +62,7 @@ struct keel_compile_options {
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
  * @sqnr_db: outputs of the integer network against the float one's on the calibration samples
- * @note: why a step that was asked for was left out; "" otherwise
+ * @note: why a step that was asked for was left out or cut short; "" otherwise
  * @data: the model file
  * @bytes: its size
  * @macs: multiply-accumulates of one inference

@@ -406,6 +406,7 @@ static struct crig_result measure(struct outcome *o)
 	o->result.sqnr = decibels(o, o->noise);
 	o->result.exported_sqnr = decibels(o, o->exported_noise);
 	o->result.commands = compiled.commands;
+	o->result.corrected = compiled.correct.samples;
 	keel_network_del(o->net);
 	keel_device_del(device);
 	keel_float_del(o->f);

@@ -40,12 +40,14 @@ struct crig {
  * @steps: largest error in steps of the output, over all S8 outputs
  * @sqnr: smallest ratio of signal to error over all float outputs, dB
  * @commands: how many were emitted
+ * @corrected: samples that bias correction used
  * @exported_steps: the same as @steps, between the ONNX export of the file and its commands
  * @exported_sqnr: the same as @sqnr
  */
 struct crig_result {
 	double steps, sqnr;
 	unsigned int commands;
+	size_t corrected;
 	double exported_steps, exported_sqnr;
 };
 

@@ -483,6 +483,27 @@ START_TEST(random_networks)
 }
 END_TEST
 
+/* Where the samples of the integer network would need more memory, fewer are taken. */
+START_TEST(bounded_memory)
+{
+	static const uint64_t memory[] = {0, 1, 2500, 1 << 20};
+	static const size_t samples[] = {CRIG_SAMPLES, 1, 2, CRIG_SAMPLES};
+	struct crig_result r;
+	int i;
+
+	for (i = 0; i < COUNT(memory); i++) {
+		struct crig *c = crig_new(5);
+
+		c->options.bias_correction = true;
+		c->options.memory = memory[i];
+		crig_output(c, conv(c, relu(c, conv(c, picture(c)))));
+		r = crig_measure(c, "bounded");
+		ck_assert_uint_eq(r.corrected, samples[i]);
+		ck_assert_double_ge(r.sqnr, 25);
+	}
+}
+END_TEST
+
 START_TEST(threads_change_nothing)
 {
 	struct crig *c = random_network(31 + _i), *d = random_network(31 + _i);
@@ -522,6 +543,7 @@ int main(void)
 	tcase_add_test(t, degenerate);
 	tcase_add_test(t, not_finite);
 	tcase_add_loop_test(t, random_networks, 0, 8);
+	tcase_add_test(t, bounded_memory);
 	tcase_add_loop_test(t, threads_change_nothing, 0, 4);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
