@@ -121,8 +121,8 @@ END_TEST
 static const char *const round_trips[] = {
 	"",
 	"resize = none\nmean = 0.5\nstd = 0.5",
-	"resize = 12x34\nresize-mode = area\ncrop = center\ncolour = bgr\nscale = 1\n"
-	"mean = 103.939, 116.779, 123.68",
+	("resize = 12x34\nresize-mode = area\ncrop = center\ncolour = bgr\nscale = 1\n"
+	 "mean = 103.939, 116.779, 123.68"),
 	"resize = letterbox\npad = 114",
 	"resize = letterbox 640x480\ncrop-fraction = 0.3333333333333333\nlayout = nchw",
 	"resize = shorter 256\ncrop = center 1x2\nscale = 1/127.5\nmean = 1\nstd = 1e-3, 2e10, -3",
