@@ -66,7 +66,7 @@ static int lower_one(struct keel_lowered *l, unsigned int i, struct keel_error *
 		return lower_mac(l, l->residual_of[i], n, e);
 	if (lower_ops[n->op])
 		return lower_ops[n->op](l, n, e);
-	return keel_error_set(e, -EOPNOTSUPP, "node '%s' (%s) has no lowering", n->name,
+	return keel_error_set(e, -EOPNOTSUPP, "node '%.120s' (%s) has no lowering", n->name,
 			      keel_op_name(n->op));
 }
 
@@ -113,10 +113,10 @@ static int lower_node(struct keel_lowered *l, unsigned int i, struct keel_error 
 	l->layer = i;
 	err = lower_placed(l, i, e);
 	if (err == -ENOMEM || l->failed == -ENOMEM)
-		return keel_error_set(e, -ENOMEM, "out of memory in node '%s'", n->name);
+		return keel_error_set(e, -ENOMEM, "out of memory in node '%.120s'", n->name);
 	if (l->failed)
 		return keel_error_set(e, l->failed,
-				      "node '%s': the network needs a tensor beyond the 4 GiB of a "
+				      "node '%.120s': the network needs a tensor beyond the 4 GiB of a "
 				      "slot, or more than %u commands; make it smaller",
 				      n->name, KEEL_MAX_COMMANDS);
 	return err;

@@ -21,7 +21,7 @@ static int move(struct keel_lowered *l, const struct keel_node *n, const struct 
 	err = lower_copy(l, src, dst);
 	return err == -EINVAL
 		       ? keel_error_set(e, err,
-					"node '%s': it reads backwards, which no command does",
+					"node '%.120s': it reads backwards, which no command does",
 					n->name)
 		       : err;
 }
@@ -134,7 +134,7 @@ int lower_reshape(struct keel_lowered *l, const struct keel_node *n, struct keel
 	if (!view_reshape(&v, t->rank, t->dims, &ri))
 		return keel_error_set(
 			e, -EOPNOTSUPP,
-			"node '%s': this reshape can't be laid out; report this network", n->name);
+			"node '%.120s': this reshape can't be laid out; report this network", n->name);
 	return move(l, n, &ri, n->inputs[0], out, e);
 }
 
