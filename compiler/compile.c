@@ -71,11 +71,12 @@ static int place(struct keel_compiled *c, struct keel_error *e)
 
 		if (v[i].place != KEEL_PLACE_UNSUPPORTED)
 			continue;
-		return keel_error_set(e, -EOPNOTSUPP,
-				      "node '%.120s' (%s) can't be compiled: %s; %s (--check lists all "
-				      "%u such nodes)",
-				      n->name, n->onnx_op ? n->onnx_op : keel_op_name(n->op),
-				      v[i].reason, v[i].suggestion, unsupported);
+		return keel_error_set(
+			e, -EOPNOTSUPP,
+			"node '%.120s' (%s) can't be compiled: %s; %s (--check lists all "
+			"%u such nodes)",
+			n->name, n->onnx_op ? n->onnx_op : keel_op_name(n->op), v[i].reason,
+			v[i].suggestion, unsupported);
 	}
 	return 0;
 }

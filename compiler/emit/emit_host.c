@@ -366,7 +366,7 @@ int emit_host_node(struct keel_emitted *x, const struct keel_node *n, struct kee
 	else if (ops[n->op])
 		ops[n->op](x, n);
 	else
-		return keel_error_set(e, -EOPNOTSUPP, "node '%.120s' (%s) has no host step", n->name,
-				      n->onnx_op);
+		return keel_error_set(e, -EOPNOTSUPP, "node '%.120s' (%s) has no host step",
+				      n->name, n->onnx_op);
 	return x->failed;
 }

@@ -115,10 +115,11 @@ static int lower_node(struct keel_lowered *l, unsigned int i, struct keel_error 
 	if (err == -ENOMEM || l->failed == -ENOMEM)
 		return keel_error_set(e, -ENOMEM, "out of memory in node '%.120s'", n->name);
 	if (l->failed)
-		return keel_error_set(e, l->failed,
-				      "node '%.120s': the network needs a tensor beyond the 4 GiB of a "
-				      "slot, or more than %u commands; make it smaller",
-				      n->name, KEEL_MAX_COMMANDS);
+		return keel_error_set(
+			e, l->failed,
+			"node '%.120s': the network needs a tensor beyond the 4 GiB of a "
+			"slot, or more than %u commands; make it smaller",
+			n->name, KEEL_MAX_COMMANDS);
 	return err;
 }
 

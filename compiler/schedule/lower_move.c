@@ -134,7 +134,8 @@ int lower_reshape(struct keel_lowered *l, const struct keel_node *n, struct keel
 	if (!view_reshape(&v, t->rank, t->dims, &ri))
 		return keel_error_set(
 			e, -EOPNOTSUPP,
-			"node '%.120s': this reshape can't be laid out; report this network", n->name);
+			"node '%.120s': this reshape can't be laid out; report this network",
+			n->name);
 	return move(l, n, &ri, n->inputs[0], out, e);
 }
 
