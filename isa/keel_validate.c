@@ -202,17 +202,17 @@ static int same_view(const struct keel_operand *a, const struct keel_operand *b)
 
 /*
  * Both operands repeat with period @period: disjoint when the @a_bytes and
- * @b_bytes that each covers of a period are, neither reaching over its end.
+ * @b_bytes that each covers of a period are. Only the distance between the
+ * two matters, not where they lie.
  */
 static int disjoint_in_period(const struct keel_operand *a, keel_u64 a_bytes,
 			      const struct keel_operand *b, keel_u64 b_bytes, keel_u32 period)
 {
 	keel_u64 a_start = (keel_u32)a->offset % period;
 	keel_u64 b_start = (keel_u32)b->offset % period;
+	keel_u64 gap = b_start >= a_start ? b_start - a_start : b_start + period - a_start;
 
-	if (a_start + a_bytes > period || b_start + b_bytes > period)
-		return 0;
-	return a_start + a_bytes <= b_start || b_start + b_bytes <= a_start;
+	return a_bytes <= gap && gap + b_bytes <= period;
 }
 
 /* Feature maps that lie between each other: by channels, as in a concat, or by columns. */

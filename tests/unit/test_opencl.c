@@ -5,7 +5,7 @@
  * programs, whole networks. Each tier that this processor has, and the portable kernels.
  *
  * Arguments: tier, kind (an opcode, LAYERS, PROGRAMS or NETWORKS), count, seed. Without any, all
- * tiers and kinds in modest numbers. A kind that fails says how to run it alone.
+ * tiers and kinds. A kind that fails says how to run it alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,9 @@
 
 #define BATCH 64
 
-#define DEFAULT_COUNT	 256
-#define DEFAULT_PROGRAMS 32
+#define FULL_COUNT	 100000 /* of each kind: the portable kernels and the best tier */
+#define OTHER_COUNT	 2000	/* the tiers between them */
+#define LIGHT_COUNT	 128	/* with KEEL_TEST_LIGHT: all */
 #define PROGRAM_COMMANDS 40
 
 static struct rig_device dev;
@@ -249,6 +250,17 @@ static int check_tier(const char *tier, const char *kind, uint32_t count, uint64
 	return failed;
 }
 
+static const char *best_tier(void)
+{
+	static const char *const tiers[] = {"avx512-vnni", "avx-vnni", "avx512bw", "avx2",
+					    "generic"};
+	unsigned int i = 0;
+
+	while (!rig_tier_supported(tiers[i]))
+		i++;
+	return tiers[i];
+}
+
 /* POCL compiles for lesser processors when told so before it starts. */
 static int check_lesser(const char *self)
 {
@@ -274,7 +286,7 @@ int main(int argc, char **argv)
 	static const char *const tiers[] = {"portable", "generic",  "avx2",
 					    "avx512bw", "avx-vnni", "avx512-vnni"};
 	const char *kind = argc > 2 ? argv[2] : NULL;
-	uint32_t count = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : DEFAULT_COUNT;
+	uint32_t count = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : OTHER_COUNT;
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;
 	int failed = 0, r;
 	unsigned int i;
@@ -285,7 +297,9 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(tiers) / sizeof(*tiers); i++) {
 		if (!rig_tier_supported(tiers[i]))
 			continue;
-		r = check_tier(tiers[i], NULL, count, seed);
+		count = !i || !strcmp(tiers[i], best_tier()) ? FULL_COUNT : OTHER_COUNT;
+		r = check_tier(tiers[i], NULL, getenv("KEEL_TEST_LIGHT") ? LIGHT_COUNT : count,
+			       seed);
 		if (r == 77) {
 			printf("skipped: no OpenCL device\n");
 			return 77;

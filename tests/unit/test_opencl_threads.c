@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The OpenCL backend's jobs: ranges, profiles, stopping, several at once, bindings, cache,
- * refusals. */
+/* The OpenCL backend's jobs and threads: ranges, profiles, stopping, several at once, bindings,
+ * cache, refusals. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
