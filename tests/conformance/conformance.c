@@ -261,10 +261,11 @@ static int test_all(const char *directory)
 		       directory);
 		return 77;
 	}
-	for (i = 0; i < found.gl_pathc; i++)
+	files = found.gl_pathc;
+	for (i = 0; i < files; i++)
 		counts[test(found.gl_pathv[i])]++;
 	globfree(&found);
-	printf("note: %u model files:", i);
+	printf("note: %u model files:", files);
 	for (i = 0; i < NR_VERDICTS; i++)
 		printf(" %u %s%s", counts[i], verdict_names[i], i + 1 < NR_VERDICTS ? "," : "\n");
 	/* As the check library says it, so that tests/run counts files. */
