@@ -131,6 +131,9 @@ struct keel_tensor *crig_conv(struct crig *c, struct keel_tensor *x, int64_t out
 {
 	int pad = kernel / 2;
 	const int64_t dims[] = {out, x->dims[1] / groups, kernel, kernel};
+	/* One after the other: compilers differ in the order of arguments, which draw numbers. */
+	struct keel_tensor *bias = crig_const(c, 1, &out);
+	struct keel_tensor *weights = crig_weights(c, 0, 4, dims);
 
 	return crig_node(c,
 			 (struct keel_node){.op = KEEL_OP_CONV,
@@ -139,15 +142,16 @@ struct keel_tensor *crig_conv(struct crig *c, struct keel_tensor *x, int64_t out
 						       .stride = {stride, stride},
 						       .dilation = {1, 1},
 						       .pad = {pad, pad, pad, pad}}},
-			 3, x, crig_weights(c, 0, 4, dims), crig_const(c, 1, &out));
+			 3, x, weights, bias);
 }
 
 struct keel_tensor *crig_fc(struct crig *c, struct keel_tensor *x, int64_t out)
 {
 	const int64_t dims[] = {out, x->dims[1]};
+	struct keel_tensor *bias = crig_const(c, 1, &out);
+	struct keel_tensor *weights = crig_weights(c, 0, 2, dims);
 
-	return crig_node(c, (struct keel_node){.op = KEEL_OP_FC}, 3, x, crig_weights(c, 0, 2, dims),
-			 crig_const(c, 1, &out));
+	return crig_node(c, (struct keel_node){.op = KEEL_OP_FC}, 3, x, weights, bias);
 }
 
 struct keel_tensor *crig_reshape(struct crig *c, struct keel_tensor *x, unsigned int rank,

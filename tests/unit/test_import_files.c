@@ -147,13 +147,22 @@ static const struct external {
 	{"sub", NULL, NULL, "no regular file", -EINVAL},
 };
 
+/* Not on kernels before 5.6, and not under valgrind. */
+static bool have_openat2(void)
+{
+	return syscall(SYS_openat2, -1, NULL, NULL, 0) >= 0 || errno != ENOSYS;
+}
+
 START_TEST(external_data_stays_in_the_folder)
 {
 	const struct external *x = &externals[_i];
 	struct keel_error e = {0};
 	struct keel_graph *k;
-	int err = import_external(x->location, x->offset, x->length, &k, &e);
+	int err;
 
+	if (!have_openat2())
+		return; /* older_kernels_are_as_strict() is what counts */
+	err = import_external(x->location, x->offset, x->length, &k, &e);
 	ck_assert_msg(err == x->err, "%d: %s", err, e.text);
 	if (!err)
 		ck_assert(((const float *)k->nodes[0]->inputs[1]->data)[3] == 4);
