@@ -7,10 +7,10 @@
  * `keel top`, the firmware's counter block and the page of counters in the docs. New ones are
  * appended, since their position is their id.
  *
- * C(NAME, name, unit, category, source, flags, text), where source says who counts:
- *	FIRMWARE  the firmware since boot; the driver adds up over boots. Also summed from the
- *result records for each client DRIVER	  the driver and flags are KEEL_HW_GAUGE for a level that
- *goes up and down, KEEL_HW_CLIENT for one that is kept for each client too.
+ * C(NAME, name, unit, category, source, flags, text). The source says who counts: FIRMWARE since
+ * boot (the driver adds up over boots, and for each client from the result records), or DRIVER.
+ * The flags: KEEL_HW_GAUGE for a level that goes up and down, KEEL_HW_CLIENT for a counter that is
+ * kept for each client too.
  */
 #define KEEL_HW_GAUGE  0x1
 #define KEEL_HW_CLIENT 0x2
