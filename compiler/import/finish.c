@@ -7,23 +7,46 @@
 #include "finish.h"
 #include "given.h"
 
+/* Index of the first element that is NaN or infinite; the number of elements when none is. */
+static int64_t first_odd(const struct keel_tensor *t)
+{
+	int64_t i = 0, count = keel_tensor_count(t);
+
+	if (!t->data || t->type != KEEL_F32)
+		return count;
+	while (i < count && isfinite(((const float *)t->data)[i]))
+		i++;
+	return i;
+}
+
+static const char *how_odd(const struct keel_tensor *t, int64_t i)
+{
+	return isnan(((const float *)t->data)[i]) ? "not a number" : "infinite";
+}
+
 static int check_finite(const struct keel_node *n, const struct keel_tensor *t,
 			struct keel_error *e)
 {
-	const float *v = t->data;
-	int64_t i, count = keel_tensor_count(t);
+	int64_t i = first_odd(t);
 
-	if (!v || t->type != KEEL_F32)
+	if (i == keel_tensor_count(t))
 		return 0;
-	for (i = 0; i < count; i++)
-		if (!isfinite(v[i]))
-			return keel_error_set(
-				e, -EINVAL,
-				"node '%s' (%s): element %lld of the constant '%s' is "
-				"%s; a network with such weights computes nothing",
-				n->name, n->onnx_op, (long long)i, t->name,
-				isnan(v[i]) ? "not a number" : "infinite");
-	return 0;
+	return keel_error_set(e, -EINVAL,
+			      "node '%s' (%s): element %lld of the constant '%s' is %s; a network "
+			      "with such weights computes nothing",
+			      n->name, n->onnx_op, (long long)i, t->name, how_odd(t, i));
+}
+
+/* A constant may be put out as it is, with no node that reads it. */
+static int check_output(const struct keel_tensor *t, struct keel_error *e)
+{
+	int64_t i = first_odd(t);
+
+	if (i == keel_tensor_count(t))
+		return 0;
+	return keel_error_set(e, -EINVAL,
+			      "the output '%s' is a constant, and its element %lld is %s", t->name,
+			      (long long)i, how_odd(t, i));
 }
 
 static int check_elements(const struct keel_node *n, const struct keel_tensor *t,
@@ -41,7 +64,9 @@ static int check_attributes(const struct keel_node *n, struct keel_error *e)
 
 	if (isfinite(sum) && !isnan(n->lo) && !isnan(n->hi) && !isnan(n->pad_value))
 		return 0;
-	return keel_error_set(e, -EINVAL, "node '%s' (%s): an attribute is not a finite number",
+	return keel_error_set(e, -EINVAL,
+			      "node '%s' (%s): a bound or another parameter is not a finite "
+			      "number",
 			      n->name, n->onnx_op);
 }
 
@@ -103,6 +128,8 @@ int keel_finish(struct keel_builder *b, unsigned int seed)
 		keel_seed_weights(b, seed);
 	for (i = 0; i < g->nr_nodes && !b->err; i++)
 		b->err = check_node(g->nodes[i], b->e);
+	for (i = 0; i < g->nr_outputs && !b->err; i++)
+		b->err = check_output(g->outputs[i], b->e);
 	if (!b->err && drop_unused(g))
 		keel_build_fail(b, -ENOMEM, "memory is short");
 	return b->err;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "fold.h"
@@ -37,9 +39,56 @@ bool keel_fold_possible(const struct keel_node *n)
 	return folds[n->op];
 }
 
+static bool to_integer(const struct keel_node *n, const struct keel_tensor *out)
+{
+	return n->op == KEEL_OP_CAST && out->type != KEEL_F32 && out->type != KEEL_BOOL;
+}
+
+/* What only moves values hands odd ones on, to whoever computes with them. */
+static bool computes(const struct keel_node *n, const struct keel_tensor *out)
+{
+	return (n->op < KEEL_OP_CONCAT || n->op > KEEL_OP_GATHER) && n->op != KEEL_OP_WHERE &&
+	       (n->op != KEEL_OP_CAST || out->type != KEEL_F32);
+}
+
+static int check_value(const struct keel_tensor *t, int64_t i, bool finite, struct keel_error *e)
+{
+	float v = ((const float *)t->data)[i];
+
+	if (!isnan(v) && (!finite || isfinite(v)))
+		return 0;
+	return keel_error_set(e, -EINVAL, "element %lld of the constant '%s' is %s", (long long)i,
+			      t->name, isnan(v) ? "not a number" : "infinite");
+}
+
+/*
+ * The sign of what is not a number, its integer, its comparisons are numbers
+ * again: nobody would notice later.
+ */
+static int check_values(const struct keel_node *n, const struct keel_tensor *out,
+			struct keel_error *e)
+{
+	bool finite = to_integer(n, out);
+	unsigned int k;
+	int64_t i, count;
+	int err = 0;
+
+	for (k = 0; k < n->nr_inputs && computes(n, out); k++) {
+		count = n->inputs[k]->type == KEEL_F32 ? keel_tensor_count(n->inputs[k]) : 0;
+		for (i = 0; i < count && !err; i++)
+			err = check_value(n->inputs[k], i, finite, e);
+	}
+	return err;
+}
+
 int keel_fold(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e)
 {
-	return keel_tensor_count(out) ? folds[n->op](n, out, e) : 0;
+	int err;
+
+	if (!keel_tensor_count(out))
+		return 0;
+	err = check_values(n, out, e);
+	return err ? err : folds[n->op](n, out, e);
 }
 
 double keel_value_float(const struct keel_tensor *t, int64_t i)

@@ -14,7 +14,8 @@ bool keel_fold_possible(const struct keel_node *n);
  *
  * Floats are computed in double and rounded once.
  *
- * Return: 0; -EINVAL with a sentence for an integer division by zero; -ENOMEM.
+ * Return: 0; -EINVAL with a sentence for an integer division by zero, for arithmetic on what is
+ * not a number, and for an infinite value cast to an integer; -ENOMEM.
  */
 int keel_fold(const struct keel_node *n, struct keel_tensor *out, struct keel_error *e);
 

@@ -88,6 +88,9 @@ static struct keel_tensor *clip(struct keel_builder *b, struct keel_tensor *x, d
 
 	if (b->err || (lo == -INFINITY && hi == INFINITY))
 		return x;
+	if (isnan(lo) || isnan(hi) || lo == INFINITY || hi == -INFINITY)
+		return keel_build_fail(b, -EINVAL, "no number lies between the bounds %g and %g",
+				       lo, hi);
 	return keel_build(b, &n, NULL);
 }
 

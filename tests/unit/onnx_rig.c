@@ -199,7 +199,7 @@ static enum ox_type suffix_type(const char *word)
 static size_t put(unsigned char *to, enum ox_type type, double v)
 {
 	float f = v;
-	int64_t i = v;
+	int64_t i = type == OX_FLOAT ? 0 : v;
 
 	memcpy(to, type == OX_FLOAT ? (void *)&f : (void *)&i, 8 / (type == OX_INT64 ? 1 : 2));
 	return type == OX_INT64 ? 8 : type == OX_FLOAT || type == OX_INT32 ? 4 : 1;

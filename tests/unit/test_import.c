@@ -239,6 +239,79 @@ START_TEST(attributes_must_be_finite)
 }
 END_TEST
 
+/* What is not a number is refused wherever it is, also where arithmetic would hide it. */
+static const struct odd {
+	const char *op, *inputs, *attributes; /* x is the network's input */
+	const char *next;		      /* what reads the result, unless it is put out */
+	const char *inputs2, *word;
+} odd[] = {
+	{"Max", "x[1,4] k=nan", "", NULL, NULL, "node 'y' (Max): element 0 of the constant 'k'"},
+	{"Max", "k{1,nan,2,3} x[1,4]", "", NULL, NULL, "element 1 of the constant 'k' is not a"},
+	{"Max", "x[1,4] a=1 k=nan", "", NULL, NULL, "node 'y' (Max): element 0 of the constant"},
+	{"Max", "a=1 k=nan x[1,4]", "", NULL, NULL, "node 'y' (Max): element 0 of the constant"},
+	{"Min", "x[1,4] k=nan", "", NULL, NULL, "node 'y' (Min): element 0 of the constant 'k'"},
+	{"Min", "k=-inf x[1,4]", "", NULL, NULL, "element 0 of the constant 'k' is infinite"},
+	{"Max", "x[1,4] k=inf", "", NULL, NULL, "element 0 of the constant 'k' is infinite"},
+	{"Clip", "x[1,4] lo=nan hi=1", "", NULL, NULL, "no number lies between the bounds nan"},
+	{"Clip", "x[1,4] lo=0 hi=nan", "", NULL, NULL, "no number lies between the bounds 0 and"},
+	{"Clip", "x[1,4] lo=inf hi=1", "", NULL, NULL, "no number lies between the bounds inf"},
+	{"Clip", "x[1,4] lo=0 hi=-inf", "", NULL, NULL, "node 'y' (Clip): no number lies"},
+	{"LeakyRelu", "x[1,4]", "alpha=nanf", NULL, NULL, "parameter is not a finite number"},
+	{"LeakyRelu", "x[1,4]", "alpha=inff", NULL, NULL, "parameter is not a finite number"},
+	{"PRelu", "x[1,4] k=nan", "", NULL, NULL, "element 0 of the constant 'k' is not a number"},
+	{"Pad", "x[1,4] p<0,1,0,0> k=nan", "", NULL, NULL, "node 'y' (Pad): a bound or another"},
+	{"Concat", "x[1,4] k(1,4)", "axis=1", "Pow", "*t k2{1,inf,1,1,1,1,1,1}",
+	 "element 1 of the constant 'k2' is infinite"},
+	{"Sign", "k{1,2,nan,3}", "", "Add", "x[1,4] *t", "node 't' (Sign): element 2 of the"},
+	{"Relu", "k{1,2,nan,3}", "", "Add", "x[1,4] *t", "node 't' (Relu): element 2 of the"},
+	{"Clip", "k{nan,1,1,1} lo=0 hi=1", "", "Add", "x[1,4] *t", "node 't' (Clip): element 0"},
+	{"Max", "k{nan,1,1,1} a=1", "", "Add", "x[1,4] *t", "node 't' (Max): element 0 of"},
+	{"Pow", "a=1 k{nan,1,1,1}", "", "Add", "x[1,4] *t", "node 't' (Pow): element 0 of"},
+	{"ReduceMax", "k{1,nan,1}", "axes=[0]", "Add", "x[1,4] *t", "node 't' (ReduceMax): elem"},
+	{"Cast", "k{nan,4}", "to=7", "Reshape", "x[1,4] *t", "node 't' (Cast): element 0 of the"},
+	{"Cast", "k{-inf,4}", "to=7", "Reshape", "x[1,4] *t",
+	 "element 0 of the constant 'k' is in"},
+	{"QuantizeLinear", "k{1,nan} s=1 z=%0", "", "DequantizeLinear", "*t s2=1 z2=%0",
+	 "node 't' (QuantizeLinear): element 1 of the constant 'k' is not a number"},
+	{"QuantizeLinear", "x[1,4] s=nan z=%0", "", NULL, NULL, "scale 0 is nan"},
+	{"Sub", "k{inf,1,1,1} a=inf", "", NULL, NULL, "the output 'y' is a constant, and its"},
+	{"Identity", "k{1,nan}", "", NULL, NULL, "its element 1 is not a number"},
+	{"Div", "a=1 k{0,1}", "", NULL, NULL, "its element 0 is infinite"},
+};
+
+START_TEST(odd_numbers_are_refused)
+{
+	const struct odd *o = &odd[_i];
+	struct ox_bytes g = {0};
+
+	ox_node(&g, o->op, o->inputs, o->next ? "t" : "y", o->attributes);
+	if (o->next)
+		ox_node(&g, o->next, o->inputs2, "y", "");
+	ox_outputs(&g, "y");
+	import_refused(&g, o->word);
+}
+END_TEST
+
+/* A part that nobody reads does no harm, nor do bounds that mean "none". */
+START_TEST(odd_numbers_out_of_the_way_are_none)
+{
+	struct ox_bytes g = {0};
+	struct keel_graph *k;
+
+	ox_node(&g, "Slice", "k{nan,1,2} from<1> to<3>", "part", "");
+	ox_node(&g, "ReduceMax", "*part", "most", "axes=[0]");
+	ox_node(&g, "Exp", "never=-inf", "zero", "");
+	ox_node(&g, "Add", "*most *zero", "sum", "");
+	ox_node(&g, "Clip", "x[1,4] lo=-inf hi=inf", "all", "");
+	ox_node(&g, "Add", "*all *sum", "y", "");
+	ox_outputs(&g, "y");
+	k = import_accepted(&g);
+	ck_assert_uint_eq(k->nr_nodes, 1);
+	ck_assert(*(const float *)k->nodes[0]->inputs[1]->data == 2);
+	keel_graph_del(k);
+}
+END_TEST
+
 /* One element of each type and where it may be stored. */
 static const struct element {
 	enum ox_type type;
@@ -559,6 +632,8 @@ int main(void)
 	tcase_add_test(t, symbolic_batch_is_one);
 	tcase_add_test(t, tensors_are_checked);
 	tcase_add_test(t, attributes_must_be_finite);
+	tcase_add_loop_test(t, odd_numbers_are_refused, 0, sizeof(odd) / sizeof(odd[0]));
+	tcase_add_test(t, odd_numbers_out_of_the_way_are_none);
 	tcase_add_loop_test(t, types_and_fields_are_read, 0, sizeof(elements) / sizeof(*elements));
 	tcase_add_test(t, initializers_may_be_listed_as_inputs);
 	tcase_add_test(t, aliases_reach_constants_and_outputs);
