@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "keel_command.h"
 
-#ifdef __KERNEL__
-#include <linux/build_bug.h>
-#include <linux/stddef.h>
-#include <linux/string.h>
-#else
-#include <assert.h>
-#include <stddef.h>
-#include <string.h>
-#endif
-
 static_assert(sizeof(union keel_command) == KEEL_COMMAND_SIZE, "a command is 128 bytes");
 static_assert(sizeof(struct keel_header) == 16, "the header is 16 bytes");
 static_assert(sizeof(struct keel_fm) == 16, "a feature map is 16 bytes");
@@ -104,9 +94,10 @@ const struct keel_command_desc *keel_command_desc(keel_u8 opcode)
 	return NULL;
 }
 
+/* Channels are counted with 16 bits: no sum here overflows. */
 static keel_u64 blocks(keel_u32 n, keel_u32 block)
 {
-	return ((keel_u64)n + block - 1) / block;
+	return (n + block - 1) / block;
 }
 
 keel_u64 keel_weights_bytes(const union keel_command *c)

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "keel_rules.h"
 
-#ifdef __KERNEL__
-#include <linux/stddef.h>
-#else
-#include <stddef.h>
-#endif
-
 /* The reciprocal of keel_numerics.h and int32 sums hold up to this many elements. */
 #define MAX_COUNT (1u << 23)
 

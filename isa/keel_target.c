@@ -54,46 +54,28 @@ static const struct keel_target builtin[] = {
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
 
-/** struct key - a number of the configuration */
-struct key {
-	const char *name;
-	size_t offset;
-	uint32_t min, max;
-};
-
-#define KEY(field, min_, max_)                                          \
-	{                                                               \
-#field, offsetof(struct keel_target, field), min_, max_ \
-	}
-
-static const struct key keys[] = {
-	KEY(isa_version, KEEL_ISA_VERSION, KEEL_ISA_VERSION),
-	KEY(macs_per_cycle, KEEL_BLOCK_OC *KEEL_BLOCK_IC, 1u << 20),
-	KEY(sram_bytes, 0, 1u << 30),
-	KEY(clock_mhz, 1, 100000),
-	KEY(dram_bytes_per_cycle, 1, 1u << 16),
-	KEY(dram_latency_cycles, 0, 1u << 20),
-	KEY(vector_lanes, 1, 1u << 16),
-	KEY(dma_bytes_per_cycle, 1, 1u << 16),
-	KEY(decode_bytes_per_cycle, 1, 1u << 16),
-	KEY(fifo_depth, 1, 1u << 16),
-};
-
-#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
-
-static uint32_t *value(struct keel_target *t, const struct key *k)
-{
-	return (uint32_t *)((char *)t + k->offset);
-}
-
 const struct keel_target *keel_target_builtin(unsigned int i)
 {
 	return i < NR_BUILTIN ? &builtin[i] : NULL;
 }
 
+static int refuse_number(const struct keel_target *t, const struct keel_target_number *n,
+			 struct keel_error *e)
+{
+	uint32_t v = keel_target_value(t, n);
+
+	if (v < n->min || v > n->max)
+		return keel_error_set(e, -EINVAL,
+				      "target %s: %s is %u; it must be between %u and %u", t->name,
+				      n->name, v, n->min, n->max);
+	return keel_error_set(e, -EINVAL, "target %s: %s is %u; it must be a multiple of %u",
+			      t->name, n->name, v, n->multiple);
+}
+
 int keel_target_check(const struct keel_target *t, struct keel_error *e)
 {
-	size_t i, length = strnlen(t->name, sizeof(t->name));
+	const struct keel_target_number *wrong = keel_target_wrong(t);
+	size_t length = strnlen(t->name, sizeof(t->name));
 
 	if (!length || length == sizeof(t->name))
 		return keel_error_set(e, -EINVAL,
@@ -102,18 +84,8 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e)
 	for (; length < sizeof(t->name); length++)
 		if (t->name[length])
 			return keel_error_set(e, -EINVAL, "the target has bytes behind its name");
-	for (i = 0; i < NR_KEYS; i++) {
-		uint32_t v = *value((struct keel_target *)t, &keys[i]);
-
-		if (v < keys[i].min || v > keys[i].max)
-			return keel_error_set(e, -EINVAL,
-					      "target %s: %s is %u; it must be between %u and %u",
-					      t->name, keys[i].name, v, keys[i].min, keys[i].max);
-	}
-	if (t->macs_per_cycle % (KEEL_BLOCK_OC * KEEL_BLOCK_IC))
-		return keel_error_set(
-			e, -EINVAL, "target %s: macs_per_cycle is %u; it must be a multiple of %u",
-			t->name, t->macs_per_cycle, KEEL_BLOCK_OC * KEEL_BLOCK_IC);
+	if (wrong)
+		return refuse_number(t, wrong, e);
 	if (t->rsv[0] || t->rsv[1])
 		return keel_error_set(e, -EINVAL, "target %s: reserved bytes are not zero",
 				      t->name);
@@ -123,7 +95,7 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e)
 /** struct source - a text being parsed
  * @where: name of the text
  * @line: number of the current line
- * @seen: bit i: keys[i] has been set; bit NR_KEYS: the name
+ * @seen: bit i: keel_target_numbers[i] has been set; bit keel_nr_target_numbers: the name
  */
 struct source {
 	const char *where;
@@ -176,22 +148,23 @@ static int parse_name(struct source *s, const char *text, struct keel_target *t,
 	return 0;
 }
 
-static int parse_key(struct source *s, size_t i, const char *text, struct keel_target *t,
-		     struct keel_error *e)
+static int parse_value(struct source *s, const struct keel_target_number *n, const char *text,
+		       struct keel_target *t, struct keel_error *e)
 {
+	uint32_t number;
 	uint64_t v;
 
 	if (parse_number(text, &v))
 		return keel_error_set(e, -EINVAL,
 				      "%s line %u: %s is '%.40s'; write a number, with KiB, MiB or "
 				      "GiB if need be",
-				      s->where, s->line, keys[i].name, text);
-	if (v < keys[i].min || v > keys[i].max)
-		return keel_error_set(e, -EINVAL,
-				      "%s line %u: %s is %llu; it must be between %u and %u",
-				      s->where, s->line, keys[i].name, (unsigned long long)v,
-				      keys[i].min, keys[i].max);
-	*value(t, &keys[i]) = v;
+				      s->where, s->line, n->name, text);
+	if (v < n->min || v > n->max)
+		return keel_error_set(
+			e, -EINVAL, "%s line %u: %s is %llu; it must be between %u and %u",
+			s->where, s->line, n->name, (unsigned long long)v, n->min, n->max);
+	number = v;
+	memcpy((char *)t + n->offset, &number, sizeof(number));
 	return 0;
 }
 
@@ -213,27 +186,29 @@ static int parse_line(struct source *s, char *line, struct keel_target *t, struc
 	*equals = '\0';
 	key = trim(line);
 
-	for (i = 0; i < NR_KEYS && strcmp(key, keys[i].name); i++)
+	for (i = 0; i < keel_nr_target_numbers && strcmp(key, keel_target_numbers[i].name); i++)
 		;
-	if (i == NR_KEYS && strcmp(key, "name"))
+	if (i == keel_nr_target_numbers && strcmp(key, "name"))
 		return keel_error_set(e, -EINVAL, "%s line %u: there is no key '%.40s'", s->where,
 				      s->line, key);
 	if (s->seen & 1u << i)
 		return keel_error_set(e, -EINVAL, "%s line %u: %s is given twice", s->where,
 				      s->line, key);
 	s->seen |= 1u << i;
-	return i == NR_KEYS ? parse_name(s, trim(equals + 1), t, e)
-			    : parse_key(s, i, trim(equals + 1), t, e);
+	return i == keel_nr_target_numbers
+		       ? parse_name(s, trim(equals + 1), t, e)
+		       : parse_value(s, &keel_target_numbers[i], trim(equals + 1), t, e);
 }
 
 static int check_complete(const struct source *s, struct keel_error *e)
 {
 	size_t i;
 
-	for (i = 0; i <= NR_KEYS; i++)
+	for (i = 0; i <= keel_nr_target_numbers; i++)
 		if (!(s->seen & 1u << i))
-			return keel_error_set(e, -EINVAL, "%s: the key %s is missing", s->where,
-					      i == NR_KEYS ? "name" : keys[i].name);
+			return keel_error_set(
+				e, -EINVAL, "%s: the key %s is missing", s->where,
+				i == keel_nr_target_numbers ? "name" : keel_target_numbers[i].name);
 	return 0;
 }
 
@@ -265,11 +240,12 @@ int keel_target_print(const struct keel_target *t, char *text, size_t bytes)
 	size_t i;
 	int n = snprintf(text, bytes, "name = %s\n", t->name);
 
-	for (i = 0; i < NR_KEYS; i++) {
+	for (i = 0; i < keel_nr_target_numbers; i++) {
 		size_t at = (size_t)n < bytes ? (size_t)n : bytes;
 
-		n += snprintf(text ? text + at : NULL, bytes - at, "%s = %u\n", keys[i].name,
-			      *value((struct keel_target *)t, &keys[i]));
+		n += snprintf(text ? text + at : NULL, bytes - at, "%s = %u\n",
+			      keel_target_numbers[i].name,
+			      keel_target_value(t, &keel_target_numbers[i]));
 	}
 	return n;
 }

@@ -2,9 +2,6 @@
 #ifndef KEEL_TARGET_H
 #define KEEL_TARGET_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "keel_command.h"
 #include "keel_error.h"
 
@@ -37,6 +34,34 @@ struct keel_target {
 	uint32_t rsv[2];
 };
 
+/** struct keel_target_number - a number of struct keel_target and what it may be
+ * @name: field, and key of the text file
+ * @offset: where in the struct
+ * @min: smallest
+ * @max: largest
+ * @multiple: divides it
+ */
+struct keel_target_number {
+	const char *name;
+	keel_u32 offset;
+	keel_u32 min, max;
+	keel_u32 multiple;
+};
+
+extern const struct keel_target_number keel_target_numbers[];
+extern const unsigned int keel_nr_target_numbers;
+
+/** keel_target_value() - value of a number */
+keel_u32 keel_target_value(const struct keel_target *t, const struct keel_target_number *n);
+
+/**
+ * keel_target_wrong() - the first number that is not what it may be; NULL: keel_target_cycles()
+ * can be asked
+ */
+const struct keel_target_number *keel_target_wrong(const struct keel_target *t);
+
+#ifndef __KERNEL__
+
 /**
  * keel_target_get() - a named configuration or a file
  * @name: "small", "medium", "large", or the path of a text file of ``key = value`` lines
@@ -64,6 +89,8 @@ int keel_target_print(const struct keel_target *t, char *text, size_t bytes);
 
 /** keel_target_check() - is a configuration possible? 0 or -EINVAL with a sentence */
 int keel_target_check(const struct keel_target *t, struct keel_error *e);
+
+#endif
 
 /**
  * keel_target_cycles() - estimate of a valid command's time, alone on the NPU

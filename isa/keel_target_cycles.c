@@ -23,9 +23,9 @@ static struct array array_of(const struct keel_target *t)
 	return a;
 }
 
-static keel_u64 steps(keel_u64 n, keel_u64 size)
+static keel_u64 steps(keel_u64 n, keel_u32 size)
 {
-	return n / size + (n % size != 0);
+	return n ? keel_div_u64(n - 1, size) + 1 : 0;
 }
 
 static keel_u64 mac_cycles(const struct keel_target *t, const union keel_command *c)

@@ -2,14 +2,6 @@
 #include "keel_validate.h"
 #include "keel_rules.h"
 
-#ifdef __KERNEL__
-#include <linux/stddef.h>
-#include <linux/string.h>
-#else
-#include <stddef.h>
-#include <string.h>
-#endif
-
 #define REFUSED (-22) /* -EINVAL */
 
 /* A slot is bound to at most this much; offsets in commands have 32 bits. */
