@@ -19,7 +19,7 @@ WERROR ?= -Werror
 CFLAGS ?= $(OPT) -g
 ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -Icompiler/passes \
 	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
+ALL_CFLAGS = -std=gnu11 -iquote firmware_sim $(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS = -pthread $(SAN) $(LDFLAGS)
@@ -50,6 +50,7 @@ $(O)/lib%.a:
 	$(AR) rcsD $@ $^
 
 include userlib/module.mk
+-include firmware_sim/module.mk
 
 $(O)/keel: $(O)/tools/keel.o $(O)/libkeeltools.a $(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
@@ -77,7 +78,7 @@ $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
 .PHONY: tests
 tests: $(UNIT:%=$(O)/tests/unit/%)
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O)/libkeeltools.a \
-		$(O)/libkeelcompiler.a $(O)/libkeel.a
+		$(O)/libkeelcompiler.a $(O)/libkeelsim.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
 
 -include tests/module.mk tests/conformance/module.mk tests/fuzz/module.mk docs/module.mk
