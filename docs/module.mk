@@ -2,12 +2,15 @@
 #: make docs         write the generated pages
 # `make docs-check` fails when one is out of date.
 
-GENERATED_PAGES := isa operators
+GENERATED_PAGES := isa operators hw_counters hw_registers
 
 $(O)/docs/gen_isa: $(O)/docs/gen_isa.o $(O)/docs/isa_text.o $(O)/libkeelisa.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(O)/docs/gen_operators: $(O)/docs/gen_operators.o $(O)/libkeelcompiler.a $(O)/libkeelisa.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMPILER_LIBS)
+
+$(O)/docs/gen_hw_%: $(O)/docs/gen_hw_%.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 $(O)/docs/%.md: $(O)/docs/gen_%
 	$< > $@.part
