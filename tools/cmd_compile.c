@@ -388,6 +388,12 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 	return err;
 }
 
+static int load_one_preprocess(const char *path, struct keel_preprocess *p, struct keel_error *e)
+{
+	keel_outfile_spare(path);
+	return keel_preprocess_load(path, p, e);
+}
+
 /* The file named by the user, or the one beside the network, or the default. */
 static int load_preprocess(const struct compile_args *a, struct keel_preprocess *p,
 			   struct keel_error *e)
@@ -396,10 +402,10 @@ static int load_preprocess(const struct compile_args *a, struct keel_preprocess 
 	int err = 0;
 
 	if (a->preprocess)
-		return keel_preprocess_load(a->preprocess, p, e);
+		return load_one_preprocess(a->preprocess, p, e);
 	err = keel_preprocess_find(a->network, &beside, e);
 	if (!err && beside)
-		err = keel_preprocess_load(beside, p, e);
+		err = load_one_preprocess(beside, p, e);
 	else
 		keel_preprocess_init(p);
 	free(beside);
@@ -499,6 +505,8 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start, s
 	}
 	err = open_output(a, &out, e);
 	if (!err)
+		err = keel_outfile_probe(a->json, e);
+	if (!err)
 		err = keel_compile_prepare(g, e);
 	if (err)
 		keel_graph_del(g);
@@ -512,6 +520,17 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start, s
 	}
 	inputs_close(&in);
 	return err;
+}
+
+/* Files that a slip of the hand must not replace. */
+static void spare_inputs(const struct compile_args *a)
+{
+	unsigned int i;
+
+	keel_outfile_spare(a->network);
+	keel_outfile_spare(a->target);
+	for (i = 0; i < a->nr_calibrate; i++)
+		keel_outfile_spare(a->calibrate[i]);
 }
 
 int keel_compile_main(int argc, char **argv)
@@ -540,6 +559,7 @@ int keel_compile_main(int argc, char **argv)
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
+	spare_inputs(&a);
 	if (a.factorize == FACTORIZE_AUTO)
 		a.factorize = a.o.per_channel ? KEEL_FACTORIZE_NONE : KEEL_FACTORIZE_LEAST_NOISE;
 	a.o.factorize.mode = a.factorize;

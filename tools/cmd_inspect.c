@@ -36,6 +36,23 @@ static const struct argp_option options[] = {
 static const char *const qdq_names[] = {"uint8", "int8", NULL};
 static const enum keel_qdq_type qdq_types[] = {KEEL_QDQ_U8, KEEL_QDQ_S8};
 
+static bool is_dash(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+/* Each output has a place of its own. */
+static void check_outputs(const struct inspect_args *a, struct argp_state *state)
+{
+	bool text = a->json || a->layers || a->disassemble;
+
+	if (is_dash(a->dot) + is_dash(a->qdq) + text > 1)
+		command_usage(state, "only one of --dot, --qdq-onnx and what is printed can go to "
+				     "the standard output");
+	if (a->dot && a->qdq && !strcmp(a->dot, a->qdq))
+		command_usage(state, "--dot and --qdq-onnx can't both write '%s'", a->dot);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct inspect_args *a = state->input;
@@ -73,6 +90,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			command_usage(state, "name the model: keel inspect NET.keel");
 		if (a->qdq_typed && !a->qdq)
 			command_usage(state, "--qdq-activations needs --qdq-onnx FILE");
+		check_outputs(a, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -337,6 +355,7 @@ int keel_inspect_main(int argc, char **argv)
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
+	keel_outfile_spare(a.model);
 	err = keel_model_read(a.model, &m, &e);
 	if (err)
 		return command_fail(err, &e);

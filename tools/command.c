@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,12 +27,25 @@ static void on_signal(int sig)
 	raise(sig);
 }
 
+/* A file that gets the number of a closed standard stream would be written into by accident. These
+ * stand-ins fail, each in the direction that it is used in, as the closed ones would. */
+static void fill_standard_streams(void)
+{
+	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+	int fd;
+
+	for (fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+			_exit(KEEL_EXIT_FAILED);
+}
+
 void command_setup(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	struct sigaction old, new = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
 	size_t i;
 
+	fill_standard_streams();
 	/* A progress bar may stand in this line. */
 	if (isatty(STDERR_FILENO))
 		farewell = "\r\033[Kkeel: interrupted\n";
@@ -72,12 +86,14 @@ void command_parse(const struct argp *argp, int argc, char **argv, void *input)
 
 void command_usage(struct argp_state *state, const char *fmt, ...)
 {
+	char text[1024];
 	va_list ap;
 
-	fprintf(stderr, "%s: ", state->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	fprintf(stderr, "%s: ", state->name);
+	command_print_name(stderr, text);
 	fprintf(stderr, " (see '%s --help')\n", state->name);
 	exit(KEEL_EXIT_USAGE);
 }

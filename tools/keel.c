@@ -47,7 +47,9 @@ static int run_subcommand(int argc, char **argv)
 		argv[1] = name;
 		return subcommands[i].main(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "keel: there is no command '%s' (see 'keel --help')\n", argv[1]);
+	fprintf(stderr, "keel: there is no command '");
+	command_print_name(stderr, argv[1]);
+	fprintf(stderr, "' (see 'keel --help')\n");
 	return KEEL_EXIT_USAGE;
 }
 

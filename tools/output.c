@@ -44,6 +44,13 @@ struct keel_outfile {
 
 static pid_t owner;
 
+/* Files that are read. A fixed number will do: these come from the command line one by one. */
+static struct spared {
+	dev_t dev;
+	ino_t ino;
+} spared[128];
+static unsigned int nr_spared;
+
 /* A child that ends must not take its parent's files along. */
 void keel_outfile_abandon(void)
 {
@@ -144,19 +151,66 @@ static int open_temporary(struct keel_outfile *out, mode_t mode, struct keel_err
 	return err;
 }
 
+void keel_outfile_spare(const char *path)
+{
+	struct stat st;
+
+	if (nr_spared < sizeof(spared) / sizeof(spared[0]) && !stat(path, &st) &&
+	    S_ISREG(st.st_mode))
+		spared[nr_spared++] = (struct spared){st.st_dev, st.st_ino};
+}
+
+static bool is_spared(const struct stat *st)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_spared; i++)
+		if (spared[i].dev == st->st_dev && spared[i].ino == st->st_ino)
+			return true;
+	return false;
+}
+
+/* Temporary names tell what is being written. */
+static bool in_progress(const char *target)
+{
+	size_t n = strlen(target);
+	int i;
+
+	for (i = 0; i < KEEL_OUTFILE_MAX; i++)
+		if (atomic_load(&slots[i].state) == LIVE && !strncmp(slots[i].path, target, n) &&
+		    !strncmp(slots[i].path + n, ".tmp.", 5))
+			return true;
+	return false;
+}
+
 static int open_directly(struct keel_outfile *out, struct keel_error *e)
 {
 	out->stream = fopen(out->target, "we");
 	return out->stream ? 0 : failed(out->target, "written", errno, e);
 }
 
+/* Of a file that isn't there yet, the folder can be resolved; NULL without memory. */
+static char *resolve(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *whole = realpath(path, NULL), *folder, *real;
+
+	if (whole)
+		return whole;
+	folder = slash ? strndup(path, slash - path + 1) : strdup(".");
+	real = folder ? realpath(folder, NULL) : NULL;
+	if (!real || asprintf(&whole, "%s/%s", real, slash ? slash + 1 : path) < 0)
+		whole = strdup(path); /* nowhere; opening it will say so */
+	free(folder);
+	free(real);
+	return whole;
+}
+
 static int open_target(struct keel_outfile *out, const char *path, struct keel_error *e)
 {
 	struct stat st = {0};
 
-	out->target = realpath(path, NULL);
-	if (!out->target)
-		out->target = strdup(path); /* not there yet */
+	out->target = resolve(path);
 	if (!out->target)
 		return failed(path, "written", ENOMEM, e);
 	if (stat(out->target, &st) && errno != ENOENT)
@@ -167,6 +221,15 @@ static int open_target(struct keel_outfile *out, const char *path, struct keel_e
 		return open_directly(out, e);
 	if (st.st_mode && access(out->target, W_OK))
 		return failed(path, "written", errno, e);
+	if (st.st_mode && is_spared(&st))
+		return keel_error_set(e, -EINVAL,
+				      "%s: is read here and can't be written, too; give the output "
+				      "another name",
+				      path);
+	if (in_progress(out->target))
+		return keel_error_set(
+			e, -EINVAL, "%s: can't be two outputs in one; give them names that differ",
+			path);
 	return open_temporary(out, st.st_mode, e);
 }
 
@@ -193,6 +256,22 @@ int keel_outfile_open(const char *path, struct keel_outfile **handle, struct kee
 	}
 	*handle = out;
 	return 0;
+}
+
+int keel_outfile_probe(const char *path, struct keel_error *e)
+{
+	struct keel_outfile *out = NULL;
+	struct stat st;
+	int err;
+
+	/* A pipe's reader would take the probe for all there is. */
+	if (!path || !strcmp(path, "-") ||
+	    (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return 0;
+	err = keel_outfile_open(path, &out, e);
+	if (!err)
+		keel_outfile_cancel(out);
+	return err;
 }
 
 FILE *keel_outfile_stream(struct keel_outfile *out)

@@ -21,8 +21,25 @@ struct keel_outfile;
 #define KEEL_OUTFILE_MAX 32
 
 /**
+ * keel_outfile_spare() - @path is an input: from now on no output takes its place
+ *
+ * Also under another name. What isn't there, and more files than could be remembered, are
+ * passed over; a folder doesn't cover what is in it.
+ */
+void keel_outfile_spare(const char *path);
+
+/**
+ * keel_outfile_probe() - would keel_outfile_open() work? Nothing is left behind.
+ *
+ * For outputs that come after long work. NULL is fine.
+ */
+int keel_outfile_probe(const char *path, struct keel_error *e);
+
+/**
  * keel_outfile_open() - start an output file
  * @path: its final name
+ *
+ * Refused are inputs, see keel_outfile_spare(), and what is being written already.
  *
  * Return: 0, or a negative errno with a sentence that names the file.
  */

@@ -32,6 +32,42 @@ fails 1 "${compile[@]}" -o /dev/full
 fails 1 "${compile[@]}" -o x.keel --json /dev/full
 fails 1 "$keel" run net.keel --backend reference --input in.u8 --output in.u8/folder
 
+# What is read is never replaced, whatever it is called, nor are two outputs written into one.
+spared() {
+	cp "$1" before
+	fails 1 "${@:2}"
+	has "that it is read" 'is read here' err
+	cmp -s "$1" before || bad "$1 was changed by ${*:2}"
+	rm before
+}
+printf 'scale = 1\n' >net.preprocess
+ln -s net.onnx link.onnx
+ln net.onnx hard.onnx
+for name in net.onnx ./net.onnx "$PWD/net.onnx" link.onnx hard.onnx; do
+	spared net.onnx "${compile[@]}" -o "$name"
+	spared net.onnx "${compile[@]}" -o x.keel --json "$name"
+	spared net.onnx "$keel" compile net.onnx --check --json "$name"
+done
+spared in.u8 "${compile[@]}" -o in.u8
+spared net.preprocess "${compile[@]}" -o net.preprocess
+cp net.preprocess other.preprocess
+spared other.preprocess "${compile[@]}" --preprocess other.preprocess -o other.preprocess
+spared net.keel "$keel" inspect net.keel --dot net.keel
+spared net.keel "$keel" inspect net.keel --qdq-onnx ./net.keel
+for name in x.keel ./x.keel ../"${work##*/}"/x.keel; do
+	fails 1 "${compile[@]}" -o x.keel --json "$name"
+	has "two in one" 'two outputs' err
+done
+rm link.onnx hard.onnx net.preprocess other.preprocess
+
+# Closed standard streams: an output file must not get their numbers.
+ok "${compile[@]}" -o want.keel
+"$keel" compile net.onnx --calibrate in.u8 -o have.keel <&- >&- 2>&-
+is "exit code without standard streams" 1 $?
+cmp want.keel have.keel || bad "closed standard streams change the model"
+fails 1 bash -c 'exec "$@" >&-' - "$keel" inspect net.keel
+rm -f want.keel have.keel
+
 # A full disk: files may have one block.
 "$odd_onnx" conv >big.onnx
 fails 1 bash -c 'ulimit -f 1; exec "$@"' - "${compile[@]}" -o x.keel
