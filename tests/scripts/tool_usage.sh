@@ -46,6 +46,15 @@ usage 'put --input in front' run a b
 usage '--backend takes one of auto, drm, opencl, reference' run a --input b --backend gpu
 usage 'shard' eval a --data b --labels c --shard 3/2
 usage 'shard' eval a --data b --labels c --shard 1
+usage 'shard' eval a --data b --labels c --shard 1/-2
+usage 'shard' eval a --data b --labels c --shard 1/+2
+usage 'shard' eval a --data b --labels c --shard '1/ 2'
+usage 'only one of' inspect a --dot - --json
+usage 'only one of' inspect a --dot - --qdq-onnx -
+usage 'only one of' inspect a --qdq-onnx - --layers
+usage "can't both write" inspect a --dot b --qdq-onnx b
+usage 'no command .\?' $'\033[31m'
+usage 'one model at a time, not also .\?' inspect a $'\033[31m'
 usage '--swap needs --split' eval a --data b --labels c --swap
 usage 'nothing to compare with' eval a --data b
 usage 'name the model and data' eval a --labels b

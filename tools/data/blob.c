@@ -121,6 +121,13 @@ int keel_blob_head(const char *path, void *buffer, size_t size, struct keel_erro
 	return n;
 }
 
+char *keel_blob_text(const struct keel_blob *b)
+{
+	char *text = (char *)b->data;
+
+	return strncmp(text, "\xef\xbb\xbf", 3) ? text : text + 3;
+}
+
 void keel_blob_free(struct keel_blob *b)
 {
 	free(b->data);

@@ -36,6 +36,10 @@ int keel_blob_read(const char *path, size_t limit, struct keel_blob *b, struct k
  */
 int keel_blob_head(const char *path, void *buffer, size_t size, struct keel_error *e);
 
+/** keel_blob_text() - the contents as a string, without the byte order mark that some editors put
+ * in front; a zero byte ends it early */
+char *keel_blob_text(const struct keel_blob *b);
+
 /** keel_blob_is_gzip() - whether the bytes start like a gzip file */
 bool keel_blob_is_gzip(const void *data, size_t size);
 

@@ -237,8 +237,10 @@ int keel_shard_parse(const char *text, struct keel_selection *s, struct keel_err
 	unsigned int shard, shards;
 	int end = 0;
 
-	if (sscanf(text, "%6u/%6u%n", &shard, &shards, &end) != 2 || text[end] || text[0] < '0' ||
-	    text[0] > '9' || shard < 1 || shard > shards)
+	/* sscanf() would take signs and blanks, too. */
+	if (text[strspn(text, "0123456789/")] ||
+	    sscanf(text, "%6u/%6u%n", &shard, &shards, &end) != 2 || text[end] || shard < 1 ||
+	    shard > shards)
 		return keel_error_set(e, -EINVAL,
 				      "shard '%.32s' must be I/N with I from 1 to N, such as 2/4",
 				      text);

@@ -333,7 +333,7 @@ static int read_blob(struct keel_dataset *ds, struct keel_blob *b, const char *p
 				      "%s: is neither IDX nor text, so it has no labels", path);
 	err = reset_labels(ds, e);
 	if (!err)
-		err = read_text(&r, (char *)b->data, e);
+		err = read_text(&r, keel_blob_text(b), e);
 	free_index(&r);
 	return err;
 }

@@ -86,8 +86,12 @@ static int scan_entry(struct walk *w, char *path, unsigned int depth, struct kee
 	struct stat st;
 	int err = 0;
 
-	if (lstat(path, &st) || (S_ISLNK(st.st_mode) && stat(path, &st))) {
+	if (lstat(path, &st)) {
 		err = keel_error_set(e, -errno, "%s: %s", path, strerror(errno));
+	} else if (S_ISLNK(st.st_mode) && stat(path, &st)) {
+		/* it leads nowhere, or in a circle */
+		w->ds->seen++;
+		skip_file(w->ds, path + w->root);
 	} else if (S_ISREG(st.st_mode)) {
 		return scan_file(w, path, e);
 	} else if (!S_ISDIR(st.st_mode)) {

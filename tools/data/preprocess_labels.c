@@ -87,7 +87,7 @@ static int read_file(struct keel_prep_reader *r, const char *path, struct keel_e
 	if (memchr(b.data, 0, b.size))
 		err = keel_prep_bad(r, e, "%s contains a zero byte, so it is no text", path);
 	else
-		err = add_lines(&file, (char *)b.data, e);
+		err = add_lines(&file, keel_blob_text(&b), e);
 	keel_blob_free(&b);
 	return err;
 }

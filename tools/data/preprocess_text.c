@@ -134,7 +134,7 @@ static char *folder_of(const char *path)
 int keel_preprocess_load(const char *path, struct keel_preprocess *p, struct keel_error *e)
 {
 	struct keel_blob file;
-	char *folder;
+	char *folder, *text;
 	int err;
 
 	keel_preprocess_init(p);
@@ -142,8 +142,10 @@ int keel_preprocess_load(const char *path, struct keel_preprocess *p, struct kee
 	if (err)
 		return err;
 	folder = folder_of(path);
+	text = keel_blob_text(&file);
 	if (folder)
-		err = keel_preprocess_parse((char *)file.data, file.size, path, folder, p, e);
+		err = keel_preprocess_parse(text, file.size - (text - (char *)file.data), path,
+					    folder, p, e);
 	else
 		err = keel_error_set(e, -ENOMEM, "%s: no memory to read it", path);
 	free(folder);
