@@ -58,6 +58,8 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+#define NOTHING "nothing to compare with: give --labels, --float, or both"
+
 static const struct argp_child children[] = {{&session_argp, 0, "Backend:", 10}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -110,9 +112,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->swap && !a->select.split_every)
 			command_usage(state, "--swap needs --split K");
 		a->select.split_rest = a->select.split_every && !a->swap;
-		if (!a->labels && !a->float_model)
-			command_usage(state,
-				      "nothing to compare with: give --labels, --float, or both");
+		/* Among several files there may be labels. */
+		if (!a->labels && !a->float_model && a->nr_paths < 2)
+			command_usage(state, "%s", NOTHING);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -139,6 +141,7 @@ struct evaluation {
 	atomic_size_t next;
 	pthread_mutex_t lock;
 	unsigned int threads;
+	bool labels;
 	size_t failed_at;
 	int err;
 	struct keel_error *e;
@@ -326,6 +329,9 @@ static int run_workers(struct evaluation *v, struct keel_error *e)
 
 static double db(double signal, double noise)
 {
+	/* A sample with NaN or infinity in its float output says nothing about the integers. */
+	if (!isfinite(signal) || !isfinite(noise))
+		return NAN;
 	/* Equal outputs have no noise; JSON has no infinity. */
 	return noise > 0 && signal > 0 ? fmin(10 * log10(signal / noise), 200)
 	       : noise > 0	       ? 0
@@ -428,7 +434,10 @@ static void print_totals(const struct evaluation *v, const struct totals *t, boo
 	for (k = 0; k < v->s->info.outputs; k++) {
 		if (v->ports[k].type == KEEL_ELEMENT_S64)
 			continue;
-		printf("SQNR       %.2f dB  ", t->db[k]);
+		if (isfinite(t->db[k]))
+			printf("SQNR       %.2f dB  ", t->db[k]);
+		else
+			printf("SQNR       none: NaN or infinity in  ");
 		command_print_name(stdout, v->ports[k].name);
 		printf("\n");
 	}
@@ -444,9 +453,9 @@ static int report(const struct evaluation *v, const struct eval_args *a, struct 
 		return -ENOMEM;
 	add_up(v, &t);
 	if (a->json)
-		err = command_json(eval_json(v, &t, a->labels), "-", e);
+		err = command_json(eval_json(v, &t, v->labels), "-", e);
 	else
-		print_totals(v, &t, a->labels);
+		print_totals(v, &t, v->labels);
 	free(t.db);
 	return err;
 }
@@ -494,6 +503,25 @@ static int check_float(const struct evaluation *v, const struct keel_graph *g, c
 	return 0;
 }
 
+/* From the file that was named, the folders' names, or an IDX file among the data. */
+static int find_labels(struct evaluation *v, const struct eval_args *a, struct keel_error *e)
+{
+	struct keel_dataset *ds = v->d->ds;
+	int64_t classes = v->ports[0].elements;
+	int err = 0;
+
+	if (a->labels)
+		err = !strcmp(a->labels, "folders")
+			      ? keel_dataset_folder_labels(ds, classes, e)
+			      : keel_dataset_labels(ds, a->labels, classes, e);
+	if (err)
+		return err;
+	v->labels = a->labels || keel_dataset_labelled(ds);
+	if (!v->labels && !a->float_model)
+		return keel_error_set(e, -EINVAL, "%s", NOTHING);
+	return 0;
+}
+
 static int eval(const struct eval_args *a, struct session *s, struct session_data *d,
 		struct keel_error *e)
 {
@@ -507,10 +535,8 @@ static int eval(const struct eval_args *a, struct session *s, struct session_dat
 	struct keel_float *f = NULL;
 	int err = prepare(&v, e);
 
-	if (!err && a->labels)
-		err = !strcmp(a->labels, "folders")
-			      ? keel_dataset_folder_labels(d->ds, v.ports[0].elements, e)
-			      : keel_dataset_labels(d->ds, a->labels, v.ports[0].elements, e);
+	if (!err)
+		err = find_labels(&v, a, e);
 	if (!err && a->float_model) {
 		err = keel_import_onnx(a->float_model, &import, &g, e);
 		if (!err)
