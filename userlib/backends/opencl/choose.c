@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <ctype.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "opencl.h"
 
-/* Which OpenCL device, and what POCL has to be told before it is woken. */
+/* Which OpenCL device. */
 
 #define MAX_PLATFORMS 16
 #define MAX_DEVICES   64
@@ -20,26 +18,6 @@ struct list {
 	struct keel_cl_choice devices[MAX_DEVICES];
 	unsigned int n;
 };
-
-/* POCL's workers share a core unless they are pinned; pinning is right when all cores are ours. */
-static bool owns_all_cores(void)
-{
-	cpu_set_t set;
-
-	return !sched_getaffinity(0, sizeof(set), &set) &&
-	       CPU_COUNT(&set) == sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-void keel_cl_prepare(const struct keel_device_options *options)
-{
-	char threads[16];
-
-	snprintf(threads, sizeof(threads), "%u", options->threads);
-	if (options->threads)
-		setenv("POCL_MAX_PTHREAD_COUNT", threads, 0);
-	if (options->threads != 1 && owns_all_cores())
-		setenv("POCL_AFFINITY", "1", 0);
-}
 
 static void add_devices(struct list *l, cl_platform_id platform)
 {
@@ -78,8 +56,9 @@ static int list_devices(struct list *l, struct keel_error *e)
 	if (!l->n)
 		return keel_error_set(
 			e, -ENODEV,
-			"none of the %u OpenCL platforms has a device with a compiler; "
-			"install one, for example the package pocl-opencl-icd",
+			"none of the %u OpenCL platforms has a device with a compiler; install "
+			"one, for example the package pocl-opencl-icd, and let POCL_CACHE_DIR "
+			"name a folder that POCL can write to",
 			n);
 	return 0;
 }
@@ -134,10 +113,10 @@ static int not_found(const struct list *l, const char *selector, struct keel_err
 
 	for (i = 0; i < l->n && at < sizeof(names); i++) {
 		device_name(l->devices[i].device, name, sizeof(name));
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%u: %s", i ? ", " : "", i,
-				       name);
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%u (%s)", i ? ", " : "",
+				       i, name);
 	}
-	return keel_error_set(e, -ENODEV, "no OpenCL device matches '%.60s'; there are %s",
+	return keel_error_set(e, -ENODEV, "no OpenCL device matches '%.60s'; known are %s",
 			      selector, names);
 }
 
