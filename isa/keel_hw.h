@@ -85,7 +85,7 @@ typedef keel_u64 keel_le64;
 	R(FW_VERSION, 0x124, "r", 1, "major << 16 | minor of the firmware; 0 before it runs")     \
 	R(FW_ABI_VERSION, 0x128, "r", 1, "KEEL_HW_ABI_VERSION of the firmware; 0 before it runs") \
 	R(DOORBELL, 0x140, "w", 1, "submit ring: index behind the last entry, counting on")       \
-	R(CANCEL, 0x144, "w", 1, "sequence number of a job to stop at its next command")          \
+	R(CANCEL, 0x144, "w", 1, "job in the ring to stop: at its next command, or its first")    \
 	R(RESET, 0x148, "w", 1, "enum keel_reset")                                                \
 	R(RESET_STATUS, 0x14c, "r", 1, "enum keel_reset_status")                                  \
 	R(IRQ_STATUS, 0x160, "r", 1, "KEEL_IRQ_* that are pending, enabled or not")               \
@@ -111,10 +111,16 @@ enum keel_register {
 };
 
 /* KEEL_REG_CAPS */
-#define KEEL_HW_CAP_MMU 0x1 /* translation with tables in ARM's 64-bit LPAE stage 1 format, 4 KiB \
-			     */
+#define KEEL_HW_CAP_MMU	     0x1 /* tables in ARM's 64-bit LPAE stage 1 format, 4 KiB */
 #define KEEL_HW_CAP_TRACE    0x2 /* struct keel_hw_job.trace */
 #define KEEL_HW_CAP_COHERENT 0x4 /* sees the CPU's caches */
+
+/*
+ * Translated addresses have 48 bits: four levels, the table of AS_TABLE being level 0. Bits that
+ * count: valid, table, AP[2] (1: read only), AF (must be 1) and the address; blocks at levels 1 and
+ * 2. Tables are read with bus addresses.
+ */
+#define KEEL_MMU_ADDRESS_BITS 48
 
 /* KEEL_REG_IRQ_* */
 #define KEEL_IRQ_COMPLETION 0x1	 /* the completion ring has grown */

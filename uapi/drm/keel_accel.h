@@ -47,7 +47,7 @@ extern "C" {
 #define DRM_KEEL_STALL_COUNT   4
 #define DRM_KEEL_MAX_SUBMIT    64   /* jobs of one DRM_KEEL_SUBMIT */
 #define DRM_KEEL_MAX_SYNCS     64   /* in and out each, of one job */
-#define DRM_KEEL_MAX_QUEUES    64   /* of one file */
+#define DRM_KEEL_MAX_QUEUES    256  /* of one file */
 #define DRM_KEEL_MAX_COMMANDS  1024 /* command buffers of one file */
 #define DRM_KEEL_MAX_PERF      16   /* counter sets of one file */
 #define DRM_KEEL_MAX_IN_FLIGHT 1024 /* jobs of one file that are not over */
@@ -390,7 +390,8 @@ struct drm_keel_submit {
 /** struct drm_keel_result - what became of a job
  * @id: the job's
  * @status: 0, or negative errno: -ECANCELED cancelled or behind a banned queue, -ETIME hung,
- *	-EFAULT touched memory it may not or that failed, -EIO the hardware or firmware failed,
+ *	-EFAULT touched memory it may not or that failed, -EBADMSG its compressed weights are damaged,
+ *	-EIO the hardware or firmware failed,
  *	-ENODEV the device went away, or the error of a fence it waited for
  * @fault_command: index of the command that failed or hung, or DRM_KEEL_NO_COMMAND
  * @commands: executed completely
