@@ -13,7 +13,7 @@ static const struct argp_option options[] = {
 	{"backend", OPT_BACKEND, "NAME", 0, "auto (default), drm, opencl or reference", 10},
 	{"device", OPT_DEVICE, "WHICH", 0, "one of several devices: its index or part of its name",
 	 10},
-	{"threads", OPT_THREADS, "N", 0, "worker threads on a CPU (default: one per core)", 10},
+	{"threads", OPT_THREADS, "N", 0, "worker threads on a CPU; 0 (default): one per core", 10},
 	{"exact", OPT_EXACT, NULL, 0, "execute every command literally, one at a time", 10},
 	{0},
 };
@@ -34,7 +34,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->device = arg;
 		return 0;
 	case OPT_THREADS:
-		o->threads = command_number(arg, "threads", 1, 1024, state);
+		o->threads = command_number(arg, "threads", 0, 1024, state);
 		return 0;
 	case OPT_EXACT:
 		o->exact = true;

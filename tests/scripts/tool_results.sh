@@ -132,6 +132,51 @@ is "eval with one thread" "" "$(diff one out)"
 ok "$keel" eval fashion.keel --data samples --labels labels --json --shard 1/2
 keys images top1 top5
 has "shard" '"images": 4' out
+# Labels may be one of two IDX files, and may begin with a byte order mark.
+{ printf '\0\0\10\1\0\0\0\2\1\2'; } >labels.idx
+ok "$keel" eval fashion.keel --data i.idx --labels labels.idx
+cp out one
+ok "$keel" eval fashion.keel --data i.idx --data labels.idx
+is "eval with labels among the data" "" "$(diff one out)"
+fails 1 "$keel" eval fashion.keel --data i.idx --data r.u8
+has "nothing to compare with" 'nothing to compare' err
+printf '\357\273\277p.pgm,2\r\n' >labels.csv
+ok "$keel" eval fashion.keel --data p.pgm --labels labels.csv
+has "labelled" '1 labelled' out
+printf '\357\273\277scale = 1/255\nlabels = names\n' >bom.preprocess
+printf '\357\273\277zero\none\n' >names
+for i in 2 3 4 5 6 7 8 9; do echo $i; done >>names
+ok "$keel" run fashion.keel --input p.pgm --preprocess bom.preprocess --top 10
+has "class name behind a byte order mark" '#0 +zero$' out
+
+# Nothing is known about noise when the float network gives NaN.
+{ printf '\223NUMPY\1\0v\0%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (28, 28), }" &&
+	for _ in $(seq 784); do printf '\0\0\300\177'; done; } >nan.npy
+ok "$keel" eval fashion.keel --data nan.npy --float "$net" --json
+has "SQNR of NaN" '"sqnr_db": null' out
+ok "$keel" eval fashion.keel --data nan.npy --float "$net"
+has "SQNR of NaN" '^SQNR +none: NaN' out
+
+# Links that lead nowhere are no inputs, like other files.
+mkdir links
+ln -s nowhere links/a.png
+ln -s ../p.pgm links/b.pgm
+"$keel" run fashion.keel --input links >out 2>err
+is "exit code with a broken link" 0 $?
+has "broken link" '1 of 2 files is no input and was skipped \(a.png\)' err
+
+# Any number of threads, more than there are cores among them; and a home that can't be written to.
+ok "$keel" run fashion.keel --input p.pgm --json
+wanted=$(top <out)
+for n in 0 1 3 40; do
+	ok "$keel" run fashion.keel --input p.pgm --threads $n --json
+	is "scores with $n threads" "$wanted" "$(top <out)"
+done
+for home in /dev/null /nowhere/at/all ""; do
+	ok env -u XDG_CACHE_HOME -u POCL_CACHE_DIR HOME=$home TMPDIR="$work" \
+		"$keel" run fashion.keel --input p.pgm --backend opencl --json
+	is "scores with the home '$home'" "$wanted" "$(top <out)"
+done
 ok "$keel" inspect fashion.keel --json --disassemble
 keys target inputs.0.scale outputs.0.name commands macs layers.0.cycles disassembly.0 \
 	options.granularity
