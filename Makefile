@@ -78,7 +78,7 @@ $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
 .PHONY: tests
 tests: $(UNIT:%=$(O)/tests/unit/%)
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O)/libkeeltools.a \
-		$(O)/libkeelcompiler.a $(O)/libkeelsim.a $(O)/libkeel.a
+		$(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
 
 -include tests/module.mk tests/conformance/module.mk tests/fuzz/module.mk docs/module.mk

@@ -16,6 +16,9 @@
 /* How long sim_memory_set() waits for those who hold. */
 #define PATIENCE_SECONDS 10
 
+/* What is aligned to this on the bus is so here. */
+#define ALIGN 64
+
 /*
  * A guest can shorten a file that is mapped here; an access behind its end is then SIGBUS, in any
  * thread, in the middle of arithmetic. Checking before each access would be a race, and files
@@ -87,10 +90,9 @@ static struct window *window_of(uintptr_t address)
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
-	uintptr_t page = (uintptr_t)info->si_addr & ~(uintptr_t)(page_bytes - 1);
-	struct window *w = info->si_code == BUS_ADRERR ? window_of(page) : NULL;
+	struct window *w = info->si_code == BUS_ADRERR ? window_of((uintptr_t)info->si_addr) : NULL;
 
-	if (w && mmap((void *)page, page_bytes, PROT_READ | PROT_WRITE,
+	if (w && mmap((void *)w->begin, w->bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
 		w->broken = true;
 		return;
@@ -160,7 +162,8 @@ static int mapping_open(struct mapping *m, const struct sim_region *r)
 	int err;
 	void *p;
 
-	if (!r->bytes || r->offset < 0 || __builtin_add_overflow(r->address, r->bytes - 1, &end) ||
+	if (!r->bytes || r->offset < 0 || (((uint64_t)r->offset ^ r->address) & (ALIGN - 1)) ||
+	    __builtin_add_overflow(r->address, r->bytes - 1, &end) ||
 	    __builtin_add_overflow(r->bytes, slack, &bytes) || bytes > PTRDIFF_MAX)
 		return -EINVAL;
 	err = file_covers(r->fd, (uint64_t)r->offset, r->bytes);

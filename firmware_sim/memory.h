@@ -21,7 +21,7 @@
  * @address: bus address of its first byte
  * @bytes: length
  * @fd: file; the memory takes it over
- * @offset: of the first byte in the file
+ * @offset: of the first byte in the file; modulo 64 the same as @address
  */
 struct sim_region {
 	uint64_t address;
