@@ -21,6 +21,7 @@
 
 #include <drm/keel_accel.h>
 
+#include "keel_coredump.h"
 #include "keel_hw.h"
 #include "keel_target.h"
 #include "keel_validate.h"
@@ -271,6 +272,7 @@ struct keel_device {
  * @in_flight: jobs that are not over
  * @jobs: jobs that are not freed
  * @counters: by enum keel_hw_counter; firmware's are added up from result records
+ * @busy_ns: by engine: busy cycles at the clock that the job ran at
  */
 struct keel_file {
 	struct kref ref;
@@ -289,6 +291,7 @@ struct keel_file {
 	atomic_t in_flight;
 	atomic_t jobs;
 	atomic64_t counters[KEEL_HW_COUNTER_COUNT];
+	atomic64_t busy_ns[KEEL_ENGINE_COUNT];
 };
 
 /**
@@ -616,6 +619,7 @@ void keel_platform_unregister(void);
 /* keel_perf.c: counter table and counter sets. record: by hw_lock, once for each job that the NPU
  * has run. fold: by reset_lock, before the firmware's counters are lost.
  */
+int keel_perf_init(struct keel_device *kdev);
 int keel_perf_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_perf_query(struct drm_keel_query *query);
 void keel_perf_record(struct keel_job *job, const struct keel_hw_result *result, u32 commands);
@@ -627,9 +631,33 @@ void keel_debugfs_init(struct keel_device *kdev);
 void keel_fdinfo_show(struct drm_printer *p, struct drm_file *file);
 
 /* keel_coredump.c: by reset_lock, before a reset destroys what there is to see. @guilty may be NULL;
- * it is in flight and stays so until this returns.
+ * it is in flight and stays so until this returns. Nothing is allocated there: init does it.
  */
-void keel_coredump(struct keel_device *kdev, struct keel_job *guilty, const char *reason);
+int keel_coredump_init(struct keel_device *kdev);
+void keel_coredump_fini(struct keel_device *kdev);
+void keel_coredump(struct keel_device *kdev, struct keel_job *guilty,
+		   enum keel_core_reason reason);
+
+/* keel_fault.c: failures on request, debugfs fault_inject; true: fail now. Any context. */
+enum keel_fault_kind {
+	KEEL_FAULT_SUBMIT_ALLOC, /* an allocation in SUBMIT fails */
+	KEEL_FAULT_INTERRUPT,	 /* an interrupt is lost */
+	KEEL_FAULT_DOORBELL,	 /* the doorbell isn't rung: the job hangs */
+	KEEL_FAULT_COMPLETION,	 /* a completion has another job's number */
+	KEEL_FAULT_RECORD,	 /* a result record's checksum is wrong */
+	KEEL_FAULT_BOOT,	 /* the firmware doesn't come up */
+	KEEL_FAULT_RESET,	 /* a reset fails */
+	KEEL_FAULT_COUNT
+};
+
+#ifdef CONFIG_FAULT_INJECTION
+bool keel_fault(enum keel_fault_kind kind);
+#else
+static inline bool keel_fault(enum keel_fault_kind kind)
+{
+	return false;
+}
+#endif
 
 /* keel_pm.c: keel_pm_get() powers up and boots, may sleep. The callbacks of keel_pm_ops call
  * keel_fw_stop() and keel_fw_boot() with reset_lock, system sleep also keel_sched_quiesce().
