@@ -84,14 +84,22 @@ const struct keel_command_desc keel_commands[] = {
 
 const unsigned int keel_nr_commands = sizeof(keel_commands) / sizeof(keel_commands[0]);
 
+enum {
+#define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, text) ROW_##NAME,
+	KEEL_COMMANDS(KEEL_ENUM)
+#undef KEEL_ENUM
+};
+
+/* Where keel_commands[] has an opcode, counted from 1; 0: it is none. */
+static const keel_u8 row_of[256] = {
+#define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags, modes, text) [op] = ROW_##NAME + 1,
+	KEEL_COMMANDS(KEEL_ROW)
+#undef KEEL_ROW
+};
+
 const struct keel_command_desc *keel_command_desc(keel_u8 opcode)
 {
-	unsigned int i;
-
-	for (i = 0; i < keel_nr_commands; i++)
-		if (keel_commands[i].opcode == opcode)
-			return &keel_commands[i];
-	return NULL;
+	return row_of[opcode] ? &keel_commands[row_of[opcode] - 1] : NULL;
 }
 
 /* Channels are counted with 16 bits: no sum here overflows. */

@@ -48,11 +48,11 @@ static keel_u64 visits(const union keel_command *c)
 	return 1;
 }
 
-keel_u64 keel_command_elements(const union keel_command *c)
+keel_u64 keel_operands_elements(const union keel_command *c, const struct keel_operand *operands,
+				unsigned int n)
 {
-	struct keel_operand operands[KEEL_MAX_OPERANDS];
-	unsigned int i, n = keel_command_operands(c, operands);
 	keel_u64 most = 0;
+	unsigned int i;
 
 	for (i = 0; i < n; i++) {
 		keel_u64 elements = operand_elements(&operands[i]);
@@ -63,4 +63,11 @@ keel_u64 keel_command_elements(const union keel_command *c)
 			most = elements;
 	}
 	return most;
+}
+
+keel_u64 keel_command_elements(const union keel_command *c)
+{
+	struct keel_operand operands[KEEL_MAX_OPERANDS];
+
+	return keel_operands_elements(c, operands, keel_command_operands(c, operands));
 }

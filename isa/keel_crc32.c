@@ -4,8 +4,8 @@
 /*
  * CRC-32 is linear over XOR, so a table entry is the XOR of the entries of its
  * bits. Row k below lists table k at 1, 2, 4 .. 128: the remainder of that bit
- * followed by k zero bytes. The compiler expands the rows to eight tables, with
- * which eight bytes are taken at a time.
+ * followed by k zero bytes. The compiler expands the rows to sixteen tables,
+ * with which sixteen bytes are taken at a time.
  */
 #define BIT(i, bit, v) ((i) & (bit) ? (keel_u32)(v) : 0)
 #define ENTRY(i, a, b, c, d, e, f, g, h)                                             \
@@ -27,7 +27,7 @@
 	}
 
 /* clang-format off */
-static const keel_u32 crc_table[8][256] = {
+static const keel_u32 crc_table[16][256] = {
 	ROW(0x77073096, 0xee0e612c, 0x076dc419, 0x0edb8832,
 	    0x1db71064, 0x3b6e20c8, 0x76dc4190, 0xedb88320),
 	ROW(0x191b3141, 0x32366282, 0x646cc504, 0xc8d98a08,
@@ -44,15 +44,35 @@ static const keel_u32 crc_table[8][256] = {
 	    0x67de9cce, 0xcfbd399c, 0x440b7579, 0x8816eaf2),
 	ROW(0xccaa009e, 0x4225077d, 0x844a0efa, 0xd3e51bb5,
 	    0x7cbb312b, 0xf9766256, 0x299dc2ed, 0x533b85da),
+	ROW(0x177b1443, 0x2ef62886, 0x5dec510c, 0xbbd8a218,
+	    0xacc04271, 0x82f182a3, 0xde920307, 0x6655004f),
+	ROW(0xefc26b3e, 0x04f5d03d, 0x09eba07a, 0x13d740f4,
+	    0x27ae81e8, 0x4f5d03d0, 0x9eba07a0, 0xe6050901),
+	ROW(0xc18edfc0, 0x586cb9c1, 0xb0d97382, 0xbac3e145,
+	    0xaef6c4cb, 0x869c8fd7, 0xd64819ef, 0x77e1359f),
+	ROW(0x9ba54c6f, 0xec3b9e9f, 0x03063b7f, 0x060c76fe,
+	    0x0c18edfc, 0x1831dbf8, 0x3063b7f0, 0x60c76fe0),
+	ROW(0xdd96d985, 0x605cb54b, 0xc0b96a96, 0x5a03d36d,
+	    0xb407a6da, 0xb37e4bf5, 0xbd8d91ab, 0xa06a2517),
+	ROW(0x9d0fe176, 0xe16ec4ad, 0x19ac8f1b, 0x33591e36,
+	    0x66b23c6c, 0xcd6478d8, 0x41b9f7f1, 0x8373efe2),
+	ROW(0xb9fbdbe8, 0xa886b191, 0x8a7c6563, 0xcf89cc87,
+	    0x44629f4f, 0x88c53e9e, 0xcafb7b7d, 0x4e87f0bb),
+	ROW(0xae689191, 0x87a02563, 0xd4314c87, 0x73139f4f,
+	    0xe6273e9e, 0x173f7b7d, 0x2e7ef6fa, 0x5cfdedf4),
 };
 /* clang-format on */
 
-static keel_u32 crc_eight(keel_u32 crc, const keel_u8 *p)
+#define LOOKUP4(table, a, b, c, d)                                                 \
+	(crc_table[table][a] ^ crc_table[(table)-1][b] ^ crc_table[(table)-2][c] ^ \
+	 crc_table[(table)-3][d])
+
+static keel_u32 crc_sixteen(keel_u32 crc, const keel_u8 *p)
 {
 	crc ^= p[0] | (keel_u32)p[1] << 8 | (keel_u32)p[2] << 16 | (keel_u32)p[3] << 24;
-	return crc_table[7][crc & 0xff] ^ crc_table[6][crc >> 8 & 0xff] ^
-	       crc_table[5][crc >> 16 & 0xff] ^ crc_table[4][crc >> 24] ^ crc_table[3][p[4]] ^
-	       crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
+	return LOOKUP4(15, crc & 0xff, crc >> 8 & 0xff, crc >> 16 & 0xff, crc >> 24) ^
+	       LOOKUP4(11, p[4], p[5], p[6], p[7]) ^ LOOKUP4(7, p[8], p[9], p[10], p[11]) ^
+	       LOOKUP4(3, p[12], p[13], p[14], p[15]);
 }
 
 keel_u32 keel_crc32(keel_u32 crc, const void *data, keel_u64 bytes)
@@ -60,8 +80,8 @@ keel_u32 keel_crc32(keel_u32 crc, const void *data, keel_u64 bytes)
 	const keel_u8 *p = data;
 
 	crc = ~crc;
-	for (; bytes >= 8; bytes -= 8, p += 8)
-		crc = crc_eight(crc, p);
+	for (; bytes >= 16; bytes -= 16, p += 16)
+		crc = crc_sixteen(crc, p);
 	while (bytes--)
 		crc = crc_table[0][(crc ^ *p++) & 0xff] ^ crc >> 8;
 

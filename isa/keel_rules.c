@@ -84,7 +84,7 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 
 /*
  * Rules: R(name, opcodes, field, reason, condition that breaks it).
- * Each row becomes a function and an entry of a table; each has a test.
+ * Each row becomes a condition and an entry of a table; each has a test.
  */
 #define CLAMP_RULE(R, prefix, opcodes, view) \
 	R(prefix##_clamp, opcodes, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi)
@@ -200,18 +200,7 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 #define COPY_RULES(R) \
 	COPY_DIM_RULES(R, 0) COPY_DIM_RULES(R, 1) COPY_DIM_RULES(R, 2) COPY_DIM_RULES(R, 3)
 
-#define ALL_RULES(R) \
-	MAC_RULES(R) \
-	POOL_RULES(R) ELTWISE_RULES(R) UNARY_RULES(R) RESIZE_RULES(R) REDUCE_RULES(R) COPY_RULES(R)
-
-#define RULE_FUNCTION(name, opcodes, field, reason, ...)      \
-	static int name##_broken(const union keel_command *c) \
-	{                                                     \
-		return (__VA_ARGS__) != 0;                    \
-	}
-ALL_RULES(RULE_FUNCTION)
-
-#define RULE_ROW(name, opcodes_, field_, reason_, ...) {name##_broken, opcodes_, field_, reason_},
+#define RULE_ROW(name, opcodes_, field_, reason_, ...) {opcodes_, field_, reason_},
 static const struct keel_rule mac_rules[] = {MAC_RULES(RULE_ROW)};
 static const struct keel_rule pool_rules[] = {POOL_RULES(RULE_ROW)};
 static const struct keel_rule eltwise_rules[] = {ELTWISE_RULES(RULE_ROW)};
@@ -220,16 +209,33 @@ static const struct keel_rule resize_rules[] = {RESIZE_RULES(RULE_ROW)};
 static const struct keel_rule reduce_rules[] = {REDUCE_RULES(RULE_ROW)};
 static const struct keel_rule copy_rules[] = {COPY_RULES(RULE_ROW)};
 
+/* One function for each layout, which the compiler sees whole: the rule that is broken, or NULL. */
+#define RULE_INDEX(name, ...) RULE_##name,
+#define RULE_CHECK(name, opcodes_, field_, reason_, ...) \
+	if ((opcodes_)&opcode && (__VA_ARGS__))          \
+		return &rows[RULE_##name];
+#define RULE_FUNCTION(view, RULES)                                                                 \
+	static const struct keel_rule *view##_broken(const union keel_command *c, keel_u32 opcode) \
+	{                                                                                          \
+		enum { RULES(RULE_INDEX) };                                                        \
+		const struct keel_rule *rows = view##_rules;                                       \
+                                                                                                   \
+		RULES(RULE_CHECK)                                                                  \
+		return NULL;                                                                       \
+	}
+RULE_FUNCTION(mac, MAC_RULES)
+RULE_FUNCTION(pool, POOL_RULES)
+RULE_FUNCTION(eltwise, ELTWISE_RULES)
+RULE_FUNCTION(unary, UNARY_RULES)
+RULE_FUNCTION(resize, RESIZE_RULES)
+RULE_FUNCTION(reduce, REDUCE_RULES)
+RULE_FUNCTION(copy, COPY_RULES)
+
 /*
  * Uses: fields that some variants leave alone. There they must hold their
  * neutral value, so that a command means one thing and has one encoding.
+ * Rows: U(layout, field, users, neutral value, text).
  */
-#define USE(view, member, users_, neutral_, text_)                                         \
-	{                                                                                  \
-		.users = users_, .field = #member, .text = text_,                          \
-		.offset = offsetof(struct keel_cmd_##view, member),                        \
-		.size = sizeof(((struct keel_cmd_##view *)0)->member), .neutral = neutral_ \
-	}
 
 /* Selector bits of MAC commands: the flags, then these. */
 #define MAC_STORED_WEIGHTS 0x10000u
@@ -238,71 +244,107 @@ static const struct keel_rule copy_rules[] = {COPY_RULES(RULE_ROW)};
 #define MAC_WINDOWED	   (MAC_OP(CONV2D) | MAC_OP(DEPTHWISE) | MAC_OP(CONV_TRANSPOSE))
 #define MODE(m)		   (1u << (m))
 
-static const struct keel_use mac_uses[] = {
-	USE(mac, ofm, MAC_EPILOGUE, 0, "without ACC_OUT"),
-	USE(mac, ifm2, KEEL_MAC_RESIDUAL | KEEL_MAC_B_ACTIVATION, 0, "RESIDUAL, B_ACTIVATION"),
-	USE(mac, kernel_h, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, kernel_w, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, stride_y, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, stride_x, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, dilation_y, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, dilation_x, MAC_WINDOWED, 1, "all but MATMUL"),
-	USE(mac, pad_top, MAC_WINDOWED, 0, "all but MATMUL"),
-	USE(mac, pad_left, MAC_WINDOWED, 0, "all but MATMUL"),
-	USE(mac, pad_bottom, MAC_WINDOWED, 0, "all but MATMUL"),
-	USE(mac, pad_right, MAC_WINDOWED, 0, "all but MATMUL"),
-	USE(mac, groups, MAC_OP(CONV2D), 1, "CONV2D"),
-	USE(mac, weights_offset, MAC_STORED_WEIGHTS, 0, "without B_ACTIVATION"),
-	USE(mac, weights_slot, MAC_STORED_WEIGHTS, 0, "without B_ACTIVATION"),
-	USE(mac, table_offset, KEEL_MAC_TABLE, 0, "TABLE"),
-	USE(mac, table_slot, KEEL_MAC_TABLE, 0, "TABLE"),
-	USE(mac, psum_offset, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 0, "ACC_IN, ACC_OUT"),
-	USE(mac, psum_slot, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 0, "ACC_IN, ACC_OUT"),
-	USE(mac, residual_multiplier, KEEL_MAC_RESIDUAL, 0, "RESIDUAL"),
-	USE(mac, residual_shift, KEEL_MAC_RESIDUAL, 0, "RESIDUAL"),
-};
+#define MAC_USES(U)                                                                          \
+	U(mac, ofm, MAC_EPILOGUE, 0, "without ACC_OUT")                                      \
+	U(mac, ifm2, KEEL_MAC_RESIDUAL | KEEL_MAC_B_ACTIVATION, 0, "RESIDUAL, B_ACTIVATION") \
+	U(mac, kernel_h, MAC_WINDOWED, 1, "all but MATMUL")                                  \
+	U(mac, kernel_w, MAC_WINDOWED, 1, "all but MATMUL")                                  \
+	U(mac, stride_y, MAC_WINDOWED, 1, "all but MATMUL")                                  \
+	U(mac, stride_x, MAC_WINDOWED, 1, "all but MATMUL")                                  \
+	U(mac, dilation_y, MAC_WINDOWED, 1, "all but MATMUL")                                \
+	U(mac, dilation_x, MAC_WINDOWED, 1, "all but MATMUL")                                \
+	U(mac, pad_top, MAC_WINDOWED, 0, "all but MATMUL")                                   \
+	U(mac, pad_left, MAC_WINDOWED, 0, "all but MATMUL")                                  \
+	U(mac, pad_bottom, MAC_WINDOWED, 0, "all but MATMUL")                                \
+	U(mac, pad_right, MAC_WINDOWED, 0, "all but MATMUL")                                 \
+	U(mac, groups, MAC_OP(CONV2D), 1, "CONV2D")                                          \
+	U(mac, weights_offset, MAC_STORED_WEIGHTS, 0, "without B_ACTIVATION")                \
+	U(mac, weights_slot, MAC_STORED_WEIGHTS, 0, "without B_ACTIVATION")                  \
+	U(mac, table_offset, KEEL_MAC_TABLE, 0, "TABLE")                                     \
+	U(mac, table_slot, KEEL_MAC_TABLE, 0, "TABLE")                                       \
+	U(mac, psum_offset, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 0, "ACC_IN, ACC_OUT")        \
+	U(mac, psum_slot, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT, 0, "ACC_IN, ACC_OUT")          \
+	U(mac, residual_multiplier, KEEL_MAC_RESIDUAL, 0, "RESIDUAL")                        \
+	U(mac, residual_shift, KEEL_MAC_RESIDUAL, 0, "RESIDUAL")
 
-static const struct keel_use pool_uses[] = {
-	USE(pool, multiplier, MODE(KEEL_POOL_SUM), 0, "SUM"),
-	USE(pool, shift, MODE(KEEL_POOL_SUM), 0, "SUM"),
-};
+#define POOL_USES(U)                                       \
+	U(pool, multiplier, MODE(KEEL_POOL_SUM), 0, "SUM") \
+	U(pool, shift, MODE(KEEL_POOL_SUM), 0, "SUM")
 
 #define ELTWISE_SUMS (MODE(KEEL_ELTWISE_ADD) | MODE(KEEL_ELTWISE_SUB))
 
-static const struct keel_use eltwise_uses[] = {
-	USE(eltwise, multiplier_a, ELTWISE_SUMS, 0, "ADD, SUB"),
-	USE(eltwise, multiplier_b, ELTWISE_SUMS, 0, "ADD, SUB"),
-	USE(eltwise, multiplier, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL"),
-	USE(eltwise, shift_a, ELTWISE_SUMS, 0, "ADD, SUB"),
-	USE(eltwise, shift_b, ELTWISE_SUMS, 0, "ADD, SUB"),
-	USE(eltwise, shift, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL"),
-};
+#define ELTWISE_USES(U)                                                                   \
+	U(eltwise, multiplier_a, ELTWISE_SUMS, 0, "ADD, SUB")                             \
+	U(eltwise, multiplier_b, ELTWISE_SUMS, 0, "ADD, SUB")                             \
+	U(eltwise, multiplier, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL") \
+	U(eltwise, shift_a, ELTWISE_SUMS, 0, "ADD, SUB")                                  \
+	U(eltwise, shift_b, ELTWISE_SUMS, 0, "ADD, SUB")                                  \
+	U(eltwise, shift, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL")
 
-static const struct keel_use unary_uses[] = {
-	USE(unary, ifm, ~OP(FILL), 0, "all but FILL"),
-	USE(unary, clamp_lo, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN"),
-	USE(unary, clamp_hi, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN"),
-	USE(unary, multiplier, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN"),
-	USE(unary, table_offset, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN"),
-	USE(unary, table_slot, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN"),
-	USE(unary, shift, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN"),
-	USE(unary, size, OP(LRN), 0, "LRN"),
-	USE(unary, index_shift, OP(LRN), 0, "LRN"),
-	USE(unary, value, OP(FILL), 0, "FILL"),
-};
+#define UNARY_USES(U)                                                                       \
+	U(unary, ifm, ~OP(FILL), 0, "all but FILL")                                         \
+	U(unary, clamp_lo, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                        \
+	U(unary, clamp_hi, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                        \
+	U(unary, multiplier, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                      \
+	U(unary, table_offset, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN") \
+	U(unary, table_slot, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN")   \
+	U(unary, shift, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                           \
+	U(unary, size, OP(LRN), 0, "LRN")                                                   \
+	U(unary, index_shift, OP(LRN), 0, "LRN")                                            \
+	U(unary, value, OP(FILL), 0, "FILL")
 
-static const struct keel_use resize_uses[] = {
-	USE(resize, multiplier, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR"),
-	USE(resize, shift, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR"),
-};
+#define RESIZE_USES(U)                                                   \
+	U(resize, multiplier, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR") \
+	U(resize, shift, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR")
 
-static const struct keel_use reduce_uses[] = {
-	USE(reduce, clamp_lo, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX"),
-	USE(reduce, clamp_hi, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX"),
-	USE(reduce, multiplier, MODE(KEEL_REDUCE_SUM), 0, "SUM"),
-	USE(reduce, shift, MODE(KEEL_REDUCE_SUM), 0, "SUM"),
-	USE(reduce, last, MODE(KEEL_REDUCE_ARGMAX), 0, "ARGMAX"),
-};
+#define REDUCE_USES(U)                                                      \
+	U(reduce, clamp_lo, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX") \
+	U(reduce, clamp_hi, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX") \
+	U(reduce, multiplier, MODE(KEEL_REDUCE_SUM), 0, "SUM")              \
+	U(reduce, shift, MODE(KEEL_REDUCE_SUM), 0, "SUM")                   \
+	U(reduce, last, MODE(KEEL_REDUCE_ARGMAX), 0, "ARGMAX")
+
+#define USE_ROW(view, member, users_, neutral_, text_)          \
+	{.users = users_,                                       \
+	 .field = #member,                                      \
+	 .text = text_,                                         \
+	 .offset = offsetof(struct keel_cmd_##view, member),    \
+	 .size = sizeof(((struct keel_cmd_##view *)0)->member), \
+	 .neutral = neutral_},
+static const struct keel_use mac_uses[] = {MAC_USES(USE_ROW)};
+static const struct keel_use pool_uses[] = {POOL_USES(USE_ROW)};
+static const struct keel_use eltwise_uses[] = {ELTWISE_USES(USE_ROW)};
+static const struct keel_use unary_uses[] = {UNARY_USES(USE_ROW)};
+static const struct keel_use resize_uses[] = {RESIZE_USES(USE_ROW)};
+static const struct keel_use reduce_uses[] = {REDUCE_USES(USE_ROW)};
+
+/* Fields are integers of up to four bytes, or feature maps. */
+KEEL_INLINE int unlike(const void *field, unsigned int size, keel_u8 neutral)
+{
+	keel_u64 words[2] = {0, 0};
+
+	memcpy(words, field, size);
+	return (words[0] != neutral) | (words[1] != 0);
+}
+
+/* Whether any unused field is set, without saying which. */
+#define USE_CHECK(view, member, users_, neutral_, text_) \
+	wrong |= (((users_)&selector) == 0) &            \
+		 unlike(&c->view.member, sizeof(c->view.member), neutral_);
+#define USE_FUNCTION(view, USES)                                                     \
+	static int view##_unused_set(const union keel_command *c, keel_u32 selector) \
+	{                                                                            \
+		int wrong = 0;                                                       \
+                                                                                     \
+		USES(USE_CHECK)                                                      \
+		return wrong;                                                        \
+	}
+USE_FUNCTION(mac, MAC_USES)
+USE_FUNCTION(pool, POOL_USES)
+USE_FUNCTION(eltwise, ELTWISE_USES)
+USE_FUNCTION(unary, UNARY_USES)
+USE_FUNCTION(resize, RESIZE_USES)
+USE_FUNCTION(reduce, REDUCE_USES)
 
 keel_u32 keel_use_selector(const union keel_command *c)
 {
@@ -338,3 +380,66 @@ const struct keel_layout_rules keel_layout_rules[KEEL_LAYOUT_COUNT] = {
 	[KEEL_LAYOUT_ID_RESIZE] = RULES(resize_rules, resize_uses),
 	[KEEL_LAYOUT_ID_REDUCE] = RULES(reduce_rules, reduce_uses),
 };
+
+const struct keel_rule *keel_rule_broken(const union keel_command *c,
+					 enum keel_command_layout layout)
+{
+	keel_u32 opcode = KEEL_OPCODE_BIT(c->h.opcode);
+
+	switch (layout) {
+	case KEEL_LAYOUT_ID_COPY:
+		return copy_broken(c, opcode);
+	case KEEL_LAYOUT_ID_MAC:
+		return mac_broken(c, opcode);
+	case KEEL_LAYOUT_ID_POOL:
+		return pool_broken(c, opcode);
+	case KEEL_LAYOUT_ID_ELTWISE:
+		return eltwise_broken(c, opcode);
+	case KEEL_LAYOUT_ID_UNARY:
+		return unary_broken(c, opcode);
+	case KEEL_LAYOUT_ID_RESIZE:
+		return resize_broken(c, opcode);
+	case KEEL_LAYOUT_ID_REDUCE:
+		return reduce_broken(c, opcode);
+	default:
+		return NULL;
+	}
+}
+
+static int any_unused_set(const union keel_command *c, enum keel_command_layout layout,
+			  keel_u32 selector)
+{
+	switch (layout) {
+	case KEEL_LAYOUT_ID_MAC:
+		return mac_unused_set(c, selector);
+	case KEEL_LAYOUT_ID_POOL:
+		return pool_unused_set(c, selector);
+	case KEEL_LAYOUT_ID_ELTWISE:
+		return eltwise_unused_set(c, selector);
+	case KEEL_LAYOUT_ID_UNARY:
+		return unary_unused_set(c, selector);
+	case KEEL_LAYOUT_ID_RESIZE:
+		return resize_unused_set(c, selector);
+	case KEEL_LAYOUT_ID_REDUCE:
+		return reduce_unused_set(c, selector);
+	default:
+		return 0;
+	}
+}
+
+const struct keel_use *keel_unused_set(const union keel_command *c, enum keel_command_layout layout)
+{
+	const struct keel_layout_rules *l = &keel_layout_rules[layout];
+	keel_u32 selector = keel_use_selector(c);
+	unsigned int i;
+
+	if (!any_unused_set(c, layout, selector))
+		return NULL;
+	for (i = 0; i < l->nr_uses; i++) {
+		const struct keel_use *u = &l->uses[i];
+
+		if (!(u->users & selector) && unlike(c->bytes + u->offset, u->size, u->neutral))
+			return u;
+	}
+	return NULL;
+}

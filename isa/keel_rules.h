@@ -10,13 +10,11 @@
  */
 
 /** struct keel_rule - a condition over several fields
- * @broken: 1 when the command violates it; field ranges hold already
  * @opcodes: bit KEEL_OPCODE_BIT(opcode) of each command it applies to
  * @field: field to blame
  * @reason: what is wrong
  */
 struct keel_rule {
-	int (*broken)(const union keel_command *c);
 	keel_u32 opcodes;
 	const char *field;
 	const char *reason;
@@ -52,6 +50,14 @@ struct keel_layout_rules {
 
 extern const struct keel_layout_rules keel_layout_rules[KEEL_LAYOUT_COUNT];
 
+/** keel_rule_broken() - first rule that a command breaks, or NULL; field ranges hold already */
+const struct keel_rule *keel_rule_broken(const union keel_command *c,
+					 enum keel_command_layout layout);
+
+/** keel_unused_set() - first field that is not neutral though its variant has no use for it */
+const struct keel_use *keel_unused_set(const union keel_command *c,
+				       enum keel_command_layout layout);
+
 /** keel_use_selector() - the variant bits of a command, to compare with @users */
 keel_u32 keel_use_selector(const union keel_command *c);
 
@@ -60,6 +66,10 @@ keel_u64 keel_command_macs(const union keel_command *c);
 
 /** keel_command_elements() - elements that a VEC command produces or visits, whichever is more */
 keel_u64 keel_command_elements(const union keel_command *c);
+
+/** keel_operands_elements() - the same for who has the command's @n operands already */
+keel_u64 keel_operands_elements(const union keel_command *c, const struct keel_operand *operands,
+				unsigned int n);
 
 /* Sums and products of untrusted numbers stop at 2^64 - 1 instead of wrapping. */
 KEEL_INLINE keel_u64 keel_add_sat(keel_u64 a, keel_u64 b)

@@ -29,10 +29,15 @@ static int refuse(struct walk *w, const char *field, const char *reason)
 
 static int all_zero(const keel_u8 *p, unsigned int bytes)
 {
+	keel_u64 word, any = 0;
+
+	for (; bytes >= sizeof(word); bytes -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		any |= word;
+	}
 	while (bytes--)
-		if (p[bytes])
-			return 0;
-	return 1;
+		any |= *p++;
+	return !any;
 }
 
 static int check_wait(struct walk *w, const struct keel_header *h)
@@ -102,41 +107,61 @@ static int check_field(struct walk *w, const union keel_command *c, const struct
 	return 0;
 }
 
-static int check_fields(struct walk *w, const union keel_command *c,
-			const struct keel_layout_desc *l)
+/*
+ * Whether any field is out of its range, without saying which: a few instructions for each, and
+ * none where every value is in range.
+ */
+#define WRONG_fm(v, min, max)  (((v).rsv != 0) | ((v).slot >= KEEL_SLOT_COUNT))
+#define WRONG_int(v, min, max) (((v) < (keel_s64)(min)) | ((v) > (keel_s64)(max)))
+#define WRONG_u8	       WRONG_int
+#define WRONG_s8	       WRONG_int
+#define WRONG_u16	       WRONG_int
+#define WRONG_u32	       WRONG_int
+#define WRONG_s32	       WRONG_int
+
+#define WRONG_FIELD(kind, name, min, max, text) | WRONG_##kind(p->name, min, max)
+#define WRONG_FIELDS(LAYOUT, member)                            \
+	case KEEL_LAYOUT_ID_##LAYOUT: {                         \
+		const struct keel_cmd_##member *p = &c->member; \
+                                                                \
+		(void)p;                                        \
+		return 0 KEEL_LAYOUT_##LAYOUT(WRONG_FIELD);     \
+	}
+
+static int any_field_wrong(const union keel_command *c, enum keel_command_layout layout)
 {
+	switch (layout) {
+		KEEL_LAYOUTS(WRONG_FIELDS)
+	default:
+		return 1;
+	}
+}
+
+static int check_fields(struct walk *w, const union keel_command *c,
+			enum keel_command_layout layout)
+{
+	const struct keel_layout_desc *l = &keel_layouts[layout];
 	unsigned int i;
 
-	for (i = 0; i < l->nr_fields; i++)
-		if (check_field(w, c, &l->fields[i]))
-			return REFUSED;
+	if (any_field_wrong(c, layout))
+		for (i = 0; i < l->nr_fields; i++)
+			if (check_field(w, c, &l->fields[i]))
+				return REFUSED;
 	if (!all_zero(c->bytes + l->end, KEEL_COMMAND_SIZE - l->end))
 		return refuse(w, "tail", "bytes behind the last field are not zero");
 	return 0;
 }
 
-static int check_use(struct walk *w, const union keel_command *c, const struct keel_use *u)
+static int check_rules(struct walk *w, const union keel_command *c, enum keel_command_layout layout)
 {
-	const keel_u8 *p = c->bytes + u->offset;
+	const struct keel_use *unused = keel_unused_set(c, layout);
+	const struct keel_rule *broken;
 
-	if (p[0] == u->neutral && all_zero(p + 1, u->size - 1))
-		return 0;
-	return refuse(w, u->field, "is set although this variant does not use it");
-}
-
-static int check_rules(struct walk *w, const union keel_command *c,
-		       const struct keel_layout_rules *rules)
-{
-	keel_u32 selector = keel_use_selector(c);
-	keel_u32 opcode = KEEL_OPCODE_BIT(c->h.opcode);
-	unsigned int i;
-
-	for (i = 0; i < rules->nr_uses; i++)
-		if (!(rules->uses[i].users & selector) && check_use(w, c, &rules->uses[i]))
-			return REFUSED;
-	for (i = 0; i < rules->nr_rules; i++)
-		if (rules->rules[i].opcodes & opcode && rules->rules[i].broken(c))
-			return refuse(w, rules->rules[i].field, rules->rules[i].reason);
+	if (unused)
+		return refuse(w, unused->field, "is set although this variant does not use it");
+	broken = keel_rule_broken(c, layout);
+	if (broken)
+		return refuse(w, broken->field, broken->reason);
 	return 0;
 }
 
@@ -161,9 +186,8 @@ static keel_u64 row_bytes(const struct keel_operand *o)
 	return (keel_u64)(o->dims[2] - 1) * o->strides[2] + o->dims[3];
 }
 
-static int check_operand(struct walk *w, const struct keel_operand *o)
+static int check_operand(struct walk *w, const struct keel_operand *o, keel_u64 end)
 {
-	keel_u64 end = operand_end(o);
 	keel_u64 *need = &w->info->need[o->slot];
 
 	if (o->access & KEEL_WRITE && !slot_writable(o->slot))
@@ -220,40 +244,49 @@ static int interleaved(const struct keel_operand *a, const struct keel_operand *
 	return disjoint_in_period(a, row_bytes(a), b, row_bytes(b), row);
 }
 
-int keel_operands_coexist(const struct keel_operand *written, const struct keel_operand *read)
+/* Of two operands in one slot whose ends are known. */
+static int coexist(const struct keel_operand *written, keel_u64 written_end,
+		   const struct keel_operand *read, keel_u64 read_end)
 {
-	if (written->slot != read->slot)
-		return 1;
-	if (operand_end(written) <= read->offset || operand_end(read) <= written->offset)
+	if (written_end <= read->offset || read_end <= written->offset)
 		return 1;
 	if (read->in_place && same_view(written, read))
 		return 1;
 	return interleaved(written, read);
 }
 
-static int check_overlap(struct walk *w, const struct keel_operand *operands, unsigned int n)
+int keel_operands_coexist(const struct keel_operand *written, const struct keel_operand *read)
 {
-	const struct keel_operand *written = NULL;
+	return written->slot != read->slot ||
+	       coexist(written, operand_end(written), read, operand_end(read));
+}
+
+/* A command that has operands writes exactly one of them. */
+static int check_overlap(struct walk *w, const struct keel_operand *o, const keel_u64 *ends,
+			 unsigned int n, unsigned int written)
+{
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		if (operands[i].access & KEEL_WRITE)
-			written = &operands[i];
-	for (i = 0; written && i < n; i++)
-		if (&operands[i] != written && !keel_operands_coexist(written, &operands[i]))
-			return refuse(w, written->name, "overlaps what the command reads");
+		if (i != written && o[i].slot == o[written].slot &&
+		    !coexist(&o[written], ends[written], &o[i], ends[i]))
+			return refuse(w, o[written].name, "overlaps what the command reads");
 	return 0;
 }
 
-static int check_operands(struct walk *w, const union keel_command *c)
+static int check_operands(struct walk *w, const struct keel_operand *operands, unsigned int n)
 {
-	struct keel_operand operands[KEEL_MAX_OPERANDS];
-	unsigned int i, n = keel_command_operands(c, operands);
+	keel_u64 ends[KEEL_MAX_OPERANDS];
+	unsigned int i, written = 0;
 
-	for (i = 0; i < n; i++)
-		if (check_operand(w, &operands[i]))
+	for (i = 0; i < n; i++) {
+		ends[i] = operand_end(&operands[i]);
+		if (check_operand(w, &operands[i], ends[i]))
 			return REFUSED;
-	return check_overlap(w, operands, n);
+		if (operands[i].access & KEEL_WRITE)
+			written = i;
+	}
+	return check_overlap(w, operands, ends, n, written);
 }
 
 static keel_u64 dma_bytes(const union keel_command *c)
@@ -264,7 +297,8 @@ static keel_u64 dma_bytes(const union keel_command *c)
 			    keel_mul_sat(c->copy.dim2, c->copy.dim3));
 }
 
-static void count_work(struct walk *w, const union keel_command *c, enum keel_engine engine)
+static void count_work(struct walk *w, const union keel_command *c, enum keel_engine engine,
+		       const struct keel_operand *operands, unsigned int n)
 {
 	struct keel_program_info *info = w->info;
 
@@ -275,7 +309,7 @@ static void count_work(struct walk *w, const union keel_command *c, enum keel_en
 		info->macs = keel_add_sat(info->macs, keel_command_macs(c));
 	if (engine == KEEL_ENGINE_VEC)
 		info->vector_elements =
-			keel_add_sat(info->vector_elements, keel_command_elements(c));
+			keel_add_sat(info->vector_elements, keel_operands_elements(c, operands, n));
 
 	if (engine != KEEL_ENGINE_CONTROL)
 		w->issued[engine]++;
@@ -286,14 +320,19 @@ static void count_work(struct walk *w, const union keel_command *c, enum keel_en
 static int check_command(struct walk *w, const union keel_command *c)
 {
 	const struct keel_command_desc *d = keel_command_desc(c->h.opcode);
+	struct keel_operand operands[KEEL_MAX_OPERANDS];
+	unsigned int n;
 
 	if (!d)
 		return refuse(w, "opcode", "is not a command");
-	if (check_header(w, &c->h, d) || check_fields(w, c, &keel_layouts[d->layout]) ||
-	    check_rules(w, c, &keel_layout_rules[d->layout]) || check_operands(w, c))
+	if (check_header(w, &c->h, d) || check_fields(w, c, d->layout) ||
+	    check_rules(w, c, d->layout))
+		return REFUSED;
+	n = keel_command_operands(c, operands);
+	if (check_operands(w, operands, n))
 		return REFUSED;
 
-	count_work(w, c, d->engine);
+	count_work(w, c, d->engine, operands, n);
 	return 0;
 }
 
