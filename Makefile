@@ -17,9 +17,12 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unu
 	-Wno-sign-compare -Wno-missing-field-initializers
 WERROR ?= -Werror
 CFLAGS ?= $(OPT) -g
-ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -Icompiler/passes \
+ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -iquote compiler/float -Icompiler/passes \
 	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools
-ALL_CFLAGS = -std=gnu11 -iquote firmware_sim $(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
+# Headers of the same name: in quotes, the importer's before the firmware's; the system's float.h and
+# memory.h in angle brackets. No object knows where it was built.
+ALL_CFLAGS = -std=gnu11 -iquote compiler/import -iquote firmware_sim -ffile-prefix-map=$(CURDIR)=. \
+	$(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS = -pthread $(SAN) $(LDFLAGS)
@@ -81,7 +84,7 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call objs,$(TESTLIB_SRC)) $(O
 		$(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) $(COMPILER_LIBS) $(USERLIB_LIBS)
 
--include tests/module.mk tests/conformance/module.mk tests/fuzz/module.mk docs/module.mk
+-include tests/module.mk tests/models/module.mk tests/conformance/module.mk tests/fuzz/module.mk docs/module.mk
 -include packaging/module.mk
 
 # The main job: from a trained network to accuracy, classes and latency.

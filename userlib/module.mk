@@ -22,7 +22,9 @@ $(O)/$(LIBKEEL_SONAME): $(O)/libkeel.so.$(VERSION)
 $(O)/libkeel.so: $(O)/$(LIBKEEL_SONAME)
 	ln -sf $(<F) $@
 
-$(O)/libkeel.pc: userlib/libkeel.pc.in
+# Always made again: PREFIX may be another one than last time.
+.PHONY: FORCE
+$(O)/libkeel.pc: userlib/libkeel.pc.in FORCE
 	@mkdir -p $(@D)
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		-e 's|@LIBS_PRIVATE@|$(USERLIB_LIBS)|' $< > $@
@@ -41,6 +43,9 @@ check-libkeel: libkeel
 	$(MAKE) --no-print-directory install-libkeel DESTDIR=$(abspath $(O)/installed)
 	CC="$(CC)" userlib/check-install $(abspath $(O)/installed) \
 		$(abspath $(O)/installed)$(LIBDIR)/pkgconfig
+	! grep -F "$(CURDIR)" $(O)/installed$(LIBDIR)/libkeel.*
+	$(MAKE) --no-print-directory install-libkeel DESTDIR=$(abspath $(O)/installed) PREFIX=/else
+	grep -qx prefix=/else $(O)/installed$(LIBDIR:$(PREFIX)%=/else%)/pkgconfig/libkeel.pc
 
 # A page is also found under the other names in its NAME section.
 install-libkeel: libkeel
