@@ -13,6 +13,8 @@ ok env LD_LIBRARY_PATH="$o" ./a.out net.keel
 has "its output" '^class 0: -?[0-9.]+$' out
 env LD_LIBRARY_PATH="$o" ./a.out missing.keel 2>err
 is "exit code without a model" 1 $?
+env LD_LIBRARY_PATH="$o" ./a.out
+is "exit code without an argument" 2 $?
 has "its sentence" 'missing.keel' err
 for file in $(grep -o '](\([^)]*\))' "$here/README.md" | tr -d ']()'); do
 	is "file that README.md points at" "$here/$file" "$(ls -d "$here/$file" 2>&1)"
