@@ -84,6 +84,10 @@ int keel_network_new(struct keel_device *device, const char *path, struct keel_n
 	keel_error_clear(error);
 	if (!n)
 		return keel_error_set(error, -ENOMEM, "no memory for a network");
+	if (!path)
+		return finish_new(
+			n, keel_error_set(error, -EINVAL, "no name of a model file was given"),
+			began, network, error);
 	return finish_new(n, keel_model_read(path, &n->model, error), began, network, error);
 }
 
