@@ -7,7 +7,7 @@
 #include "keel_model.h"
 #include "onnx.pb-c.h"
 #include "qdq.h"
-#include "wire.h"
+#include "import/wire.h"
 
 /* From skeleton to ONNX model: every reference is replaced by what it refers to. */
 
