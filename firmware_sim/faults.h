@@ -13,7 +13,8 @@
  * boots by boot, and so on. A fault at a command is asked for once for each job, before it begins.
  */
 
-/* Kinds: F(NAME, name, occasion, value, text). The value is what a rule may give, and its default. */
+/* Kinds: F(NAME, name, occasion, value, text). The value is what a rule may give, and its default.
+ */
 /* clang-format off */
 #define SIM_FAULTS(F) \
 	F(HANG, "hang", COMMAND, 0, "the engine stops at the command until it is reset") \
@@ -22,7 +23,7 @@
 	F(CRASH, "crash", COMMAND, 1, "the firmware stops; 1: and says so, 0: silently") \
 	F(DEVICE_GONE, "device-gone", COMMAND, 0, "the device leaves the bus") \
 	F(SLOW_MEMORY, "slow-memory", JOB, 8, "memory takes the value times as long") \
-	F(BAD_RECORD, "bad-record", JOB, 0, "the result record doesn't fit its checksum; 1: the completion is damaged; 2: both are") \
+	F(BAD_RECORD, "bad-record", JOB, 0, "the result record is damaged; 1: its checksum in the completion is; 2: the completion names no job") \
 	F(STUCK_RING, "stuck-ring", JOB, 0, "the firmware lives, but takes neither this job nor any other until a full reset") \
 	F(LOST_IRQ, "lost-irq", JOB, 0, "the job's completion raises no interrupt") \
 	F(SPURIOUS_IRQ, "spurious-irq", JOB, 1, "so many interrupts without a reason come before the job's completion") \
@@ -81,5 +82,30 @@ struct sim_faults;
  */
 bool sim_fault_fires(struct sim_faults *faults, enum sim_fault kind,
 		     const struct sim_fault_site *site, struct sim_fault_effect *effect);
+
+/**
+ * sim_faults_parse() - a script from text
+ * @text: one rule a line: the name of a kind, then words ``key=value``; '#' starts a comment
+ * @where: name of the text in errors
+ *
+ * A rule without words strikes at the first occasion. Conditions, all of which must hold:
+ *
+ *   job=N, boot=N, reset=N       the N-th, as the kind counts; counted from 1
+ *   after-jobs=N (boots, resets) any behind the N-th
+ *   every=N                      each N-th
+ *   client=N                     jobs of one client only
+ *   probability=P                by chance, the same for the same seed=N (0)
+ *
+ * times=N limits how often it strikes; once by default, without limit for every and probability.
+ * command=N says at which command of the job, value=N how; see SIM_FAULTS().
+ *
+ * Return: 0 or negative errno with a sentence that names the line.
+ */
+int sim_faults_parse(const char *text, const char *where, struct sim_faults **faults,
+		     struct keel_error *e);
+
+/** sim_faults_load() - the same from a file */
+int sim_faults_load(const char *path, struct sim_faults **faults, struct keel_error *e);
+void sim_faults_del(struct sim_faults *faults);
 
 #endif
