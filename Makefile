@@ -18,7 +18,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unu
 WERROR ?= -Werror
 CFLAGS ?= $(OPT) -g
 ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -iquote compiler/float -Icompiler/passes \
-	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools
+	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools \
+	-isystem /usr/include/libdrm
 # Headers of the same name: in quotes, the importer's before the firmware's; the system's float.h and
 # memory.h in angle brackets. No object knows where it was built.
 ALL_CFLAGS = -std=gnu11 -iquote compiler/import -iquote firmware_sim -ffile-prefix-map=$(CURDIR)=. \
@@ -37,7 +38,7 @@ TOOLS_SRC := $(call rwild,tools/,*.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 TESTLIB_SRC := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
-USERLIB_LIBS := -lOpenCL -lm -ldl
+USERLIB_LIBS := -lOpenCL -ldrm -lm -ldl
 COMPILER_LIBS := -lprotobuf-c -ldnnl -lgomp -ljansson -lm
 TOOLS_LIBS := -ljpeg -lpng -lz
 

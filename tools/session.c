@@ -85,6 +85,8 @@ void session_print_backend(const struct session *s, const char *heading)
 	printf("%s%s: %s%s%s", heading, d->backend, d->name, d->tier[0] ? ", " : "", d->tier);
 	if (d->threads)
 		printf(", %u threads", d->threads);
+	if (d->reason[0])
+		printf(" (%s)", d->reason);
 	printf("\n");
 }
 
@@ -93,6 +95,8 @@ void session_json_backend(const struct session *s, json_t *j)
 	json_object_set_new(j, "backend", command_json_text(s->device_info.backend));
 	json_object_set_new(j, "device", command_json_text(s->device_info.name));
 	json_object_set_new(j, "tier", command_json_text(s->device_info.tier));
+	if (s->device_info.reason[0])
+		json_object_set_new(j, "reason", command_json_text(s->device_info.reason));
 }
 
 static int load_preprocess(struct session_data *d, const struct session *s, const char *file,

@@ -23,6 +23,9 @@
  * Buffers that were passed to job_submit() live until job_wait() says it is over.
  */
 
+/** enum keel_priority - whose jobs go first where they compete */
+enum keel_priority { KEEL_PRIORITY_LOW, KEEL_PRIORITY_NORMAL, KEEL_PRIORITY_HIGH };
+
 struct keel_backend_device;
 struct keel_backend_buffer;
 struct keel_backend_program;
@@ -75,12 +78,26 @@ struct keel_backend {
 	/** @get_info: fill everything but @info->backend; @info is zeroed */
 	void (*get_info)(struct keel_backend_device *device, struct keel_device_info *info);
 
+	/** @read_counters: values of the NPU's counters 0 .. @count - 1, see keel_hw_counters.h;
+	 * NULL: there is no NPU
+	 */
+	int (*read_counters)(struct keel_backend_device *device, uint64_t *values,
+			     unsigned int count);
+
 	/** @buffer_new: @bytes > 0 of zeroed memory, or of @import when that isn't NULL (aligned as
 	 * get_info() says)
 	 */
 	int (*buffer_new)(struct keel_backend_device *device, uint64_t bytes, void *import,
 			  struct keel_backend_buffer **buffer, struct keel_error *e);
 	void (*buffer_del)(struct keel_backend_buffer *buffer);
+
+	/** @buffer_import_fd: let the device use a dma-buf, which is as long as it is used. NULL:
+	 * can't. The caller keeps @fd
+	 */
+	int (*buffer_import_fd)(struct keel_backend_device *device, int fd, uint64_t bytes,
+				struct keel_backend_buffer **buffer, struct keel_error *e);
+	/** @buffer_export_fd: a dma-buf for other drivers. NULL: can't */
+	int (*buffer_export_fd)(struct keel_backend_buffer *buffer, int *fd, struct keel_error *e);
 
 	/** @buffer_map: the whole buffer; never nested; no job uses it meanwhile */
 	int (*buffer_map)(struct keel_backend_buffer *buffer, unsigned int flags, void **data,
@@ -93,10 +110,11 @@ struct keel_backend {
 	void (*program_del)(struct keel_backend_program *program);
 
 	/** @job_new: scratch (model->scratch_bytes) and SRAM (model->info.need[KEEL_SLOT_SRAM])
-	 * of its own, zeroed at first
+	 * of its own, zeroed at first. @priority: enum keel_priority, without effect where jobs
+	 * don't compete
 	 */
-	int (*job_new)(struct keel_backend_program *program, struct keel_backend_job **job,
-		       struct keel_error *e);
+	int (*job_new)(struct keel_backend_program *program, unsigned int priority,
+		       struct keel_backend_job **job, struct keel_error *e);
 	/** @job_del: never in flight */
 	void (*job_del)(struct keel_backend_job *job);
 
@@ -127,6 +145,17 @@ struct keel_backend {
 	int (*job_profile)(struct keel_backend_job *job, uint64_t *ns, uint32_t count,
 			   struct keel_error *e);
 
+	/** @job_timeline: when each of the @count commands of the last submission ran, which had
+	 * profile set. NULL: one after the other, as long as job_profile() says
+	 */
+	int (*job_timeline)(struct keel_backend_job *job, struct keel_timeline *entries,
+			    uint32_t count, struct keel_error *e);
+
+	/** @job_set_fence: the next submission waits for sync file @fd. NULL: can't */
+	int (*job_set_fence)(struct keel_backend_job *job, int fd, struct keel_error *e);
+	/** @job_get_fence: sync file that signals when the last submission is over. NULL: can't */
+	int (*job_get_fence)(struct keel_backend_job *job, int *fd, struct keel_error *e);
+
 	/** @job_access: read from (@write 0) or write to scratch or SRAM; never in flight; the
 	 * range is inside the slot. -EOPNOTSUPP with a sentence where the contents aren't kept as
 	 * addressed
@@ -135,6 +164,7 @@ struct keel_backend {
 			  uint64_t bytes, void *data, int write, struct keel_error *e);
 };
 
+extern const struct keel_backend keel_backend_drm;
 extern const struct keel_backend keel_backend_reference;
 extern const struct keel_backend keel_backend_opencl;
 

@@ -6,6 +6,7 @@
 
 /* In the order in which "auto" tries them, the last ones never. */
 static const struct keel_backend_choice choices[] = {
+	{&keel_backend_drm, true},
 #ifdef KEEL_HAVE_OPENCL
 	{&keel_backend_opencl, true},
 #endif
@@ -13,16 +14,6 @@ static const struct keel_backend_choice choices[] = {
 };
 
 #define NR_CHOICES (sizeof(choices) / sizeof(*choices))
-
-/* What a user may ask for although this library can't, with the reason. */
-static const struct {
-	const char *name, *reason;
-} absent[] = {
-	{"drm", "this library has no backend for the accel driver yet"},
-#ifndef KEEL_HAVE_OPENCL
-	{"opencl", "this library was built without OpenCL"},
-#endif
-};
 
 unsigned int keel_backend_count(void)
 {
@@ -52,12 +43,11 @@ int keel_backend_find(const char *name, const struct keel_backend **backend, str
 		if (!strcmp((*backend)->name, name))
 			return 0;
 	}
-	for (i = 0; i < sizeof(absent) / sizeof(*absent); i++)
-		if (!strcmp(absent[i].name, name))
-			return keel_error_set(
-				e, -ENODEV,
-				"backend %s is not available: %s; try auto or reference", name,
-				absent[i].reason);
+#ifndef KEEL_HAVE_OPENCL
+	if (!strcmp(name, "opencl"))
+		return keel_error_set(
+			e, -ENODEV, "this library was built without OpenCL; try auto or reference");
+#endif
 	return keel_error_set(e, -EINVAL,
 			      "there is no backend named '%.40s'; known are auto, drm, opencl and "
 			      "reference",

@@ -19,7 +19,27 @@ static uint64_t take_key(struct keel_device *d, uint64_t bytes)
 	return key;
 }
 
-static int buffer_create(struct keel_device *d, void *import, uint64_t bytes,
+/** struct origin - where a new buffer's memory comes from
+ * @import: the caller's memory, or NULL
+ * @fd: a dma-buf, or -1
+ */
+struct origin {
+	void *import;
+	int fd;
+};
+
+static int backend_buffer(struct keel_device *d, const struct origin *from, uint64_t bytes,
+			  struct keel_backend_buffer **buffer, struct keel_error *e)
+{
+	if (from->fd < 0)
+		return d->backend->buffer_new(d->priv, bytes, from->import, buffer, e);
+	if (!d->backend->buffer_import_fd)
+		return keel_error_set(e, -EOPNOTSUPP, "backend %s can't use dma-bufs",
+				      d->backend->name);
+	return d->backend->buffer_import_fd(d->priv, from->fd, bytes, buffer, e);
+}
+
+static int buffer_create(struct keel_device *d, const struct origin *from, uint64_t bytes,
 			 struct keel_buffer **buffer, struct keel_error *e)
 {
 	struct keel_buffer *b;
@@ -32,7 +52,7 @@ static int buffer_create(struct keel_device *d, void *import, uint64_t bytes,
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return keel_error_set(e, -ENOMEM, "no memory for a buffer");
-	r = d->backend->buffer_new(d->priv, bytes, import, &b->priv, e);
+	r = backend_buffer(d, from, bytes, &b->priv, e);
 	if (r) {
 		free(b);
 		return r;
@@ -41,7 +61,7 @@ static int buffer_create(struct keel_device *d, void *import, uint64_t bytes,
 	pthread_mutex_init(&b->lock, NULL);
 	b->device = keel_device_ref(d);
 	b->bytes = bytes;
-	b->key = import ? (uint64_t)(uintptr_t)import : take_key(d, bytes);
+	b->key = from->import ? (uint64_t)(uintptr_t)from->import : take_key(d, bytes);
 	keel_counter_add(&d->counters, KEEL_COUNTER_BUFFERS, 1);
 	keel_counter_add(&d->counters, KEEL_COUNTER_BUFFER_BYTES, bytes);
 	*buffer = b;
@@ -52,18 +72,43 @@ int keel_buffer_new(struct keel_device *device, uint64_t bytes, struct keel_buff
 		    struct keel_error *error)
 {
 	keel_error_clear(error);
-	return buffer_create(device, NULL, bytes, buffer, error);
+	return buffer_create(device, &(struct origin){NULL, -1}, bytes, buffer, error);
 }
 
 int keel_buffer_import(struct keel_device *device, void *data, uint64_t bytes,
 		       struct keel_buffer **buffer, struct keel_error *error)
 {
 	keel_error_clear(error);
+	if (!device->info.align)
+		return keel_error_set(error, -EOPNOTSUPP,
+				      "backend %s can't reach the program's own memory: use "
+				      "keel_buffer_new() or keel_buffer_import_fd()",
+				      device->info.backend);
 	if (!data || (uintptr_t)data % device->info.align)
 		return keel_error_set(error, -EINVAL,
 				      "memory at %p can't be imported: %s wants a multiple of %u",
 				      data, device->info.backend, device->info.align);
-	return buffer_create(device, data, bytes, buffer, error);
+	return buffer_create(device, &(struct origin){data, -1}, bytes, buffer, error);
+}
+
+int keel_buffer_import_fd(struct keel_device *device, int fd, uint64_t bytes,
+			  struct keel_buffer **buffer, struct keel_error *error)
+{
+	keel_error_clear(error);
+	if (fd < 0)
+		return keel_error_set(error, -EBADF, "%d is no descriptor of a dma-buf", fd);
+	return buffer_create(device, &(struct origin){NULL, fd}, bytes, buffer, error);
+}
+
+int keel_buffer_export_fd(struct keel_buffer *buffer, int *fd, struct keel_error *error)
+{
+	const struct keel_backend *backend = buffer->device->backend;
+
+	keel_error_clear(error);
+	if (!backend->buffer_export_fd)
+		return keel_error_set(error, -EOPNOTSUPP, "backend %s has no dma-bufs",
+				      backend->name);
+	return backend->buffer_export_fd(buffer->priv, fd, error);
 }
 
 struct keel_buffer *keel_buffer_ref(struct keel_buffer *buffer)

@@ -47,11 +47,13 @@ static int open_backend(struct keel_device *d, const struct keel_backend *backen
 	return backend->open(o, &d->counters, &d->priv, e);
 }
 
+/* Every backend that can't be had adds why. */
 static int open_automatic(struct keel_device *d, const struct keel_device_options *o,
 			  struct keel_error *e)
 {
 	const struct keel_backend_choice *c;
-	struct keel_error reason = {"no NPU driver and no OpenCL backend are built in"};
+	struct keel_error reason;
+	size_t n = 0;
 	unsigned int i;
 	int r;
 
@@ -59,15 +61,28 @@ static int open_automatic(struct keel_device *d, const struct keel_device_option
 		if (!c->automatic)
 			continue;
 		r = open_backend(d, c->backend, o, &reason);
-		if (r != -ENODEV) {
+		if (!r || r != -ENODEV) {
 			if (r && e)
 				*e = reason;
 			return r;
 		}
+		n += (size_t)snprintf(d->reason + n, sizeof(d->reason) - n, "%s%s", n ? "; " : "",
+				      reason.text);
+		if (n >= sizeof(d->reason))
+			n = sizeof(d->reason) - 1;
 	}
 	return keel_error_set(
 		e, -ENODEV, "no device found (%.400s); backend reference works everywhere, slowly",
-		reason.text);
+		d->reason);
+}
+
+/* One line: what was chosen, and what wasn't there. */
+static void fill_reason(struct keel_device *d, bool automatic)
+{
+	if (!automatic)
+		return;
+	snprintf(d->info.reason, sizeof(d->info.reason), "%s is used; %.200s", d->backend->name,
+		 d->reason[0] ? d->reason : "it comes first");
 }
 
 static int open_named(struct keel_device *d, const char *name, const struct keel_device_options *o,
@@ -107,6 +122,7 @@ int keel_device_new(const char *backend, const struct keel_device_options *optio
 	d->next_key = (uint64_t)1 << 63;
 	d->backend->get_info(d->priv, &d->info);
 	snprintf(d->info.backend, sizeof(d->info.backend), "%s", d->backend->name);
+	fill_reason(d, !backend || !strcmp(backend, "auto"));
 	*device = d;
 	return 0;
 }

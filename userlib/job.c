@@ -4,7 +4,9 @@
 
 #include "private.h"
 
-/* Life of a job, and what is known of its last submission. */
+/* Life of a job. */
+
+#define JOB_FLAGS (KEEL_JOB_PROFILE | KEEL_JOB_LOW | KEEL_JOB_HIGH)
 
 static int job_allocate(struct keel_job *job, struct keel_error *e)
 {
@@ -40,6 +42,13 @@ static void job_free(struct keel_job *job)
 	free(job);
 }
 
+static unsigned int priority_of(uint32_t flags)
+{
+	if (flags & KEEL_JOB_HIGH)
+		return KEEL_PRIORITY_HIGH;
+	return flags & KEEL_JOB_LOW ? KEEL_PRIORITY_LOW : KEEL_PRIORITY_NORMAL;
+}
+
 int keel_job_create(struct keel_network *n, uint32_t flags, struct keel_job **job,
 		    struct keel_error *e)
 {
@@ -52,7 +61,7 @@ int keel_job_create(struct keel_network *n, uint32_t flags, struct keel_job **jo
 	j->flags = flags;
 	r = job_allocate(j, e);
 	if (!r)
-		r = n->device->backend->job_new(n->priv, &j->priv, e);
+		r = n->device->backend->job_new(n->priv, priority_of(flags), &j->priv, e);
 	if (r) {
 		job_free(j);
 		return r;
@@ -89,9 +98,11 @@ int keel_job_new(struct keel_network *network, unsigned int flags, struct keel_j
 	int r;
 
 	keel_error_clear(error);
-	if (flags & ~KEEL_JOB_PROFILE)
+	if (flags & ~JOB_FLAGS)
 		return keel_error_set(error, -EINVAL, "job flags 0x%x are unknown",
-				      flags & ~KEEL_JOB_PROFILE);
+				      flags & ~JOB_FLAGS);
+	if (flags & KEEL_JOB_LOW && flags & KEEL_JOB_HIGH)
+		return keel_error_set(error, -EINVAL, "a job has low or high priority, not both");
 	r = keel_job_create(network, flags, job, error);
 	if (!r)
 		keel_network_ref(network);
@@ -113,49 +124,4 @@ void keel_job_del(struct keel_job *job)
 	n = job->network;
 	keel_job_destroy(job);
 	keel_network_del(n);
-}
-
-int keel_job_get_result(struct keel_job *job, struct keel_job_result *result)
-{
-	static const int answer[] = {
-		[KEEL_JOB_IDLE] = -EINVAL, [KEEL_JOB_RUNNING] = -EBUSY, [KEEL_JOB_DONE] = 0};
-	int r;
-
-	pthread_mutex_lock(&job->lock);
-	r = answer[job->state];
-	if (!r)
-		*result = job->result;
-	pthread_mutex_unlock(&job->lock);
-	return r;
-}
-
-static int profile_held(struct keel_job *job, uint64_t *ns, uint32_t count, struct keel_error *e)
-{
-	const struct keel_backend *backend = job->network->device->backend;
-	int r;
-
-	if (!(job->flags & KEEL_JOB_PROFILE))
-		return keel_error_set(e, -ENODATA, "the job was made without KEEL_JOB_PROFILE");
-	if (job->state == KEEL_JOB_IDLE)
-		return keel_error_set(e, -EINVAL, "the job was never submitted");
-	if (!backend->job_profile)
-		return keel_error_set(e, -EOPNOTSUPP, "backend %s can't time single commands",
-				      backend->name);
-	count = count < job->count ? count : job->count;
-	r = backend->job_profile(job->priv, ns, count, e);
-	return r ? r : (int)count;
-}
-
-int keel_job_get_profile(struct keel_job *job, uint64_t *ns, uint32_t count,
-			 struct keel_error *error)
-{
-	int r;
-
-	keel_error_clear(error);
-	r = keel_job_hold(job, error);
-	if (r)
-		return r;
-	r = profile_held(job, ns, count, error);
-	pthread_mutex_unlock(&job->lock);
-	return r;
 }

@@ -109,8 +109,9 @@ struct keel_device_options {
  * @compute_units: cores, or what the device calls so
  * @threads: workers in use; 0 where it does not apply
  * @flags: KEEL_DEVICE_* in force
- * @align: alignment of imported memory, bytes
+ * @align: alignment of imported memory, bytes; 0: memory can't be imported
  * @memory_bytes: of the device; 0: unknown
+ * @reason: why "auto" chose it, one line; empty when it was named
  */
 struct keel_device_info {
 	char backend[16];
@@ -122,12 +123,14 @@ struct keel_device_info {
 	uint32_t flags;
 	uint32_t align;
 	uint64_t memory_bytes;
+	char reason[256];
 };
 
 /**
  * keel_device_new() - open a device
  * @backend: "auto", "drm", "opencl" or "reference". "auto" takes an NPU if there is one, then
- *	OpenCL, and never falls back to the slow reference; keel_device_get_info() tells which
+ *	OpenCL, and never falls back to the slow reference; keel_device_get_info() tells which and
+ *	why
  * @options: NULL means defaults
  *
  * Return: 0; -ENODEV when there is no such device; -EINVAL for a wrong option.
@@ -157,7 +160,12 @@ struct keel_counter_info {
 	int gauge;
 };
 
-/** keel_counter_count() - number of counters; their ids are 0 .. count - 1 and never change */
+/**
+ * keel_counter_count() - number of counters; their ids are 0 .. count - 1
+ *
+ * First those that the library counts, then those of an NPU and its driver, whose names begin with
+ * "npu_" and which stay 0 without one. Names never change, ids do from release to release.
+ */
 unsigned int keel_counter_count(void);
 
 /** keel_counter_get() - describe counter @id; -ENOENT when there is none */
@@ -298,6 +306,19 @@ int keel_buffer_new(struct keel_device *device, uint64_t bytes, struct keel_buff
  */
 int keel_buffer_import(struct keel_device *device, void *data, uint64_t bytes,
 		       struct keel_buffer **buffer, struct keel_error *error);
+
+/**
+ * keel_buffer_import_fd() - let the device use a dma-buf of another driver: a camera's, a decoder's
+ * @fd: of the dma-buf; the caller keeps it and may close it
+ * @bytes: at most as long as the dma-buf
+ *
+ * Return: 0; -EOPNOTSUPP where the backend has no notion of it.
+ */
+int keel_buffer_import_fd(struct keel_device *device, int fd, uint64_t bytes,
+			  struct keel_buffer **buffer, struct keel_error *error);
+
+/** keel_buffer_export_fd() - a dma-buf of the buffer, for other drivers; the caller closes @fd */
+int keel_buffer_export_fd(struct keel_buffer *buffer, int *fd, struct keel_error *error);
 struct keel_buffer *keel_buffer_ref(struct keel_buffer *buffer);
 void keel_buffer_del(struct keel_buffer *buffer);
 uint64_t keel_buffer_get_bytes(struct keel_buffer *buffer);
@@ -321,6 +342,9 @@ int keel_buffer_unmap(struct keel_buffer *buffer, struct keel_error *error);
 
 /* Record how long each command takes; may make the job slower. */
 #define KEEL_JOB_PROFILE 0x1u
+/* Where jobs of several programs compete: after all others, or (with the right to) before them. */
+#define KEEL_JOB_LOW  0x2u
+#define KEEL_JOB_HIGH 0x4u
 
 #define KEEL_NO_COMMAND 0xffffffffu
 
@@ -462,6 +486,49 @@ int keel_job_get_result(struct keel_job *job, struct keel_job_result *result);
  */
 int keel_job_get_profile(struct keel_job *job, uint64_t *ns, uint32_t count,
 			 struct keel_error *error);
+
+/** struct keel_timeline - when a command ran
+ * @command: index of the command
+ * @engine: enum keel_busy; KEEL_BUSY_COUNT for commands of no engine
+ * @start_ns: CLOCK_MONOTONIC
+ * @end_ns: CLOCK_MONOTONIC
+ */
+struct keel_timeline {
+	uint32_t command;
+	uint32_t engine;
+	uint64_t start_ns;
+	uint64_t end_ns;
+};
+
+/**
+ * keel_job_get_timeline() - when each command of the last submission ran
+ *
+ * The same conditions as for keel_job_get_profile(). On an NPU engines run side by side, so entries
+ * overlap; elsewhere commands follow each other.
+ *
+ * Return: number of entries written.
+ */
+int keel_job_get_timeline(struct keel_job *job, struct keel_timeline *entries, uint32_t count,
+			  struct keel_error *error);
+
+/**
+ * keel_job_set_fence() - let the next submission wait for a fence of another driver
+ * @fd: a sync file; the caller keeps it
+ *
+ * Host steps before the commands don't wait. Return: 0; -EBUSY while the job runs; -EOPNOTSUPP
+ * where the backend has no fences.
+ */
+int keel_job_set_fence(struct keel_job *job, int fd, struct keel_error *error);
+
+/**
+ * keel_job_get_fence() - a sync file that signals when the commands of the last submission are done
+ * @fd: out; the caller closes it
+ *
+ * Its error is the submission's status. Host steps after the commands aren't waited for.
+ *
+ * Return: 0; -EINVAL when the job was never submitted; -EOPNOTSUPP where the backend has no fences.
+ */
+int keel_job_get_fence(struct keel_job *job, int *fd, struct keel_error *error);
 
 /**
  * keel_job_read() - look into the memory behind a slot

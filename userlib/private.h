@@ -32,6 +32,7 @@ struct keel_claim {
  * @lock: protects @claims, @next_key and the maps of all buffers
  * @claims: of all jobs in flight
  * @next_key: for the next buffer
+ * @reason: what "auto" would have preferred, and why it wasn't there
  */
 struct keel_device {
 	atomic_uint refs;
@@ -42,6 +43,7 @@ struct keel_device {
 	pthread_mutex_t lock;
 	struct keel_claim *claims;
 	uint64_t next_key;
+	char reason[256];
 };
 
 /** struct keel_buffer

@@ -207,7 +207,7 @@ void rig_load(struct rig_run *r, struct rig_device *d, const struct rig_program 
 	r->program = p;
 	make_model(r);
 	if (b->program_new(d->device, &r->model, &r->loaded, &e) ||
-	    b->job_new(r->loaded, &r->job, &e))
+	    b->job_new(r->loaded, KEEL_PRIORITY_NORMAL, &r->job, &e))
 		die("load", &e);
 	for (i = KEEL_SLOT_INPUT; i < KEEL_SLOT_SRAM; i++)
 		if (p->slots[i].bytes)

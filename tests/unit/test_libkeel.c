@@ -82,7 +82,7 @@ START_TEST(wrong_devices_are_refused)
 	struct keel_device *d;
 
 	refused(keel_device_new("npu", NULL, &d, &err), -EINVAL, "no backend named 'npu'");
-	refused(keel_device_new("drm", NULL, &d, &err), -ENODEV, "drm");
+	refused(keel_device_new("drm", NULL, &d, &err), -ENODEV, "driver keel");
 	refused(keel_device_new("reference", &o, &d, &err), -EINVAL, "0x80");
 	o = (struct keel_device_options){.threads = 5000};
 	refused(keel_device_new("reference", &o, &d, &err), -EINVAL, "5000");
@@ -507,6 +507,57 @@ START_TEST(result_is_complete)
 }
 END_TEST
 
+START_TEST(timeline_follows_the_profile)
+{
+	struct keel_network *n = load(nets_negate);
+	struct keel_timeline t[5];
+	struct keel_job_result r;
+	struct keel_job *job;
+	unsigned int i;
+
+	job = new_job(n, 0);
+	refused(keel_job_get_timeline(job, t, 5, &err), -ENODATA, "KEEL_JOB_PROFILE");
+	keel_job_del(job);
+	job = new_job(n, KEEL_JOB_PROFILE);
+	refused(keel_job_get_timeline(job, t, 5, &err), -EINVAL, "never submitted");
+	ck_assert_int_eq(keel_job_submit_range(job, 0, 2, &err), 0);
+	ck_assert_int_eq(keel_job_wait(job, -1, &err), 0);
+	ck_assert_int_eq(keel_job_get_result(job, &r), 0);
+	ck_assert_int_eq(keel_job_get_timeline(job, t, 5, &err), 2);
+	ck_assert_uint_eq(t[0].start_ns, r.start_ns);
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_eq(t[i].command, i);
+		ck_assert_uint_ge(t[i].end_ns, t[i].start_ns);
+		ck_assert_uint_le(t[i].end_ns, r.end_ns);
+	}
+	ck_assert_uint_eq(t[1].start_ns, t[0].end_ns);
+	keel_job_del(job);
+	keel_network_del(n);
+}
+END_TEST
+
+/* What only the drm backend has is refused elsewhere. */
+START_TEST(drivers_things_are_refused)
+{
+	struct keel_network *n = load(nets_negate);
+	struct keel_job *job = new_job(n, 0);
+	struct keel_buffer *b;
+	int fd = -1;
+
+	ck_assert_int_eq(keel_buffer_new(dev, 64, &b, &err), 0);
+	refused(keel_job_set_fence(job, 0, &err), -EOPNOTSUPP, "no fences");
+	refused(keel_job_get_fence(job, &fd, &err), -EOPNOTSUPP, "no fences");
+	refused(keel_buffer_export_fd(b, &fd, &err), -EOPNOTSUPP, "no dma-bufs");
+	keel_buffer_del(b);
+	refused(keel_buffer_import_fd(dev, 0, 64, &b, &err), -EOPNOTSUPP, "dma-bufs");
+	refused(keel_buffer_import_fd(dev, -1, 64, &b, &err), -EBADF, "-1");
+	keel_job_del(job);
+	refused(keel_job_new(n, KEEL_JOB_LOW | KEEL_JOB_HIGH, &job, &err), -EINVAL, "not both");
+	refused(keel_job_new(n, 0x80, &job, &err), -EINVAL, "0x80");
+	keel_network_del(n);
+}
+END_TEST
+
 START_TEST(commands_can_be_stepped)
 {
 	struct keel_network *n = load(nets_negate);
@@ -594,9 +645,9 @@ END_TEST
 
 static uint64_t counter(const char *name)
 {
-	uint64_t values[64];
+	uint64_t values[128];
 	struct keel_counter_info info;
-	unsigned int i, count = keel_device_read_counters(dev, values, 64);
+	unsigned int i, count = keel_device_read_counters(dev, values, 128);
 
 	for (i = 0; i < count; i++)
 		if (!keel_counter_get(i, &info) && !strcmp(info.name, name))
@@ -774,6 +825,8 @@ int main(void)
 	tcase_add_test(t, slots_can_be_looked_into);
 	tcase_add_test(t, host_steps_can_run_apart);
 	tcase_add_test(t, counters_count);
+	tcase_add_test(t, timeline_follows_the_profile);
+	tcase_add_test(t, drivers_things_are_refused);
 	tcase_add_test(t, references_keep_alive);
 	tcase_add_test(t, threads_change_no_bit);
 	tcase_add_test(t, batch_by_repeated_submission);

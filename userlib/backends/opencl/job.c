@@ -42,8 +42,8 @@ static int allocate(struct keel_cl_job *j, struct keel_error *e)
 	return r ? r : keel_cl_launch_init(j, e);
 }
 
-int keel_cl_job_new(struct keel_backend_program *program, struct keel_backend_job **job,
-		    struct keel_error *e)
+int keel_cl_job_new(struct keel_backend_program *program, unsigned int priority,
+		    struct keel_backend_job **job, struct keel_error *e)
 {
 	struct keel_cl_job *j = calloc(1, sizeof(*j));
 	int r;

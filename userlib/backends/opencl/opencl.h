@@ -242,8 +242,8 @@ struct keel_cl_net {
 };
 
 /* job.c */
-int keel_cl_job_new(struct keel_backend_program *program, struct keel_backend_job **job,
-		    struct keel_error *e);
+int keel_cl_job_new(struct keel_backend_program *program, unsigned int priority,
+		    struct keel_backend_job **job, struct keel_error *e);
 void keel_cl_job_del(struct keel_backend_job *job);
 int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_range *range,
 		       struct keel_error *e);

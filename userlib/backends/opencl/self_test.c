@@ -169,7 +169,7 @@ static int execute(struct keel_cl_device *d, const struct keel_model *model, str
 	r = b->program_new((struct keel_backend_device *)d, model, &program, NULL);
 	if (r)
 		return r;
-	r = b->job_new(program, &job, NULL);
+	r = b->job_new(program, KEEL_PRIORITY_NORMAL, &job, NULL);
 	if (r) {
 		b->program_del(program);
 		return r;

@@ -308,8 +308,8 @@ static int job_allocate(struct job *j, struct keel_error *e)
 	return r ? r : memory_get(&j->sram, m->info.need[KEEL_SLOT_SRAM], "simulated SRAM", e);
 }
 
-static int reference_job_new(struct keel_backend_program *program, struct keel_backend_job **job,
-			     struct keel_error *e)
+static int reference_job_new(struct keel_backend_program *program, unsigned int priority,
+			     struct keel_backend_job **job, struct keel_error *e)
 {
 	struct program *p = (struct program *)program;
 	struct job *j = calloc(1, sizeof(*j));
