@@ -31,13 +31,14 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
 /** struct keel_outfile - a file being written
  * @stream: where it goes
+ * @name: as the caller knows it, for sentences
  * @target: final path, links resolved
  * @slot: of the temporary path; NULL when written to directly
  * @borrowed: @stream is the standard output
  */
 struct keel_outfile {
 	FILE *stream;
-	char *target;
+	char *name, *target;
 	struct slot *slot;
 	bool borrowed;
 };
@@ -106,7 +107,8 @@ static int failed(const char *path, const char *what, int err, struct keel_error
 
 	if (err == ENOSPC || err == EDQUOT || err == EFBIG)
 		hint = "; nothing was left behind, make room and try again";
-	return keel_error_set(e, -err, "%s: can't be %s: %s%s", path, what, strerror(err), hint);
+	return keel_error_set(e, -err, "%.300s: can't be %s: %s%s", path, what, strerror(err),
+			      hint);
 }
 
 /* A name in the same folder, so that rename() stays within one file system. */
@@ -117,14 +119,14 @@ static int make_temporary(struct keel_outfile *out, mode_t mode, struct keel_err
 	length = snprintf(out->slot->path, PATH_MAX, "%s.tmp.%ld.%d", out->target, (long)getpid(),
 			  (int)(out->slot - slots));
 	if (length >= PATH_MAX)
-		return failed(out->target, "written", ENAMETOOLONG, e);
+		return failed(out->name, "written", ENAMETOOLONG, e);
 	atomic_store(&out->slot->state, LIVE);
 	fd = open(out->slot->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST && !unlink(out->slot->path))
 		/* left by a process of the same number that was killed */
 		fd = open(out->slot->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
-		return failed(out->target, "written", errno, e);
+		return failed(out->name, "written", errno, e);
 	if (mode)
 		fchmod(fd, mode & 07777);
 	out->stream = fdopen(fd, "w");
@@ -132,7 +134,7 @@ static int make_temporary(struct keel_outfile *out, mode_t mode, struct keel_err
 		return 0;
 	close(fd);
 	unlink(out->slot->path);
-	return failed(out->target, "written", ENOMEM, e);
+	return failed(out->name, "written", ENOMEM, e);
 }
 
 static int open_temporary(struct keel_outfile *out, mode_t mode, struct keel_error *e)
@@ -144,10 +146,12 @@ static int open_temporary(struct keel_outfile *out, mode_t mode, struct keel_err
 	out->slot = take_slot();
 	if (!out->slot)
 		return keel_error_set(e, -EMFILE, "%s: more than %d output files are open",
-				      out->target, KEEL_OUTFILE_MAX);
+				      out->name, KEEL_OUTFILE_MAX);
 	err = make_temporary(out, mode, e);
-	if (err)
+	if (err) {
 		give_slot(out->slot);
+		out->slot = NULL;
+	}
 	return err;
 }
 
@@ -186,7 +190,16 @@ static bool in_progress(const char *target)
 static int open_directly(struct keel_outfile *out, struct keel_error *e)
 {
 	out->stream = fopen(out->target, "we");
-	return out->stream ? 0 : failed(out->target, "written", errno, e);
+	return out->stream ? 0 : failed(out->name, "written", errno, e);
+}
+
+static void release(struct keel_outfile *out)
+{
+	if (out->slot)
+		give_slot(out->slot);
+	free(out->name);
+	free(out->target);
+	free(out);
 }
 
 /* Of a file that isn't there yet, the folder can be resolved; NULL without memory. */
@@ -210,8 +223,9 @@ static int open_target(struct keel_outfile *out, const char *path, struct keel_e
 {
 	struct stat st = {0};
 
+	out->name = strdup(path);
 	out->target = resolve(path);
-	if (!out->target)
+	if (!out->name || !out->target)
 		return failed(path, "written", ENOMEM, e);
 	if (stat(out->target, &st) && errno != ENOENT)
 		return failed(path, "written", errno, e);
@@ -244,14 +258,13 @@ int keel_outfile_open(const char *path, struct keel_outfile **handle, struct kee
 	if (!strcmp(path, "-")) {
 		out->stream = stdout;
 		out->borrowed = true;
-		out->target = strdup("the standard output");
-		err = out->target ? 0 : failed(path, "written", ENOMEM, e);
+		out->name = strdup("the standard output");
+		err = out->name ? 0 : failed(path, "written", ENOMEM, e);
 	} else {
 		err = open_target(out, path, e);
 	}
 	if (err) {
-		free(out->target);
-		free(out);
+		release(out);
 		return err;
 	}
 	*handle = out;
@@ -284,7 +297,7 @@ int keel_outfile_write(struct keel_outfile *out, const void *data, size_t size,
 {
 	if (fwrite(data, 1, size, out->stream) == size)
 		return 0;
-	return failed(out->target, "written", errno ? errno : EIO, e);
+	return failed(out->name, "written", errno ? errno : EIO, e);
 }
 
 /* The rename must not reach the disk before the contents, nor be lost after success. */
@@ -299,14 +312,6 @@ static void sync_folder(const char *path)
 		close(fd);
 	}
 	free(folder);
-}
-
-static void release(struct keel_outfile *out)
-{
-	if (out->slot)
-		give_slot(out->slot);
-	free(out->target);
-	free(out);
 }
 
 /* EINVAL and ENOTSUP: pipes and terminals can't be synced */
@@ -325,7 +330,7 @@ int keel_outfile_commit(struct keel_outfile *out, struct keel_error *e)
 	int err = flush(out);
 
 	if (err) {
-		failed(out->target, "written", err, e);
+		failed(out->name, "written", err, e);
 		keel_outfile_cancel(out);
 		return -err;
 	}
@@ -336,7 +341,7 @@ int keel_outfile_commit(struct keel_outfile *out, struct keel_error *e)
 	if (err && out->slot)
 		unlink(out->slot->path);
 	if (err)
-		failed(out->target, "written", err, e);
+		failed(out->name, "written", err, e);
 	else if (out->slot)
 		sync_folder(out->target);
 	release(out);
