@@ -270,37 +270,52 @@ static bool says_nothing(const struct compile_args *a)
 	return a->quiet || is_dash(a->json) || is_dash(a->output);
 }
 
-static int check(struct keel_graph *g, const struct compile_args *a, double start,
-		 struct keel_error *e)
+static int tell_check(const struct keel_graph *g, const struct keel_report_list *list,
+		      const struct compile_args *a, double start, struct keel_error *e)
 {
-	struct keel_verdict *v;
-	struct keel_report_figures f = {0};
-	unsigned int i, unsupported = 0;
+	const struct keel_report_figures f = {
+		.list = list,
+		.macs = keel_report_macs(g),
+		.seconds = command_seconds() - start,
+		.peak_rss_mib = peak_rss_mib(),
+	};
+	unsigned int unsupported = list->count[KEEL_PLACE_UNSUPPORTED];
 	int err = 0;
 
-	for (i = 0; i < g->nr_nodes; i++)
-		unsupported += g->nodes[i]->op == KEEL_OP_UNSUPPORTED;
-	/* With unknown operators there are unknown shapes, so nothing can be folded. */
-	if (!unsupported)
-		err = keel_compile_prepare(g, e);
-	v = calloc(g->nr_nodes + 1, sizeof(*v));
-	if (!v || err) {
-		free(v);
-		return err ? err : -ENOMEM;
-	}
-	unsupported = keel_place(g, v);
 	if (!says_nothing(a))
-		keel_report_check(stdout, g, v);
-	f.macs = keel_report_macs(g);
-	f.seconds = command_seconds() - start;
-	f.peak_rss_mib = peak_rss_mib();
+		keel_report_list_print(stdout, list);
 	if (a->json)
-		err = command_json(keel_report_check_json(g, v, &f), a->json, e);
-	free(v);
+		err = command_json(keel_report_check_json(&f), a->json, e);
 	if (!err && unsupported)
 		err = keel_error_set(e, -EOPNOTSUPP, "%u nodes of '%s' are not supported%s",
 				     unsupported, a->network,
 				     says_nothing(a) ? "" : "; the list says why");
+	return err;
+}
+
+static int check(struct keel_graph *g, const struct compile_args *a, double start,
+		 struct keel_error *e)
+{
+	struct keel_verdict *v = NULL;
+	struct keel_report_list list = {0};
+	unsigned int i, unknown = 0;
+	int err = 0;
+
+	for (i = 0; i < g->nr_nodes; i++)
+		unknown += g->nodes[i]->op == KEEL_OP_UNSUPPORTED;
+	/* With unknown operators there are unknown shapes, so nothing can be folded. */
+	if (!unknown)
+		err = keel_compile_prepare(g, e);
+	if (!err)
+		v = calloc(g->nr_nodes + 1, sizeof(*v));
+	if (v) {
+		keel_place(g, v);
+		err = keel_report_list_make(&list, g, v);
+	}
+	if (!err)
+		err = v ? tell_check(g, &list, a, start, e) : -ENOMEM;
+	keel_report_list_free(&list);
+	free(v);
 	return err;
 }
 
@@ -365,15 +380,19 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 			 struct keel_outfile *out, double start, struct keel_error *e)
 {
 	char *path = default_output(a->network);
+	struct keel_report_list list = {0};
 	struct keel_report_figures f = {
 		.network = a->network,
 		.output = a->output ? a->output : path,
 		.seed = a->seed,
+		.list = &list,
 		.seconds = command_seconds() - start,
 		.peak_rss_mib = peak_rss_mib(),
 	};
-	int err = f.output ? keel_outfile_write(out, c->data, c->bytes, e) : -ENOMEM;
+	int err = f.output ? keel_report_list_make(&list, c->g, c->verdicts) : -ENOMEM;
 
+	if (!err)
+		err = keel_outfile_write(out, c->data, c->bytes, e);
 	if (!err && a->report)
 		err = write_report(a, c, &f, e);
 	if (!err && a->json)
@@ -384,6 +403,7 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 		keel_outfile_cancel(out);
 	if (!err && !says_nothing(a))
 		keel_report_summary(stdout, c, &a->o, &f);
+	keel_report_list_free(&list);
 	free(path);
 	return err;
 }

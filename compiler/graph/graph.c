@@ -28,10 +28,11 @@ void keel_graph_del(struct keel_graph *g)
 	free(g->priv);
 	free(g->tensors);
 	free(g->nodes);
+	free(g->origins);
 	free(g);
 }
 
-static bool array_reserve(void *array, unsigned int *cap, unsigned int used)
+bool keel_graph_reserve(void *array, unsigned int *cap, unsigned int used)
 {
 	void **old = *(void ***)array, **grown;
 	unsigned int wanted = *cap ? *cap * 2 : 64;
@@ -68,7 +69,7 @@ struct keel_tensor *keel_graph_tensor(struct keel_graph *g, const char *name, en
 	struct keel_tensor *t;
 
 	if (!dims_ok(rank, dims) ||
-	    !array_reserve(&g->tensors, &g->priv->cap_tensors, g->nr_tensors))
+	    !keel_graph_reserve(&g->tensors, &g->priv->cap_tensors, g->nr_tensors))
 		return NULL;
 	t = keel_graph_alloc_packed(g, sizeof(*t), _Alignof(struct keel_tensor));
 	if (!t)
@@ -139,7 +140,7 @@ struct keel_node *keel_graph_node(struct keel_graph *g, enum keel_op op, const c
 	struct keel_node *n;
 	unsigned int i;
 
-	if (!array_reserve(&g->nodes, &g->priv->cap_nodes, g->nr_nodes))
+	if (!keel_graph_reserve(&g->nodes, &g->priv->cap_nodes, g->nr_nodes))
 		return NULL;
 	n = keel_graph_alloc_packed(g, sizeof(*n), _Alignof(struct keel_node));
 	if (!n)

@@ -251,8 +251,21 @@ struct keel_act {
 	double alpha, beta;
 };
 
+/** struct keel_origin - a node of the network's file; for reports
+ * @id: index in keel_graph.origins
+ * @name: as the file calls it, not always unique
+ * @op: operator as the file calls it
+ * @fate: why no node of the graph came from it; NULL when that isn't so or isn't known
+ */
+struct keel_origin {
+	unsigned int id;
+	char *name, *op;
+	const char *fate;
+};
+
 /** struct keel_node - one operator
  * @sources: names of the ONNX nodes it came from, joined by '+'; for reports
+ * @origins: the same as nodes of the file, the one that it was first in front
  * @onnx_op: operator name in the source file (the first one when fused)
  * @reason: for KEEL_OP_UNSUPPORTED: a sentence why
  */
@@ -262,6 +275,8 @@ struct keel_node {
 	char *sources;
 	char *onnx_op;
 	char *reason;
+	unsigned int nr_origins;
+	struct keel_origin **origins;
 
 	unsigned int nr_inputs, nr_outputs;
 	struct keel_tensor **inputs; /* NULL entry: optional input left out */
@@ -285,9 +300,10 @@ struct keel_node {
 /** struct keel_graph - a network */
 struct keel_graph {
 	char *name;
-	unsigned int nr_tensors, nr_nodes, nr_inputs, nr_outputs;
+	unsigned int nr_tensors, nr_nodes, nr_origins, nr_inputs, nr_outputs;
 	struct keel_tensor **tensors;
 	struct keel_node **nodes;
+	struct keel_origin **origins;
 	struct keel_tensor **inputs;
 	struct keel_tensor **outputs;
 	struct keel_graph_private *priv;
@@ -342,6 +358,18 @@ struct keel_tensor *keel_graph_constant(struct keel_graph *g, const char *name,
 struct keel_node *keel_graph_node(struct keel_graph *g, enum keel_op op, const char *name,
 				  unsigned int nr_inputs, struct keel_tensor *const *inputs,
 				  unsigned int nr_outputs, struct keel_tensor *const *outputs);
+
+/** keel_graph_add_origin() - note a node of the network's file; NULL when memory is short */
+struct keel_origin *keel_graph_add_origin(struct keel_graph *g, const char *name, const char *op);
+
+/** keel_node_set_origin() - @n came from @origin alone; returns 0, or -ENOMEM */
+int keel_node_set_origin(struct keel_graph *g, struct keel_node *n, struct keel_origin *origin);
+
+/** keel_node_inherit() - @n does a part of what @from did, and comes from the same nodes */
+void keel_node_inherit(struct keel_node *n, const struct keel_node *from);
+
+/** keel_node_join() - @into does what @n did, too; returns 0, or -ENOMEM */
+int keel_node_join(struct keel_graph *g, struct keel_node *into, const struct keel_node *n);
 
 /** keel_graph_replace() - let every consumer and graph output use @to instead of @from */
 void keel_graph_replace(struct keel_graph *g, struct keel_tensor *from, struct keel_tensor *to);

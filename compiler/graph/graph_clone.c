@@ -55,6 +55,33 @@ static bool clone_tensor(struct keel_graph *copy, const struct keel_tensor *t)
 	return clone_steps(copy, c, t);
 }
 
+static bool clone_file(struct keel_graph *copy, const struct keel_graph *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < g->nr_origins; i++) {
+		const struct keel_origin *o = g->origins[i];
+		struct keel_origin *c = keel_graph_add_origin(copy, o->name, o->op);
+
+		if (!c)
+			return false;
+		c->fate = o->fate;
+	}
+	return true;
+}
+
+static bool clone_origins(struct keel_graph *copy, struct keel_node *c)
+{
+	struct keel_origin **from = c->origins;
+	unsigned int i;
+
+	c->origins = keel_graph_alloc_packed(copy, c->nr_origins * sizeof(*from),
+					     _Alignof(struct keel_origin *));
+	for (i = 0; c->origins && i < c->nr_origins; i++)
+		c->origins[i] = copy->origins[from[i]->id];
+	return c->origins;
+}
+
 static bool clone_list(struct keel_graph *copy, struct keel_tensor ***list, unsigned int nr)
 {
 	struct keel_tensor **from = *list;
@@ -83,7 +110,7 @@ static bool clone_node(struct keel_graph *copy, const struct keel_node *n)
 		if (n->outputs[i] && n->outputs[i]->producer == n)
 			twin(copy, n->outputs[i])->producer = c;
 	return clone_list(copy, &c->inputs, c->nr_inputs) &&
-	       clone_list(copy, &c->outputs, c->nr_outputs) &&
+	       clone_list(copy, &c->outputs, c->nr_outputs) && clone_origins(copy, c) &&
 	       clone_floats(copy, &c->act.lo, c->act.channels) &&
 	       clone_floats(copy, &c->act.hi, c->act.channels) &&
 	       clone_floats(copy, &c->act.slope, c->act.channels) &&
@@ -96,6 +123,8 @@ static bool clone_all(struct keel_graph *copy, const struct keel_graph *g)
 {
 	unsigned int i;
 
+	if (!clone_file(copy, g))
+		return false;
 	for (i = 0; i < g->nr_tensors; i++)
 		if (!clone_tensor(copy, g->tensors[i]))
 			return false;

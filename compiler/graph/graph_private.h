@@ -23,8 +23,11 @@ struct keel_graph_private {
 	struct keel_graph_chunk *chunks;
 	struct keel_graph_name *names;
 	unsigned int nr_names, cap_names;
-	unsigned int cap_tensors, cap_nodes;
+	unsigned int cap_tensors, cap_nodes, cap_origins;
 };
+
+/** keel_graph_reserve() - room for one more pointer behind @used in a growing array */
+bool keel_graph_reserve(void *array, unsigned int *cap, unsigned int used);
 
 /** keel_graph_alloc_packed() - as keel_graph_alloc(), with an alignment of the caller's choice */
 void *keel_graph_alloc_packed(struct keel_graph *g, size_t bytes, size_t align);

@@ -120,6 +120,8 @@ static void adopt(struct keel_node *n, const struct keel_node *spec)
 	n->sources = made.sources;
 	n->onnx_op = made.onnx_op;
 	n->reason = made.reason;
+	n->nr_origins = made.nr_origins;
+	n->origins = made.origins;
 	n->nr_inputs = made.nr_inputs;
 	n->inputs = made.inputs;
 	n->nr_outputs = made.nr_outputs;
@@ -145,7 +147,9 @@ static struct keel_node *add_node(struct keel_builder *b, const struct keel_node
 	adopt(n, spec);
 	if (b->source_op)
 		n->onnx_op = keel_graph_strdup(b->g, b->source_op);
-	return n->onnx_op ? n : no_memory(b);
+	if (!n->onnx_op || (b->origin && keel_node_set_origin(b->g, n, b->origin)))
+		return no_memory(b);
+	return n;
 }
 
 static void *refuse_run_time(struct keel_builder *b, const struct keel_node *spec)

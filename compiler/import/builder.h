@@ -33,6 +33,7 @@ enum keel_mark {
  * @err: 0 or the negative errno of the first error
  * @node: name of the source node that is being brought in
  * @source_op: its operator, as the source file calls it
+ * @origin: the same node for reports, or NULL
  * @prefix: wanted beginning of the names of new tensors
  * @budget: bytes of constants that may still be made
  * @marks: enum keel_mark bits by tensor id
@@ -43,6 +44,7 @@ struct keel_builder {
 	struct keel_error *e;
 	int err;
 	const char *node, *source_op, *prefix;
+	struct keel_origin *origin;
 	uint64_t budget;
 	unsigned char *marks;
 	size_t nr_marks;

@@ -115,6 +115,24 @@ static int drop_unused(struct keel_graph *g)
 	return 0;
 }
 
+/* Nodes that the sort dropped because nothing came of them. */
+static int note_dead(struct keel_graph *g)
+{
+	bool *lives = calloc(g->nr_origins + 1, sizeof(*lives));
+	unsigned int i, k;
+
+	if (!lives)
+		return -ENOMEM;
+	for (i = 0; i < g->nr_nodes; i++)
+		for (k = 0; k < g->nodes[i]->nr_origins; k++)
+			lives[g->nodes[i]->origins[k]->id] = true;
+	for (i = 0; i < g->nr_origins; i++)
+		if (!lives[i] && !g->origins[i]->fate)
+			g->origins[i]->fate = "no output of the network depends on it";
+	free(lives);
+	return 0;
+}
+
 int keel_finish(struct keel_builder *b, unsigned int seed)
 {
 	struct keel_graph *g = b->g;
@@ -130,7 +148,7 @@ int keel_finish(struct keel_builder *b, unsigned int seed)
 		b->err = check_node(g->nodes[i], b->e);
 	for (i = 0; i < g->nr_outputs && !b->err; i++)
 		b->err = check_output(g->outputs[i], b->e);
-	if (!b->err && drop_unused(g))
+	if (!b->err && (note_dead(g) || drop_unused(g)))
 		keel_build_fail(b, -ENOMEM, "memory is short");
 	return b->err;
 }

@@ -185,6 +185,16 @@ static void say_where(struct keel_onnx_call *c)
 		       c->node->op_type ? c->node->op_type : "", inner.text);
 }
 
+/* Why a node left nothing to compute. */
+static const char *fate_of(const struct keel_onnx_call *c)
+{
+	if (!c->nr_out)
+		return "it has no result";
+	if (c->out[0]->data)
+		return c->nr_in ? "its result doesn't depend on the input" : "it is a constant";
+	return "it changes nothing: what reads its result reads its input instead";
+}
+
 static int import_node(struct keel_onnx *o, const Onnx__NodeProto *n, size_t index)
 {
 	struct keel_onnx_call c = {.b = &o->b,
@@ -193,18 +203,19 @@ static int import_node(struct keel_onnx *o, const Onnx__NodeProto *n, size_t ind
 				   .seed = o->options->seed,
 				   .nr_in = n->n_input,
 				   .nr_out = n->n_output};
-	unsigned int first_id = o->b.g->nr_tensors;
+	unsigned int first_id = o->b.g->nr_tensors, first_node = o->b.g->nr_nodes;
 	char name[256];
 
 	o->b.node = node_name(n, index, name);
 	o->b.source_op = n->op_type;
+	o->b.origin = keel_graph_add_origin(o->b.g, o->b.node, n->op_type ? n->op_type : "");
 	o->b.prefix = n->n_output && *n->output[0] ? n->output[0] : o->b.node;
 	c.in = calloc(c.nr_in + 1, sizeof(*c.in));
 	c.out = calloc(c.nr_out + 1, sizeof(*c.out));
 	if (c.nr_out > KEEL_ONNX_MAX_ENDS)
 		keel_build_fail(&o->b, -EINVAL, "it has %u outputs; the limit is %d", c.nr_out,
 				KEEL_ONNX_MAX_ENDS);
-	else if (!c.in || !c.out)
+	else if (!c.in || !c.out || !o->b.origin)
 		keel_build_fail(&o->b, -ENOMEM, "memory is short");
 	else if (connect_inputs(o, &c))
 		run_handler(&c);
@@ -214,6 +225,8 @@ static int import_node(struct keel_onnx *o, const Onnx__NodeProto *n, size_t ind
 		connect_outputs(o, &c, first_id);
 	if (o->b.err)
 		say_where(&c);
+	else if (o->b.g->nr_nodes == first_node)
+		o->b.origin->fate = fate_of(&c);
 	free(c.in);
 	free(c.out);
 	return o->b.err;
@@ -226,5 +239,6 @@ int keel_onnx_nodes(struct keel_onnx *o, const Onnx__GraphProto *g)
 	for (i = 0; i < g->n_node && !o->b.err; i++)
 		import_node(o, g->node[i], i);
 	o->b.node = o->b.prefix = o->b.source_op = NULL;
+	o->b.origin = NULL;
 	return o->b.err;
 }

@@ -35,7 +35,7 @@ int keel_match_become(struct keel_graph *g, struct keel_node *n, enum keel_op op
 	unsigned int i;
 
 	for (i = 0; i < trail->nr; i++) {
-		int err = keel_pass_join(g, n, trail->nodes[i]);
+		int err = keel_node_join(g, n, trail->nodes[i]);
 
 		if (err)
 			return err;

@@ -270,7 +270,7 @@ int keel_rule_affine_forward(struct keel_graph *g, struct keel_node *n, struct k
 	mac = keel_graph_consumer(g, n->outputs[0]);
 	err = 0;
 	if (accepts_forward(mac, &a, n->outputs[0]) && keel_graph_uses(g, n->outputs[0]) == 1) {
-		err = fold_forward(g, mac, &a) || keel_pass_join(g, mac, n) ? -ENOMEM : 1;
+		err = fold_forward(g, mac, &a) || keel_node_join(g, mac, n) ? -ENOMEM : 1;
 		mac->inputs[0] = a.x;
 		keel_graph_remove(g, n);
 	}

@@ -110,7 +110,7 @@ static int make_arithmetic(struct keel_graph *g, struct keel_node *n, const stru
 	mul = mid && in[1] ? keel_graph_node(g, KEEL_OP_MUL, n->name, 2, in, 1, &mid) : NULL;
 	if (!mul)
 		return -ENOMEM;
-	mul->sources = n->sources;
+	keel_node_inherit(mul, n);
 	mul->onnx_op = n->onnx_op;
 	n->op = KEEL_OP_ADD;
 	n->inputs[0] = mid;

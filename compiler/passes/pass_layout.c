@@ -120,7 +120,7 @@ int keel_rule_reshapes(struct keel_graph *g, struct keel_node *n, struct keel_er
 	    converts(&before->inputs[0]->quant, &before->outputs[0]->quant))
 		return 0;
 	n->inputs[0] = before->inputs[0];
-	return keel_pass_join(g, n, before) ? -ENOMEM : 1;
+	return keel_node_join(g, n, before) ? -ENOMEM : 1;
 }
 
 int keel_rule_transposes(struct keel_graph *g, struct keel_node *n, struct keel_error *e)
@@ -136,7 +136,7 @@ int keel_rule_transposes(struct keel_graph *g, struct keel_node *n, struct keel_
 	for (i = 0; i < n->inputs[0]->rank; i++)
 		n->perm[i] = before->perm[n->perm[i]];
 	n->inputs[0] = before->inputs[0];
-	return keel_pass_join(g, n, before) ? -ENOMEM : 1;
+	return keel_node_join(g, n, before) ? -ENOMEM : 1;
 }
 
 /*

@@ -122,7 +122,7 @@ static int move(struct keel_graph *g, struct keel_node *c, const struct keel_nod
 	if (c->op == KEEL_OP_AVERAGE_POOL)
 		c->window.count_include_pad = true;
 	c->inputs[0] = p->inputs[0];
-	return keel_pass_join(g, c, p);
+	return keel_node_join(g, c, p);
 }
 
 int keel_rule_pad(struct keel_graph *g, struct keel_node *n, struct keel_error *e)

@@ -29,9 +29,6 @@ int keel_pass_absorb(struct keel_graph *g, struct keel_node *into, struct keel_n
 /** keel_pass_bypass() - take out a node that does nothing; 0 when names of outputs forbid it */
 int keel_pass_bypass(struct keel_graph *g, struct keel_node *n);
 
-/** keel_pass_join() - append the sources of @n to those of @into */
-int keel_pass_join(struct keel_graph *g, struct keel_node *into, const struct keel_node *n);
-
 /** keel_pass_floats() - float constant filled from doubles */
 struct keel_tensor *keel_pass_floats(struct keel_graph *g, const char *name, unsigned int rank,
 				     const int64_t *dims, const double *values);

@@ -30,7 +30,7 @@ static int reshape_behind(struct keel_graph *g, struct keel_node *n, struct keel
 	r = keel_graph_node(g, KEEL_OP_RESHAPE, n->name, 1, &mid, 1, &y);
 	if (!r)
 		return -ENOMEM;
-	r->sources = n->sources;
+	keel_node_inherit(r, n);
 	return 1;
 }
 
@@ -76,7 +76,7 @@ int keel_rule_flatten(struct keel_graph *g, struct keel_node *n, struct keel_err
 	if (!is_picture(x, n->inputs[1]))
 		return 0;
 	kernel = kernel_of(g, n->inputs[1], x);
-	if (!kernel || keel_pass_join(g, n, flatten))
+	if (!kernel || keel_node_join(g, n, flatten))
 		return -ENOMEM;
 	n->op = KEEL_OP_CONV;
 	n->inputs[0] = x;

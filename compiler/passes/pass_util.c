@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pass_private.h"
@@ -58,21 +56,9 @@ struct keel_node *keel_pass_private_producer(const struct keel_graph *g,
 	return t->producer;
 }
 
-int keel_pass_join(struct keel_graph *g, struct keel_node *into, const struct keel_node *n)
-{
-	size_t bytes = strlen(into->sources) + strlen(n->sources) + 2;
-	char *joined = keel_graph_alloc(g, bytes);
-
-	if (!joined)
-		return -ENOMEM;
-	snprintf(joined, bytes, "%s+%s", into->sources, n->sources);
-	into->sources = joined;
-	return 0;
-}
-
 int keel_pass_absorb(struct keel_graph *g, struct keel_node *into, struct keel_node *n)
 {
-	if (keel_pass_join(g, into, n))
+	if (keel_node_join(g, into, n))
 		return -ENOMEM;
 	into->outputs[0]->producer = NULL;
 	into->outputs[0] = n->outputs[0];

@@ -57,7 +57,7 @@ static int rewrite(struct keel_graph *g, struct keel_node *n)
 			     &flat_y);
 	if (!fc)
 		return -ENOMEM;
-	fc->sources = n->sources;
+	keel_node_inherit(fc, n);
 	fc->onnx_op = n->onnx_op;
 	if (flat_y != y && !keel_graph_node(g, KEEL_OP_RESHAPE, n->name, 1, &flat_y, 1, &y))
 		return -ENOMEM;

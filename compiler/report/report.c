@@ -5,23 +5,8 @@
 
 #include "report.h"
 
-static const char *const places[] = {"npu", "host", "unsupported"};
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise"};
 static const char *const range_names[] = {"minmax", "percentile", "mse"};
-
-static const char *op_of(const struct keel_node *n)
-{
-	return n->onnx_op ? n->onnx_op : keel_op_name(n->op);
-}
-
-static void count(const struct keel_graph *g, const struct keel_verdict *v, unsigned int *n)
-{
-	unsigned int i;
-
-	memset(n, 0, 3 * sizeof(*n));
-	for (i = 0; i < g->nr_nodes; i++)
-		n[v[i].place]++;
-}
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -58,77 +43,22 @@ uint64_t keel_report_macs(const struct keel_graph *g)
 	return macs;
 }
 
-/* Names come from the network's file; a terminal obeys control characters. */
-static void print_name(FILE *f, const char *name)
+static json_t *counts_json(const struct keel_report_figures *figures, uint64_t macs)
 {
-	for (; *name; name++)
-		fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, f);
+	const struct keel_report_list *l = figures->list;
+
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:f, s:f}", "nodes", l->nr, "npu",
+			 l->count[KEEL_PLACE_NPU], "host", l->count[KEEL_PLACE_HOST], "unsupported",
+			 l->count[KEEL_PLACE_UNSUPPORTED], "folded", l->count[KEEL_REPORT_FOLDED],
+			 "macs", (json_int_t)macs, "seconds", figures->seconds, "peak_rss_mib",
+			 figures->peak_rss_mib);
 }
 
-/* What the network's file calls the nodes that became one. */
-static void print_sources(FILE *f, const struct keel_node *n)
+json_t *keel_report_check_json(const struct keel_report_figures *figures)
 {
-	if (!n->sources || !strcmp(n->sources, n->name))
-		return;
-	fputs(" (", f);
-	print_name(f, n->sources);
-	fputc(')', f);
-}
+	json_t *j = counts_json(figures, figures->macs);
 
-void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v)
-{
-	unsigned int i, n[3];
-
-	for (i = 0; i < g->nr_nodes; i++) {
-		fprintf(f, "%-11s  %-20s ", places[v[i].place], op_of(g->nodes[i]));
-		print_name(f, g->nodes[i]->name);
-		print_sources(f, g->nodes[i]);
-		if (v[i].reason[0])
-			fprintf(f, ": %s", v[i].reason);
-		if (v[i].suggestion[0])
-			fprintf(f, "; %s", v[i].suggestion);
-		fputc('\n', f);
-	}
-	count(g, v, n);
-	fprintf(f, "%u nodes: %u npu, %u host, %u unsupported\n", g->nr_nodes, n[0], n[1], n[2]);
-}
-
-static json_t *counts_json(const struct keel_graph *g, const struct keel_verdict *v, uint64_t macs,
-			   const struct keel_report_figures *figures)
-{
-	unsigned int n[3];
-
-	count(g, v, n);
-	return json_pack("{s:i, s:i, s:i, s:i, s:I, s:f, s:f}", "nodes", g->nr_nodes, "npu", n[0],
-			 "host", n[1], "unsupported", n[2], "macs", (json_int_t)macs, "seconds",
-			 figures->seconds, "peak_rss_mib", figures->peak_rss_mib);
-}
-
-static const char *sources_of(const struct keel_node *n)
-{
-	return n->sources ? n->sources : n->name;
-}
-
-static json_t *verdicts_json(const struct keel_graph *g, const struct keel_verdict *v)
-{
-	json_t *a = json_array();
-	unsigned int i;
-
-	for (i = 0; i < g->nr_nodes; i++)
-		json_array_append_new(
-			a, json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s}", "node", g->nodes[i]->name,
-				     strlen(g->nodes[i]->name), "op", op_of(g->nodes[i]), "sources",
-				     sources_of(g->nodes[i]), "verdict", places[v[i].place],
-				     "reason", v[i].reason, "suggestion", v[i].suggestion));
-	return a;
-}
-
-json_t *keel_report_check_json(const struct keel_graph *g, const struct keel_verdict *v,
-			       const struct keel_report_figures *figures)
-{
-	json_t *j = counts_json(g, v, figures->macs, figures);
-
-	json_object_set_new(j, "verdicts", verdicts_json(g, v));
+	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	return j;
 }
 
@@ -171,11 +101,11 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			 const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
-	unsigned int n[3];
+	const unsigned int *n = figures->list->count;
 
-	count(c->g, c->verdicts, n);
 	fprintf(f, "%s -> %s\n", figures->network, figures->output);
-	fprintf(f, "nodes          %u npu, %u host\n", n[0], n[1]);
+	fprintf(f, "nodes          %u npu, %u host, %u folded\n", n[KEEL_PLACE_NPU],
+		n[KEEL_PLACE_HOST], n[KEEL_REPORT_FOLDED]);
 	fprintf(f, "target         %s, %u commands, %.1f million MACs, %.2f MiB\n", o->target.name,
 		c->commands, c->macs / 1e6, c->bytes / 1048576.0);
 	fprintf(f, "weights        %s scales%s\n", o->per_channel ? "per-channel" : "per-tensor",
@@ -242,7 +172,7 @@ static json_t *tensors_json(const struct keel_compiled *c)
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
-	json_t *j = counts_json(c->g, c->verdicts, c->macs, figures);
+	json_t *j = counts_json(figures, c->macs);
 	char *text = keel_report_options_json(o, c->stats->samples, figures->seed);
 
 	json_object_set_new(j, "network", json_string(figures->network));
@@ -259,7 +189,7 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "sqnr_db",
 			    c->measured ? json_real(fmin(c->sqnr_db, 200)) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
-	json_object_set_new(j, "verdicts", verdicts_json(c->g, c->verdicts));
+	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
 	free(text);
 	return j;
@@ -288,7 +218,7 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 
 	keel_report_summary(f, c, o, figures);
 	fprintf(f, "\nNodes\n");
-	keel_report_check(f, c->g, c->verdicts);
+	keel_report_list_print(f, figures->list);
 	fprintf(f, "\nFactorization: smallest and largest scale of each layer\n");
 	for (i = 0; c->factorize.plan && i < c->factorize.plan->nr_layers; i++) {
 		const struct keel_factorize_layer *l = &c->factorize.plan->layers[i];

@@ -6,11 +6,13 @@
 #include <stdio.h>
 
 #include "compile.h"
+#include "report_list.h"
 
 /** struct keel_report_figures - what the caller measured
  * @network: path of the source
  * @output: path of the model file
  * @seed: of the constants of topology-only networks, 0 for none
+ * @list: what became of every node
  * @macs: of the graph, for keel_report_check_json()
  * @seconds: wall time so far
  * @peak_rss_mib: largest resident size
@@ -18,6 +20,7 @@
 struct keel_report_figures {
 	const char *network, *output;
 	unsigned int seed;
+	const struct keel_report_list *list;
 	uint64_t macs;
 	double seconds, peak_rss_mib;
 };
@@ -25,10 +28,8 @@ struct keel_report_figures {
 /** keel_report_macs() - multiply-accumulates of one inference, counted on the graph */
 uint64_t keel_report_macs(const struct keel_graph *g);
 
-/** keel_report_check() - a line a node: verdict, operator, name, reason, suggestion */
-void keel_report_check(FILE *f, const struct keel_graph *g, const struct keel_verdict *v);
-json_t *keel_report_check_json(const struct keel_graph *g, const struct keel_verdict *v,
-			       const struct keel_report_figures *figures);
+/** keel_report_check_json() - what --check found, for scripts */
+json_t *keel_report_check_json(const struct keel_report_figures *figures);
 
 /** keel_report_summary() - a few lines about what was compiled and what it will cost */
 void keel_report_summary(FILE *f, const struct keel_compiled *c,

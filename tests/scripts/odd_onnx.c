@@ -86,6 +86,37 @@ static struct ox_bytes unknown(void)
 	return graph_of("Einsum", "a[4,4] b(4,4)", "");
 }
 
+/* Much that leaves nothing to compute, one way or another. */
+static struct ox_bytes leftovers(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Constant", "", "c", "value_float=1f");
+	ox_node(&g, "Identity", "x[1,3,8,8]", "i", "");
+	ox_node(&g, "Conv", "*i w(4,3,3,3)", "conv", "pads=[1,1,1,1]");
+	ox_node(&g, "Relu", "*conv", "relu", "");
+	ox_node(&g, "Dropout", "*relu", "drop", "");
+	ox_node(&g, "Shape", "*drop", "shape", "");
+	ox_node(&g, "Reshape", "*drop *shape", "same", "");
+	ox_node(&g, "Sin", "*x", "unused", "");
+	ox_node(&g, "Transpose", "*same", "there", "perm=[0,2,3,1]");
+	ox_node(&g, "Transpose", "*there", "back", "perm=[0,3,1,2]");
+	ox_node(&g, "Exp", "*c", "e", "");
+	ox_node(&g, "Mul", "*back *e", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+/* An output that is the input: no node of the file copies it. */
+static struct ox_bytes copy(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Relu", "x[1,4]", "y", "");
+	ox_outputs(&g, "y,x");
+	return g;
+}
+
 /* The host's part at the end gives minus infinity where an input is 0. */
 static struct ox_bytes logarithm(void)
 {
@@ -123,6 +154,8 @@ static const struct {
 	{"unknown", unknown, 0},
 	{"log", logarithm, 0},
 	{"names", names, 0},
+	{"leftovers", leftovers, 0},
+	{"copy", copy, 0},
 };
 
 static void put(const void *data, size_t n)
