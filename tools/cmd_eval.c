@@ -416,6 +416,17 @@ static json_t *eval_json(const struct evaluation *v, const struct totals *t, boo
 	return j;
 }
 
+/* Where one extent is more than 1, or the output is a class number. Of a picture or of a detector's
+ * boxes, the place of the largest value means nothing. */
+static bool is_classes(const struct keel_port *p)
+{
+	unsigned int i, large = 0;
+
+	for (i = 0; i < p->rank; i++)
+		large += p->dims[i] > 1;
+	return large <= 1;
+}
+
 static void print_totals(const struct evaluation *v, const struct totals *t, bool labels)
 {
 	unsigned int k;
@@ -430,7 +441,8 @@ static void print_totals(const struct evaluation *v, const struct totals *t, boo
 		       share(t->float5, t->labelled));
 	if (!v->f)
 		return;
-	printf("agreement  %.4f\n", share(t->agrees, t->images));
+	if (is_classes(&v->ports[0]))
+		printf("agreement  %.4f\n", share(t->agrees, t->images));
 	for (k = 0; k < v->s->info.outputs; k++) {
 		if (v->ports[k].type == KEEL_ELEMENT_S64)
 			continue;
