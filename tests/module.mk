@@ -73,3 +73,4 @@ check-valgrind: tests
 		tests/run valgrind $(VALGRIND_UNIT:%=$(O)/tests/unit/%)
 
 include tests/bench/module.mk
+include tests/vm/module.mk

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+#: make vm           a shell in User Mode Linux with the NPU; SCRIPT=FILE runs that instead
+#: make vm VM=x86    the same in QEMU with two CPUs
+#: make check-vm     the driver's suites in User Mode Linux, a part of check
+#: make check-full   check, then the suites in QEMU, other processors' modules, coverage
+
+VM ?= um
+VM_SUITES = $(wildcard tests/vm/suites/*.sh)
+VM_HELPERS := $(O)/tests/vm/fdexec $(O)/tests/vm/power_off
+# Programs that suites run: tests/vm/programs/*.c, one file each.
+VM_PROGRAMS := $(patsubst tests/vm/programs/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/programs/*.c))
+
+# Static: whatever the host's file system lacks, these run.
+$(VM_HELPERS): $(O)/tests/vm/%: tests/vm/helpers/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -static -o $@ $<
+$(VM_PROGRAMS): $(O)/tests/vm/%: $(O)/tests/vm/programs/%.o $(O)/libkeel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(USERLIB_LIBS)
+$(O)/tests/vm/programs/%.o: tests/vm/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+.PHONY: vm vm-programs check-vm check-vm-qemu check-vm-cross check-full
+vm-programs: all $(O)/keel-fwsim $(O)/firmware/keel/keel-fw.bin $(VM_HELPERS) $(VM_PROGRAMS)
+
+vm: vm-programs
+	scripts/setup $(if $(filter um%,$(VM)),vm,vm-full)
+	O=$(O) tests/vm/run --variant $(VM) $(if $(SCRIPT),$(SCRIPT),--shell)
+
+# Where the packages can't be had, tests/vm/kernel says so and the part is skipped.
+# um-debug first: what it finds says more than what the fast one stumbles over.
+check-vm: vm-programs
+	scripts/setup vm || true
+	bad=0; \
+	O=$(O) tests/vm/selftest/run um-debug um || bad=1; \
+	O=$(O) tests/vm/check um-debug um || bad=1; \
+	exit $$bad
+
+check-vm-qemu: vm-programs
+	scripts/setup vm-full || true
+	bad=0; \
+	O=$(O) tests/vm/selftest/run x86 || bad=1; \
+	O=$(O) tests/vm/check x86 x86-kcsan || bad=1; \
+	exit $$bad
+
+check-vm-cross:
+	scripts/setup vm-full || true
+	O=$(O) tests/vm/check --build arm64 riscv64
+
+check-full:
+	tests/check $(MAKE) vm-qemu vm-cross
+	tests/vm/coverage --min 90 $(O)
