@@ -4,6 +4,15 @@
 
 /* VEC commands whose result depends on a pixel's other channels, and TRANSPOSE. */
 
+/*
+ * Somebody else may write to the input meanwhile; then the result is nobody's business, but the
+ * index must stay in the table.
+ */
+static keel_u32 exponential(const keel_u32 *table, keel_s32 max, keel_s8 q)
+{
+	return table[(keel_u8)(max - q)];
+}
+
 static void softmax_pixel(const keel_s8 *q, keel_s8 *to, keel_u32 n, const keel_u32 *table)
 {
 	keel_s32 max = q[0];
@@ -13,9 +22,9 @@ static void softmax_pixel(const keel_s8 *q, keel_s8 *to, keel_u32 n, const keel_
 	for (i = 1; i < n; i++)
 		max = q[i] > max ? q[i] : max;
 	for (i = 0; i < n; i++)
-		sum += table[max - q[i]];
+		sum += exponential(table, max, q[i]);
 	for (i = 0; i < n; i++)
-		to[i] = keel_softmax_level(table[max - q[i]], sum);
+		to[i] = keel_softmax_level(exponential(table, max, q[i]), sum);
 }
 
 void keel_execute_softmax(const union keel_command *c, const struct keel_memory *slots)

@@ -92,6 +92,21 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e);
 
 #endif
 
+/** struct keel_target_work - what a command asks of its engine and of DRAM
+ * @cycles: that the engine works
+ * @weights: bytes read from DRAM: weights, channel records and tables of MAC commands
+ * @inputs: all other bytes read from DRAM
+ * @outputs: bytes written to DRAM
+ */
+struct keel_target_work {
+	keel_u64 cycles;
+	keel_u64 weights, inputs, outputs;
+};
+
+/** keel_target_work() - work of a valid command; none for control commands */
+void keel_target_work(const struct keel_target *t, const union keel_command *c,
+		      struct keel_target_work *w);
+
 /**
  * keel_target_cycles() - estimate of a valid command's time, alone on the NPU
  *

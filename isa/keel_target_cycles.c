@@ -51,16 +51,30 @@ static keel_u64 operand_bytes(const struct keel_operand *o)
 			    keel_mul_sat(o->dims[2], o->dims[3]));
 }
 
-static keel_u64 dram_bytes(const union keel_command *c)
+/* Where a byte that an operand reads is counted. */
+static keel_u64 *read_by(struct keel_target_work *w, const struct keel_operand *o,
+			 enum keel_engine engine)
+{
+	return engine == KEEL_ENGINE_MAC && !o->fm && strcmp(o->name, "psum") ? &w->weights
+									      : &w->inputs;
+}
+
+static void count_dram(struct keel_target_work *w, const union keel_command *c,
+		       enum keel_engine engine)
 {
 	struct keel_operand o[KEEL_MAX_OPERANDS];
 	unsigned int i, n = keel_command_operands(c, o);
-	keel_u64 bytes = 0;
+	keel_u64 *sum;
 
-	for (i = 0; i < n; i++)
-		if (o[i].slot != KEEL_SLOT_SRAM)
-			bytes = keel_add_sat(bytes, operand_bytes(&o[i]));
-	return bytes;
+	for (i = 0; i < n; i++) {
+		if (o[i].slot == KEEL_SLOT_SRAM)
+			continue;
+		sum = read_by(w, &o[i], engine);
+		if (o[i].access & KEEL_READ)
+			*sum = keel_add_sat(*sum, operand_bytes(&o[i]));
+		if (o[i].access & KEEL_WRITE)
+			w->outputs = keel_add_sat(w->outputs, operand_bytes(&o[i]));
+	}
 }
 
 static keel_u64 engine_cycles(const struct keel_target *t, const union keel_command *c,
@@ -78,17 +92,27 @@ static keel_u64 engine_cycles(const struct keel_target *t, const union keel_comm
 		     t->dma_bytes_per_cycle);
 }
 
-keel_u64 keel_target_cycles(const struct keel_target *t, const union keel_command *c)
+void keel_target_work(const struct keel_target *t, const union keel_command *c,
+		      struct keel_target_work *w)
 {
 	const struct keel_command_desc *d = keel_command_desc(c->h.opcode);
-	keel_u64 work, bytes;
 
+	memset(w, 0, sizeof(*w));
 	if (!d || d->engine == KEEL_ENGINE_CONTROL)
-		return 0;
-	work = engine_cycles(t, c, d->engine);
-	bytes = dram_bytes(c);
+		return;
+	w->cycles = engine_cycles(t, c, d->engine);
+	count_dram(w, c, d->engine);
+}
+
+keel_u64 keel_target_cycles(const struct keel_target *t, const union keel_command *c)
+{
+	struct keel_target_work w;
+	keel_u64 bytes;
+
+	keel_target_work(t, c, &w);
+	bytes = keel_add_sat(keel_add_sat(w.weights, w.inputs), w.outputs);
 	if (!bytes)
-		return work;
+		return w.cycles;
 	bytes = steps(bytes, t->dram_bytes_per_cycle);
-	return keel_add_sat(work > bytes ? work : bytes, t->dram_latency_cycles);
+	return keel_add_sat(w.cycles > bytes ? w.cycles : bytes, t->dram_latency_cycles);
 }

@@ -13,6 +13,12 @@
 #define PARTS	     4096
 #define STATE_MIN    (1u << 16)
 
+/* Read exactly once: somebody else may write to a stream while it is being checked. */
+static keel_u32 get32_once(const volatile keel_u8 *p)
+{
+	return p[0] | (keel_u32)p[1] << 8 | (keel_u32)p[2] << 16 | (keel_u32)p[3] << 24;
+}
+
 static keel_u32 get16(const keel_u8 *p)
 {
 	return p[0] | (keel_u32)p[1] << 8;
@@ -35,7 +41,7 @@ static int add_value(struct keel_weights *w, keel_u32 v, keel_u32 freq, keel_u32
 	return 0;
 }
 
-static int read_table(struct keel_weights *w, const keel_u8 *table, keel_u32 bytes)
+static int read_table(struct keel_weights *w, const volatile keel_u8 *table, keel_u32 bytes)
 {
 	keel_u32 v, freq, at = BITMAP_BYTES, used = 0;
 
@@ -72,7 +78,7 @@ int keel_weights_open(struct keel_weights *w, const void *stream, keel_u64 bytes
 
 	w->raw_bytes = raw_bytes;
 	w->nr_blocks = (keel_u32)((raw_bytes + KEEL_WEIGHTS_BLOCK - 1) / KEEL_WEIGHTS_BLOCK);
-	table_bytes = get32(p + 8);
+	table_bytes = get32_once(p + 8);
 	index_bytes = (keel_u64)w->nr_blocks * 4;
 	if (table_bytes % 4 || table_bytes + index_bytes > bytes - HEADER_BYTES)
 		return DAMAGED;
@@ -111,8 +117,9 @@ static int decode_coded(const struct keel_weights *w, const keel_u8 *p, const ke
 
 static int decode_block(const struct keel_weights *w, keel_u32 i, keel_u8 *raw, keel_u32 n)
 {
-	keel_u32 start = i ? get32(w->index + 4 * (keel_u64)(i - 1)) & ~KEEL_WEIGHTS_STORED : 0;
-	keel_u32 end = get32(w->index + 4 * (keel_u64)i);
+	keel_u32 start =
+		i ? get32_once(w->index + 4 * (keel_u64)(i - 1)) & ~KEEL_WEIGHTS_STORED : 0;
+	keel_u32 end = get32_once(w->index + 4 * (keel_u64)i);
 	keel_u32 stored = end & KEEL_WEIGHTS_STORED;
 
 	end &= ~KEEL_WEIGHTS_STORED;
