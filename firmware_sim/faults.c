@@ -59,6 +59,11 @@ static const struct kind kinds[SIM_FAULT_COUNT] = {
 #undef KIND
 };
 
+const char *sim_fault_name(enum sim_fault kind)
+{
+	return kinds[kind].name;
+}
+
 /* What an occasion is called when it is counted. */
 static const char *const counted[] = {
 	[SIM_OCCASION_COMMAND] = "job",	     [SIM_OCCASION_JOB] = "job",

@@ -108,4 +108,7 @@ int sim_faults_parse(const char *text, const char *where, struct sim_faults **fa
 int sim_faults_load(const char *path, struct sim_faults **faults, struct keel_error *e);
 void sim_faults_del(struct sim_faults *faults);
 
+/** sim_fault_name() - name of a kind, as in the script */
+const char *sim_fault_name(enum sim_fault kind);
+
 #endif
