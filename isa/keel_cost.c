@@ -31,9 +31,10 @@ keel_u64 keel_command_macs(const union keel_command *c)
 	return keel_mul_sat(keel_mul_sat((keel_u64)h * w, m->ofm_c), taps);
 }
 
+/* Elements of a feature map are aligned to their size: 1, or 4 for what ARGMAX writes. */
 static keel_u64 operand_elements(const struct keel_operand *o)
 {
-	keel_u64 n = keel_mul_sat(o->dims[2], o->dims[3]);
+	keel_u64 n = keel_mul_sat(o->dims[2], o->dims[3] / o->align);
 
 	return keel_mul_sat(keel_mul_sat(n, o->dims[1]), o->dims[0]);
 }
@@ -55,11 +56,14 @@ keel_u64 keel_operands_elements(const union keel_command *c, const struct keel_o
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		keel_u64 elements = operand_elements(&operands[i]);
+		keel_u64 elements;
 
+		if (!operands[i].fm)
+			continue;
+		elements = operand_elements(&operands[i]);
 		if (operands[i].access & KEEL_WRITE)
 			elements = keel_mul_sat(elements, visits(c));
-		if (operands[i].fm && elements > most)
+		if (elements > most)
 			most = elements;
 	}
 	return most;

@@ -2,30 +2,45 @@
 #include "isa_slow.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-static int nothing(const void *p, size_t bytes)
-{
-	static const keel_u8 zeros[KEEL_COMMAND_SIZE];
+#define CONV_SHAPE "does not follow from input, padding, kernel, dilation, stride and pool"
+#define UP_SHAPE   "does not follow from input, padding, kernel, dilation and stride"
+#define POOL_SHAPE "does not follow from input, padding, window and stride"
+#define PAD	   "is not less than the window"
+#define SUM_ONLY   "only SUM rescales, so only SUM can have DOUBLE_ROUND"
+#define ROUND	   0x8000
 
-	return !memcmp(p, zeros, bytes);
+/* A field that the variant has no use for is 0, or 1 where 0 is out of range. */
+static void unused(const union keel_command *c, const char *name, struct isa_defects *d)
+{
+	const struct isa_slow_kind *k = isa_slow_kind(c->bytes[0]);
+	unsigned int i = 0, j;
+	int set = 0;
+
+	while (strcmp(k->fields[i].name, name))
+		i++;
+	if (k->fields[i].type == 'f')
+		for (j = 0; j < 16; j++)
+			set |= c->bytes[k->fields[i].byte + j];
+	else
+		set = isa_slow_value(c, &k->fields[i]) != (k->fields[i].min > 0);
+	isa_slow_add(d, set, name, "is set although this variant does not use it");
 }
 
-#define UNSET(field) nothing(&(field), sizeof(field))
-
-static int fm_fields(const struct keel_fm *fm)
+static void unused_unless(int used, const union keel_command *c, const char *const *names,
+			  struct isa_defects *d)
 {
-	return fm->slot < 32 && !fm->rsv;
+	for (; !used && *names; names++)
+		unused(c, *names, d);
 }
 
-static int fm_strides(const struct keel_fm *fm, int64_t w, int64_t c)
-{
-	return fm->pixel_stride >= c && fm->row_stride >= (w - 1) * fm->pixel_stride + c;
-}
+#define UNLESS(used, ...) unused_unless(used, c, (const char *const[]){__VA_ARGS__, NULL}, d)
 
-static int multiplier_ok(keel_s32 m, keel_u8 shift)
+static void clamp_order(int lo, int hi, struct isa_defects *d)
 {
-	return m != INT32_MIN && shift < 63;
+	isa_slow_add(d, lo > hi, "clamp_lo", "is above clamp_hi");
 }
 
 /* Windows that fit, counted one by one. */
@@ -41,368 +56,260 @@ static int64_t count_windows(int64_t in, int64_t before, int64_t after, int64_t 
 	return n;
 }
 
-static int conv_extent_ok(const struct keel_cmd_mac *m, int64_t windows, int64_t out)
+/* The last row that any input row reaches through any row of the kernel decides. */
+static int up_extent_wrong(int64_t in, int64_t kernel, int64_t stride, int64_t dilation,
+			   int64_t pads, int64_t out)
 {
-	if (m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE))
-		windows /= 2;
-	return windows == out;
-}
+	int64_t last = 0, k, reach = stride > dilation ? stride : dilation;
 
-static int up_extent_ok(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, int64_t pads,
-			int64_t out)
-{
-	int64_t last = 0, i, k, extra = stride > dilation ? stride : dilation;
-
-	for (i = 0; i < in; i++)
-		for (k = 0; k < kernel; k++)
-			if (i * stride + k * dilation > last)
-				last = i * stride + k * dilation;
+	for (k = 0; k < kernel; k++)
+		if ((in - 1) * stride + k * dilation > last)
+			last = (in - 1) * stride + k * dilation;
 	last = last + 1 - pads;
-	return last > 0 && out >= last && out - last < extra;
+	return last <= 0 || out < last || out > last + reach - 1;
 }
 
-static int mac_shape_ok(const struct keel_cmd_mac *m)
+static void conv_shape(const struct keel_cmd_mac *m, struct isa_defects *d)
+{
+	int64_t h = count_windows(m->ifm_h, m->pad_top, m->pad_bottom, m->kernel_h, m->dilation_y,
+				  m->stride_y);
+	int64_t w = count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w, m->dilation_x,
+				  m->stride_x);
+	int half = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 2 : 1;
+
+	isa_slow_add(d, m->ofm_h != h / half, "ofm_h", CONV_SHAPE);
+	isa_slow_add(d, m->ofm_w != w / half, "ofm_w", CONV_SHAPE);
+}
+
+static void mac_shape(const struct keel_cmd_mac *m, struct isa_defects *d)
 {
 	switch (m->h.opcode) {
-	case KEEL_CMD_MATMUL:
-		return m->ofm_h == m->ifm_h && m->ofm_w == m->ifm_w && m->kernel_h == 1 &&
-		       m->kernel_w == 1 && m->stride_y == 1 && m->stride_x == 1 &&
-		       m->dilation_y == 1 && m->dilation_x == 1 && !m->pad_top && !m->pad_left &&
-		       !m->pad_bottom && !m->pad_right && m->groups == 1;
-	case KEEL_CMD_CONV_TRANSPOSE:
-		return m->groups == 1 &&
-		       up_extent_ok(m->ifm_h, m->kernel_h, m->stride_y, m->dilation_y,
-				    m->pad_top + m->pad_bottom, m->ofm_h) &&
-		       up_extent_ok(m->ifm_w, m->kernel_w, m->stride_x, m->dilation_x,
-				    m->pad_left + m->pad_right, m->ofm_w);
+	case KEEL_CMD_CONV2D:
+		isa_slow_add(d, m->ifm_c % m->groups, "groups", "does not divide ifm_c");
+		isa_slow_add(d, m->ofm_c % m->groups, "groups", "does not divide ofm_c");
+		conv_shape(m, d);
+		break;
 	case KEEL_CMD_DEPTHWISE:
-		if (m->groups != 1 || m->ofm_c % m->ifm_c)
-			return 0;
+		isa_slow_add(d, m->ofm_c % m->ifm_c, "ofm_c", "is not a multiple of ifm_c");
+		conv_shape(m, d);
+		break;
+	case KEEL_CMD_MATMUL:
+		isa_slow_add(d, m->ofm_h != m->ifm_h, "ofm_h", "is not ifm_h");
+		isa_slow_add(d, m->ofm_w != m->ifm_w, "ofm_w", "is not ifm_w");
 		break;
 	default:
-		if (m->ifm_c % m->groups || m->ofm_c % m->groups)
-			return 0;
-	}
-	return conv_extent_ok(m,
-			      count_windows(m->ifm_h, m->pad_top, m->pad_bottom, m->kernel_h,
-					    m->dilation_y, m->stride_y),
-			      m->ofm_h) &&
-	       conv_extent_ok(m,
-			      count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w,
-					    m->dilation_x, m->stride_x),
-			      m->ofm_w);
-}
-
-static int mac_flags_ok(const struct keel_cmd_mac *m)
-{
-	int f = m->h.flags;
-	int pools = !!(f & KEEL_MAC_POOL_MAX) + !!(f & KEEL_MAC_POOL_AVERAGE);
-	int matmul = m->h.opcode == KEEL_CMD_MATMUL, up = m->h.opcode == KEEL_CMD_CONV_TRANSPOSE;
-
-	if (f & ~0x81ff || pools > (matmul || up ? 0 : 1))
-		return 0;
-	if (!matmul && f & (KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED))
-		return 0;
-	if (f & KEEL_MAC_B_ACTIVATION ? f & KEEL_MAC_RESIDUAL : f & KEEL_MAC_B_TRANSPOSED)
-		return 0;
-	if (f & KEEL_MAC_ACC_OUT)
-		return !(f & ~(KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | KEEL_MAC_B_ACTIVATION |
-			       KEEL_MAC_B_TRANSPOSED));
-	return 1;
-}
-
-static int mac_operands_ok(const struct keel_cmd_mac *m)
-{
-	int f = m->h.flags, pooled = f & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	int64_t w = pooled ? count_windows(m->ifm_w, m->pad_left, m->pad_right, m->kernel_w,
-					   m->dilation_x, m->stride_x)
-			   : m->ofm_w;
-
-	if (!fm_strides(&m->ifm, m->ifm_w, m->ifm_c))
-		return 0;
-	if (f & KEEL_MAC_ACC_OUT ? !UNSET(m->ofm) : !fm_strides(&m->ofm, m->ofm_w, m->ofm_c))
-		return 0;
-	if (f & KEEL_MAC_RESIDUAL ? !fm_strides(&m->ifm2, w, m->ofm_c)
-				  : m->residual_multiplier || m->residual_shift)
-		return 0;
-	if (f & KEEL_MAC_B_TRANSPOSED && !fm_strides(&m->ifm2, m->ofm_c, m->ifm_c))
-		return 0;
-	if ((f & KEEL_MAC_B_ACTIVATION && !(f & KEEL_MAC_B_TRANSPOSED)) &&
-	    !fm_strides(&m->ifm2, m->ifm_c, m->ofm_c))
-		return 0;
-	return f & (KEEL_MAC_RESIDUAL | KEEL_MAC_B_ACTIVATION) || UNSET(m->ifm2);
-}
-
-static int mac_arrays_ok(const struct keel_cmd_mac *m)
-{
-	int f = m->h.flags;
-
-	if (f & KEEL_MAC_B_ACTIVATION ? m->weights_offset || m->weights_slot
-				      : m->weights_offset % 16 || m->weights_slot > 31)
-		return 0;
-	if (m->channels_offset % 16 || m->channels_slot > 31)
-		return 0;
-	if (f & KEEL_MAC_TABLE ? m->table_slot > 31 : m->table_slot || m->table_offset)
-		return 0;
-	return f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT)
-		       ? m->psum_offset % 4 == 0 && m->psum_slot < 32
-		       : !m->psum_offset && !m->psum_slot;
-}
-
-static int mac_ok(const struct keel_cmd_mac *m)
-{
-	if (!fm_fields(&m->ifm) || !fm_fields(&m->ofm) || !fm_fields(&m->ifm2))
-		return 0;
-	if (!m->ifm_h || !m->ifm_w || !m->ifm_c || !m->ofm_h || !m->ofm_w || !m->ofm_c)
-		return 0;
-	if (!m->kernel_h || !m->kernel_w || !m->stride_y || !m->stride_x || !m->dilation_y ||
-	    !m->dilation_x || !m->groups)
-		return 0;
-	return multiplier_ok(m->residual_multiplier, m->residual_shift) && mac_flags_ok(m) &&
-	       mac_shape_ok(m) && mac_operands_ok(m) && mac_arrays_ok(m);
-}
-
-/* Flags of commands whose only flag is double rounding. */
-static int rounding_ok(const struct keel_header *h, int rescales)
-{
-	return !(h->flags & ~(rescales ? KEEL_DOUBLE_ROUND : 0));
-}
-
-static int pool_ok(const struct keel_cmd_pool *p)
-{
-	int sum = p->h.mode == KEEL_POOL_SUM;
-
-	if (p->h.mode > 2 || !rounding_ok(&p->h, sum) || !fm_fields(&p->ifm) || !fm_fields(&p->ofm))
-		return 0;
-	if (!p->ifm_h || !p->ifm_w || !p->ofm_h || !p->ofm_w || !p->channels || !p->kernel_h ||
-	    !p->kernel_w || !p->stride_y || !p->stride_x)
-		return 0;
-	if (p->pad_top >= p->kernel_h || p->pad_bottom >= p->kernel_h ||
-	    p->pad_left >= p->kernel_w || p->pad_right >= p->kernel_w)
-		return 0;
-	if (sum ? !multiplier_ok(p->multiplier, p->shift) : p->multiplier || p->shift)
-		return 0;
-	return p->clamp_lo <= p->clamp_hi && fm_strides(&p->ifm, p->ifm_w, p->channels) &&
-	       fm_strides(&p->ofm, p->ofm_w, p->channels) &&
-	       count_windows(p->ifm_h, p->pad_top, p->pad_bottom, p->kernel_h, 1, p->stride_y) ==
-		       p->ofm_h &&
-	       count_windows(p->ifm_w, p->pad_left, p->pad_right, p->kernel_w, 1, p->stride_x) ==
-		       p->ofm_w;
-}
-
-static int eltwise_scales_ok(const struct keel_cmd_eltwise *e)
-{
-	int sums = e->h.mode <= KEEL_ELTWISE_SUB, rescales = e->h.mode <= KEEL_ELTWISE_MUL;
-
-	if (sums ? !multiplier_ok(e->multiplier_a, e->shift_a) ||
-			    !multiplier_ok(e->multiplier_b, e->shift_b)
-		 : e->multiplier_a || e->multiplier_b || e->shift_a || e->shift_b)
-		return 0;
-	return rescales ? multiplier_ok(e->multiplier, e->shift) : !e->multiplier && !e->shift;
-}
-
-static int eltwise_ok(const struct keel_cmd_eltwise *e)
-{
-	int f = e->h.flags, rescales = e->h.mode <= KEEL_ELTWISE_MUL;
-
-	if (e->h.mode > 4 || f & ~(0x3f | (rescales ? KEEL_DOUBLE_ROUND : 0)))
-		return 0;
-	if (!fm_fields(&e->ifm) || !fm_fields(&e->ifm2) || !fm_fields(&e->ofm))
-		return 0;
-	if (!e->ofm_h || !e->ofm_w || !e->ofm_c || e->clamp_lo > e->clamp_hi)
-		return 0;
-	return eltwise_scales_ok(e) && fm_strides(&e->ofm, e->ofm_w, e->ofm_c) &&
-	       fm_strides(&e->ifm, f & KEEL_ELTWISE_A_W ? 1 : e->ofm_w,
-			  f & KEEL_ELTWISE_A_C ? 1 : e->ofm_c) &&
-	       fm_strides(&e->ifm2, f & KEEL_ELTWISE_B_W ? 1 : e->ofm_w,
-			  f & KEEL_ELTWISE_B_C ? 1 : e->ofm_c);
-}
-
-static int unary_parameters_ok(const struct keel_cmd_unary *u)
-{
-	switch (u->h.opcode) {
-	case KEEL_CMD_RESCALE:
-		return !u->table_offset && !u->table_slot && !u->size && !u->index_shift &&
-		       !u->value;
-	case KEEL_CMD_LRN:
-		return u->table_offset % 4 == 0 && u->table_slot < 32 && u->size &&
-		       u->index_shift <= 24 && !u->value;
-	case KEEL_CMD_TABLE:
-	case KEEL_CMD_SOFTMAX:
-		return u->table_slot < 32 && !u->size && !u->index_shift && !u->value &&
-		       (u->h.opcode == KEEL_CMD_TABLE ||
-			(u->table_offset % 4 == 0 && u->ofm.zero_point == -128));
-	default:
-		return !u->table_offset && !u->table_slot && !u->size && !u->index_shift &&
-		       UNSET(u->ifm);
+		isa_slow_add(d,
+			     up_extent_wrong(m->ifm_h, m->kernel_h, m->stride_y, m->dilation_y,
+					     m->pad_top + m->pad_bottom, m->ofm_h),
+			     "ofm_h", UP_SHAPE);
+		isa_slow_add(d,
+			     up_extent_wrong(m->ifm_w, m->kernel_w, m->stride_x, m->dilation_x,
+					     m->pad_left + m->pad_right, m->ofm_w),
+			     "ofm_w", UP_SHAPE);
 	}
 }
 
-static int unary_ok(const struct keel_cmd_unary *u)
+static void mac(const union keel_command *c, struct isa_defects *d)
 {
-	int rescales = u->h.opcode == KEEL_CMD_RESCALE || u->h.opcode == KEEL_CMD_LRN;
+	int f = c->h.flags, matmul = c->h.opcode == KEEL_CMD_MATMUL;
+	int pools = KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE;
+	int epilogue = KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | pools | ROUND;
 
-	if (u->h.mode || !rounding_ok(&u->h, rescales) || !fm_fields(&u->ifm) ||
-	    !fm_fields(&u->ofm))
-		return 0;
-	if (rescales ? !multiplier_ok(u->multiplier, u->shift) || u->clamp_lo > u->clamp_hi
-		     : u->multiplier || u->shift || u->clamp_lo || u->clamp_hi)
-		return 0;
-	return u->ofm_h && u->ofm_w && u->ofm_c && unary_parameters_ok(u) &&
-	       fm_strides(&u->ofm, u->ofm_w, u->ofm_c) &&
-	       (u->h.opcode == KEEL_CMD_FILL || fm_strides(&u->ifm, u->ofm_w, u->ofm_c));
+	isa_slow_add(d, (f & pools) == pools, "flags", "max and average pool exclude each other");
+	isa_slow_add(d, f & KEEL_MAC_ACC_OUT && f & epilogue, "flags",
+		     "ACC_OUT leaves no epilogue that another flag could change");
+	isa_slow_add(d, f & KEEL_MAC_B_TRANSPOSED && !(f & KEEL_MAC_B_ACTIVATION), "flags",
+		     "B_TRANSPOSED needs B_ACTIVATION");
+	isa_slow_add(d, f & KEEL_MAC_RESIDUAL && f & KEEL_MAC_B_ACTIVATION, "flags",
+		     "RESIDUAL and B_ACTIVATION both need ifm2");
+
+	UNLESS(!(f & KEEL_MAC_ACC_OUT), "ofm");
+	UNLESS(f & (KEEL_MAC_RESIDUAL | KEEL_MAC_B_ACTIVATION), "ifm2");
+	UNLESS(!matmul, "kernel_h", "kernel_w", "stride_y", "stride_x", "dilation_y", "dilation_x",
+	       "pad_top", "pad_left", "pad_bottom", "pad_right");
+	UNLESS(c->h.opcode == KEEL_CMD_CONV2D, "groups");
+	UNLESS(!(f & KEEL_MAC_B_ACTIVATION), "weights_offset", "weights_slot");
+	UNLESS(f & KEEL_MAC_TABLE, "table_offset", "table_slot");
+	UNLESS(f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT), "psum_offset", "psum_slot");
+	UNLESS(f & KEEL_MAC_RESIDUAL, "residual_multiplier", "residual_shift");
+	mac_shape(&c->mac, d);
 }
 
-static int axis_ok(int64_t out, int64_t n, int64_t d, int64_t offset)
+static void pool(const union keel_command *c, struct isa_defects *d)
+{
+	const struct keel_cmd_pool *p = &c->pool;
+	int sum = c->h.mode == 2;
+
+	isa_slow_add(d, c->h.flags & ROUND && !sum, "flags", SUM_ONLY);
+	UNLESS(sum, "multiplier", "shift");
+	isa_slow_add(d, p->pad_top >= p->kernel_h, "pad_top", PAD);
+	isa_slow_add(d, p->pad_left >= p->kernel_w, "pad_left", PAD);
+	isa_slow_add(d, p->pad_bottom >= p->kernel_h, "pad_bottom", PAD);
+	isa_slow_add(d, p->pad_right >= p->kernel_w, "pad_right", PAD);
+	isa_slow_add(d,
+		     p->ofm_h != count_windows(p->ifm_h, p->pad_top, p->pad_bottom, p->kernel_h, 1,
+					       p->stride_y),
+		     "ofm_h", POOL_SHAPE);
+	isa_slow_add(d,
+		     p->ofm_w != count_windows(p->ifm_w, p->pad_left, p->pad_right, p->kernel_w, 1,
+					       p->stride_x),
+		     "ofm_w", POOL_SHAPE);
+	clamp_order(p->clamp_lo, p->clamp_hi, d);
+}
+
+static void eltwise(const union keel_command *c, struct isa_defects *d)
+{
+	isa_slow_add(d, c->h.flags & ROUND && c->h.mode > 2, "flags",
+		     "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND");
+	UNLESS(c->h.mode < 2, "multiplier_a", "multiplier_b", "shift_a", "shift_b");
+	UNLESS(c->h.mode < 3, "multiplier", "shift");
+	clamp_order(c->eltwise.clamp_lo, c->eltwise.clamp_hi, d);
+}
+
+static void unary(const union keel_command *c, struct isa_defects *d)
+{
+	int op = c->h.opcode, lrn = op == KEEL_CMD_LRN, rescales = lrn || op == KEEL_CMD_RESCALE;
+	int softmax = op == KEEL_CMD_SOFTMAX;
+
+	UNLESS(op != KEEL_CMD_FILL, "ifm");
+	UNLESS(rescales, "clamp_lo", "clamp_hi", "multiplier", "shift");
+	UNLESS(lrn || softmax || op == KEEL_CMD_TABLE, "table_offset", "table_slot");
+	UNLESS(lrn, "size", "index_shift");
+	UNLESS(op == KEEL_CMD_FILL, "value");
+	isa_slow_add(d, softmax && c->unary.ofm.zero_point != -128, "ofm",
+		     "zero point is not -128");
+	isa_slow_add(d, lrn && c->unary.size == 0, "size", "is 0");
+	if (rescales)
+		clamp_order(c->unary.clamp_lo, c->unary.clamp_hi, d);
+}
+
+/* Every coordinate of the output, one by one. */
+static int beyond_32_bits(int64_t out, int64_t n, int64_t step, int64_t offset)
 {
 	int64_t o, at;
 
-	if (!n || !d || offset < -0x40000000 || offset > 0x40000000)
-		return 0;
 	for (o = 0; o < out; o++) {
-		at = (o * d + offset) / n;
+		at = (o * step + offset) / n;
 		if (at >= INT32_MAX || at <= INT32_MIN)
-			return 0;
+			return 1;
 	}
-	return 1;
+	return 0;
 }
 
-static int resize_ok(const struct keel_cmd_resize *z)
+static void resize(const union keel_command *c, struct isa_defects *d)
 {
-	int bilinear = z->h.mode == KEEL_RESIZE_BILINEAR;
+	const struct keel_cmd_resize *z = &c->resize;
 
-	if (z->h.mode > 1 || !rounding_ok(&z->h, bilinear) || !fm_fields(&z->ifm) ||
-	    !fm_fields(&z->ofm))
-		return 0;
-	if (!z->ifm_h || !z->ifm_w || !z->ofm_h || !z->ofm_w || !z->channels)
-		return 0;
-	if (bilinear ? !multiplier_ok(z->multiplier, z->shift) : z->multiplier || z->shift)
-		return 0;
-	return z->clamp_lo <= z->clamp_hi && fm_strides(&z->ifm, z->ifm_w, z->channels) &&
-	       fm_strides(&z->ofm, z->ofm_w, z->channels) &&
-	       axis_ok(z->ofm_h, z->scale_y_n, z->scale_y_d, z->offset_y) &&
-	       axis_ok(z->ofm_w, z->scale_x_n, z->scale_x_d, z->offset_x);
+	isa_slow_add(d, c->h.flags & ROUND && c->h.mode == 0, "flags",
+		     "NEAREST does not rescale, so it cannot have DOUBLE_ROUND");
+	UNLESS(c->h.mode == 1, "multiplier", "shift");
+	isa_slow_add(d, beyond_32_bits(z->ofm_h, z->scale_y_n, z->scale_y_d, z->offset_y),
+		     "scale_y_n", "places output rows beyond the 32-bit range");
+	isa_slow_add(d, beyond_32_bits(z->ofm_w, z->scale_x_n, z->scale_x_d, z->offset_x),
+		     "scale_x_n", "places output columns beyond the 32-bit range");
+	clamp_order(z->clamp_lo, z->clamp_hi, d);
 }
 
-static int argmax_ok(const struct keel_cmd_reduce *r)
+static void reduce(const union keel_command *c, struct isa_defects *d)
 {
-	return (r->axes == 1 || r->axes == 2 || r->axes == 4) && !r->ofm.zero_point &&
-	       r->last < 2 && r->ofm.offset % 4 == 0 && r->ofm.row_stride % 4 == 0 &&
-	       r->ofm.pixel_stride % 4 == 0 && !r->clamp_lo && !r->clamp_hi &&
-	       r->h.ofm_type == KEEL_TYPE_S32;
-}
+	const struct keel_cmd_reduce *r = &c->reduce;
+	int argmax = c->h.mode == 3;
+	__int128 count = 1;
 
-static int reduce_ok(const struct keel_cmd_reduce *r)
-{
-	int sum = r->h.mode == KEEL_REDUCE_SUM, argmax = r->h.mode == KEEL_REDUCE_ARGMAX;
-	int64_t count = 1;
-
-	if (r->h.mode > 3 || !rounding_ok(&r->h, sum) || !fm_fields(&r->ifm) || !fm_fields(&r->ofm))
-		return 0;
-	if (!r->ifm_h || !r->ifm_w || !r->ifm_c || !r->axes || r->axes > 7)
-		return 0;
-	if (sum ? !multiplier_ok(r->multiplier, r->shift) : r->multiplier || r->shift)
-		return 0;
-	if (argmax ? !argmax_ok(r) : r->last || r->clamp_lo > r->clamp_hi)
-		return 0;
 	count *= r->axes & 1 ? r->ifm_h : 1;
 	count *= r->axes & 2 ? r->ifm_w : 1;
 	count *= r->axes & 4 ? r->ifm_c : 1;
-	return count <= 8388608 && fm_strides(&r->ifm, r->ifm_w, r->ifm_c) &&
-	       fm_strides(&r->ofm, r->axes & 2 ? 1 : r->ifm_w,
-			  (r->axes & 4 ? 1 : r->ifm_c) * (argmax ? 4 : 1));
+	isa_slow_add(d, c->h.flags & ROUND && c->h.mode != 0, "flags", SUM_ONLY);
+	UNLESS(!argmax, "clamp_lo", "clamp_hi");
+	UNLESS(c->h.mode == 0, "multiplier", "shift");
+	UNLESS(argmax, "last");
+	isa_slow_add(d, count > 8388608, "axes", "reduces more than 2^23 elements into one");
+	isa_slow_add(d, argmax && r->axes != 1 && r->axes != 2 && r->axes != 4, "axes",
+		     "is not exactly one axis for ARGMAX");
+	isa_slow_add(d, argmax && r->ofm.zero_point, "ofm", "zero point is not 0 for ARGMAX");
+	isa_slow_add(d, argmax && (r->ofm.pixel_stride % 4 || r->ofm.row_stride % 4), "ofm",
+		     "stride is not a multiple of 4 for ARGMAX");
+	clamp_order(r->clamp_lo, r->clamp_hi, d);
 }
 
-static int transpose_ok(const struct keel_cmd_transpose *t)
-{
-	static const char *const order[] = {"hwc", "hcw", "whc", "wch", "chw", "cwh"};
-	int64_t w, c;
+/** struct dimension - of the box that COPY writes */
+struct dimension {
+	keel_u64 extent, stride;
+	int index;
+};
 
-	if (t->h.mode > 5 || t->h.flags || !fm_fields(&t->ifm) || !fm_fields(&t->ofm))
-		return 0;
-	w = order[t->h.mode][1] == 'h'	 ? t->ifm_h
-	    : order[t->h.mode][1] == 'w' ? t->ifm_w
-					 : t->ifm_c;
-	c = order[t->h.mode][2] == 'h'	 ? t->ifm_h
-	    : order[t->h.mode][2] == 'w' ? t->ifm_w
-					 : t->ifm_c;
-	return t->ifm_h && t->ifm_w && t->ifm_c && fm_strides(&t->ifm, t->ifm_w, t->ifm_c) &&
-	       fm_strides(&t->ofm, w, c);
+/* Small steps first; of equal ones the inner dimension. */
+static int by_stride(const void *a, const void *b)
+{
+	const struct dimension *x = a, *y = b;
+
+	if (x->stride != y->stride)
+		return x->stride < y->stride ? -1 : 1;
+	return y->index - x->index;
 }
 
-static int copy_ok(const struct keel_cmd_copy *p)
+static void copy(const union keel_command *c, struct isa_defects *d)
 {
-	const keel_u32 *dims = &p->dim0, *src = &p->src_stride0, *dst = &p->dst_stride0;
+	static const char *const src[] = {"src_stride0", "src_stride1", "src_stride2",
+					  "src_stride3"};
+	static const char *const dst[] = {"dst_stride0", "dst_stride1", "dst_stride2",
+					  "dst_stride3"};
+	const keel_u32 *extents = &c->copy.dim0, *from = &c->copy.src_stride0;
+	const keel_u32 *to = &c->copy.dst_stride0;
+	struct dimension sorted[4];
+	__int128 covered = 1;
 	int i;
 
-	for (i = 0; i < 4; i++)
-		if (!dims[i] || (dims[i] == 1 && (src[i] || dst[i])))
-			return 0;
-	return !p->h.mode && !p->h.flags && p->src_slot < 32 && p->dst_slot < 32;
+	for (i = 0; i < 4; i++) {
+		isa_slow_add(d, extents[i] == 1 && from[i], src[i],
+			     "is not 0 along a dimension of extent 1");
+		isa_slow_add(d, extents[i] == 1 && to[i], dst[i],
+			     "is not 0 along a dimension of extent 1");
+		sorted[i] = (struct dimension){extents[i], to[i], i};
+	}
+	qsort(sorted, 4, sizeof(sorted[0]), by_stride);
+	for (i = 0; i < 4; i++) {
+		if (sorted[i].extent == 1)
+			continue;
+		isa_slow_add(d, sorted[i].stride < covered, dst[sorted[i].index],
+			     "is less than the dimensions inside cover: a byte could be written "
+			     "twice");
+		covered += (__int128)(sorted[i].extent - 1) * sorted[i].stride;
+	}
 }
 
-static int weights_ok(const struct keel_cmd_weights *w)
-{
-	return !w->h.mode && !w->h.flags && w->src_slot < 32 && w->dst_slot < 32 &&
-	       w->encoded_bytes && w->raw_bytes && w->src_offset % 4 == 0 &&
-	       w->dst_offset % 16 == 0;
-}
-
-static int layout_ok(const union keel_command *c, size_t *used)
+void isa_slow_rules(const union keel_command *c, struct isa_defects *d)
 {
 	switch (c->h.opcode) {
-	case KEEL_CMD_FENCE:
-		*used = 16;
-		return !c->h.mode && !c->h.flags;
-	case KEEL_CMD_MARK:
-		*used = 20;
-		return !c->h.mode && !c->h.flags;
 	case KEEL_CMD_COPY:
-		*used = 16 + 14 * 4 + 2;
-		return copy_ok(&c->copy);
-	case KEEL_CMD_WEIGHTS:
-		*used = 16 + 4 * 4 + 2;
-		return weights_ok(&c->weights);
+		copy(c, d);
+		break;
 	case KEEL_CMD_CONV2D:
 	case KEEL_CMD_DEPTHWISE:
 	case KEEL_CMD_MATMUL:
 	case KEEL_CMD_CONV_TRANSPOSE:
-		*used = 113;
-		return !c->h.mode && mac_ok(&c->mac);
+		mac(c, d);
+		break;
 	case KEEL_CMD_POOL:
-		*used = 73;
-		return pool_ok(&c->pool);
+		pool(c, d);
+		break;
 	case KEEL_CMD_ELTWISE:
-		*used = 87;
-		return eltwise_ok(&c->eltwise);
-	case KEEL_CMD_RESIZE:
-		*used = 81;
-		return resize_ok(&c->resize);
-	case KEEL_CMD_REDUCE:
-		*used = 63;
-		return reduce_ok(&c->reduce);
-	case KEEL_CMD_TRANSPOSE:
-		*used = 54;
-		return transpose_ok(&c->transpose);
+		eltwise(c, d);
+		break;
 	case KEEL_CMD_RESCALE:
 	case KEEL_CMD_TABLE:
 	case KEEL_CMD_SOFTMAX:
 	case KEEL_CMD_LRN:
 	case KEEL_CMD_FILL:
-		*used = 69;
-		return unary_ok(&c->unary);
+		unary(c, d);
+		break;
+	case KEEL_CMD_RESIZE:
+		resize(c, d);
+		break;
+	case KEEL_CMD_REDUCE:
+		reduce(c, d);
+		break;
 	default:
-		return 0;
+		break;
 	}
-}
-
-int isa_slow_rules(const union keel_command *c)
-{
-	int argmax = c->h.opcode == KEEL_CMD_REDUCE && c->h.mode == KEEL_REDUCE_ARGMAX;
-	size_t used = 0;
-
-	if (c->h.wait[0] || c->h.wait[1] || c->h.wait[2] || c->h.ifm_type ||
-	    c->h.ofm_type != (argmax ? KEEL_TYPE_S32 : KEEL_TYPE_S8))
-		return 0;
-	return layout_ok(c, &used) && nothing(c->bytes + used, KEEL_COMMAND_SIZE - used);
 }
