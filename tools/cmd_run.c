@@ -11,6 +11,7 @@
 #include "output.h"
 #include "progress.h"
 #include "session.h"
+#include "timeline.h"
 
 #define MAX_INPUTS  4096
 #define MAX_TOP	    100
@@ -19,13 +20,13 @@
 /** struct run_args - the command line */
 struct run_args {
 	struct session_options session;
-	const char *model, *preprocess, *output;
+	const char *model, *preprocess, *output, *profile;
 	const char *inputs[MAX_INPUTS];
 	unsigned int nr_inputs, top;
 	bool json;
 };
 
-enum { OPT_INPUT = 256, OPT_PREPROCESS, OPT_TOP, OPT_OUTPUT, OPT_JSON };
+enum { OPT_INPUT = 256, OPT_PREPROCESS, OPT_TOP, OPT_OUTPUT, OPT_PROFILE, OPT_JSON };
 
 static const struct argp_option options[] = {
 	{"input", OPT_INPUT, "FILE|DIR", 0,
@@ -33,6 +34,8 @@ static const struct argp_option options[] = {
 	{"preprocess", OPT_PREPROCESS, "FILE", 0, "instead of what the model file carries", 0},
 	{"top", OPT_TOP, "K", 0, "show the K best classes (default 5)", 0},
 	{"output", OPT_OUTPUT, "DIR", 0, "write every output as DIR/SAMPLE.OUTPUT.npy", 0},
+	{"profile", OPT_PROFILE, "FILE", 0,
+	 "write a timeline of engines and jobs, which Perfetto opens", 0},
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
@@ -59,6 +62,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_OUTPUT:
 		a->output = arg;
+		return 0;
+	case OPT_PROFILE:
+		a->profile = arg;
 		return 0;
 	case OPT_JSON:
 		a->json = true;
@@ -224,6 +230,7 @@ static int save_output(const struct run_args *a, const char *sample, const struc
  * @in: the input, floats
  * @out: outputs, floats
  * @ports: the outputs' shapes
+ * @timeline: NULL unless it was asked for
  */
 struct run_state {
 	const struct run_args *a;
@@ -232,11 +239,12 @@ struct run_state {
 	struct keel_job *job;
 	float *in, **out;
 	struct keel_port *ports;
+	struct timeline *timeline;
 };
 
-static int infer(struct run_state *r, size_t i, double *ms, struct keel_error *e)
+static int infer(struct run_state *r, size_t i, const char *name, double *ms, struct keel_error *e)
 {
-	double start;
+	double start, end;
 	unsigned int k;
 	int err = keel_dataset_get(r->d->ds, i, r->in, e);
 
@@ -250,7 +258,11 @@ static int infer(struct run_state *r, size_t i, double *ms, struct keel_error *e
 	for (k = 0; k < r->s->info.outputs && !err; k++)
 		err = keel_job_get_output(r->job, k, KEEL_ELEMENT_F32, r->out[k],
 					  r->ports[k].elements, e);
-	*ms = (command_seconds() - start) * 1e3;
+	end = command_seconds();
+	*ms = (end - start) * 1e3;
+	if (!err && r->timeline)
+		err = timeline_add(r->timeline, r->job, name, (uint64_t)(start * 1e9),
+				   (uint64_t)(end * 1e9), e);
 	return err;
 }
 
@@ -282,9 +294,10 @@ static int run_sample(struct run_state *r, size_t i, json_t *runs, struct keel_e
 	char name[1024];
 	double ms;
 	unsigned int k;
-	int err = infer(r, i, &ms, e);
+	int err;
 
 	keel_dataset_name(r->d->ds, i, name, sizeof(name));
+	err = infer(r, i, name, &ms, e);
 	for (k = 0; k < r->s->info.outputs && !err && r->a->output; k++)
 		err = save_output(r->a, name, &r->ports[k], r->out[k], e);
 	if (err)
@@ -362,6 +375,16 @@ static int run_all(struct run_state *r, struct keel_error *e)
 	return err;
 }
 
+static int begin_timeline(struct run_state *r, struct keel_error *e)
+{
+	int err = keel_outfile_probe(r->a->profile, e);
+
+	if (err)
+		return err;
+	r->timeline = timeline_new(r->s->network, r->s->device_info.name, r->a->model);
+	return r->timeline ? 0 : -ENOMEM;
+}
+
 static int run(struct run_state *r, struct keel_error *e)
 {
 	unsigned int k, n = r->s->info.outputs;
@@ -383,9 +406,14 @@ static int run(struct run_state *r, struct keel_error *e)
 		err = keel_error_set(e, -errno, "can't make the folder '%s': %s", r->a->output,
 				     strerror(errno));
 	if (!err)
-		err = keel_job_new(r->s->network, 0, &r->job, e);
+		err = keel_job_new(r->s->network, r->a->profile ? KEEL_JOB_PROFILE : 0, &r->job, e);
+	if (!err && r->a->profile)
+		err = begin_timeline(r, e);
 	if (!err)
 		err = run_all(r, e);
+	if (!err && r->a->profile)
+		err = command_json(timeline_json(r->timeline), r->a->profile, e);
+	timeline_del(r->timeline);
 	keel_job_del(r->job);
 out:
 	for (k = 0; r->out && k < n; k++)

@@ -110,6 +110,16 @@ head -c 4 /dev/zero >zeros.u8
 ok "$keel" run log.keel --input zeros.u8 --json
 keys outputs.0.top.0.score
 
+# A timeline has a row for each engine, and every command of every sample once.
+ok "$keel" run fashion.keel --input p.pgm n.npy --profile trace.json
+mv trace.json out
+keys displayTimeUnit traceEvents.0.args.name
+commands=$("$keel" inspect fashion.keel --json | perl -MJSON::PP -0777 -ne 'print decode_json($_)->{commands}')
+is "rows and events" "6 $((2 * commands))" "$(perl -MJSON::PP -0777 -e '
+	my $t = decode_json(do { open my $f, "<", "out"; <$f> })->{traceEvents};
+	my $events = grep { $_->{ph} eq "X" && exists $_->{args}{opcode} && $_->{dur} >= 0 && $_->{ts} >= 0 } @$t;
+	print scalar(grep { $_->{name} eq "thread_name" } @$t), " $events"')"
+
 ok "$keel" verify fashion.keel --backend opencl --against reference --input samples --json
 keys equal tensors first_difference
 has "verify" '"equal": true' out
