@@ -8,6 +8,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -44,13 +45,14 @@
  * probe and remove. The firmware isn't trusted: what it writes is read once and checked.
  */
 
-struct dma_buf;
+struct dma_buf_attachment;
 struct drm_printer;
-struct keel_bo;
+struct keel_as;
 struct keel_device;
 struct keel_file;
 struct keel_job;
 struct keel_queue;
+struct keel_vma;
 
 #define KEEL_DRIVER_NAME  "keel"
 #define KEEL_FIRMWARE	  "keel/keel-fw.bin"
@@ -78,17 +80,19 @@ struct keel_queue;
 #define KEEL_AUTOSUSPEND_MS 200
 
 /**
- * struct keel_mem - coherent memory, contiguous for the NPU
+ * struct keel_mem - memory that the NPU can reach
  * @node: in keel_device.mems
- * @cpu: address, NULL once released (device gone)
- * @dma: bus address
+ * @cpu: address, NULL once the NPU can't reach it any more (device gone)
+ * @dma: bus address, of coherent memory
  * @bytes: length
+ * @sgt: pages of mapped memory; .sgl NULL: it is coherent
  */
 struct keel_mem {
 	struct list_head node;
 	void *cpu;
 	dma_addr_t dma;
 	size_t bytes;
+	struct sg_table sgt;
 };
 
 /**
@@ -259,6 +263,8 @@ struct keel_device {
  * @ref: held by the DRM file, by jobs and by records
  * @kdev: device
  * @client: number, never used again
+ * @pid: process that opened it
+ * @comm: its name then
  * @queues: by handle
  * @cmds: by handle
  * @perfs: counter sets by handle; private to keel_perf.c
@@ -278,6 +284,8 @@ struct keel_file {
 	struct kref ref;
 	struct keel_device *kdev;
 	u64 client;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
 	struct xarray queues;
 	struct xarray cmds;
 	struct xarray perfs;
@@ -319,28 +327,27 @@ struct keel_queue {
 /**
  * struct keel_cmd - a validated command buffer, never written again
  * @ref: held by the file's table and by jobs
- * @kfile: owner, for counters
+ * @kdev: device
+ * @kfile: reference
  * @commands: vmalloc memory
  * @bytes: length
  * @nr_commands: length in commands
  * @cycles: upper bound
  * @program: what the validator found out
- * @sgt: its pages, mapped for the NPU; unmapped once the device is gone
- * @segments: struct keel_hw_segment for the NPU
- * @nr_segments: how many
- * @node: in keel_device.bos' neighbour list, see keel_cmd.c
+ * @mem: @commands, mapped for the NPU
+ * @segments: struct keel_hw_segment of @mem
  */
 struct keel_cmd {
 	struct kref ref;
+	struct keel_device *kdev;
 	struct keel_file *kfile;
-	const union keel_command *commands;
+	union keel_command *commands;
 	size_t bytes;
 	u32 nr_commands;
 	u64 cycles;
 	struct keel_program_info program;
 	struct keel_mem mem;
 	struct keel_mem segments;
-	u32 nr_segments;
 };
 
 /**
@@ -348,13 +355,11 @@ struct keel_cmd {
  * @base: DRM's
  * @node: in keel_device.bos
  * @flags: DRM_KEEL_BO_*
- * @vmas: keel_vma.bo_node; address spaces it is mapped in, by the reservation lock
  */
 struct keel_bo {
 	struct drm_gem_shmem_object base;
 	struct list_head node;
 	u32 flags;
-	struct list_head vmas;
 };
 
 /**
@@ -529,6 +534,7 @@ int keel_query_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* keel_mem.c */
 int keel_mem_alloc(struct keel_device *kdev, struct keel_mem *mem, size_t bytes);
+int keel_mem_map(struct keel_device *kdev, struct keel_mem *mem, void *vmalloced, size_t bytes);
 void keel_mem_free(struct keel_device *kdev, struct keel_mem *mem);
 void keel_mem_release_all(struct keel_device *kdev);
 
@@ -537,6 +543,9 @@ struct drm_gem_object *keel_gem_create_object(struct drm_device *drm, size_t byt
 int keel_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_bo_mmap_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_bo_sync_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+struct drm_gem_object *keel_gem_import(struct drm_device *drm, struct dma_buf_attachment *attach,
+				       struct sg_table *sgt);
+struct sg_table *keel_bo_pin(struct keel_device *kdev, struct keel_bo *bo);
 void keel_gem_release_all(struct keel_device *kdev);
 
 /* keel_cmd.c */
@@ -598,7 +607,9 @@ void keel_irq_fini(struct keel_device *kdev);
 /* keel_mmu.c */
 struct keel_as *keel_as_new(struct keel_device *kdev);
 void keel_as_del(struct keel_as *as);
-struct keel_vma *keel_vma_get(struct keel_as *as, struct keel_bo *bo);
+int keel_vma_open(struct keel_as *as, struct keel_bo *bo);
+void keel_vma_close(struct keel_as *as, struct keel_bo *bo);
+struct keel_vma *keel_vma_get(struct keel_as *as, struct keel_bo *bo, struct sg_table *sgt);
 void keel_vma_put(struct keel_vma *vma);
 u64 keel_vma_address(const struct keel_vma *vma);
 int keel_context_get(struct keel_device *kdev, struct keel_as *as);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KEEL_KUNIT_H
+#define KEEL_KUNIT_H
+
+#include <linux/types.h>
+
+/* Decisions that are functions of their arguments alone, so that unit tests can ask for them. */
+
+/* keel_coredump.c */
+u32 keel_core_window(u32 commands, u32 bad, u32 *first);
+
+/* keel_perf.c */
+u64 keel_perf_add(u64 *last, u64 now);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Power: the NPU is on while jobs are queued and a while longer, and off in system sleep. Each job
+ * holds a reference from SUBMIT to its end, so there is never a job on an NPU without power; in
+ * system sleep jobs that the NPU has are finished first or given to it again afterwards.
+ */
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#include <drm/drm_drv.h>
+
+#include "keel_devfreq.h"
+#include "keel_drv.h"
+#include "keel_trace.h"
+
+static bool keel_pm_is_gone(struct keel_device *kdev)
+{
+	return kdev->state == KEEL_STATE_GONE ||
+	       (kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev));
+}
+
+static void keel_pm_power_off(struct keel_device *kdev)
+{
+	if (!keel_pm_is_gone(kdev))
+		keel_write(kdev, KEEL_REG_POWER, 0);
+	if (kdev->bus && kdev->bus->power_off)
+		kdev->bus->power_off(kdev);
+}
+
+static int keel_pm_power_on(struct keel_device *kdev)
+{
+	int err = 0;
+
+	if (kdev->bus && kdev->bus->power_on)
+		err = kdev->bus->power_on(kdev);
+	if (err)
+		return err;
+	keel_write(kdev, KEEL_REG_POWER, 1);
+	/* The write has arrived when the read has. */
+	keel_read(kdev, KEEL_REG_POWER);
+	return 0;
+}
+
+static int keel_pm_up_locked(struct keel_device *kdev)
+{
+	int err;
+
+	lockdep_assert_held(&kdev->reset_lock);
+	if (keel_pm_is_gone(kdev))
+		return -ENODEV;
+	err = keel_pm_power_on(kdev);
+	if (err)
+		return err;
+	err = keel_fw_boot(kdev);
+	if (err) {
+		keel_pm_power_off(kdev);
+		return err;
+	}
+	keel_count(kdev, NULL, KEEL_HW_COUNTER_RESUMES, 1);
+	return 0;
+}
+
+static int keel_pm_up(struct keel_device *kdev)
+{
+	int err;
+
+	trace_keel_resume_start(kdev->dev);
+	mutex_lock(&kdev->reset_lock);
+	err = keel_pm_up_locked(kdev);
+	mutex_unlock(&kdev->reset_lock);
+	trace_keel_resume_done(kdev->dev, err);
+	/* Not with the lock: changing the clock takes it. */
+	if (!err)
+		keel_devfreq_resume(kdev);
+	return err;
+}
+
+static void keel_pm_down(struct keel_device *kdev)
+{
+	trace_keel_suspend_start(kdev->dev);
+	keel_devfreq_suspend(kdev);
+	mutex_lock(&kdev->reset_lock);
+	keel_fw_stop(kdev);
+	keel_pm_power_off(kdev);
+	mutex_unlock(&kdev->reset_lock);
+	trace_keel_suspend_done(kdev->dev, 0);
+}
+
+static int keel_pm_runtime_suspend(struct device *dev)
+{
+	keel_pm_down(dev_get_drvdata(dev));
+	return 0;
+}
+
+static int keel_pm_runtime_resume(struct device *dev)
+{
+	return keel_pm_up(dev_get_drvdata(dev));
+}
+
+/* Programs are frozen by now, so nothing wakes an NPU that sleeps already. */
+static int keel_pm_suspend(struct device *dev)
+{
+	struct keel_device *kdev = dev_get_drvdata(dev);
+
+	keel_sched_quiesce(kdev);
+	if (!pm_runtime_suspended(dev))
+		keel_pm_down(kdev);
+	return 0;
+}
+
+static int keel_pm_resume(struct device *dev)
+{
+	struct keel_device *kdev = dev_get_drvdata(dev);
+	int err = 0;
+
+	if (!pm_runtime_suspended(dev))
+		err = keel_pm_up(kdev);
+	if (err)
+		dev_err(dev,
+			"the NPU doesn't come back from system sleep (%d): its jobs fail until it does\n",
+			err);
+	keel_sched_continue(kdev);
+	/* The system wakes up without it; jobs say what is wrong. */
+	return 0;
+}
+
+const struct dev_pm_ops keel_pm_ops = { SYSTEM_SLEEP_PM_OPS(keel_pm_suspend, keel_pm_resume)
+						RUNTIME_PM_OPS(keel_pm_runtime_suspend,
+							       keel_pm_runtime_resume, NULL) };
+
+/**
+ * keel_pm_init() - let the NPU sleep when there is nothing to do
+ * @kdev: device, up; the caller's reference is kept until the end of probe by bus or core
+ *
+ * Return: 0 or negative errno.
+ */
+int keel_pm_init(struct keel_device *kdev)
+{
+	struct device *dev = kdev->dev;
+	int err;
+
+	pm_runtime_set_autosuspend_delay(dev, KEEL_AUTOSUSPEND_MS);
+	pm_runtime_use_autosuspend(dev);
+	/* PCI has enabled it already, and holds a reference that is given back here. */
+	if (!dev_is_pci(dev)) {
+		err = pm_runtime_set_active(dev);
+		if (err)
+			return err;
+		pm_runtime_get_noresume(dev);
+		pm_runtime_enable(dev);
+	}
+	pm_runtime_allow(dev);
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put_autosuspend(dev);
+	return 0;
+}
+
+/**
+ * keel_pm_fini() - undo keel_pm_init(); driver core has woken the NPU for its removal
+ * @kdev: device
+ */
+void keel_pm_fini(struct keel_device *kdev)
+{
+	struct device *dev = kdev->dev;
+
+	pm_runtime_get_noresume(dev);
+	pm_runtime_dont_use_autosuspend(dev);
+	if (dev_is_pci(dev)) {
+		pm_runtime_forbid(dev);
+		return;
+	}
+	pm_runtime_disable(dev);
+	pm_runtime_set_suspended(dev);
+	pm_runtime_put_noidle(dev);
+}
+
+/**
+ * keel_pm_get() - power up and boot unless that has been done; may sleep
+ * @kdev: device
+ *
+ * Return: 0 with a reference, or negative errno without one.
+ */
+int keel_pm_get(struct keel_device *kdev)
+{
+	int err = pm_runtime_resume_and_get(kdev->dev);
+
+	/* A failure is remembered and would be the answer for ever: the next one may try again. */
+	if (err)
+		pm_runtime_set_suspended(kdev->dev);
+	return err;
+}
+
+/**
+ * keel_pm_put() - give a reference back; any context
+ * @kdev: device
+ */
+void keel_pm_put(struct keel_device *kdev)
+{
+	pm_runtime_mark_last_busy(kdev->dev);
+	pm_runtime_put_autosuspend(kdev->dev);
+}
