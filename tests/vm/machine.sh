@@ -113,9 +113,8 @@ machine_command() {
 
 # machine_run: boots and returns when the guest is off or its time is over
 machine_run() {
-	# timeout makes a process group of its own, so that nothing of a guest survives.
 	# A pipe, because User Mode Linux can't wait for a file.
-	timeout -s KILL "$limit" "${guest[@]}" </dev/null > >(exec cat >"$share/console.log") 2>&1 &
+	"$helpers/leash" "$limit" "${guest[@]}" </dev/null > >(exec cat >"$share/console.log") 2>&1 &
 	guest_pid=$!
 	while kill -0 $guest_pid 2>/dev/null; do
 		serve_request
@@ -127,7 +126,7 @@ machine_run() {
 }
 
 machine_cleanup() {
-	[ -z "$guest_pid" ] || kill -KILL -- "-$guest_pid" 2>/dev/null
+	[ -z "$guest_pid" ] || kill -TERM "$guest_pid" 2>/dev/null
 	[ -z "$simulator_pid" ] || kill -KILL "$simulator_pid" 2>/dev/null
 	wait 2>/dev/null
 	rm -rf "$work"

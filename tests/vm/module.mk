@@ -6,7 +6,7 @@
 
 VM ?= um
 VM_SUITES = $(wildcard tests/vm/suites/*.sh)
-VM_HELPERS := $(O)/tests/vm/fdexec $(O)/tests/vm/power_off
+VM_HELPERS := $(patsubst %,$(O)/tests/vm/%,fdexec leash power_off)
 # Programs that suites run: tests/vm/programs/*.c, one file each.
 VM_PROGRAMS := $(patsubst tests/vm/programs/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/programs/*.c))
 

@@ -20,7 +20,7 @@ count_results() {
 judge_results() {
 	local results=$((passed + failed + skipped)) status
 	status=$(cat "$share/status" 2>/dev/null)
-	if [ "$guest_code" = 137 ]; then
+	if [ "$guest_code" = 124 ]; then
 		objection "the guest was stopped after its time limit of $limit s"
 	elif [ -z "$status" ]; then
 		objection "the guest ended before the suite did"
