@@ -3,13 +3,23 @@
 
 SIM_MAINS := firmware_sim/main.c firmware_sim/fwimage.c
 SIM_SRC := $(call rwild,firmware_sim/,*.c)
+SIM_FIRMWARE := $(O)/firmware/keel/keel-fw.bin
 
 $(O)/libkeelsim.a: $(call objs,$(filter-out $(SIM_MAINS),$(SIM_SRC)))
 
-# Tests of the simulator; what they share is in tests/unit/sim.
-SIM_TESTLIB_SRC := $(wildcard tests/unit/sim/*.c)
-$(O)/tests/unit/test_sim_%: $(O)/tests/unit/test_sim_%.o $(call objs,$(SIM_TESTLIB_SRC)) \
-		$(call objs,$(TESTLIB_SRC)) $(O)/libkeelsim.a $(O)/libkeeltools.a \
-		$(O)/libkeelcompiler.a $(O)/libkeel.a
+$(O)/keel-fwsim: $(O)/firmware_sim/main.o $(O)/libkeelsim.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+$(O)/keel-fwimage: $(O)/firmware_sim/fwimage.o $(O)/libkeelsim.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+$(SIM_FIRMWARE): $(O)/keel-fwimage
+	@mkdir -p $(@D)
+	$< $@
+
+# Tests of the simulator; what they share is in tests/unit/sim. From the archives each takes what it
+# needs.
+$(O)/libsimrig.a: $(call objs,$(wildcard tests/unit/sim/*.c))
+$(O)/libtestrig.a: $(call objs,$(TESTLIB_SRC))
+$(O)/tests/unit/test_sim_%: $(O)/tests/unit/test_sim_%.o $(O)/libsimrig.a $(O)/libtestrig.a \
+		$(O)/libkeelsim.a $(O)/libkeeltools.a $(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) \
 		$(COMPILER_LIBS) $(USERLIB_LIBS)
