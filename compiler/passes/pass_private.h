@@ -43,6 +43,15 @@ bool keel_pass_is_mac(const struct keel_node *n);
 /** keel_pass_same_shape() - equal rank and extents? */
 bool keel_pass_same_shape(const struct keel_tensor *a, const struct keel_tensor *b);
 
+/**
+ * keel_pass_levels() - what operators make of 8-bit values
+ *
+ * Conversions have told the tensors next to them what their levels stand for;
+ * those that only moves lie between learn it, too. What can't be done with
+ * real values instead becomes a KEEL_OP_UNSUPPORTED node with its reason.
+ */
+int keel_pass_levels(struct keel_graph *g, struct keel_error *e);
+
 /** struct keel_affine - y = scale[c] * x + shift[c] along axis 1
  * @x: the activation
  * @channels: entries of the arrays

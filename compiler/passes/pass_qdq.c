@@ -41,6 +41,11 @@ static bool is_conversion(const struct keel_node *n)
 	return n->op == KEEL_OP_QUANTIZE || n->op == KEEL_OP_DEQUANTIZE;
 }
 
+static bool same(const struct keel_quant *a, const struct keel_quant *b)
+{
+	return a->scale == b->scale && a->zero_point == b->zero_point;
+}
+
 /* The integer side of every conversion learns its quantization. */
 static int learn(struct keel_node *n, struct keel_error *e)
 {
@@ -51,19 +56,15 @@ static int learn(struct keel_node *n, struct keel_error *e)
 		return unsupported(n, "a constant that could not be folded", e);
 	if (n->nr_inputs < 3 || !read_quant(n, &q))
 		return unsupported(n, "its scale or zero point is not understood", e);
-	if (!t->quant.given)
-		t->quant = q;
+	if (t->quant.given && !same(&t->quant, &q))
+		return unsupported(n, "it gives levels another meaning than their quantization", e);
+	t->quant = q;
 	return 0;
 }
 
 static bool is_level(const struct keel_tensor *t)
 {
 	return !t->data && (t->type == KEEL_I8 || t->type == KEEL_U8);
-}
-
-static bool same(const struct keel_quant *a, const struct keel_quant *b)
-{
-	return a->scale == b->scale && a->zero_point == b->zero_point;
 }
 
 static bool takes_clamp(const struct keel_node *n)
@@ -131,6 +132,9 @@ int keel_pass_qdq(struct keel_graph *g, struct keel_error *e)
 		if (err)
 			return err;
 	}
+	err = keel_pass_levels(g, e);
+	if (err)
+		return err;
 	for (i = 0; i < g->nr_tensors; i++)
 		if (is_level(g->tensors[i]))
 			g->tensors[i]->type = KEEL_F32;

@@ -24,6 +24,9 @@ struct keel_graph;
  * levels becomes a float tensor with given quantization: the interface is in
  * real values. Constants were folded by the importer.
  *
+ * Operators between conversions that do more than move or compare levels, and
+ * 8-bit arithmetic of any other kind, become KEEL_OP_UNSUPPORTED nodes.
+ *
  * Also -EOPNOTSUPP: activations per channel or with computed scales.
  */
 int keel_pass_qdq(struct keel_graph *g, struct keel_error *e);

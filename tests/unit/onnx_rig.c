@@ -251,6 +251,7 @@ static void input(struct ox_bytes *graph, const char *name, const char *text)
 	ox_value(&m, name,
 		 strstr(text, ":n")   ? OX_INT64
 		 : strstr(text, ":q") ? OX_INT8
+		 : strstr(text, ":u") ? OX_UINT8
 				      : OX_FLOAT,
 		 rank, dims);
 	ox_message(graph, 11, &m);

@@ -62,7 +62,7 @@ void ox_attributes(struct ox_bytes *node, const char *text);
 /** ox_values() - inputs or initializers of a GraphProto from text, and the node's input names
  *
  * Words with a blank between them:
- *   x[1,3,8,8]  graph input, float      i[2]:n   graph input, int64; :q int8
+ *   x[1,3,8,8]  graph input, float      i[2]:n   graph input, int64; :q int8, :u uint8
  *   w(4,3,3,3)  float constant 1, 2, 3, ... times 1/8
  *   s<1,-1>     int64 vector            v{0.5,2} float vector
  *   k=0.5       float scalar            b=#7     int64 scalar
