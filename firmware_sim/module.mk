@@ -23,3 +23,12 @@ $(O)/tests/unit/test_sim_%: $(O)/tests/unit/test_sim_%.o $(O)/libsimrig.a $(O)/l
 		$(O)/libkeelsim.a $(O)/libkeeltools.a $(O)/libkeelcompiler.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(TOOLS_LIBS) \
 		$(COMPILER_LIBS) $(USERLIB_LIBS)
+
+all: $(O)/keel-fwsim $(O)/keel-fwimage $(SIM_FIRMWARE)
+
+.PHONY: install-fwsim
+install: install-fwsim
+install-fwsim: $(O)/keel-fwsim $(SIM_FIRMWARE)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/lib/firmware/keel
+	install -m 755 $(O)/keel-fwsim $(DESTDIR)$(PREFIX)/bin/keel-fwsim
+	install -m 644 $(SIM_FIRMWARE) $(DESTDIR)/lib/firmware/keel/keel-fw.bin
