@@ -11,6 +11,7 @@
 #include "engines.h"
 #include "job.h"
 #include "npu_private.h"
+#include "race.h"
 #include "team.h"
 
 /** struct sim_engines
@@ -234,15 +235,48 @@ static int step(struct sim_job *job, uint32_t command)
 	return 1;
 }
 
+/* Whatever order was tried: are there commands that nothing orders? */
+static int check_races(struct sim_job *job)
+{
+	uint32_t earlier, later;
+	int r = sim_race_check(job, &earlier, &later);
+
+	if (r < 0)
+		sim_log_ring(job->npu, KEEL_LOG_WARNING, job->seq, "race: not checked: %s",
+			     strerror(-r));
+	if (r > 0)
+		sim_job_fail(job, KEEL_HW_BAD_COMMAND, later, 0);
+	return job->npu->abort ? -EINTR : 0;
+}
+
+static int run(struct sim_job *job, const uint32_t *order)
+{
+	uint32_t i;
+	int r = 1;
+
+	for (i = 0; r > 0 && i < job->hw.count; i++)
+		r = step(job, order ? order[i] : job->hw.first + i);
+	return r < 0 ? r : 0;
+}
+
 int sim_engines_run(struct sim_job *job)
 {
-	uint32_t i, end = job->hw.first + job->hw.count;
-	int r = 1;
+	uint64_t seed = job->npu->options.race_seed;
+	uint32_t *order;
+	int r;
 
 	job->begun = sim_now_ns();
 	job->due = job->begun;
 	job->cancel_seen = job->npu->next_cancel - 1;
-	for (i = job->hw.first; r > 0 && i < end; i++)
-		r = step(job, i);
-	return r < 0 ? r : 0;
+	if (!seed)
+		return run(job, NULL);
+
+	order = sim_race_order(job, seed + job->ordinal);
+	if (!order) {
+		sim_job_fail(job, KEEL_HW_BAD_JOB, SIM_NO_COMMAND, 0);
+		return 0;
+	}
+	r = run(job, order);
+	free(order);
+	return r || job->status ? r : check_races(job);
 }

@@ -22,8 +22,9 @@ struct sim_faults;
  * @target: the configuration
  * @mmu_contexts: address spaces; 0: no MMU
  * @threads: that execute commands; 0: one for each core
- * @race_seed: not 0: start commands in an adversarial but legal order and check every byte against
- *	the waits
+ * @race_seed: not 0: execute commands in an adversarial but legal order and check every byte
+ *against the waits; a job in which they don't suffice is logged with both commands and ends with
+ *	KEEL_HW_BAD_COMMAND at the later one
  * @real_time: let a job take as long as the timing model says, at the clock set
  * @faults: script, or NULL
  * @irq: raise the interrupt (an edge; message signalled); called by any thread, without locks
