@@ -171,22 +171,18 @@ static void keel_core_save_counters(struct keel_core_store *store)
 	u64 values[KEEL_HW_COUNTER_COUNT];
 	unsigned int i;
 
-	keel_perf_read(store->kdev, values);
+	keel_perf_read_locked(store->kdev, values);
 	for (i = 0; i < KEEL_HW_COUNTER_COUNT; i++)
 		out[i] = cpu_to_le64(values[i]);
 	keel_core_filled(store, KEEL_CORE_COUNTERS, KEEL_HW_COUNTER_COUNT);
 }
 
-/* The command to blame: of the fault, else of the engine that hangs, else the oldest that runs. */
-static u32 keel_core_bad_command(struct keel_device *kdev, bool gone)
+/* The command to blame for a hang: of the engine that hangs, else the oldest that is on one. */
+static u32 keel_core_hung_command(struct keel_device *kdev)
 {
 	u32 oldest = KEEL_CORE_NO_COMMAND, command;
 	unsigned int i;
 
-	if (gone)
-		return KEEL_CORE_NO_COMMAND;
-	if (keel_read(kdev, KEEL_REG_FAULT_STATUS))
-		return keel_read(kdev, KEEL_REG_FAULT_COMMAND);
 	for (i = 0; i < KEEL_ENGINE_COUNT; i++) {
 		command = keel_read(kdev, KEEL_REG_ENGINE_COMMAND + 4 * i);
 		if (keel_read(kdev, KEEL_REG_ENGINE_STATUS + 4 * i) == KEEL_ENGINE_HUNG)
@@ -215,13 +211,23 @@ u32 keel_core_window(u32 commands, u32 bad, u32 *first)
 	return room;
 }
 
+/* The registers tell of the last fault, which may have been somebody else's. */
+static void keel_core_save_fault(struct keel_core_store *store, struct keel_core_job *j, bool gone)
+{
+	struct keel_device *kdev = store->kdev;
+
+	if (gone || store->dump->reason != cpu_to_le32(KEEL_CORE_FAULT))
+		return;
+	j->fault_status = cpu_to_le32(keel_read(kdev, KEEL_REG_FAULT_STATUS));
+	j->fault_address = cpu_to_le64(keel_read64(kdev, KEEL_REG_FAULT_ADDRESS));
+}
+
 static void keel_core_save_job(struct keel_core_store *store, const struct keel_job *job, u32 bad,
 			       bool gone)
 {
 	struct keel_core_job *j = keel_core_section(store, KEEL_CORE_JOB);
 	const struct keel_cmd *cmd = job->cmd;
 	const struct keel_record *record = job->record;
-	struct keel_device *kdev = store->kdev;
 	u32 first, count = keel_core_window(cmd->nr_commands, bad, &first);
 
 	*j = (struct keel_core_job){
@@ -245,10 +251,7 @@ static void keel_core_save_job(struct keel_core_store *store, const struct keel_
 		.cycle_bound = cpu_to_le64(cmd->cycles),
 	};
 	strscpy(j->comm, job->kfile->comm, sizeof(j->comm));
-	if (!gone) {
-		j->fault_status = cpu_to_le32(keel_read(kdev, KEEL_REG_FAULT_STATUS));
-		j->fault_address = cpu_to_le64(keel_read64(kdev, KEEL_REG_FAULT_ADDRESS));
-	}
+	keel_core_save_fault(store, j, gone);
 	keel_core_filled(store, KEEL_CORE_JOB, 1);
 	memcpy(keel_core_section(store, KEEL_CORE_COMMANDS), cmd->commands + first,
 	       count * sizeof(*cmd->commands));
@@ -295,10 +298,8 @@ static void keel_core_save_waiting(struct keel_core_store *store, const struct k
 	struct keel_core_waiting *w = keel_core_section(store, KEEL_CORE_WAITING);
 	struct keel_device *kdev = store->kdev;
 	struct keel_job *job;
-	unsigned long flags;
 	unsigned int n = 0;
 
-	spin_lock_irqsave(&kdev->hw_lock, flags);
 	list_for_each_entry(job, &kdev->in_flight, node) {
 		if (job == guilty || n == KEEL_CORE_JOBS)
 			continue;
@@ -308,7 +309,6 @@ static void keel_core_save_waiting(struct keel_core_store *store, const struct k
 			.seq = cpu_to_le32(job->seq),
 		};
 	}
-	spin_unlock_irqrestore(&kdev->hw_lock, flags);
 	keel_core_filled(store, KEEL_CORE_WAITING, n);
 }
 
@@ -351,6 +351,29 @@ static void keel_core_work(struct work_struct *work)
 	clear_bit_unlock(0, &store->busy);
 }
 
+static void keel_core_save(struct keel_core_store *store, struct keel_job *guilty,
+			   enum keel_core_reason reason, u32 command, bool gone)
+{
+	lockdep_assert_held(&store->kdev->hw_lock);
+	keel_core_begin(store, reason);
+	keel_core_save_device(store);
+	if (!gone)
+		keel_core_save_registers(store);
+	keel_core_save_shared(store);
+	keel_core_save_counters(store);
+	keel_core_save_waiting(store, guilty);
+	if (guilty) {
+		keel_core_save_job(store, guilty, command, gone);
+		keel_core_save_bindings(store, guilty);
+	}
+	schedule_work(&store->work);
+}
+
+static bool keel_core_is_gone(struct keel_device *kdev)
+{
+	return kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev);
+}
+
 /**
  * keel_coredump() - save what there is to see, for user space
  * @kdev: device
@@ -360,25 +383,33 @@ static void keel_core_work(struct work_struct *work)
 void keel_coredump(struct keel_device *kdev, struct keel_job *guilty, enum keel_core_reason reason)
 {
 	struct keel_core_store *store = kdev->coredump;
-	bool gone = kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev);
-	u32 bad;
+	u32 command = KEEL_CORE_NO_COMMAND;
+	unsigned long flags;
+	bool gone;
 
 	lockdep_assert_held(&kdev->reset_lock);
 	if (!store || test_and_set_bit_lock(0, &store->busy))
 		return;
-	keel_core_begin(store, reason);
-	keel_core_save_device(store);
+	gone = keel_core_is_gone(kdev);
 	if (!gone)
-		keel_core_save_registers(store);
-	keel_core_save_shared(store);
-	keel_core_save_counters(store);
-	keel_core_save_waiting(store, guilty);
-	bad = keel_core_bad_command(kdev, gone);
-	if (guilty) {
-		keel_core_save_job(store, guilty, bad, gone);
-		keel_core_save_bindings(store, guilty);
-	}
-	schedule_work(&store->work);
+		command = keel_core_hung_command(kdev);
+	spin_lock_irqsave(&kdev->hw_lock, flags);
+	keel_core_save(store, guilty, reason, command, gone);
+	spin_unlock_irqrestore(&kdev->hw_lock, flags);
+}
+
+/**
+ * keel_coredump_fault() - the same for a job whose completion says that it faulted; by hw_lock
+ * @kdev: device
+ * @guilty: the job, in flight
+ * @command: that the completion blames
+ */
+void keel_coredump_fault(struct keel_device *kdev, struct keel_job *guilty, u32 command)
+{
+	struct keel_core_store *store = kdev->coredump;
+
+	if (store && !test_and_set_bit_lock(0, &store->busy))
+		keel_core_save(store, guilty, KEEL_CORE_FAULT, command, keel_core_is_gone(kdev));
 }
 
 /**

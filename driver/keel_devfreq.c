@@ -110,6 +110,25 @@ static int keel_devfreq_apply(struct keel_device *kdev, u32 khz)
 	return err;
 }
 
+/**
+ * keel_devfreq_restore() - set the clock that was asked for last, which a boot has forgotten
+ * @kdev: device, booted
+ */
+void keel_devfreq_restore(struct keel_device *kdev)
+{
+	struct keel_devfreq *d = kdev->devfreq;
+	int err = 0;
+
+	lockdep_assert_held(&kdev->reset_lock);
+	if (d && d->df)
+		err = keel_devfreq_apply(kdev, d->khz);
+	else
+		WRITE_ONCE(kdev->info.clock_now_khz, keel_read(kdev, KEEL_REG_CLOCK));
+	if (err)
+		dev_warn_ratelimited(kdev->dev, "the clock can't be set to %u kHz (%d)\n", d->khz,
+				     err);
+}
+
 static int keel_devfreq_target(struct device *dev, unsigned long *hz, u32 flags)
 {
 	struct keel_device *kdev = dev_get_drvdata(dev);

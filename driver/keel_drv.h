@@ -185,13 +185,14 @@ struct keel_context {
  * @target: the NPU's configuration, for cycle bounds
  * @hw_caps: KEEL_HW_CAP_*
  * @reset_lock: see above; protects @fw and changes of @state
- * @hw_lock: see above; protects ring indexes, @state, @seq, @in_flight, @contexts
+ * @hw_lock: see above; protects ring indexes, @state, @seq, @in_flight, @contexts, @broken
  * @state: enum keel_state
  * @seq: sequence number of the newest job
  * @in_flight: keel_job.node of jobs that the NPU has, oldest first
  * @progress: keel_hw_shared.progress as last seen
  * @progress_at: jiffies when it changed or a job came to the front
  * @guilty_seq: job that an engine reset was made for, 0: none
+ * @broken: the firmware said what can't be true; its completions aren't looked at any more
  * @contexts: of the MMU
  * @context_clock: counts on with each use of one
  * @fw: firmware
@@ -233,6 +234,7 @@ struct keel_device {
 	u64 progress;
 	unsigned long progress_at;
 	u32 guilty_seq;
+	bool broken;
 	struct keel_context contexts[KEEL_MAX_CONTEXTS];
 	u64 context_clock;
 
@@ -370,7 +372,9 @@ struct keel_bo {
  * @over_node: in keel_file.over
  * @fence: the scheduler's "finished" fence, once the job is armed
  * @cb: on @fence
+ * @seq: of the job, when it was last given to the NPU
  * @cancel: somebody asked for it
+ * @begun: the scheduler gave it to the driver
  * @filled: @result is what the NPU said
  * @over: @result is final
  * @counted: left keel_file.in_flight
@@ -385,7 +389,9 @@ struct keel_record {
 	struct list_head over_node;
 	struct dma_fence *fence;
 	struct dma_fence_cb cb;
+	u32 seq;
 	bool cancel;
+	bool begun;
 	bool filled;
 	bool over;
 	bool counted;
@@ -448,6 +454,7 @@ struct keel_binding {
  * @context: of the MMU while in flight, -1: none
  * @powered: holds a runtime PM reference
  * @live: @fence is initialized
+ * @published: its record can be found; the scheduler has the job
  */
 struct keel_job {
 	struct drm_sched_job base;
@@ -472,6 +479,7 @@ struct keel_job {
 	int context;
 	bool powered;
 	bool live;
+	bool published;
 };
 
 static inline struct keel_device *to_keel_device(struct drm_device *drm)
@@ -560,7 +568,7 @@ int keel_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file 
 int keel_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 struct keel_queue *keel_queue_get(struct keel_file *kfile, u32 handle);
 void keel_queue_put(struct keel_queue *queue);
-void keel_queue_ban(struct keel_queue *queue);
+void keel_queue_ban(struct keel_device *kdev, struct keel_queue *queue);
 void keel_queue_kill_all(struct keel_file *kfile);
 
 /* keel_submit.c */
@@ -573,6 +581,7 @@ void keel_job_free(struct keel_job *job);
 struct keel_record *keel_record_new(struct keel_file *kfile);
 void keel_record_put(struct keel_record *record);
 void keel_record_publish(struct keel_record *record, struct dma_fence *finished);
+void keel_record_fill(struct keel_record *record, const struct drm_keel_result *result);
 void keel_record_forget_all(struct keel_file *kfile);
 
 /* keel_sched.c */
@@ -580,21 +589,26 @@ int keel_sched_init(struct keel_device *kdev);
 void keel_sched_quiesce(struct keel_device *kdev);
 void keel_sched_continue(struct keel_device *kdev);
 
-/* keel_ring.c: what goes to the NPU and comes back; hw_lock */
+/* keel_ring.c: what goes to the NPU and comes back */
 void keel_ring_push(struct keel_device *kdev, struct keel_job *job);
 unsigned int keel_ring_poll(struct keel_device *kdev);
-void keel_ring_cancel(struct keel_device *kdev, struct keel_queue *queue,
-		      struct keel_record *record);
+void keel_ring_end(struct keel_device *kdev, struct keel_job *job, int err, u32 fault_command,
+		   struct list_head *done);
+void keel_ring_signal(struct keel_device *kdev, struct list_head *done);
+void keel_ring_cancel_queue(struct keel_device *kdev, struct keel_queue *queue);
+void keel_ring_cancel_record(struct keel_device *kdev, struct keel_record *record);
+void keel_ring_thaw(struct keel_device *kdev);
+void keel_ring_refill(struct keel_device *kdev, struct list_head *done);
+void keel_ring_drop_all(struct keel_device *kdev, int err);
 
-/* keel_reset.c: what is done when something goes wrong; reset_lock */
+/* keel_reset.c: what is done when something goes wrong */
 void keel_recover_work(struct work_struct *work);
-void keel_recover_tick(struct keel_device *kdev);
 void keel_recover(struct keel_device *kdev);
 
-/* keel_fw.c: reset_lock */
+/* keel_fw.c */
 int keel_fw_load(struct keel_device *kdev);
 int keel_fw_boot(struct keel_device *kdev);
-void keel_fw_stop(struct keel_device *kdev);
+void keel_fw_stop(struct keel_device *kdev, enum keel_state state);
 int keel_fw_reset(struct keel_device *kdev, enum keel_reset what);
 void keel_fw_drain_log(struct keel_device *kdev);
 bool keel_fw_alive(struct keel_device *kdev);
@@ -648,6 +662,7 @@ int keel_coredump_init(struct keel_device *kdev);
 void keel_coredump_fini(struct keel_device *kdev);
 void keel_coredump(struct keel_device *kdev, struct keel_job *guilty,
 		   enum keel_core_reason reason);
+void keel_coredump_fault(struct keel_device *kdev, struct keel_job *guilty, u32 command);
 
 /* keel_fault.c: failures on request, debugfs fault_inject; true: fail now. Any context. */
 enum keel_fault_kind {
@@ -678,10 +693,15 @@ int keel_pm_init(struct keel_device *kdev);
 void keel_pm_fini(struct keel_device *kdev);
 int keel_pm_get(struct keel_device *kdev);
 void keel_pm_put(struct keel_device *kdev);
+int keel_pm_power_on(struct keel_device *kdev);
+void keel_pm_power_off(struct keel_device *kdev);
 
-/* keel_devfreq.c: begin and end by hw_lock, with the jobs that the NPU has */
+/* keel_devfreq.c: begin and end by hw_lock, with the jobs that the NPU has. restore: by reset_lock,
+ * after a boot.
+ */
 int keel_devfreq_init(struct keel_device *kdev);
 void keel_devfreq_fini(struct keel_device *kdev);
+void keel_devfreq_restore(struct keel_device *kdev);
 void keel_devfreq_begin(struct keel_device *kdev);
 void keel_devfreq_end(struct keel_device *kdev);
 

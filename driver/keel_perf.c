@@ -186,6 +186,21 @@ void keel_perf_record(struct keel_job *job, const struct keel_hw_result *result,
 }
 
 /**
+ * keel_perf_read_locked() - values of all counters; by hw_lock
+ * @kdev: device
+ * @values: by enum keel_hw_counter
+ */
+void keel_perf_read_locked(struct keel_device *kdev, u64 *values)
+{
+	unsigned int i;
+
+	if (kdev->state == KEEL_STATE_READY)
+		keel_perf_look(kdev);
+	for (i = 0; i < KEEL_HW_COUNTER_COUNT; i++)
+		values[i] = atomic64_read(&kdev->counters[i]);
+}
+
+/**
  * keel_perf_read() - values of all counters
  * @kdev: device
  * @values: by enum keel_hw_counter
@@ -193,14 +208,10 @@ void keel_perf_record(struct keel_job *job, const struct keel_hw_result *result,
 void keel_perf_read(struct keel_device *kdev, u64 *values)
 {
 	unsigned long flags;
-	unsigned int i;
 
 	spin_lock_irqsave(&kdev->hw_lock, flags);
-	if (kdev->state == KEEL_STATE_READY)
-		keel_perf_look(kdev);
+	keel_perf_read_locked(kdev, values);
 	spin_unlock_irqrestore(&kdev->hw_lock, flags);
-	for (i = 0; i < KEEL_HW_COUNTER_COUNT; i++)
-		values[i] = atomic64_read(&kdev->counters[i]);
 }
 
 /**

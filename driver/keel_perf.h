@@ -15,6 +15,7 @@ struct keel_file;
 
 extern const struct drm_keel_counter_info keel_counters[KEEL_HW_COUNTER_COUNT];
 
+void keel_perf_read_locked(struct keel_device *kdev, u64 *values);
 void keel_perf_read(struct keel_device *kdev, u64 *values);
 void keel_perf_read_file(struct keel_file *kfile, u64 *values);
 

@@ -19,7 +19,11 @@ static bool keel_pm_is_gone(struct keel_device *kdev)
 	       (kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev));
 }
 
-static void keel_pm_power_off(struct keel_device *kdev)
+/**
+ * keel_pm_power_off() - take the power away; with reset_lock, or in probe and remove
+ * @kdev: device, whose firmware was stopped
+ */
+void keel_pm_power_off(struct keel_device *kdev)
 {
 	if (!keel_pm_is_gone(kdev))
 		keel_write(kdev, KEEL_REG_POWER, 0);
@@ -27,7 +31,13 @@ static void keel_pm_power_off(struct keel_device *kdev)
 		kdev->bus->power_off(kdev);
 }
 
-static int keel_pm_power_on(struct keel_device *kdev)
+/**
+ * keel_pm_power_on() - the state after power-on; with reset_lock, or in probe
+ * @kdev: device
+ *
+ * Return: 0 or negative errno
+ */
+int keel_pm_power_on(struct keel_device *kdev)
 {
 	int err = 0;
 
@@ -80,7 +90,7 @@ static void keel_pm_down(struct keel_device *kdev)
 	trace_keel_suspend_start(kdev->dev);
 	keel_devfreq_suspend(kdev);
 	mutex_lock(&kdev->reset_lock);
-	keel_fw_stop(kdev);
+	keel_fw_stop(kdev, KEEL_STATE_OFF);
 	keel_pm_power_off(kdev);
 	mutex_unlock(&kdev->reset_lock);
 	trace_keel_suspend_done(kdev->dev, 0);
