@@ -15,6 +15,7 @@
 #include "output.h"
 #include "progress.h"
 #include "report.h"
+#include "report_files.h"
 
 #define MAX_CALIBRATE 64
 
@@ -344,37 +345,6 @@ static int open_output(const struct compile_args *a, struct keel_outfile **out,
 	return err;
 }
 
-static int write_report_text(const struct compile_args *a, const struct keel_compiled *c,
-			     const struct keel_report_figures *f, struct keel_error *e)
-{
-	char path[PATH_MAX];
-	struct keel_outfile *out;
-	int err;
-
-	snprintf(path, sizeof(path), "%s/report.txt", a->report);
-	err = keel_outfile_open(path, &out, e);
-	if (err)
-		return err;
-	keel_report_text(keel_outfile_stream(out), c, &a->o, f);
-	return keel_outfile_commit(out, e);
-}
-
-static int write_report(const struct compile_args *a, const struct keel_compiled *c,
-			const struct keel_report_figures *f, struct keel_error *e)
-{
-	char path[PATH_MAX];
-	int err;
-
-	if (mkdir(a->report, 0777) && errno != EEXIST)
-		return keel_error_set(e, -errno, "can't make the report folder '%s': %s", a->report,
-				      strerror(errno));
-	if (snprintf(path, sizeof(path), "%s/report.json", a->report) >= (int)sizeof(path))
-		return keel_error_set(e, -ENAMETOOLONG,
-				      "the name of the report folder is too long");
-	err = write_report_text(a, c, f, e);
-	return err ? err : command_json(keel_report_json(c, &a->o, f), path, e);
-}
-
 /* The model comes last: when it is there, everything is. Takes @out over. */
 static int write_results(const struct compile_args *a, const struct keel_compiled *c,
 			 struct keel_outfile *out, double start, struct keel_error *e)
@@ -394,7 +364,7 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 	if (!err)
 		err = keel_outfile_write(out, c->data, c->bytes, e);
 	if (!err && a->report)
-		err = write_report(a, c, &f, e);
+		err = keel_report_files_write(a->report, c, &a->o, &f, e);
 	if (!err && a->json)
 		err = command_json(keel_report_json(c, &a->o, &f), a->json, e);
 	if (!err)
@@ -526,6 +496,8 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start, s
 	err = open_output(a, &out, e);
 	if (!err)
 		err = keel_outfile_probe(a->json, e);
+	if (!err && a->report)
+		err = keel_report_files_probe(a->report, e);
 	if (!err)
 		err = keel_compile_prepare(g, e);
 	if (err)

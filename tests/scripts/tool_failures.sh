@@ -24,6 +24,15 @@ has "the file's name" 'missing/x.keel' err
 fails 1 "${compile[@]}" -o .
 fails 1 "${compile[@]}" -o x.keel --json missing/x.json
 fails 1 "${compile[@]}" -o x.keel --report in.u8/report
+# Before the work: the sample of the wrong size is not complained about.
+printf 'too short' >short.u8
+for where in "--json missing/x.json" "--report missing/report" "-o missing/x.keel"; do
+	# shellcheck disable=SC2086
+	fails 1 "$keel" compile net.onnx --calibrate short.u8 $where
+	has "the file's name" missing err
+done
+fails 1 "$keel" compile net.onnx --calibrate short.u8 -o x.keel --report report
+has "the sample" short.u8 err
 if [ "$(id -u)" -ne 0 ]; then
 	mkdir locked && chmod 555 locked
 	fails 1 "${compile[@]}" -o locked/x.keel
