@@ -20,14 +20,18 @@ check-setup:
 check: check-setup
 	tests/check $(MAKE)
 
-# What the tests of the tool need: the tool, and ONNX files with defects.
+# What the tests of the tool need: the tool, ONNX files with defects, and a coredump.
 ODD_ONNX := tests/scripts/odd_onnx
 $(O)/$(ODD_ONNX): $(O)/$(ODD_ONNX).o $(O)/tests/unit/onnx_rig.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
+ODD_CORE := tests/scripts/odd_core
+$(O)/$(ODD_CORE): $(O)/$(ODD_CORE).o $(O)/tests/unit/core_fixture.o $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 .PHONY: tools-under-test
-tools-under-test: $(O)/keel $(O)/$(ODD_ONNX)
-TOOL_ENV = KEEL=$(1)/keel KEEL_ODD_ONNX=$(1)/$(ODD_ONNX)
+tools-under-test: $(O)/keel $(O)/$(ODD_ONNX) $(O)/$(ODD_CORE)
+TOOL_ENV = KEEL=$(1)/keel KEEL_ODD_ONNX=$(1)/$(ODD_ONNX) KEEL_ODD_CORE=$(1)/$(ODD_CORE)
 
 # Each goes on when the one before has failed.
 check-plain: all tests tools-under-test $(O)/tests/conformance/conformance

@@ -34,6 +34,9 @@ int keel_eval_main(int argc, char **argv);
 int keel_bench_main(int argc, char **argv);
 int keel_verify_main(int argc, char **argv);
 int keel_inspect_main(int argc, char **argv);
+int keel_top_main(int argc, char **argv);
+int keel_doctor_main(int argc, char **argv);
+int keel_coredump_main(int argc, char **argv);
 
 /**
  * command_setup() - before any command: what signals do

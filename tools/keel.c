@@ -11,6 +11,9 @@ static const struct keel_subcommand subcommands[] = {
 	{"bench", "measure latency and throughput", keel_bench_main},
 	{"verify", "compare two backends, every tensor of every layer", keel_verify_main},
 	{"inspect", "show what is in a model file", keel_inspect_main},
+	{"top", "show who uses the NPU, and how much of it", keel_top_main},
+	{"doctor", "say what this system lacks, and what to do about it", keel_doctor_main},
+	{"coredump", "show what brought an NPU down", keel_coredump_main},
 };
 
 #define NR_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -68,8 +71,7 @@ int main(int argc, char **argv)
 
 	command_setup();
 	if (argc < 2) {
-		fprintf(stderr, "keel: name a command: keel compile, run, eval, bench, verify or "
-				"inspect (see 'keel --help')\n");
+		fprintf(stderr, "keel: name a command, keel run for example (see 'keel --help')\n");
 		return KEEL_EXIT_USAGE;
 	}
 	if (is_one_of(argv[1], help)) {

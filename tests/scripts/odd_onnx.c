@@ -66,6 +66,78 @@ static struct ox_bytes claim(void)
 	return g;
 }
 
+/* The length in front of the weight's contents says 4 GiB. */
+static struct ox_bytes claim_length(void)
+{
+	struct ox_bytes g = {0}, tensor = {0};
+
+	ox_int(&tensor, 1, 1 << 30);
+	ox_int(&tensor, 2, OX_FLOAT);
+	ox_text(&tensor, 8, "w");
+	ox_varint(&tensor, 9 << 3 | 2);
+	ox_varint(&tensor, 1ull << 32);
+	ox_message(&g, 5, &tensor);
+	ox_node(&g, "Add", "x[1,4] *w", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+/* A few bytes from which 16 GiB are made: of constants, and at run time. */
+static struct ox_bytes claim_made(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "ConstantOfShape", "s<32768,32768,4>", "c", "");
+	ox_node(&g, "Add", "x[1,4] *c", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+static struct ox_bytes claim_expanded(void)
+{
+	return graph_of("Expand", "x[1,4] s<32768,32768,4>", "");
+}
+
+static struct ox_bytes claim_input(void)
+{
+	return graph_of("Relu", "x[1,65535,65535,65535]", "");
+}
+
+static struct ox_bytes zero_between(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Slice", "x[1,4] from<2> to<2> axes<1>", "none", "");
+	ox_node(&g, "Relu", "*none", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+static struct ox_bytes zero_output(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Relu", "x[1,4]", "y", "");
+	ox_node(&g, "ConstantOfShape", "s<0>", "z", "");
+	ox_outputs(&g, "y,z");
+	return g;
+}
+
+static struct ox_bytes not_a_bound(void)
+{
+	return graph_of("Clip", "x[1,4] lo=nan hi=1", "");
+}
+
+static struct ox_bytes not_a_maximum(void)
+{
+	return graph_of("Max", "x[1,4] k=nan", "");
+}
+
+static struct ox_bytes integers(void)
+{
+	return graph_of("Add", "x[1,4]:u *x", "");
+}
+
 static struct ox_bytes zero_input(void)
 {
 	return graph_of("Relu", "x[1,0,8,8]", "");
@@ -148,6 +220,15 @@ static const struct {
 	{"nan", not_a_number, 0},
 	{"inf", infinite, 0},
 	{"claim", claim, 0},
+	{"claim-length", claim_length, 0},
+	{"claim-made", claim_made, 0},
+	{"claim-expanded", claim_expanded, 0},
+	{"claim-input", claim_input, 0},
+	{"nan-bound", not_a_bound, 0},
+	{"nan-maximum", not_a_maximum, 0},
+	{"zero-between", zero_between, 0},
+	{"zero-output", zero_output, 0},
+	{"integers", integers, 0},
 	{"zero-input", zero_input, 0},
 	{"zero-weight", zero_weight, 0},
 	{"two-inputs", two_inputs, 0},
@@ -164,11 +245,29 @@ static void put(const void *data, size_t n)
 		exit(1);
 }
 
-/* Graphs in attributes of nodes of graphs ..., written from the innermost outwards. */
-static void put_nested(unsigned int levels)
+/* Tags of messages that may hold each other without end: @first, then @loop again and again. */
+struct nesting {
+	const char *kind;
+	unsigned int nr_first, nr_loop;
+	unsigned char tags[8];
+};
+
+static const struct nesting nestings[] = {
+	/* ModelProto.graph; GraphProto.node, NodeProto.attribute, AttributeProto.g */
+	{"nested", 1, 3, {7 << 3 | 2, 1 << 3 | 2, 5 << 3 | 2, 6 << 3 | 2}},
+	/* .graph, .input, ValueInfoProto.type; TypeProto.sequence_type, .elem_type */
+	{"nested-types", 3, 2, {7 << 3 | 2, 11 << 3 | 2, 2 << 3 | 2, 4 << 3 | 2, 1 << 3 | 2}},
+};
+
+static unsigned char tag_of(const struct nesting *n, unsigned int level)
 {
-	/* ModelProto.graph, GraphProto.node, NodeProto.attribute, AttributeProto.g */
-	static const unsigned char tags[] = {7 << 3 | 2, 1 << 3 | 2, 5 << 3 | 2, 6 << 3 | 2};
+	return n->tags[level < n->nr_first ? level
+					   : (level - n->nr_first) % n->nr_loop + n->nr_first];
+}
+
+/* Written from the innermost outwards. */
+static void put_nested(const struct nesting *nesting, unsigned int levels)
+{
 	size_t room = (size_t)levels * 6 + 1, n = 0, length;
 	unsigned char *end = (unsigned char *)malloc(room) + room, varint[10];
 	unsigned int i, k;
@@ -178,7 +277,7 @@ static void put_nested(unsigned int levels)
 			varint[k++] = length | 0x80;
 		varint[k++] = length;
 		n += k + 1;
-		end[-n] = i ? tags[(i - 1) % 3 + 1] : tags[0];
+		end[-n] = tag_of(nesting, i);
 		memcpy(end - n + 1, varint, k);
 	}
 	put(end - n, n);
@@ -190,8 +289,10 @@ int main(int argc, char **argv)
 	struct ox_bytes g, m;
 	size_t i;
 
-	if (argc == 2 && !strcmp(argv[1], "nested")) {
-		put_nested(600000);
+	for (i = 0; i < sizeof(nestings) / sizeof(nestings[0]) && argc == 2; i++) {
+		if (strcmp(argv[1], nestings[i].kind))
+			continue;
+		put_nested(&nestings[i], 600000);
 		return 0;
 	}
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && argc == 2; i++) {

@@ -4,7 +4,7 @@
 here=$PWD
 . "$(dirname "$0")/rig"
 
-for sub in compile run eval bench verify inspect; do
+for sub in compile run eval bench verify inspect top doctor coredump; do
 	page=$here/docs/man/keel-$sub.1
 	ok "$keel" "$sub" --help
 	sed -n 's/^ \{2,6\}\(-., \)\?--\([a-z-]*\).*/\2/p' out | sort >options
