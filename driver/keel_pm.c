@@ -58,6 +58,8 @@ static int keel_pm_up_locked(struct keel_device *kdev)
 	lockdep_assert_held(&kdev->reset_lock);
 	if (keel_pm_is_gone(kdev))
 		return -ENODEV;
+	if (kdev->state == KEEL_STATE_WEDGED)
+		return -EIO;
 	err = keel_pm_power_on(kdev);
 	if (err)
 		return err;
@@ -90,8 +92,11 @@ static void keel_pm_down(struct keel_device *kdev)
 	trace_keel_suspend_start(kdev->dev);
 	keel_devfreq_suspend(kdev);
 	mutex_lock(&kdev->reset_lock);
-	keel_fw_stop(kdev, KEEL_STATE_OFF);
-	keel_pm_power_off(kdev);
+	/* One that can't be made to work again has lost power already, and stays what it is. */
+	if (kdev->state != KEEL_STATE_WEDGED) {
+		keel_fw_stop(kdev, KEEL_STATE_OFF);
+		keel_pm_power_off(kdev);
+	}
 	mutex_unlock(&kdev->reset_lock);
 	trace_keel_suspend_done(kdev->dev, 0);
 }
@@ -118,6 +123,18 @@ static int keel_pm_suspend(struct device *dev)
 	return 0;
 }
 
+static void keel_pm_give_up(struct keel_device *kdev, int err)
+{
+	dev_err(kdev->dev,
+		"the NPU doesn't come back from system sleep (%d): unbind and bind the driver, or restart the machine\n",
+		err);
+	mutex_lock(&kdev->reset_lock);
+	if (kdev->state != KEEL_STATE_GONE)
+		keel_fw_stop(kdev, KEEL_STATE_WEDGED);
+	mutex_unlock(&kdev->reset_lock);
+}
+
+/* The system wakes up without the NPU, too; its jobs say what is wrong. */
 static int keel_pm_resume(struct device *dev)
 {
 	struct keel_device *kdev = dev_get_drvdata(dev);
@@ -126,11 +143,8 @@ static int keel_pm_resume(struct device *dev)
 	if (!pm_runtime_suspended(dev))
 		err = keel_pm_up(kdev);
 	if (err)
-		dev_err(dev,
-			"the NPU doesn't come back from system sleep (%d): its jobs fail until it does\n",
-			err);
+		keel_pm_give_up(kdev, err);
 	keel_sched_continue(kdev);
-	/* The system wakes up without it; jobs say what is wrong. */
 	return 0;
 }
 
