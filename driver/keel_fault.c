@@ -30,7 +30,7 @@ static struct {
  */
 bool keel_fault(enum keel_fault_kind kind)
 {
-	return should_fail_ex(&faults[kind].attr, 1, FAULT_NOWARN);
+	return should_fail(&faults[kind].attr, 1);
 }
 
 /**

@@ -7,10 +7,10 @@
  * followed by k zero bytes. The compiler expands the rows to sixteen tables,
  * with which sixteen bytes are taken at a time.
  */
-#define BIT(i, bit, v) ((i) & (bit) ? (keel_u32)(v) : 0)
+#define TAP(i, bit, v) ((i) & (bit) ? (keel_u32)(v) : 0)
 #define ENTRY(i, a, b, c, d, e, f, g, h)                                             \
-	(BIT(i, 1, a) ^ BIT(i, 2, b) ^ BIT(i, 4, c) ^ BIT(i, 8, d) ^ BIT(i, 16, e) ^ \
-	 BIT(i, 32, f) ^ BIT(i, 64, g) ^ BIT(i, 128, h))
+	(TAP(i, 1, a) ^ TAP(i, 2, b) ^ TAP(i, 4, c) ^ TAP(i, 8, d) ^ TAP(i, 16, e) ^ \
+	 TAP(i, 32, f) ^ TAP(i, 64, g) ^ TAP(i, 128, h))
 #define ENTRY4(i, ...)                                                                   \
 	ENTRY(i, __VA_ARGS__), ENTRY((i) + 1, __VA_ARGS__), ENTRY((i) + 2, __VA_ARGS__), \
 		ENTRY((i) + 3, __VA_ARGS__)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KEEL_COMPAT_H
+#define KEEL_COMPAT_H
+
+#include <linux/module.h>
+#include <linux/version.h>
+#include <drm/gpu_scheduler.h>
+
+/*
+ * What differs between kernels; decided when the module is built. The driver is written for 6.12 as
+ * Debian packages it, which has the scheduler's drm_sched_init_args and drm_client_id.
+ */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define KEEL_IMPORT_DMA_BUF() MODULE_IMPORT_NS("DMA_BUF")
+#else
+#define KEEL_IMPORT_DMA_BUF() MODULE_IMPORT_NS(DMA_BUF)
+#endif
+
+/**
+ * keel_sched_not_hung() - tell the scheduler that a job that it gave up on goes on
+ * @job: of timedout_job()
+ *
+ * The scheduler took it off its list. From 6.17 on it puts it back by itself; before, who doesn't
+ * do that here loses the job.
+ *
+ * Return: what timedout_job() returns
+ */
+static inline enum drm_gpu_sched_stat keel_sched_not_hung(struct drm_sched_job *job)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	return DRM_GPU_SCHED_STAT_NO_HANG;
+#else
+	struct drm_gpu_scheduler *sched = job->sched;
+
+	spin_lock(&sched->job_list_lock);
+	list_add(&job->list, &sched->pending_list);
+	spin_unlock(&sched->job_list_lock);
+	/* It may have ended meanwhile, when nobody could see it; that also frees. */
+	if (!READ_ONCE(sched->pause_submit))
+		drm_sched_wqueue_start(sched);
+	return DRM_GPU_SCHED_STAT_NOMINAL;
+#endif
+}
+
+#endif

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+
+#include <drm/drm_drv.h>
+
+#include "keel_drv.h"
+#include "keel_trace.h"
+
+/*
+ * What is done when something goes wrong. A job that isn't over is looked at on every tick: was its
+ * interrupt lost, does it make progress, is the firmware alive? A job that hangs costs a reset of the
+ * engines; when that doesn't help, or the firmware is dead or talks nonsense, everything is reset and
+ * booted, and those that had to suffer for it start again.
+ */
+
+/*
+ * While the state is KEEL_STATE_RESET no completion is taken, so jobs in flight stay so and can be
+ * looked at without a lock.
+ */
+static void freeze(struct keel_device *kdev)
+{
+	unsigned long flags;
+
+	lockdep_assert_held(&kdev->reset_lock);
+	spin_lock_irqsave(&kdev->hw_lock, flags);
+	kdev->state = KEEL_STATE_RESET;
+	spin_unlock_irqrestore(&kdev->hw_lock, flags);
+}
+
+static struct keel_job *frozen_front(struct keel_device *kdev)
+{
+	lockdep_assert_held(&kdev->reset_lock);
+	return list_first_entry_or_null(&kdev->in_flight, struct keel_job, node);
+}
+
+static u32 front_seq(struct keel_device *kdev)
+{
+	struct keel_job *job;
+	u32 seq;
+
+	spin_lock_irq(&kdev->hw_lock);
+	job = list_first_entry_or_null(&kdev->in_flight, struct keel_job, node);
+	seq = job ? job->seq : 0;
+	spin_unlock_irq(&kdev->hw_lock);
+	return seq;
+}
+
+/* Has a job run out of patience? Only reads what can't be the job's end. */
+static bool front_hangs(struct keel_device *kdev)
+{
+	u64 progress = le64_to_cpu(READ_ONCE(kdev->fw.block->progress));
+	struct keel_job *job;
+	unsigned long flags;
+	bool hangs = false;
+
+	spin_lock_irqsave(&kdev->hw_lock, flags);
+	job = list_first_entry_or_null(&kdev->in_flight, struct keel_job, node);
+	if (progress != kdev->progress) {
+		kdev->progress = progress;
+		kdev->progress_at = jiffies;
+	}
+	if (job)
+		hangs = time_after(jiffies, kdev->progress_at + job->allowance +
+				   msecs_to_jiffies(READ_ONCE(kdev->hang_ms)));
+	spin_unlock_irqrestore(&kdev->hw_lock, flags);
+	return hangs;
+}
+
+/* The job that the NPU says it works on, if that is the one it should. */
+static struct keel_job *running_job(struct keel_device *kdev)
+{
+	struct keel_job *job = frozen_front(kdev);
+	u32 seq = keel_read(kdev, KEEL_REG_JOB);
+
+	return job && seq && seq == job->seq ? job : NULL;
+}
+
+static u32 bad_command(struct keel_device *kdev, struct keel_job *job)
+{
+	u32 command = keel_read(kdev, KEEL_REG_FAULT_COMMAND);
+	unsigned int i;
+
+	for (i = 0; command == DRM_KEEL_NO_COMMAND && i < KEEL_ENGINE_COUNT; i++)
+		command = keel_read(kdev, KEEL_REG_ENGINE_COMMAND + 4 * i);
+	return command < job->cmd->nr_commands ? command : DRM_KEEL_NO_COMMAND;
+}
+
+/* The job is in flight until the NPU can't touch its memory any more. */
+static void end_guilty(struct keel_device *kdev, struct keel_job *job, int err, u32 command)
+{
+	unsigned long flags;
+	LIST_HEAD(done);
+
+	spin_lock_irqsave(&kdev->hw_lock, flags);
+	keel_queue_ban(kdev, job->queue);
+	if (err == -ETIME)
+		keel_count(kdev, job->kfile, KEEL_HW_COUNTER_TIMEOUTS, 1);
+	keel_ring_end(kdev, job, err, command, &done);
+	spin_unlock_irqrestore(&kdev->hw_lock, flags);
+	keel_ring_signal(kdev, &done);
+}
+
+static int reset_and_power_cycle(struct keel_device *kdev, unsigned int try)
+{
+	int ret = keel_fw_reset(kdev, KEEL_RESET_FULL);
+
+	if (!ret || !try)
+		return ret;
+	/* A reset that doesn't work once more: what loses power is in no state at all. */
+	keel_pm_power_off(kdev);
+	return keel_pm_power_on(kdev);
+}
+
+static void wedge(struct keel_device *kdev)
+{
+	dev_err(kdev->dev, "the NPU can't be made to work again after %u resets: unbind and bind the driver, or restart the machine\n",
+		KEEL_RESET_RETRIES);
+	keel_fw_stop(kdev, KEEL_STATE_WEDGED);
+	/* Whatever it still does, it does without power. */
+	keel_pm_power_off(kdev);
+	keel_ring_drop_all(kdev, -EIO);
+}
+
+static void reset_full(struct keel_device *kdev, struct keel_job *guilty, int err,
+		       enum keel_core_reason reason)
+{
+	u32 command = guilty ? bad_command(kdev, guilty) : DRM_KEEL_NO_COMMAND;
+	unsigned int try;
+	int ret = -EIO;
+
+	trace_keel_reset_start(kdev->dev, true, guilty ? guilty->seq : 0);
+	keel_fw_drain_log(kdev);
+	keel_fw_stop(kdev, KEEL_STATE_RESET);
+	keel_coredump(kdev, guilty, reason);
+	for (try = 0; ret && try < KEEL_RESET_RETRIES; try++) {
+		ret = reset_and_power_cycle(kdev, try);
+		if (ret)
+			continue;
+		if (guilty)
+			end_guilty(kdev, guilty, err, command);
+		guilty = NULL;
+		ret = keel_fw_boot(kdev);
+	}
+	if (ret && guilty)
+		end_guilty(kdev, guilty, err, command);
+	if (ret)
+		wedge(kdev);
+	trace_keel_reset_done(kdev->dev, ret);
+}
+
+static int wait_aborted(struct keel_device *kdev, u32 seq)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(KEEL_ABORT_MS);
+
+	while (front_seq(kdev) == seq) {
+		if (time_after(jiffies, until))
+			return -ETIMEDOUT;
+		usleep_range(500, 1000);
+		keel_ring_poll(kdev);
+	}
+	return 0;
+}
+
+/* Return: 0 once the job is over */
+static int reset_engines(struct keel_device *kdev, struct keel_job *job)
+{
+	u32 seq = job->seq;
+	int ret;
+
+	trace_keel_reset_start(kdev->dev, false, seq);
+	keel_coredump(kdev, job, KEEL_CORE_HANG);
+	spin_lock_irq(&kdev->hw_lock);
+	kdev->guilty_seq = seq;
+	keel_ring_thaw(kdev);
+	spin_unlock_irq(&kdev->hw_lock);
+
+	ret = keel_fw_reset(kdev, KEEL_RESET_ENGINES);
+	if (!ret)
+		ret = wait_aborted(kdev, seq);
+
+	spin_lock_irq(&kdev->hw_lock);
+	kdev->guilty_seq = 0;
+	spin_unlock_irq(&kdev->hw_lock);
+	trace_keel_reset_done(kdev->dev, ret);
+	return ret;
+}
+
+static void handle_hang(struct keel_device *kdev)
+{
+	struct keel_job *job = running_job(kdev);
+	u32 seq = job ? job->seq : 0;
+
+	trace_keel_job_timeout(kdev->dev, seq, kdev->progress);
+	dev_err_ratelimited(kdev->dev, "no progress for too long: the %s reset\n",
+			    job ? "engines are" : "NPU is");
+	if (job && !reset_engines(kdev, job))
+		return;
+	/* Without a job that runs, the ring is stuck and nobody is to blame. */
+	freeze(kdev);
+	job = frozen_front(kdev);
+	reset_full(kdev, job && seq && job->seq == seq ? job : NULL, -ETIME, KEEL_CORE_HANG);
+}
+
+static void look_at_hardware(struct keel_device *kdev)
+{
+	bool stopped = keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY ||
+		       !keel_fw_alive(kdev);
+
+	if (!stopped && !READ_ONCE(kdev->broken) && !front_hangs(kdev))
+		return;
+	freeze(kdev);
+	if (stopped) {
+		dev_err_ratelimited(kdev->dev, "the firmware has stopped: the NPU is reset\n");
+		reset_full(kdev, running_job(kdev), -EIO, KEEL_CORE_CRASH);
+	} else if (READ_ONCE(kdev->broken)) {
+		reset_full(kdev, NULL, 0, KEEL_CORE_PROTOCOL);
+	} else {
+		handle_hang(kdev);
+	}
+}
+
+/**
+ * keel_recover() - look whether all is well and do something when it isn't
+ * @kdev: device
+ *
+ * Process context, without locks.
+ */
+void keel_recover(struct keel_device *kdev)
+{
+	unsigned int found;
+	int idx;
+
+	if (!drm_dev_enter(&kdev->drm, &idx))
+		return;
+	mutex_lock(&kdev->reset_lock);
+	found = keel_ring_poll(kdev);
+	if (found)
+		keel_count(kdev, NULL, KEEL_HW_COUNTER_LOST_INTERRUPTS, found);
+	if (kdev->state == KEEL_STATE_READY) {
+		keel_fw_drain_log(kdev);
+		look_at_hardware(kdev);
+	}
+	mutex_unlock(&kdev->reset_lock);
+	drm_dev_exit(idx);
+}
+
+/**
+ * keel_recover_work() - keel_recover() at once rather than with the next tick
+ * @work: keel_device.recover
+ */
+void keel_recover_work(struct work_struct *work)
+{
+	keel_recover(container_of(work, struct keel_device, recover));
+}

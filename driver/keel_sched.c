@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-fence-chain.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_managed.h>
+
+#include "keel_compat.h"
+#include "keel_drv.h"
+
+/*
+ * The scheduler decides whose job goes next and waits for what it depends on. It never learns of
+ * resets: a hardware fence stays unsignalled until its job is over, however often it starts.
+ */
+
+static const char *fence_driver(struct dma_fence *fence)
+{
+	return KEEL_DRIVER_NAME;
+}
+
+static const char *fence_timeline(struct dma_fence *fence)
+{
+	return "npu";
+}
+
+static const struct dma_fence_ops fence_ops = {
+	.get_driver_name = fence_driver,
+	.get_timeline_name = fence_timeline,
+};
+
+static int inherited_error(struct keel_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < job->nr_in_fences; i++) {
+		int status = dma_fence_get_status(dma_fence_chain_contained(job->in_fences[i]));
+
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+static int refusal(struct keel_device *kdev, struct keel_job *job)
+{
+	lockdep_assert_held(&kdev->hw_lock);
+	if (kdev->state == KEEL_STATE_WEDGED)
+		return -EIO;
+	if (kdev->state == KEEL_STATE_GONE)
+		return -ENODEV;
+	return job->queue->banned || job->record->cancel ? -ECANCELED : 0;
+}
+
+static void take_off(struct keel_device *kdev, struct keel_job *job)
+{
+	struct keel_fence *fence = job->fence;
+
+	lockdep_assert_held(&kdev->hw_lock);
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &fence_ops, &fence->lock, kdev->fence_context,
+		       ++kdev->fence_seqno);
+	job->live = true;
+	job->record->begun = true;
+	/* Of the flight; dropped by keel_ring_signal(). */
+	dma_fence_get(&fence->base);
+	list_add_tail(&job->node, &kdev->in_flight);
+	/* Otherwise the boot that is under way finds it. */
+	if (kdev->state == KEEL_STATE_READY && !kdev->broken)
+		keel_ring_push(kdev, job);
+}
+
+static struct dma_fence *run_job(struct drm_sched_job *sched_job)
+{
+	struct keel_job *job = to_keel_job(sched_job);
+	struct keel_device *kdev = job->kdev;
+	int ret, idx;
+
+	if (!drm_dev_enter(&kdev->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	ret = inherited_error(job);
+	spin_lock_irq(&kdev->hw_lock);
+	if (!ret)
+		ret = refusal(kdev, job);
+	if (!ret)
+		take_off(kdev, job);
+	spin_unlock_irq(&kdev->hw_lock);
+	drm_dev_exit(idx);
+	return ret ? ERR_PTR(ret) : dma_fence_get(&job->fence->base);
+}
+
+static enum drm_gpu_sched_stat timedout_job(struct drm_sched_job *sched_job)
+{
+	struct keel_job *job = to_keel_job(sched_job);
+
+	keel_recover(job->kdev);
+	return keel_sched_not_hung(sched_job);
+}
+
+static void free_job(struct drm_sched_job *sched_job)
+{
+	keel_job_free(to_keel_job(sched_job));
+}
+
+static const struct drm_sched_backend_ops sched_ops = {
+	.run_job = run_job,
+	.timedout_job = timedout_job,
+	.free_job = free_job,
+};
+
+static void sched_fini(struct drm_device *drm, void *data)
+{
+	struct keel_device *kdev = to_keel_device(drm);
+
+	drm_sched_fini(&kdev->sched);
+	destroy_workqueue(kdev->wq);
+}
+
+static u32 credits(struct keel_device *kdev)
+{
+	if (kdev->hw_caps & KEEL_HW_CAP_MMU)
+		return min_t(u32, KEEL_CREDITS, kdev->info.address_spaces);
+	return KEEL_CREDITS;
+}
+
+/**
+ * keel_sched_init() - start the scheduler; it ends with the DRM device
+ * @kdev: device, known by keel_query_init()
+ *
+ * Return: 0 or negative errno
+ */
+int keel_sched_init(struct keel_device *kdev)
+{
+	const struct drm_sched_init_args args = {
+		.ops = &sched_ops,
+		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
+		.credit_limit = credits(kdev),
+		.timeout = msecs_to_jiffies(KEEL_TICK_MS),
+		.timeout_wq = alloc_ordered_workqueue("keel-recover", WQ_MEM_RECLAIM),
+		.name = dev_name(kdev->dev),
+		.dev = kdev->dev,
+	};
+	int ret;
+
+	if (!args.timeout_wq)
+		return -ENOMEM;
+	kdev->wq = args.timeout_wq;
+	ret = drm_sched_init(&kdev->sched, &args);
+	if (ret) {
+		destroy_workqueue(kdev->wq);
+		return ret;
+	}
+	return drmm_add_action_or_reset(&kdev->drm, sched_fini, NULL);
+}
+
+static bool nothing_in_flight(struct keel_device *kdev)
+{
+	bool nothing;
+
+	spin_lock_irq(&kdev->hw_lock);
+	nothing = list_empty(&kdev->in_flight);
+	spin_unlock_irq(&kdev->hw_lock);
+	return nothing;
+}
+
+/**
+ * keel_sched_quiesce() - give the NPU nothing more, and wait until it has nothing
+ * @kdev: device; reset_lock not held
+ *
+ * Jobs that hang end as always, so this does.
+ */
+void keel_sched_quiesce(struct keel_device *kdev)
+{
+	drm_sched_wqueue_stop(&kdev->sched);
+	wait_event(kdev->idle, nothing_in_flight(kdev));
+}
+
+/**
+ * keel_sched_continue() - undo keel_sched_quiesce()
+ * @kdev: device
+ */
+void keel_sched_continue(struct keel_device *kdev)
+{
+	drm_sched_wqueue_start(&kdev->sched);
+}
