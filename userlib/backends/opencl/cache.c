@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,9 @@
 #define MAGIC	   "KEELCL1"
 #define MAX_ENTRY  (64u << 20)
 #define PATH_BYTES 4096
+#define PREFIX	   "opencl-"
+/* Of each version of kernels and each device there are about ten. */
+#define MAX_ENTRIES 128
 
 /** struct entry - head of a cache file, followed by @bytes of data */
 struct entry {
@@ -63,7 +68,8 @@ char *keel_cl_cache_folder(const char *wanted)
 static int entry_path(char *path, const char *folder, const struct keel_cl_key *key,
 		      const char *suffix)
 {
-	int n = snprintf(path, PATH_BYTES, "%s/opencl-%016" PRIx64 "%s", folder, key->hash, suffix);
+	int n = snprintf(path, PATH_BYTES, "%s/" PREFIX "%016" PRIx64 "%s", folder, key->hash,
+			 suffix);
 
 	return n < PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
@@ -131,6 +137,8 @@ int keel_cl_cache_load(const char *folder, const struct keel_cl_key *key, unsign
 	if (fd < 0)
 		return -ENOENT;
 	r = read_entry(fd, key, data, bytes);
+	if (!r)
+		futimens(fd, NULL); /* those unused for longest go first */
 	close(fd);
 	return r;
 }
@@ -149,6 +157,42 @@ static void make_folder(const char *folder)
 		*p = '/';
 	}
 	mkdir(path, 0700);
+}
+
+/* Return: number of entries; @oldest is the name of the one unused for longest. */
+static unsigned int count_entries(DIR *dir, char *oldest, size_t size)
+{
+	struct timespec least = {0};
+	const struct dirent *d;
+	unsigned int count = 0;
+	struct stat st;
+
+	rewinddir(dir);
+	while ((d = readdir(dir))) {
+		if (strncmp(d->d_name, PREFIX, strlen(PREFIX)) ||
+		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		if (!count++ || st.st_mtim.tv_sec < least.tv_sec ||
+		    (st.st_mtim.tv_sec == least.tv_sec && st.st_mtim.tv_nsec < least.tv_nsec)) {
+			least = st.st_mtim;
+			snprintf(oldest, size, "%s", d->d_name);
+		}
+	}
+	return count;
+}
+
+/* What drivers and kernels of former times left must not pile up. */
+static void prune(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	char oldest[NAME_MAX + 1];
+
+	if (!dir)
+		return;
+	while (count_entries(dir, oldest, sizeof(oldest)) > MAX_ENTRIES)
+		if (unlinkat(dirfd(dir), oldest, 0))
+			break;
+	closedir(dir);
 }
 
 void keel_cl_cache_store(const char *folder, const struct keel_cl_key *key, const void *data,
@@ -171,4 +215,5 @@ void keel_cl_cache_store(const char *folder, const struct keel_cl_key *key, cons
 	r = r ? r : write_all(fd, data, bytes);
 	if (close(fd) || r || rename(temporary, path))
 		unlink(temporary);
+	prune(folder);
 }

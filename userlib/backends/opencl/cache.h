@@ -9,6 +9,7 @@
  * Built programs and the verdicts of self-tests, one file each in the cache folder. A
  * file is used only when it belongs to the user, is whole, and states the same key.
  * Nothing that goes wrong here is an error: what can't be cached is built again.
+ * Entries that were unused for longest are removed when there are too many.
  */
 
 /** struct keel_cl_key - what an entry depends on
