@@ -15,13 +15,26 @@
 
 #define MEMORY_FOR_SAMPLES (1ull << 30)
 
+/* A constant without elements may be put out in float, but a model file can't say so. */
+static int check_outputs(const struct keel_graph *g, struct keel_error *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < g->nr_outputs; i++)
+		if (!keel_tensor_count(g->outputs[i]))
+			return keel_error_set(e, -EINVAL,
+					      "the output '%s' has no elements; leave it out",
+					      g->outputs[i]->name);
+	return 0;
+}
+
 int keel_compile_prepare(struct keel_graph *g, struct keel_error *e)
 {
 	static int (*const passes[])(struct keel_graph *, struct keel_error *) = {
 		keel_pass_match, keel_pass_qdq, keel_pass_rows, keel_pass_fold, keel_pass_fuse,
 	};
 	unsigned int i;
-	int err = 0;
+	int err = check_outputs(g, e);
 
 	for (i = 0; i < sizeof(passes) / sizeof(passes[0]) && !err; i++)
 		err = passes[i](g, e);

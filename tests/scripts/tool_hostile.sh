@@ -19,12 +19,26 @@ limit=unlimited
 (ulimit -v 4000000 && "$keel" --version) >/dev/null 2>&1 && limit=4000000
 ulimit -Sv $limit
 refused nested 'nested too deeply.*limit is 32'
+refused nested-types 'nested too deeply.*limit is 32'
 refused truncated 'damaged at byte'
 refused claim 'claims the shape 1024x1024x1024'
+refused claim-length 'ends before the data that it announces'
+refused claim-made 'more than 2147483647 elements'
+refused claim-expanded 'more than 2147483647 elements'
+refused claim-input 'more than 2147483647 elements'
 refused nan 'not a number'
+refused nan-bound 'no number lies between'
+refused nan-maximum 'not a number'
 refused inf 'infinite'
 refused zero-input 'without elements'
 refused zero-weight 'without elements'
+refused zero-between 'without elements'
+refused zero-output 'no elements'
+"$odd_onnx" integers >integers.onnx
+fails 1 "$keel" compile integers.onnx --calibrate in.u8
+has "arithmetic on integers" '8-bit integers, which wrap around' err
+fails 1 "$keel" compile integers.onnx --check
+has "list of nodes" '^unsupported +Add .*8-bit integers' out
 "$odd_onnx" unknown >unknown.onnx
 fails 1 "$keel" compile unknown.onnx --calibrate in.u8
 has "operator that is not known" 'Einsum.*not supported' err
