@@ -74,12 +74,14 @@ serve_request() {
 	: >"$share/request.done"
 }
 
-# Sets the array `guest` to the command of a User Mode Linux.
+# Sets the array `guest` to the command of a User Mode Linux. On a busy machine the simulator may
+# take longer to answer than the 40 ms after which the kernel gives an access up with a warning.
 um_command() {
 	local console=${1:+fd:0,fd:1}
 	guest=("$tree/image" "mem=$memory" root=/dev/root rootfstype=hostfs rootflags=/ ro
 		"init=$here/guest/init" con=null "con0=${console:-null,fd:1}"
 		"uml_dir=$work/" umid=npu "virtio_uml.device=$work/npu.sock:1234"
+		virt_pci.max_delay_us=10000000
 		"${common_args[@]}" KEEL_MACHINE=um)
 }
 
