@@ -126,17 +126,6 @@ static struct window *window_open(void *begin, size_t bytes)
 	return NULL;
 }
 
-struct sim_guard *sim_guard_open(void *begin, size_t bytes)
-{
-	return (struct sim_guard *)window_open(begin, bytes);
-}
-
-void sim_guard_close(struct sim_guard *guard)
-{
-	if (guard)
-		((struct window *)guard)->begin = 0;
-}
-
 static void mapping_close(struct mapping *m)
 {
 	void *begin = (void *)m->window->begin;

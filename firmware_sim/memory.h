@@ -31,7 +31,6 @@ struct sim_region {
 };
 
 struct sim_memory;
-struct sim_guard;
 
 struct sim_memory *sim_memory_new(void);
 void sim_memory_del(struct sim_memory *m);
@@ -63,14 +62,6 @@ void sim_memory_allow(struct sim_memory *m, bool allow);
 
 /** sim_memory_bus_at() - the same for the bus itself, whether the device may or not */
 void *sim_memory_bus_at(struct sim_memory *m, uint64_t address, uint64_t bytes);
-
-/** sim_guard_open() - a mapping made from pointers of sim_memory_at() is to behave as they do when a
- *	file is shortened
- *
- * Return: NULL when there are too many. sim_guard_close() before it is unmapped.
- */
-struct sim_guard *sim_guard_open(void *begin, size_t bytes);
-void sim_guard_close(struct sim_guard *guard);
 
 /** sim_memory_read() - copy out; holds for itself. Return: 0 or -EFAULT */
 int sim_memory_read(struct sim_memory *m, uint64_t address, void *data, uint64_t bytes);

@@ -32,3 +32,9 @@ install-fwsim: $(O)/keel-fwsim $(SIM_FIRMWARE)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/lib/firmware/keel
 	install -m 755 $(O)/keel-fwsim $(DESTDIR)$(PREFIX)/bin/keel-fwsim
 	install -m 644 $(SIM_FIRMWARE) $(DESTDIR)/lib/firmware/keel/keel-fw.bin
+
+# Not part of any test: speed of the simulator on compiled networks.
+SIM_SPEED := tests/bench/sim/sim_speed
+$(O)/$(SIM_SPEED): $(O)/$(SIM_SPEED).o $(call objs,tests/unit/sim/npu_rig.c tests/unit/isa_fixture.c) \
+		$(O)/libkeelsim.a $(O)/libkeel.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(USERLIB_LIBS)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "npu_private.h"
 #include "operand.h"
@@ -11,9 +10,6 @@
 
 /* Segments that are read at a time. */
 #define SEGMENTS 64
-
-/* More pieces than this are not mapped side by side: a process has about 65000 mappings. */
-#define MAX_MAPPED_PIECES 1024
 
 #define SMALL_PAGE 4096u
 
@@ -161,82 +157,22 @@ static int add_segments(struct search *s, const struct keel_hw_memory *m)
 	return total < s->need ? -EINVAL : 0;
 }
 
-/* Bytes by which the pages of the view are shifted against its start; -1: no pages express it. */
-static long page_shift(const struct sim_view *v, size_t page)
-{
-	uint64_t shift = (uintptr_t)v->pieces[0].host % page;
-	uint32_t i;
-
-	if (shift % KEEL_ALIGN || v->nr_pieces > MAX_MAPPED_PIECES)
-		return -1;
-	for (i = 1; i < v->nr_pieces; i++)
-		if ((uintptr_t)v->pieces[i].host % page || (v->pieces[i].offset + shift) % page)
-			return -1;
-	return (long)shift;
-}
-
-static int reserve(struct sim_view *v, size_t bytes, int protection)
-{
-	void *p = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return -ENOMEM;
-	v->window = p;
-	v->window_bytes = bytes;
-	return 0;
-}
-
-static void release(struct sim_view *v)
-{
-	if (v->window)
-		munmap(v->window, v->window_bytes);
-	v->window = NULL;
-}
-
-/* An old size of 0 asks mremap() for one more mapping of the same pages. */
-static int map_pages(struct sim_view *v)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	long shift = page_shift(v, page);
-	uint32_t i;
-
-	if (shift < 0)
-		return -EINVAL;
-	if (reserve(v, (v->read.bytes + (size_t)shift + page - 1) / page * page, PROT_NONE))
-		return -ENOMEM;
-	for (i = 0; i < v->nr_pieces; i++) {
-		const struct sim_piece *p = &v->pieces[i];
-		size_t inside = i ? 0 : (size_t)shift;
-		uint8_t *to = (uint8_t *)v->window + p->offset + (i ? shift : 0);
-
-		if (mremap(p->host - inside, 0, (p->bytes + inside + page - 1) / page * page,
-			   MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
-			release(v);
-			return -ENOMEM;
-		}
-	}
-	v->guard = sim_guard_open(v->window, v->window_bytes);
-	if (!v->guard) {
-		release(v);
-		return -ENOMEM;
-	}
-	v->base = (uint8_t *)v->window + shift;
-	return 0;
-}
-
 static int make_contiguous(struct sim_view *v)
 {
+	void *copies;
+
 	if (!v->nr_pieces)
 		return 0;
 	if (v->nr_pieces == 1 && (uintptr_t)v->pieces[0].host % KEEL_ALIGN == 0) {
 		v->base = v->pieces[0].host;
 		return 0;
 	}
-	if (v->nr_pieces > 1 && !map_pages(v))
-		return 0;
-	if (reserve(v, v->read.bytes, PROT_READ | PROT_WRITE))
+	/* Costs nothing until it is touched. */
+	copies = mmap(NULL, v->read.bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (copies == MAP_FAILED)
 		return -ENOMEM;
-	v->base = v->window;
+	v->base = copies;
 	v->fetched = true;
 	return 0;
 }
@@ -282,8 +218,8 @@ int sim_view_open(struct sim_npu *npu, const struct sim_view_request *r, struct 
 
 void sim_view_close(struct sim_view *v)
 {
-	sim_guard_close(v->guard);
-	release(v);
+	if (v->fetched)
+		munmap(v->base, v->read.bytes);
 	free(v->pieces);
 	memset(v, 0, sizeof(*v));
 }

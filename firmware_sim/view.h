@@ -11,10 +11,9 @@
 
 /*
  * A view makes scattered guest memory look contiguous to the engines. Where the pieces lie side by
- * side, it is the memory itself. Where they are whole pages, the pages are mapped once more, side
- * by side; still the memory itself. What is left is scattered in a way that no page table can
- * express: then a command works on private memory, its operands are fetched before and stored
- * after it.
+ * side, it is the memory itself. Else a command works on private memory: its operands are fetched
+ * before and stored after it, and not a byte more. (Mapping the pages once more, side by side, was
+ * tried: page faults cost several times as much as copying.)
  */
 
 struct sim_npu;
@@ -50,19 +49,13 @@ struct sim_limit {
  * @pieces: in order of their offset
  * @nr_pieces: their number
  * @room: for pieces
- * @window: mapping of ours, or NULL
- * @window_bytes: its length
- * @guard: of the window
- * @fetched: the window holds copies
+ * @fetched: @base is private memory
  */
 struct sim_view {
 	uint8_t *base;
 	struct sim_limit read, write;
 	struct sim_piece *pieces;
 	uint32_t nr_pieces, room;
-	void *window;
-	size_t window_bytes;
-	struct sim_guard *guard;
 	bool fetched;
 };
 

@@ -57,8 +57,8 @@ void guest_open(struct guest *r, const struct guest_options *o)
 	if (o->faults)
 		ck_assert_msg(!sim_faults_parse(o->faults, "test", &r->faults, &e), "%s", e.text);
 	ck_assert_int_eq(keel_target_get("small", &options.target, &e), 0);
-	if (o->macs_per_cycle)
-		options.target.macs_per_cycle = o->macs_per_cycle;
+	if (o->target)
+		options.target = *o->target;
 	options.mmu_contexts = o->mmu_contexts;
 	options.threads = o->threads ? o->threads : 2;
 	options.race_seed = o->race_seed;

@@ -32,7 +32,7 @@ struct guest_options {
 	unsigned int threads;
 	uint64_t race_seed;
 	bool real_time;
-	uint32_t macs_per_cycle;
+	const struct keel_target *target;
 };
 
 /** struct guest - guest, driver, NPU
