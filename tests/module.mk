@@ -78,3 +78,4 @@ check-valgrind: tests
 
 include tests/bench/module.mk
 include tests/vm/module.mk
+include tests/uapi/module.mk
