@@ -38,3 +38,8 @@ SIM_SPEED := tests/bench/sim/sim_speed
 $(O)/$(SIM_SPEED): $(O)/$(SIM_SPEED).o $(call objs,tests/unit/sim/npu_rig.c tests/unit/isa_fixture.c) \
 		$(O)/libkeelsim.a $(O)/libkeel.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs check) $(USERLIB_LIBS)
+
+# Fuzzers of what a guest can send.
+$(O)/tests/fuzz/fuzz_bus_%: $(O)/tests/fuzz/fuzz_bus_%.o $(O)/tests/fuzz/bus_guest.o \
+		$(O)/libkeelsim.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lm

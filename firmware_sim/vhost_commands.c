@@ -90,9 +90,12 @@ uint32_t sim_vhost_message(struct sim_bus *bus, const struct sim_chain *chain, u
 			   uint32_t data)
 {
 	struct {
-		struct virtio_pcidev_msg head;
+		uint8_t op, bar;
+		uint16_t rsv;
+		uint32_t bytes;
+		uint64_t address;
 		uint32_t data;
-	} message = {{.op = VIRTIO_PCIDEV_OP_MSI, .size = sizeof(data), .addr = address}, data};
+	} message = {VIRTIO_PCIDEV_OP_MSI, 0, 0, sizeof(data), address, data};
 	ssize_t n = sim_chain_write(bus->memory, chain, &message, HEADER_BYTES + sizeof(data));
 
 	if (n != HEADER_BYTES + sizeof(data))
