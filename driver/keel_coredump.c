@@ -211,6 +211,19 @@ u32 keel_core_window(u32 commands, u32 bad, u32 *first)
 	return room;
 }
 
+/* What the job will end with; it hasn't yet. */
+static int keel_core_status(enum keel_core_reason reason)
+{
+	switch (reason) {
+	case KEEL_CORE_HANG:
+		return -ETIME;
+	case KEEL_CORE_FAULT:
+		return -EFAULT;
+	default:
+		return -EIO;
+	}
+}
+
 /* The registers tell of the last fault, which may have been somebody else's. */
 static void keel_core_save_fault(struct keel_core_store *store, struct keel_core_job *j, bool gone)
 {
@@ -236,7 +249,7 @@ static void keel_core_save_job(struct keel_core_store *store, const struct keel_
 		.seq = cpu_to_le32(job->seq),
 		.queue = cpu_to_le32(job->queue->handle),
 		.priority = cpu_to_le32(job->queue->priority),
-		.status = cpu_to_le32(record->result.status),
+		.status = cpu_to_le32(keel_core_status(le32_to_cpu(store->dump->reason))),
 		.fault_command = cpu_to_le32(bad),
 		.commands = cpu_to_le32(cmd->nr_commands),
 		.first = cpu_to_le32(job->first),

@@ -263,7 +263,6 @@ int keel_fw_boot(struct keel_device *kdev)
 		compare_clocks(kdev);
 		keel_count(kdev, NULL, KEEL_HW_COUNTER_BOOTS, 1);
 		keel_devfreq_restore(kdev);
-		keel_devfreq_restore(kdev);
 		become_ready(kdev);
 	}
 	trace_keel_boot_done(kdev->dev, ret);
