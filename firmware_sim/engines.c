@@ -164,6 +164,7 @@ static int inject(struct sim_job *job, uint32_t command)
 	if (due(job, SIM_FAULT_DEVICE_GONE, command))
 		return leave_bus(job->npu);
 	if (due(job, SIM_FAULT_CRASH, command)) {
+		show_engine(job, command, KEEL_ENGINE_BUSY);
 		sim_firmware_crash(job->npu, job->faults[SIM_FAULT_CRASH].value);
 		return -EINTR;
 	}
@@ -249,6 +250,16 @@ static int check_races(struct sim_job *job)
 	return job->npu->abort ? -EINTR : 0;
 }
 
+static void show_idle(struct sim_npu *npu)
+{
+	uint32_t e;
+
+	for (e = 0; e < KEEL_ENGINE_COUNT; e++) {
+		sim_reg_set(npu, KEEL_REG_ENGINE_COMMAND + 4 * e, SIM_NO_COMMAND);
+		sim_reg_set(npu, KEEL_REG_ENGINE_STATUS + 4 * e, KEEL_ENGINE_IDLE);
+	}
+}
+
 static int run(struct sim_job *job, const uint32_t *order)
 {
 	uint32_t i;
@@ -256,6 +267,7 @@ static int run(struct sim_job *job, const uint32_t *order)
 
 	for (i = 0; r > 0 && i < job->hw.count; i++)
 		r = step(job, order ? order[i] : job->hw.first + i);
+	show_idle(job->npu);
 	return r < 0 ? r : 0;
 }
 

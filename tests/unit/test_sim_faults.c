@@ -1,321 +1,510 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <check.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#include "faults.h"
+#include "isa_fixture.h"
+#include "sim/npu_rig.h"
 
-static struct sim_faults *faults;
+/* Injected faults, cancellation and resets: what the driver has to recover from. */
 
-static void parse(const char *text)
+static struct guest g;
+
+static void begin(const char *faults)
 {
-	struct keel_error e = {""};
+	const struct guest_options o = {.faults = faults};
 
-	sim_faults_del(faults);
-	faults = NULL;
-	if (sim_faults_parse(text, "script", &faults, &e))
-		ck_abort_msg("%s", e.text);
+	guest_open(&g, &o);
+	guest_boot(&g);
 }
 
-static void tear_down(void)
+static void sleep_ms(unsigned int ms)
 {
-	sim_faults_del(faults);
-	faults = NULL;
+	const struct timespec t = {ms / 1000, ms % 1000 * 1000000l};
+
+	nanosleep(&t, NULL);
 }
 
-static bool fires(enum sim_fault kind, uint64_t ordinal, uint64_t client, uint32_t first,
-		  uint32_t count, struct sim_fault_effect *effect)
+/* Four commands; command i sets 64 bytes of output 0 to i + 1. */
+static struct guest_job short_job(void)
 {
-	const struct sim_fault_site site = {ordinal, client, first, count};
-	struct sim_fault_effect ignored;
-
-	return sim_fault_fires(faults, kind, &site, effect ? effect : &ignored);
-}
-
-/* Which of the first 64 occasions it strikes at. */
-static uint64_t pattern(enum sim_fault kind)
-{
-	uint64_t bits = 0, i;
-
-	for (i = 1; i <= 64; i++)
-		bits |= (uint64_t)fires(kind, i, 0, 0, 10, NULL) << (i - 1);
-	return bits;
-}
-
-START_TEST(without_a_script_nothing_happens)
-{
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), 0);
-	parse("");
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), 0);
-	parse("# nothing\n\n   \t\r\n# at all");
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), 0);
-}
-END_TEST
-
-START_TEST(a_bare_rule_strikes_first)
-{
-	parse("  lost-irq # once\n");
-	ck_assert_uint_eq(pattern(SIM_FAULT_LOST_IRQ), 1);
-	ck_assert_uint_eq(pattern(SIM_FAULT_LOST_IRQ), 0);
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), 0);
-}
-END_TEST
-
-START_TEST(every_kind_has_a_name)
-{
-	static const char *const names[] = {
-#define NAME(NAME, name, occasion, value, text) name,
-		SIM_FAULTS(NAME)
-#undef NAME
+	static const char *const lines[] = {
+		"FILL ofm=output0+0x0:64:64 out=1x1x64 value=1",
+		"FILL ofm=output0+0x40:64:64 out=1x1x64 value=2",
+		"FILL ofm=output0+0x80:64:64 out=1x1x64 value=3",
+		"FILL ofm=output0+0xc0:64:64 out=1x1x64 value=4",
 	};
-	static const uint32_t values[] = {
-#define VALUE(NAME, name, occasion, value, text) value,
-		SIM_FAULTS(VALUE)
-#undef VALUE
-	};
-	struct sim_fault_effect effect;
-	unsigned int kind;
-	char text[64];
+	union keel_command commands[5];
+	struct guest_job j;
+	uint32_t i;
 
-	for (kind = 0; kind < SIM_FAULT_COUNT; kind++) {
-		parse(names[kind]);
-		ck_assert(fires(kind, 1, 0, 0, 1, &effect));
-		ck_assert_uint_eq(effect.value, values[kind]);
-		snprintf(text, sizeof(text), "%s value=4294967295", names[kind]);
-		parse(text);
-		ck_assert(fires(kind, 1, 0, 0, 1, &effect));
-		ck_assert_uint_eq(effect.value, UINT32_MAX);
-	}
+	for (i = 0; i < 4; i++)
+		commands[i] = isa_line(lines[i]);
+	keel_random_end(commands, 4);
+	j = guest_job(&g, commands, 5);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_OUTPUT], NULL, 256, GUEST_WHOLE, NULL);
+	return j;
 }
-END_TEST
 
-START_TEST(conditions_are_kept)
+static bool is_right(const struct guest_job *j)
 {
-	static const struct {
-		const char *text;
-		enum sim_fault kind;
-		uint64_t pattern;
-	} known[] = {
-		{"hang job=3", SIM_FAULT_HANG, 1u << 2},
-		{"device-gone after-jobs=20", SIM_FAULT_DEVICE_GONE, 1u << 20},
-		{"lost-irq every=8", SIM_FAULT_LOST_IRQ, 0x8080808080808080u},
-		{"lost-irq every=8 times=2", SIM_FAULT_LOST_IRQ, 0x8080},
-		{"lost-irq every=8 after-jobs=60", SIM_FAULT_LOST_IRQ, 1ull << 63},
-		{"stuck-ring after-jobs=1 times=3", SIM_FAULT_STUCK_RING, 0xe},
-		{"bad-image boot=2", SIM_FAULT_BAD_IMAGE, 2},
-		{"lost-boot after-boots=2", SIM_FAULT_LOST_BOOT, 4},
-		{"engine-reset reset=1", SIM_FAULT_ENGINE_RESET, 1},
-		{"full-reset after-resets=0 times=2", SIM_FAULT_FULL_RESET, 3},
-		{"hang job=2\nhang job=5", SIM_FAULT_HANG, 0x12},
-		{"hang job=2\r\n\r\nhang job=2 # twice", SIM_FAULT_HANG, 2},
-		{"hang job=0x10", SIM_FAULT_HANG, 0x8000},
-		{"lost-irq probability=0", SIM_FAULT_LOST_IRQ, 0},
-		{"lost-irq probability=1", SIM_FAULT_LOST_IRQ, ~0ull},
-		{"lost-irq probability=1 times=4", SIM_FAULT_LOST_IRQ, 0xf},
-	};
-	unsigned int i;
+	uint8_t got[256];
+	uint32_t i;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		parse(known[i].text);
-		if (pattern(known[i].kind) != known[i].pattern)
-			ck_abort_msg("%s", known[i].text);
-	}
+	guest_fetch(&g, &j->hw->slots[KEEL_SLOT_OUTPUT], got);
+	for (i = 0; i < sizeof(got); i++)
+		if (got[i] != i / 64 + 1)
+			return false;
+	return true;
 }
-END_TEST
 
-START_TEST(chance_is_the_same_again)
+/* Jobs go through, now. */
+static void expect_health(void)
 {
-	uint64_t a, b;
+	struct guest_job j = short_job();
 
-	parse("lost-irq probability=0.5 seed=7");
-	a = pattern(SIM_FAULT_LOST_IRQ);
-	ck_assert_uint_eq(pattern(SIM_FAULT_LOST_IRQ), a);
-	parse("lost-irq probability=0.5 seed=8");
-	b = pattern(SIM_FAULT_LOST_IRQ);
-	ck_assert_uint_ne(a, b);
-	parse("spurious-irq probability=0.5 seed=7");
-	ck_assert_uint_ne(pattern(SIM_FAULT_SPURIOUS_IRQ), a);
-	parse("spurious-irq job=1\nlost-irq probability=0.5 seed=7");
-	ck_assert_uint_eq(pattern(SIM_FAULT_LOST_IRQ), a);
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	ck_assert(is_right(&j));
 }
-END_TEST
 
-START_TEST(chance_is_what_was_asked)
-{
-	unsigned int i, n = 0;
-
-	parse("lost-irq probability=0.01 seed=7");
-	for (i = 1; i <= 100000; i++)
-		n += fires(SIM_FAULT_LOST_IRQ, i, 0, 0, 1, NULL);
-	/* five standard deviations */
-	ck_assert_uint_ge(n, 1000 - 157);
-	ck_assert_uint_le(n, 1000 + 157);
-}
-END_TEST
-
-START_TEST(commands_are_in_the_job)
-{
-	struct sim_fault_effect effect;
-
-	parse("hang job=1 command=10");
-	ck_assert(!fires(SIM_FAULT_HANG, 1, 0, 0, 10, NULL));
-	ck_assert(!fires(SIM_FAULT_HANG, 1, 0, 11, 10, NULL));
-	ck_assert(fires(SIM_FAULT_HANG, 1, 0, 10, 1, &effect));
-	ck_assert_uint_eq(effect.command, 10);
-	parse("hang");
-	ck_assert(fires(SIM_FAULT_HANG, 1, 0, 100, 9, &effect));
-	ck_assert_uint_eq(effect.command, 104);
-	parse("hang");
-	ck_assert(!fires(SIM_FAULT_HANG, 1, 0, 100, 0, NULL));
-	ck_assert(fires(SIM_FAULT_HANG, 1, 0, UINT32_MAX - 1, 1, &effect));
-	ck_assert_uint_eq(effect.command, UINT32_MAX - 1);
-}
-END_TEST
-
-START_TEST(clients_are_told_apart)
-{
-	parse("dma-error client=5");
-	ck_assert(!fires(SIM_FAULT_DMA_ERROR, 1, 4, 0, 1, NULL));
-	ck_assert(fires(SIM_FAULT_DMA_ERROR, 2, 5, 0, 1, NULL));
-	ck_assert(!fires(SIM_FAULT_DMA_ERROR, 3, 5, 0, 1, NULL));
-}
-END_TEST
-
-/** struct bad_script - that must be refused
- * @text: the script
- * @sentence: part of the error
- */
-struct bad_script {
-	const char *text;
-	const char *sentence;
+/* Single commands that take minutes: a VEC command is one piece, a MAC command has rows. */
+static const char *const endless[] = {
+	"POOL.average ifm=input0+0x0:4096:1 ofm=scratch+0x0:4096:1 in=4096x4096 out=3842x3842 "
+	"channels=1 kernel=255x255 clamp=-128..127",
+	"CONV2D ifm=input0+0x0:16384:16 ofm=scratch+0x0:16384:16 in=1024x1024x16 "
+	"out=962x962x16 kernel=63x63 weights=constants+0x1000 channels=constants+0x0",
 };
 
-static const struct bad_script bad_scripts[] = {
-	{"hangs", "script:1: there is no fault 'hangs'; known are hang,"},
-	{"HANG", "there is no fault 'HANG'"},
-	{"job=3", "there is no fault 'job=3'"},
-	{"\n# x\nhang\nbogus", "script:4:"},
-	{"hang job", "'job' is not of the form key=value"},
-	{"hang job = 3", "'job' is not of the form key=value"},
-	{"hang =3", "hang takes no ''"},
-	{"hang jobs=3", "hang takes no 'jobs'; possible are job, after-jobs, every"},
-	{"hang boot=3", "hang takes no 'boot'"},
-	{"lost-boot job=3", "lost-boot takes no 'job'; possible are boot, after-boots"},
-	{"full-reset client=3", "full-reset takes no 'client'"},
-	{"lost-irq command=3", "lost-irq takes no 'command'"},
-	{"hang job=0", "job takes a whole number from 1 to"},
-	{"hang job=", "not ''"},
-	{"hang job=-1", "not '-1'"},
-	{"hang job=+1", "not '+1'"},
-	{"hang job=1x", "not '1x'"},
-	{"hang job=1.5", "not '1.5'"},
-	{"hang job=99999999999999999999", "job takes a whole number"},
-	{"hang command=4294967295", "command takes a whole number from 0 to 4294967294"},
-	{"hang value=4294967296", "value takes a whole number from 0 to 4294967295"},
-	{"hang every=0", "every takes a whole number from 1"},
-	{"hang times=0", "times takes a whole number from 1"},
-	{"hang probability=2", "probability takes a number from 0 to 1, not '2'"},
-	{"hang probability=-0.1", "not '-0.1'"},
-	{"hang probability=nan", "not 'nan'"},
-	{"hang probability=0.5x", "not '0.5x'"},
-	{"hang probability=", "not ''"},
-	{"hang seed=x", "seed takes"},
-	{"\001hang", "no fault '?hang'"},
-};
+#define ENDLESS_BYTES (16u << 20)
 
-#define NR_BAD (int)(sizeof(bad_scripts) / sizeof(bad_scripts[0]))
-
-static void expect_refused(const char *text, const char *sentence)
+static struct guest_job endless_job(unsigned int which)
 {
-	struct keel_error e = {""};
+	union keel_command commands[2];
+	struct guest_job j;
 
-	ck_assert_int_eq(sim_faults_parse(text, "script", &faults, &e), -EINVAL);
-	ck_assert_ptr_null(faults);
-	if (!strstr(e.text, sentence))
-		ck_abort_msg("'%s' does not contain '%s'", e.text, sentence);
+	guest_program(commands, endless[which]);
+	j = guest_job(&g, commands, 2);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_CONSTANTS], NULL, 2u << 20, GUEST_WHOLE, NULL);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_INPUT], NULL, ENDLESS_BYTES, GUEST_WHOLE, NULL);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_SCRATCH], NULL, ENDLESS_BYTES, GUEST_WHOLE, NULL);
+	return j;
 }
 
-START_TEST(is_refused)
+static struct keel_hw_completion next(uint32_t seq)
 {
-	expect_refused(bad_scripts[_i].text, bad_scripts[_i].sentence);
+	struct keel_hw_completion c;
+
+	ck_assert(guest_next(&g, &c, 30000));
+	ck_assert_uint_eq(c.seq, seq);
+	return c;
 }
-END_TEST
 
-START_TEST(scripts_have_limits)
+static void reset_engines(void)
 {
-	static char line[400], many[257 * 5 + 1];
-	unsigned int i;
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
+}
 
-	memset(line, ' ', 300);
-	memcpy(line, "hang", 4);
-	expect_refused(line, "the line has 300 bytes; the limit is 255");
-	for (i = 0; i < 257; i++)
-		memcpy(many + 5 * i, "hang\n", 5);
-	expect_refused(many, "script:257: more than 256 rules");
-	many[256 * 5] = 0;
-	parse(many);
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), ~0ull);
+/* ThreadSanitizer delays signals until the work is over. */
+#ifndef __SANITIZE_THREAD__
+START_TEST(engine_reset_stops_long_commands)
+{
+	struct guest_job j, after;
+	struct keel_hw_completion c;
+	uint32_t seq;
+
+	begin(NULL);
+	j = endless_job(_i);
+	after = short_job();
+	seq = guest_submit(&g, &j);
+	guest_submit(&g, &after);
+	ck_assert(guest_wait_for(
+		&g, KEEL_REG_ENGINE_STATUS + 4 * (_i ? KEEL_ENGINE_MAC : KEEL_ENGINE_VEC),
+		KEEL_ENGINE_BUSY));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_JOB), seq);
+	sleep_ms(50);
+	reset_engines();
+	c = next(seq);
+	ck_assert_uint_eq(c.status, KEEL_HW_ABORTED);
+	ck_assert_uint_eq(c.fault_command, 0);
+	ck_assert_uint_eq(c.commands, 0);
+	/* And the ring goes on. */
+	ck_assert_uint_eq(next(seq + 1).status, KEEL_HW_DONE);
+	ck_assert(is_right(&after));
+	guest_close(&g);
 }
 END_TEST
 
-static int load(const char *data, size_t bytes, struct keel_error *e)
+START_TEST(power_off_stops_long_commands)
 {
-	char path[] = "keel-test-faults-XXXXXX";
-	int fd = mkstemp(path), err;
+	struct guest_job j;
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, data, bytes), bytes);
-	close(fd);
-	err = sim_faults_load(path, &faults, e);
-	unlink(path);
-	return err;
+	begin(NULL);
+	j = endless_job(_i);
+	guest_submit(&g, &j);
+	ck_assert(guest_wait_for(&g, KEEL_REG_JOB, g.seq));
+	sleep_ms(50);
+	/* Over when the write is. */
+	guest_write(&g, KEEL_REG_POWER, 0);
+	memset(guest_at(&g, GUEST_LOW), 0xee, GUEST_LOW_BYTES);
+	sleep_ms(20);
+	ck_assert_uint_eq(*(uint8_t *)guest_at(&g, GUEST_LOW + GUEST_LOW_BYTES / 2), 0xee);
+	guest_write(&g, KEEL_REG_POWER, 1);
+	g.next[0] = 0;
+	g.next[1] = 0;
+	guest_boot(&g);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+#endif
+
+START_TEST(cancel)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint32_t seq;
+
+	/* Held by the hang of the job before it, so that it is sure to be waiting. */
+	begin("hang job=1 command=1\n");
+	j = short_job();
+	seq = guest_submit(&g, &j);
+	guest_submit(&g, &j);
+	guest_submit(&g, &j);
+	guest_write(&g, KEEL_REG_CANCEL, seq + 1);
+	ck_assert(guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC,
+				 KEEL_ENGINE_HUNG));
+	reset_engines();
+	ck_assert_uint_eq(next(seq).status, KEEL_HW_ABORTED);
+	c = next(seq + 1);
+	ck_assert_uint_eq(c.status, KEEL_HW_CANCELLED);
+	ck_assert_uint_eq(c.commands, 0);
+	ck_assert_uint_eq(c.fault_command, 0);
+	ck_assert_uint_eq(next(seq + 2).status, KEEL_HW_DONE);
+	ck_assert(is_right(&j));
+	guest_close(&g);
+}
+END_TEST
+
+/* In real time at the lowest clock a command takes long enough to be caught. */
+START_TEST(cancel_while_it_runs)
+{
+	const struct guest_options o = {.real_time = true};
+	union keel_command commands[65];
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint32_t i, seq;
+
+	guest_open(&g, &o);
+	guest_boot(&g);
+	guest_write(&g, KEEL_REG_CLOCK, 0);
+	for (i = 0; i < 64; i++)
+		commands[i] = isa_line("FILL ofm=output0+0x0:65536:64 out=64x1024x64 value=7");
+	keel_random_end(commands, 64);
+	j = guest_job(&g, commands, 65);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_OUTPUT], NULL, 4u << 20, GUEST_WHOLE, NULL);
+	seq = guest_submit(&g, &j);
+	while (guest_read(&g, KEEL_REG_PROGRESS) < 2)
+		sleep_ms(1);
+	guest_write(&g, KEEL_REG_CANCEL, seq);
+	c = next(seq);
+	ck_assert_uint_eq(c.status, KEEL_HW_CANCELLED);
+	ck_assert_uint_ge(c.commands, 2);
+	ck_assert_uint_lt(c.commands, 64);
+	ck_assert_uint_eq(c.fault_command, c.commands);
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(hang)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint64_t beat;
+	uint32_t seq;
+
+	begin("hang job=2 command=2\n");
+	expect_health();
+	j = short_job();
+	seq = guest_submit(&g, &j);
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC, KEEL_ENGINE_HUNG));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_ENGINE_COMMAND + 4 * KEEL_ENGINE_VEC), 2);
+	beat = __atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE);
+	sleep_ms(400);
+	ck_assert_uint_gt(__atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE), beat);
+	ck_assert(!guest_next(&g, &c, 0));
+	reset_engines();
+	c = next(seq);
+	ck_assert_uint_eq(c.status, KEEL_HW_ABORTED);
+	ck_assert_uint_eq(c.fault_command, 2);
+	ck_assert_uint_eq(c.commands, 2);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC),
+			  KEEL_ENGINE_IDLE);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+/* While a job hangs, the guest may take the memory away. */
+START_TEST(memory_goes_while_hung)
+{
+	struct guest_job j;
+
+	begin("hang\n");
+	j = short_job();
+	guest_submit(&g, &j);
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC, KEEL_ENGINE_HUNG));
+	ck_assert_int_eq(sim_memory_set(g.memory, NULL, 0), 0);
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
+	/* The firmware finds nowhere to say what became of the job. */
+	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_CRASHED));
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(wrong_result)
+{
+	struct guest_job j;
+	uint8_t got[256];
+
+	begin("wrong-result command=1 value=0x80\n");
+	j = short_job();
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	guest_fetch(&g, &j.hw->slots[KEEL_SLOT_OUTPUT], got);
+	ck_assert_uint_eq(got[64], 2 ^ 0x80);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(dma_error)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+
+	begin("dma-error command=3\n");
+	j = short_job();
+	c = guest_run(&g, &j);
+	ck_assert_uint_eq(c.status, KEEL_HW_BUS_ERROR);
+	ck_assert_uint_eq(c.fault_command, 3);
+	ck_assert_uint_eq(c.commands, 3);
+	ck_assert_uint_ne(c.fault_address, 0);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_FAULT_STATUS), KEEL_HW_BUS_ERROR);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+static void full_reset_and_boot(void)
+{
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
+	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_OFF));
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
+	guest_boot(&g);
 }
 
-START_TEST(files_are_read)
+START_TEST(crash)
 {
-	static char large[256 * 1024 + 1];
-	struct keel_error e = {""};
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint64_t beat;
 
-	ck_assert_int_eq(load("hang job=2", 10, &e), 0);
-	ck_assert_uint_eq(pattern(SIM_FAULT_HANG), 2);
-	tear_down();
-	ck_assert_int_eq(load("hang\0job", 8, &e), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(e.text, "byte 4 is 0"));
-	memset(large, '\n', sizeof(large));
-	ck_assert_int_eq(load(large, sizeof(large), &e), -EFBIG);
-	ck_assert_int_eq(load(large, sizeof(large) - 1, &e), 0);
-	tear_down();
-	ck_assert_int_eq(sim_faults_load("keel-no-such-file", &faults, &e), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(e.text, "keel-no-such-file"));
-	ck_assert_int_eq(sim_faults_load("/", &faults, &e), -EIO);
+	begin(_i ? "crash command=1 value=1\n" : "crash command=1 value=0\n");
+	j = short_job();
+	guest_submit(&g, &j);
+	ck_assert(guest_wait_for(&g, KEEL_REG_PROGRESS, 1));
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_BOOT_STATUS, _i ? KEEL_BOOT_CRASHED : KEEL_BOOT_READY));
+	sleep_ms(50);
+	beat = __atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE);
+	sleep_ms(400);
+	ck_assert_uint_eq(__atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE), beat);
+	ck_assert(!guest_next(&g, &c, 0));
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_FAILED));
+	full_reset_and_boot();
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(device_gone)
+{
+	struct guest_job j;
+
+	begin("device-gone\n");
+	j = short_job();
+	guest_submit(&g, &j);
+	ck_assert(guest_wait_for(&g, KEEL_REG_ID, 0xffffffff));
+	while (!g.gone)
+		sleep_ms(1);
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_RESET_STATUS), 0xffffffff);
+	/* Plugged in again. */
+	sim_npu_power_on_reset(g.npu);
+	guest_boot(&g);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(slow_memory)
+{
+	struct guest_job j;
+	uint64_t cycles;
+
+	begin("slow-memory job=2 value=10\n");
+	j = short_job();
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	cycles = j.result->cycles;
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	ck_assert_uint_gt(j.result->cycles, cycles * 5);
+	ck_assert(is_right(&j));
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(bad_record)
+{
+	static const char *const scripts[] = {"bad-record value=0\n", "bad-record value=1\n",
+					      "bad-record value=2\n"};
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint32_t seq, crc;
+
+	begin(scripts[_i]);
+	j = short_job();
+	seq = guest_submit(&g, &j);
+	ck_assert(guest_next(&g, &c, 10000));
+	crc = keel_crc32(0, j.result, sizeof(*j.result));
+	ck_assert_int_eq(c.seq == seq, _i != 2);
+	ck_assert_int_eq(c.result_crc32 == crc, _i == 2);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(stuck_ring)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint64_t beat;
+
+	begin("stuck-ring job=2\n");
+	j = short_job();
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	guest_submit(&g, &j);
+	guest_submit(&g, &j);
+	beat = __atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE);
+	ck_assert(!guest_next(&g, &c, 400));
+	ck_assert_uint_gt(__atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE), beat);
+	reset_engines();
+	ck_assert(!guest_next(&g, &c, 100));
+	full_reset_and_boot();
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(interrupts_lost_and_spurious)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint32_t seq;
+
+	begin("lost-irq job=1\nspurious-irq job=2 value=3\n");
+	g.irqs = 0;
+	j = short_job();
+	seq = guest_submit(&g, &j);
+	ck_assert(guest_next(&g, &c, 10000));
+	ck_assert(guest_wait_for(&g, KEEL_REG_IRQ_STATUS, KEEL_IRQ_COMPLETION));
+	sleep_ms(20);
+	ck_assert_uint_eq(g.irqs, 0);
+	guest_write(&g, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_ALL);
+	guest_submit(&g, &j);
+	next(seq + 1);
+	ck_assert(guest_wait_for(&g, KEEL_REG_IRQ_STATUS, KEEL_IRQ_COMPLETION));
+	sleep_ms(20);
+	ck_assert_uint_eq(g.irqs, 4);
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(bad_image)
+{
+	const struct guest_options o = {.faults = "bad-image boot=1 value=5\nlost-boot boot=2\n"};
+
+	guest_open(&g, &o);
+	guest_prepare(&g, SIM_IMAGE_NONE);
+	guest_write(&g, KEEL_REG_BOOT_CONTROL, KEEL_BOOT_START);
+	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_REFUSED));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_BOOT_ERROR), KEEL_BOOT_BAD_ABI);
+	guest_write(&g, KEEL_REG_BOOT_CONTROL, KEEL_BOOT_START);
+	sleep_ms(100);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_BOOT_STATUS), KEEL_BOOT_LOADING);
+	full_reset_and_boot();
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
+START_TEST(resets_that_fail)
+{
+	struct guest_job j;
+
+	begin("hang\nengine-reset value=0\nengine-reset reset=2 value=1\nfull-reset value=0\n");
+	j = short_job();
+	guest_submit(&g, &j);
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC, KEEL_ENGINE_HUNG));
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_FAILED));
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
+	sleep_ms(50);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_RESET_STATUS), KEEL_RESET_BUSY);
+	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_FAILED));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC),
+			  KEEL_ENGINE_HUNG);
+	full_reset_and_boot();
+	expect_health();
+	guest_close(&g);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("sim_faults");
-	TCase *t = tcase_create("sim_faults");
-	SRunner *r = srunner_create(s);
+	TCase *t = tcase_create("faults");
+	SRunner *r;
 	int failed;
 
-	tcase_add_checked_fixture(t, NULL, tear_down);
-	tcase_add_test(t, without_a_script_nothing_happens);
-	tcase_add_test(t, a_bare_rule_strikes_first);
-	tcase_add_test(t, every_kind_has_a_name);
-	tcase_add_test(t, conditions_are_kept);
-	tcase_add_test(t, chance_is_the_same_again);
-	tcase_add_test(t, chance_is_what_was_asked);
-	tcase_add_test(t, commands_are_in_the_job);
-	tcase_add_test(t, clients_are_told_apart);
-	tcase_add_loop_test(t, is_refused, 0, NR_BAD);
-	tcase_add_test(t, scripts_have_limits);
-	tcase_add_test(t, files_are_read);
+	tcase_set_timeout(t, 120);
+#ifndef __SANITIZE_THREAD__
+	tcase_add_loop_test(t, engine_reset_stops_long_commands, 0, 2);
+	tcase_add_loop_test(t, power_off_stops_long_commands, 0, 2);
+#endif
+	tcase_add_test(t, cancel);
+	tcase_add_test(t, cancel_while_it_runs);
+	tcase_add_test(t, hang);
+	tcase_add_test(t, memory_goes_while_hung);
+	tcase_add_test(t, wrong_result);
+	tcase_add_test(t, dma_error);
+	tcase_add_loop_test(t, crash, 0, 2);
+	tcase_add_test(t, device_gone);
+	tcase_add_test(t, slow_memory);
+	tcase_add_loop_test(t, bad_record, 0, 3);
+	tcase_add_test(t, stuck_ring);
+	tcase_add_test(t, interrupts_lost_and_spurious);
+	tcase_add_test(t, bad_image);
+	tcase_add_test(t, resets_that_fail);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
-	return failed ? 1 : 0;
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
