@@ -172,7 +172,7 @@ static void add_array(struct keel_operand **o, const char *name, keel_u8 access,
 		      keel_u32 offset, keel_u64 bytes, keel_u8 align)
 {
 	const keel_u32 row = 1u << 16;
-	keel_u64 rows = bytes / row;
+	keel_u64 rows = bytes / row + (bytes % row != 0);
 
 	**o = (struct keel_operand){
 		.name = name,
@@ -184,8 +184,8 @@ static void add_array(struct keel_operand **o, const char *name, keel_u8 access,
 		.strides = {0, 0, 0, 1},
 	};
 	if (bytes > 0xffffffff) {
-		/* Rounded up to whole rows: still too large for any slot. */
-		(*o)->dims[2] = (keel_u32)(rows + 1 > 0xffffffff ? 0xffffffff : rows + 1);
+		/* Exact where a slot may hold it, 4 GiB; more is rounded up to whole rows. */
+		(*o)->dims[2] = (keel_u32)(rows > 0xffffffff ? 0xffffffff : rows);
 		(*o)->dims[3] = row;
 		(*o)->strides[2] = row;
 	}

@@ -51,12 +51,11 @@ static keel_u64 operand_bytes(const struct keel_operand *o)
 			    keel_mul_sat(o->dims[2], o->dims[3]));
 }
 
-/* Where a byte that an operand reads is counted. */
+/* Where a byte that an operand reads is counted; partial sums are the only arrays of int32. */
 static keel_u64 *read_by(struct keel_target_work *w, const struct keel_operand *o,
 			 enum keel_engine engine)
 {
-	return engine == KEEL_ENGINE_MAC && !o->fm && strcmp(o->name, "psum") ? &w->weights
-									      : &w->inputs;
+	return engine == KEEL_ENGINE_MAC && !o->fm && o->align != 4 ? &w->weights : &w->inputs;
 }
 
 static void count_dram(struct keel_target_work *w, const union keel_command *c,

@@ -93,7 +93,7 @@ build() {
 	[ "$cc" = gcc ] && graph=-fcallgraph-info=su
 	for object in $objects; do
 		# shellcheck disable=SC2086
-		"$cc" "-m$bits" -std=gnu11 "$level" -Wall -Wextra -Werror -Wundef -Wvla \
+		"$cc" "-m$bits" -std=gnu11 "$level" -Wall -Wextra -Werror -Wundef -Wvla -Wmissing-prototypes -funsigned-char \
 			-Wno-sign-compare -Wframe-larger-than=$frame_limit -mgeneral-regs-only \
 			-nostdinc -ffreestanding -fno-pic $graph -D__KERNEL__ \
 			-I"$work" -Iisa -c "isa/${object%.o}.c" -o "$out/$object"
