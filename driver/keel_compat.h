@@ -2,6 +2,8 @@
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 
+#include <linux/io.h>
+#include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/version.h>
 #include <drm/gpu_scheduler.h>
@@ -16,6 +18,36 @@
 #else
 #define KEEL_IMPORT_DMA_BUF() MODULE_IMPORT_NS(DMA_BUF)
 #endif
+
+/*
+ * The PCI bus of User Mode Linux (6.12) loses an access when an interrupt handler's own comes between
+ * its beginning and its end.
+ */
+static inline u32 keel_readl(const void __iomem *address)
+{
+	unsigned long flags;
+	u32 value;
+
+	if (!IS_ENABLED(CONFIG_UML))
+		return readl(address);
+	local_irq_save(flags);
+	value = readl(address);
+	local_irq_restore(flags);
+	return value;
+}
+
+static inline void keel_writel(u32 value, void __iomem *address)
+{
+	unsigned long flags;
+
+	if (!IS_ENABLED(CONFIG_UML)) {
+		writel(value, address);
+		return;
+	}
+	local_irq_save(flags);
+	writel(value, address);
+	local_irq_restore(flags);
+}
 
 /**
  * keel_sched_not_hung() - tell the scheduler that a job that it gave up on goes on

@@ -23,6 +23,7 @@
 #include <drm/keel_accel.h>
 
 #include "keel_coredump.h"
+#include "keel_compat.h"
 #include "keel_hw.h"
 #include "keel_target.h"
 #include "keel_validate.h"
@@ -499,12 +500,12 @@ static inline struct keel_job *to_keel_job(struct drm_sched_job *job)
 
 static inline u32 keel_read(struct keel_device *kdev, u32 reg)
 {
-	return readl(kdev->mmio + reg);
+	return keel_readl(kdev->mmio + reg);
 }
 
 static inline void keel_write(struct keel_device *kdev, u32 reg, u32 value)
 {
-	writel(value, kdev->mmio + reg);
+	keel_writel(value, kdev->mmio + reg);
 }
 
 /* Low word first, which latches the other one. */

@@ -76,14 +76,31 @@ static struct keel_job *running_job(struct keel_device *kdev)
 	return job && seq && seq == job->seq ? job : NULL;
 }
 
-static u32 bad_command(struct keel_device *kdev, struct keel_job *job)
+static u32 command_on(struct keel_device *kdev, struct keel_job *job,
+		      enum keel_engine_status status)
 {
-	u32 command = keel_read(kdev, KEEL_REG_FAULT_COMMAND);
 	unsigned int i;
 
-	for (i = 0; command == DRM_KEEL_NO_COMMAND && i < KEEL_ENGINE_COUNT; i++)
-		command = keel_read(kdev, KEEL_REG_ENGINE_COMMAND + 4 * i);
-	return command < job->cmd->nr_commands ? command : DRM_KEEL_NO_COMMAND;
+	for (i = 0; i < KEEL_ENGINE_COUNT; i++) {
+		u32 command = keel_read(kdev, KEEL_REG_ENGINE_COMMAND + 4 * i);
+
+		if (keel_read(kdev, KEEL_REG_ENGINE_STATUS + 4 * i) == status &&
+		    command < job->cmd->nr_commands)
+			return command;
+	}
+	return DRM_KEEL_NO_COMMAND;
+}
+
+/* Where a job got stuck: on an engine that hangs, else on one that works. */
+static u32 bad_command(struct keel_device *kdev, struct keel_job *job)
+{
+	u32 command = DRM_KEEL_NO_COMMAND;
+
+	if (job)
+		command = command_on(kdev, job, KEEL_ENGINE_HUNG);
+	if (job && command == DRM_KEEL_NO_COMMAND)
+		command = command_on(kdev, job, KEEL_ENGINE_BUSY);
+	return command;
 }
 
 /* The job is in flight until the NPU can't touch its memory any more. */
@@ -125,7 +142,7 @@ static void wedge(struct keel_device *kdev)
 static void reset_full(struct keel_device *kdev, struct keel_job *guilty, int err,
 		       enum keel_core_reason reason)
 {
-	u32 command = guilty ? bad_command(kdev, guilty) : DRM_KEEL_NO_COMMAND;
+	u32 command = bad_command(kdev, guilty);
 	unsigned int try;
 	int ret = -EIO;
 
@@ -189,8 +206,12 @@ static int reset_engines(struct keel_device *kdev, struct keel_job *job)
 static void handle_hang(struct keel_device *kdev)
 {
 	struct keel_job *job = running_job(kdev);
-	u32 seq = job ? job->seq : 0;
+	u32 seq;
 
+	/* What is on no engine isn't what hangs. */
+	if (bad_command(kdev, job) == DRM_KEEL_NO_COMMAND)
+		job = NULL;
+	seq = job ? job->seq : 0;
 	trace_keel_job_timeout(kdev->dev, seq, kdev->progress);
 	dev_err_ratelimited(kdev->dev, "no progress for too long: the %s reset\n",
 			    job ? "engines are" : "NPU is");
