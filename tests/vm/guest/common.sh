@@ -74,7 +74,7 @@ wait_for() {
 keel_module_name() { basename "$KEEL_MODULE" .ko; }
 
 # keel_node: the device file
-keel_node() { find /dev/accel -name 'accel*' 2>/dev/null | sort | sed -n '1p' | grep .; }
+keel_node() { find /dev/accel -type c 2>/dev/null | sort | sed -n '1p' | grep .; }
 
 # keel_debugfs: the device's folder in debugfs
 keel_debugfs() { echo "/sys/kernel/debug/accel/$(basename "$(readlink -f "$(keel_sysfs)")")"; }
