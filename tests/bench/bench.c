@@ -107,8 +107,13 @@ static void print_input(const json_t *j)
 
 static void print_validator(const json_t *j)
 {
+	const char *name;
+	json_t *speed;
+
 	printf("validator   %.0f random commands: %.2f million a second\n", number(j, "commands"),
 	       number(j, "commands_per_second") / 1e6);
+	json_object_foreach(json_object_get(j, "kinds_per_second"), name, speed)
+		printf("            %-14s %6.2f\n", name, json_number_value(speed) / 1e6);
 }
 
 /** struct report - what was measured so far

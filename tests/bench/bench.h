@@ -85,6 +85,9 @@ json_t *bench_pair(const struct bench_options *o, const struct bench_net *n, uns
 json_t *bench_reference(const struct bench_options *o, const struct bench_net *n,
 			unsigned int threads);
 json_t *bench_input(const struct bench_options *o, const struct bench_net *n);
+
+/* bench_validator.c */
+/** bench_validator() - commands a second, one thread: of all kinds mixed, and of each alone */
 json_t *bench_validator(void);
 
 #endif
