@@ -78,6 +78,7 @@ struct user_region {
  * @kick: file by ring that the guest writes when it has added something; -1: none
  * @call: file by ring to write when something was given back; -1: @requests
  * @requests: file for requests of ours; -1: none
+ * @unread: commands given back since the guest last waited for an answer
  * @kicked: ring must be looked at
  * @owed: a notice that couldn't be written yet, by ring
  */
@@ -90,6 +91,7 @@ struct vhost {
 	struct sim_vring ring[NR_RINGS];
 	int kick[NR_RINGS], call[NR_RINGS];
 	int requests;
+	uint32_t unread;
 	bool kicked[NR_RINGS], owed[NR_RINGS];
 };
 
@@ -424,6 +426,22 @@ static void check_ring(struct vhost *v, int err, unsigned int ring)
 		sim_log_guest(v->bus->log, "vhost: ring %u makes no sense; it is stopped", ring);
 }
 
+/*
+ * User Mode Linux waits for answers by looking at the ring, and finds what it wrote by the way. A
+ * notice while it waits, with an interrupt in between, makes it lose the answer (virt-pci.c
+ * of 6.12), so it gets one only when it writes and writes and never reads.
+ */
+static bool must_notify(struct vhost *v, const struct sim_chain *last, uint32_t done)
+{
+	bool answered = last->readable < last->count;
+
+	v->unread = answered ? 0 : v->unread + done;
+	if (v->unread < v->ring[COMMANDS].num / 2)
+		return false;
+	v->unread = 0;
+	return sim_vring_wants_notice(&v->ring[COMMANDS]);
+}
+
 /* At most a ring full at a time: interrupts must get through, too. */
 static void serve_commands(struct vhost *v)
 {
@@ -443,7 +461,7 @@ static void serve_commands(struct vhost *v)
 	}
 	check_ring(v, err, COMMANDS);
 	v->kicked[COMMANDS] = sim_vring_waiting(r);
-	if (done && sim_vring_wants_notice(r))
+	if (done && must_notify(v, &chain, done))
 		notify(v, COMMANDS);
 }
 
