@@ -10,8 +10,9 @@
 #include "keel_validate.h"
 #include "npu_rig.h"
 
-#define PAGE	 4096u
-#define PATIENCE 30000u /* ms; sanitizers are slow */
+#define PAGE	     4096u
+#define SHARED_BYTES (2 * PAGE + GUEST_ENTRIES * 256)
+#define PATIENCE     30000u /* ms; sanitizers are slow */
 
 static const uint64_t base[2] = {GUEST_LOW, GUEST_HIGH};
 static const uint64_t size[2] = {GUEST_LOW_BYTES, GUEST_HIGH_BYTES};
@@ -94,7 +95,7 @@ void guest_reuse(struct guest *r)
 {
 	int i = r->shared >= GUEST_HIGH;
 
-	r->next[i] = r->shared - base[i] + r->s->bytes;
+	r->next[i] = r->shared - base[i] + SHARED_BYTES;
 	r->next[!i] = 0;
 }
 
@@ -164,7 +165,7 @@ static uint32_t place_ring(struct keel_hw_ring *ring, uint32_t at, uint32_t entr
 
 static void prepare_shared(struct guest *r)
 {
-	const uint32_t bytes = 2 * PAGE + GUEST_ENTRIES * 256;
+	const uint32_t bytes = SHARED_BYTES;
 	uint32_t at = (sizeof(*r->s) + 63) / 64 * 64;
 
 	r->shared = guest_alloc(r, bytes, PAGE);
@@ -175,6 +176,8 @@ static void prepare_shared(struct guest *r)
 	at = place_ring(&r->s->submit, at, sizeof(struct keel_hw_submit));
 	at = place_ring(&r->s->completion, at, sizeof(struct keel_hw_completion));
 	place_ring(&r->s->log, at, sizeof(struct keel_hw_log));
+	r->submit = guest_at(r, r->shared + r->s->submit.offset);
+	r->completion = guest_at(r, r->shared + r->s->completion.offset);
 	r->produced = 0;
 	r->consumed = 0;
 	guest_write64(r, KEEL_REG_BOOT_SHARED, r->shared);
@@ -294,9 +297,7 @@ struct guest_job guest_job(struct guest *r, const union keel_command *commands, 
 
 uint32_t guest_submit(struct guest *r, const struct guest_job *j)
 {
-	struct keel_hw_submit *ring = guest_at(r, r->shared + r->s->submit.offset);
-
-	ring[r->produced % GUEST_ENTRIES] =
+	r->submit[r->produced % GUEST_ENTRIES] =
 		(struct keel_hw_submit){.seq = ++r->seq, .job = j->address};
 	__atomic_store_n(&r->s->submit.produced, ++r->produced, __ATOMIC_RELEASE);
 	guest_write(r, KEEL_REG_DOORBELL, r->produced);
@@ -305,7 +306,6 @@ uint32_t guest_submit(struct guest *r, const struct guest_job *j)
 
 bool guest_next(struct guest *r, struct keel_hw_completion *c, unsigned int ms)
 {
-	struct keel_hw_completion *ring = guest_at(r, r->shared + r->s->completion.offset);
 	uint64_t end = now_ms() + ms;
 
 	while (__atomic_load_n(&r->s->completion.produced, __ATOMIC_ACQUIRE) == r->consumed) {
@@ -313,7 +313,7 @@ bool guest_next(struct guest *r, struct keel_hw_completion *c, unsigned int ms)
 			return false;
 		nap();
 	}
-	*c = ring[r->consumed % GUEST_ENTRIES];
+	*c = r->completion[r->consumed % GUEST_ENTRIES];
 	__atomic_store_n(&r->s->completion.consumed, ++r->consumed, __ATOMIC_RELEASE);
 	return true;
 }

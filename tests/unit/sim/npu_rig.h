@@ -45,6 +45,8 @@ struct guest_options {
  * @gone: it left the bus
  * @shared: bus address of the shared block
  * @s: the same for the guest
+ * @submit: the driver's own idea of where the ring is
+ * @completion: the same
  * @produced: driver's index of the submit ring
  * @consumed: of the completion ring
  * @seq: last sequence number
@@ -59,6 +61,8 @@ struct guest {
 	atomic_bool gone;
 	uint64_t shared;
 	struct keel_hw_shared *s;
+	struct keel_hw_submit *submit;
+	struct keel_hw_completion *completion;
 	uint32_t produced, consumed, seq;
 };
 
