@@ -287,7 +287,7 @@ static void refused(const char *selector, int want, const char *text)
 
 START_TEST(refusals_are_sentences)
 {
-	refused("no such device", -ENODEV, "there are 0: ");
+	refused("no such device", -ENODEV, "known are 0 (");
 	refused("77", -ENODEV, "no OpenCL device matches '77'");
 	setenv("KEEL_OPENCL_TIER", "fastest", 1);
 	refused(NULL, -EINVAL, "KEEL_OPENCL_TIER=fastest is not a tier");

@@ -2,6 +2,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,12 +68,27 @@ static void serve(int socket, const struct keel_device_options *options)
 	_exit(0);
 }
 
+static int is_pocl(struct dl_phdr_info *info, size_t size, void *found)
+{
+	return *(bool *)found = info->dlpi_name && strstr(info->dlpi_name, "libpocl");
+}
+
+/* Whoever woke it, this library or the program: its threads would be missing in a child, which
+ * would wait for them until the timeout. */
+static bool is_awake(void)
+{
+	bool found = false;
+
+	dl_iterate_phdr(is_pocl, &found);
+	return found;
+}
+
 void keel_cl_trial_begin(struct keel_cl_trial *t, const struct keel_device_options *options)
 {
 	int ends[2];
 
 	*t = (struct keel_cl_trial){.socket = -1};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+	if (is_awake() || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return;
 	t->pid = fork();
 	if (!t->pid) {
@@ -132,23 +149,66 @@ static void verdict_key(const struct keel_cl_device *d, const struct keel_cl_tie
 	keel_cl_key_init(key, d->info.name, d->info.driver, variant, text, bytes);
 }
 
+/* Verdicts of this process, for devices that are opened later and with another cache. */
+static struct {
+	uint64_t hash;
+	uint8_t verdict;
+} remembered[16];
+static unsigned int nr_remembered;
+static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
+
+static uint8_t recall(const struct keel_cl_key *key)
+{
+	uint8_t verdict = UNKNOWN;
+	unsigned int i;
+
+	pthread_mutex_lock(&memory);
+	for (i = 0; i < nr_remembered && verdict == UNKNOWN; i++)
+		if (remembered[i].hash == key->hash)
+			verdict = remembered[i].verdict;
+	pthread_mutex_unlock(&memory);
+	return verdict;
+}
+
+static void remember(const struct keel_cl_key *key, uint8_t verdict)
+{
+	if (recall(key) != UNKNOWN)
+		return;
+	pthread_mutex_lock(&memory);
+	if (nr_remembered < sizeof(remembered) / sizeof(*remembered)) {
+		remembered[nr_remembered].hash = key->hash;
+		remembered[nr_remembered++].verdict = verdict;
+	}
+	pthread_mutex_unlock(&memory);
+}
+
+static uint8_t load_verdict(const struct keel_cl_device *d, const struct keel_cl_key *key)
+{
+	uint8_t verdict = recall(key);
+	unsigned char *known;
+	size_t bytes;
+
+	if (verdict != UNKNOWN || keel_cl_cache_load(d->cache, key, &known, &bytes))
+		return verdict;
+	verdict = bytes == 1 ? *known : UNKNOWN;
+	free(known);
+	return verdict;
+}
+
 static bool passes(struct keel_cl_trial *t, const struct keel_cl_device *d, uint8_t index)
 {
 	struct keel_cl_key key;
-	unsigned char *known;
 	uint8_t verdict;
-	size_t bytes;
 
 	verdict_key(d, keel_cl_tier(index), &key);
-	if (!keel_cl_cache_load(d->cache, &key, &known, &bytes)) {
-		verdict = bytes == 1 ? *known : UNKNOWN;
-		free(known);
+	verdict = load_verdict(d, &key);
+	if (verdict == UNKNOWN) {
+		verdict = ask(t, index);
 		if (verdict != UNKNOWN)
-			return verdict == PASSED;
+			keel_cl_cache_store(d->cache, &key, &verdict, 1);
 	}
-	verdict = ask(t, index);
 	if (verdict != UNKNOWN)
-		keel_cl_cache_store(d->cache, &key, &verdict, 1);
+		remember(&key, verdict);
 	return verdict == PASSED;
 }
 

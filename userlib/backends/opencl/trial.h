@@ -10,7 +10,8 @@
  * Trials: a tier is used only after it has executed a small network correctly, in a
  * process of its own, since a compiler that meets what it doesn't know may abort. OpenCL
  * can't be used in a child once the parent has used it, so a helper process is
- * forked first; it makes the processes for the trials, and goes when nobody asks.
+ * forked first; it makes the processes for the trials, and goes when nobody asks. Where
+ * OpenCL was used before and no verdict is known, the portable kernels have to do.
  */
 
 /** struct keel_cl_trial
