@@ -116,7 +116,8 @@ int sim_vring_push(struct sim_vring *r, const struct sim_chain *chain, uint32_t 
 		return broken(r);
 	at = __atomic_load_n(&used->idx, __ATOMIC_RELAXED);
 	used->ring[at & (r->num - 1)] = (vring_used_elem_t){chain->head, bytes};
-	__atomic_store_n(&used->idx, (uint16_t)(at + 1), __ATOMIC_RELEASE);
+	/* Before the guest's flag is read in sim_vring_wants_notice(). */
+	__atomic_store_n(&used->idx, (uint16_t)(at + 1), __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -124,10 +125,8 @@ bool sim_vring_wants_notice(struct sim_vring *r)
 {
 	struct vring_avail *avail = avail_of(r);
 
-	/* The guest's flag must be read after it can see the buffer. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return avail &&
-	       !(__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+	       !(__atomic_load_n(&avail->flags, __ATOMIC_SEQ_CST) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 ssize_t sim_chain_read(struct sim_memory *m, const struct sim_chain *chain, void *data,
