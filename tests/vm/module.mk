@@ -22,6 +22,7 @@ $(O)/tests/vm/programs/%.o: tests/vm/programs/%.c
 
 .PHONY: vm vm-programs check-vm check-vm-qemu check-vm-cross check-full
 vm-programs: all $(O)/keel-fwsim $(O)/firmware/keel/keel-fw.bin $(VM_HELPERS) $(VM_PROGRAMS)
+	O=$(O) tests/vm/networks $(O)/vm/networks
 
 vm: vm-programs
 	scripts/setup $(if $(filter um%,$(VM)),vm,vm-full)
