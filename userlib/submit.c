@@ -118,10 +118,9 @@ int keel_job_submit_range(struct keel_job *job, uint32_t first, uint32_t count,
 	keel_error_clear(error);
 	if (!count || first > commands || count > commands - first)
 		return keel_error_set(error, -EINVAL,
-				      "commands %u to %llu can't be executed: the network has %u, "
-				      "0 to %u",
-				      first, (unsigned long long)first + count - 1, commands,
-				      commands - 1);
+				      "%u commands from command %u on can't be executed: the "
+				      "network has %u, the first is 0",
+				      count, first, commands);
 	return submit(job, first, count, false, error);
 }
 
