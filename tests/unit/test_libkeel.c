@@ -568,7 +568,7 @@ START_TEST(commands_can_be_stepped)
 	memset(x, 11, sizeof(x));
 	refused(keel_job_submit_range(job, 0, 0, &err), -EINVAL, "the network has 3");
 	refused(keel_job_submit_range(job, 3, 1, &err), -EINVAL, "from command 3 on");
-	refused(keel_job_submit_range(job, 1, 3, &err), -EINVAL, "commands 1 to 3");
+	refused(keel_job_submit_range(job, 1, 3, &err), -EINVAL, "from command 1 on");
 	refused(keel_job_submit_range(job, 1, UINT32_MAX, &err), -EINVAL, "the network has 3");
 	ck_assert_int_eq(keel_job_set_input(job, 0, KEEL_ELEMENT_S8, x, ELEMENTS, &err), 0);
 	ck_assert_int_eq(keel_job_submit_range(job, 0, 1, &err), 0);
