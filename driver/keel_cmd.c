@@ -11,8 +11,8 @@
 #include "keel_rules.h"
 
 /*
- * Command buffers: copied into the kernel's own memory before anything is looked at, validated once,
- * and never written again.
+ * Command buffers: copied into the kernel's own memory before anything is looked at, validated
+ * once, and never written again.
  */
 
 static void cmd_release(struct kref *ref)

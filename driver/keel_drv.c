@@ -10,7 +10,6 @@
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
 
-#include "keel_compat.h"
 #include "keel_drv.h"
 
 #define CREATE_TRACE_POINTS
@@ -115,8 +114,8 @@ static const struct file_operations keel_fops = {
 };
 
 static const struct drm_driver keel_driver = {
-	.driver_features = DRIVER_COMPUTE_ACCEL | DRIVER_GEM | DRIVER_SYNCOBJ |
-			   DRIVER_SYNCOBJ_TIMELINE,
+	.driver_features =
+		DRIVER_COMPUTE_ACCEL | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
 	.open = keel_open,
 	.postclose = keel_postclose,
 	.show_fdinfo = keel_fdinfo_show,
@@ -317,4 +316,4 @@ module_exit(keel_exit);
 MODULE_DESCRIPTION("Keel int8 neural processing unit");
 MODULE_FIRMWARE(KEEL_FIRMWARE);
 MODULE_LICENSE("GPL");
-KEEL_IMPORT_DMA_BUF();
+MODULE_IMPORT_NS(DMA_BUF);

@@ -59,7 +59,7 @@ struct keel_vma;
 #define KEEL_FIRMWARE	  "keel/keel-fw.bin"
 #define KEEL_FW_MAX_BYTES SZ_4M
 
-/* Entries of the rings; powers of two. Credits stay far below so that the submit ring never fills. */
+/* Entries of the rings; powers of two. Credits are far fewer, so the submit ring never fills. */
 #define KEEL_SUBMIT_ENTRIES	64
 #define KEEL_COMPLETION_ENTRIES 64
 #define KEEL_LOG_ENTRIES	256
@@ -70,14 +70,14 @@ struct keel_vma;
 /* How often a job is started again before it counts as the one that brings the NPU down. */
 #define KEEL_MAX_REPLAYS 3
 
-#define KEEL_TICK_MS	   100	 /* how often a job that isn't over is looked at */
-#define KEEL_HANG_MS	   1000	 /* without progress, beyond what the cycle bound explains */
-#define KEEL_HANG_MAX_MS   60000 /* the most that a cycle bound can ask for */
-#define KEEL_HANG_SLACK	   16	 /* times its cycle bound is what a job may take without progress */
-#define KEEL_BOOT_MS	   5000
-#define KEEL_RESET_MS	   2000
-#define KEEL_ABORT_MS	   500	 /* from an engine reset to the completion of the job */
-#define KEEL_RESET_RETRIES 3
+#define KEEL_TICK_MS	    100	  /* how often a job that isn't over is looked at */
+#define KEEL_HANG_MS	    1000  /* without progress, beyond what the cycle bound explains */
+#define KEEL_HANG_MAX_MS    60000 /* the most that a cycle bound can ask for */
+#define KEEL_HANG_SLACK	    16 /* times its cycle bound is what a job may take without progress */
+#define KEEL_BOOT_MS	    5000
+#define KEEL_RESET_MS	    2000
+#define KEEL_ABORT_MS	    500 /* from an engine reset to the completion of the job */
+#define KEEL_RESET_RETRIES  3
 #define KEEL_AUTOSUSPEND_MS 200
 
 /**
@@ -656,13 +656,12 @@ void keel_perf_file_fini(struct keel_file *kfile);
 void keel_debugfs_init(struct keel_device *kdev);
 void keel_fdinfo_show(struct drm_printer *p, struct drm_file *file);
 
-/* keel_coredump.c: by reset_lock, before a reset destroys what there is to see. @guilty may be NULL;
- * it is in flight and stays so until this returns. Nothing is allocated there: init does it.
+/* keel_coredump.c: by reset_lock, before a reset destroys what there is to see. @guilty may be
+ * NULL; it is in flight and stays so until this returns. Nothing is allocated there: init does it.
  */
 int keel_coredump_init(struct keel_device *kdev);
 void keel_coredump_fini(struct keel_device *kdev);
-void keel_coredump(struct keel_device *kdev, struct keel_job *guilty,
-		   enum keel_core_reason reason);
+void keel_coredump(struct keel_device *kdev, struct keel_job *guilty, enum keel_core_reason reason);
 void keel_coredump_fault(struct keel_device *kdev, struct keel_job *guilty, u32 command);
 
 /* keel_fault.c: failures on request, debugfs fault_inject; true: fail now. Any context. */

@@ -37,17 +37,20 @@ static int check_image(struct keel_device *kdev, const struct firmware *file)
 	if (file->size < sizeof(*header) || file->size > KEEL_FW_MAX_BYTES ||
 	    le32_to_cpu(header->magic) != KEEL_HW_MAGIC ||
 	    le32_to_cpu(header->image_bytes) != file->size) {
-		dev_err(kdev->dev, "%s is not a firmware image, or not all of it: install the firmware that belongs to this driver\n",
+		dev_err(kdev->dev,
+			"%s is not a firmware image, or not all of it: install the firmware that belongs to this driver\n",
 			KEEL_FIRMWARE);
 		return -ENOEXEC;
 	}
 	if (le32_to_cpu(header->abi_version) != KEEL_HW_ABI_VERSION) {
-		dev_err(kdev->dev, "%s speaks version %u of the firmware ABI, this driver version %u: install the firmware that belongs to this driver\n",
+		dev_err(kdev->dev,
+			"%s speaks version %u of the firmware ABI, this driver version %u: install the firmware that belongs to this driver\n",
 			KEEL_FIRMWARE, le32_to_cpu(header->abi_version), KEEL_HW_ABI_VERSION);
 		return -EPROTO;
 	}
 	if (le32_to_cpu(header->hw_id) != kdev->info.hw_id) {
-		dev_err(kdev->dev, "%s is made for design %#x, this NPU is %#x: install its own firmware\n",
+		dev_err(kdev->dev,
+			"%s is made for design %#x, this NPU is %#x: install its own firmware\n",
 			KEEL_FIRMWARE, le32_to_cpu(header->hw_id), kdev->info.hw_id);
 		return -EPROTO;
 	}
@@ -69,10 +72,10 @@ static int take_image(struct keel_device *kdev, const struct firmware *file)
 }
 
 #define SUBMIT_OFFSET	  ALIGN(sizeof(struct keel_hw_shared), 64)
-#define COMPLETION_OFFSET \
-	(SUBMIT_OFFSET + KEEL_SUBMIT_ENTRIES * sizeof(struct keel_hw_submit))
-#define LOG_OFFSET	  \
-	(COMPLETION_OFFSET + KEEL_COMPLETION_ENTRIES * sizeof(struct keel_hw_completion))
+#define SUBMIT_BYTES	  (KEEL_SUBMIT_ENTRIES * sizeof(struct keel_hw_submit))
+#define COMPLETION_OFFSET (SUBMIT_OFFSET + SUBMIT_BYTES)
+#define COMPLETION_BYTES  (KEEL_COMPLETION_ENTRIES * sizeof(struct keel_hw_completion))
+#define LOG_OFFSET	  (COMPLETION_OFFSET + COMPLETION_BYTES)
 #define SHARED_BYTES	  (LOG_OFFSET + KEEL_LOG_ENTRIES * sizeof(struct keel_hw_log))
 
 static int make_shared(struct keel_device *kdev)
@@ -101,7 +104,8 @@ int keel_fw_load(struct keel_device *kdev)
 	int ret = firmware_request_nowarn(&file, KEEL_FIRMWARE, kdev->dev);
 
 	if (ret) {
-		dev_err(kdev->dev, "can't load the firmware %s (%d): install it where the kernel looks for firmware\n",
+		dev_err(kdev->dev,
+			"can't load the firmware %s (%d): install it where the kernel looks for firmware\n",
 			KEEL_FIRMWARE, ret);
 		return ret;
 	}
@@ -174,7 +178,8 @@ static int check_running(struct keel_device *kdev)
 	u32 abi = keel_read(kdev, KEEL_REG_FW_ABI_VERSION);
 
 	if (abi != KEEL_HW_ABI_VERSION) {
-		dev_err(kdev->dev, "the running firmware speaks version %u of the ABI, this driver version %u: install the firmware that belongs to this driver\n",
+		dev_err(kdev->dev,
+			"the running firmware speaks version %u of the ABI, this driver version %u: install the firmware that belongs to this driver\n",
 			abi, KEEL_HW_ABI_VERSION);
 		return -EPROTO;
 	}
@@ -301,8 +306,10 @@ int keel_fw_reset(struct keel_device *kdev, enum keel_reset what)
 	u32 status;
 
 	lockdep_assert_held(&kdev->reset_lock);
-	keel_count(kdev, NULL, what == KEEL_RESET_FULL ? KEEL_HW_COUNTER_FULL_RESETS :
-		   KEEL_HW_COUNTER_ENGINE_RESETS, 1);
+	keel_count(kdev, NULL,
+		   what == KEEL_RESET_FULL ? KEEL_HW_COUNTER_FULL_RESETS
+					   : KEEL_HW_COUNTER_ENGINE_RESETS,
+		   1);
 	if (keel_fault(KEEL_FAULT_RESET))
 		return -EIO;
 	keel_write(kdev, KEEL_REG_RESET, what);

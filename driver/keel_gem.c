@@ -16,7 +16,7 @@
  */
 
 #define BO_FLAGS     (DRM_KEEL_BO_WC | DRM_KEEL_BO_NO_MMAP)
-#define BO_MAX_BYTES (1ull << 32)
+#define BO_MAX_BYTES BIT_ULL(32)
 
 /* What drm_gem_shmem_get_pages_sgt() or an import has mapped. */
 static void bo_unmap_locked(struct keel_device *kdev, struct keel_bo *bo)

@@ -16,8 +16,7 @@ static void handle(struct keel_device *kdev, u32 status)
 	trace_keel_irq(kdev->dev, status);
 	if (status & KEEL_IRQ_COMPLETION)
 		keel_ring_poll(kdev);
-	if (status & (KEEL_IRQ_BOOT | KEEL_IRQ_LOG) &&
-	    READ_ONCE(kdev->state) == KEEL_STATE_READY)
+	if (status & (KEEL_IRQ_BOOT | KEEL_IRQ_LOG) && READ_ONCE(kdev->state) == KEEL_STATE_READY)
 		queue_work(kdev->wq, &kdev->recover);
 }
 
@@ -40,8 +39,8 @@ static irqreturn_t irq(int number, void *data)
 			continue;
 		handle(kdev, status & KEEL_IRQ_ALL);
 	}
-	keel_count(kdev, NULL, round ? KEEL_HW_COUNTER_INTERRUPTS :
-		   KEEL_HW_COUNTER_SPURIOUS_INTERRUPTS, 1);
+	keel_count(kdev, NULL,
+		   round ? KEEL_HW_COUNTER_INTERRUPTS : KEEL_HW_COUNTER_SPURIOUS_INTERRUPTS, 1);
 	drm_dev_exit(idx);
 	return round ? IRQ_HANDLED : IRQ_NONE;
 }

@@ -100,19 +100,20 @@ static void over_locked(struct keel_record *record)
 		return;
 	list_add_tail(&record->over_node, &kfile->over);
 	if (++kfile->nr_over > DRM_KEEL_MAX_RESULTS)
-		table_remove_locked(kfile, list_first_entry(&kfile->over, struct keel_record,
-							    over_node));
+		table_remove_locked(kfile,
+				    list_first_entry(&kfile->over, struct keel_record, over_node));
 }
 
-static int status_of(struct dma_fence *fence)
+/* Of a fence that is signalled; called with and without its lock. */
+static int status_of(const struct dma_fence *fence)
 {
-	int status = dma_fence_get_status(fence);
+	int error = READ_ONCE(fence->error);
 
 	/* The scheduler's word for a job of a queue that was destroyed. */
-	if (status == -ESRCH)
+	if (error == -ESRCH)
 		return -ECANCELED;
 	/* What the NPU has run is filled in; success can't come from elsewhere. */
-	return status < 0 ? status : -EIO;
+	return error ?: -EIO;
 }
 
 static void settle_locked(struct keel_record *record)

@@ -9,9 +9,9 @@
 #include "keel_drv.h"
 
 /*
- * Memory that the NPU reaches, other than buffer objects. There is a list of all of it, so that the
- * device can be taken away while programs still hold jobs and command buffers: what they have stays,
- * the NPU's way to it doesn't.
+ * Memory that the NPU reaches, other than buffer objects. There is a list of all of it, so that
+ * the device can be taken away while programs still hold jobs and command buffers: what they have
+ * stays, the NPU's way to it doesn't.
  */
 
 static void mem_add(struct keel_device *kdev, struct keel_mem *mem)
@@ -34,8 +34,8 @@ static void mem_add(struct keel_device *kdev, struct keel_mem *mem)
 int keel_mem_alloc(struct keel_device *kdev, struct keel_mem *mem, size_t bytes)
 {
 	*mem = (struct keel_mem){ .bytes = bytes };
-	mem->cpu = dma_alloc_coherent(kdev->dev, bytes, &mem->dma,
-				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mem->cpu =
+		dma_alloc_coherent(kdev->dev, bytes, &mem->dma, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!mem->cpu)
 		return -ENOMEM;
 	mem_add(kdev, mem);
@@ -49,8 +49,7 @@ static int map_pages(struct keel_device *kdev, struct keel_mem *mem, struct page
 
 	for (i = 0; i < count; i++)
 		pages[i] = vmalloc_to_page(mem->cpu + i * PAGE_SIZE);
-	ret = sg_alloc_table_from_pages(&mem->sgt, pages, count, 0, mem->bytes,
-					GFP_KERNEL_ACCOUNT);
+	ret = sg_alloc_table_from_pages(&mem->sgt, pages, count, 0, mem->bytes, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		return ret;
 	ret = dma_map_sgtable(kdev->dev, &mem->sgt, DMA_TO_DEVICE, 0);
@@ -70,8 +69,8 @@ static int map_pages(struct keel_device *kdev, struct keel_mem *mem, struct page
  */
 int keel_mem_map(struct keel_device *kdev, struct keel_mem *mem, void *vmalloced, size_t bytes)
 {
-	struct page **pages = kvmalloc_array(DIV_ROUND_UP(bytes, PAGE_SIZE), sizeof(*pages),
-					     GFP_KERNEL_ACCOUNT);
+	struct page **pages =
+		kvmalloc_array(DIV_ROUND_UP(bytes, PAGE_SIZE), sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!pages)

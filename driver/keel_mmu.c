@@ -23,13 +23,13 @@
 #define PTE_SHARED     (3ull << 8)
 #define PTE_ACCESSED   BIT_ULL(10)
 #define PTE_NO_EXECUTE (3ull << 53)
-#define PTE_PAGE       (PTE_VALID | PTE_TABLE | PTE_UNPRIV | PTE_SHARED | PTE_ACCESSED | \
-			PTE_NO_EXECUTE)
+#define PTE_BITS       (PTE_UNPRIV | PTE_SHARED | PTE_ACCESSED | PTE_NO_EXECUTE)
+#define PTE_PAGE       (PTE_VALID | PTE_TABLE | PTE_BITS)
 
-#define NPU_PAGE       4096ull
+#define NPU_PAGE 4096ull
 /* Address 0 stays free, so that it faults. */
-#define VA_START       SZ_2M
-#define VA_END	       (1ull << KEEL_MMU_ADDRESS_BITS)
+#define VA_START SZ_2M
+#define VA_END	 BIT_ULL(KEEL_MMU_ADDRESS_BITS)
 
 /**
  * struct keel_pt - one table

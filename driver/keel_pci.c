@@ -76,10 +76,7 @@ static void remove(struct pci_dev *pdev)
 	keel_device_remove(pci_get_drvdata(pdev));
 }
 
-static const struct pci_device_id ids[] = {
-	{ PCI_DEVICE(KEEL_PCI_VENDOR, KEEL_PCI_DEVICE) },
-	{ }
-};
+static const struct pci_device_id ids[] = { { PCI_DEVICE(KEEL_PCI_VENDOR, KEEL_PCI_DEVICE) }, {} };
 MODULE_DEVICE_TABLE(pci, ids);
 
 static struct pci_driver driver = {

@@ -5,10 +5,9 @@
 
 /* What the hardware says about itself, and how user space hears of it. */
 
-#define NUMBER(field, register)                                   \
-	{                                                         \
-		.reg = KEEL_REG_##register,                       \
-		.info = offsetof(struct drm_keel_device_info, field) \
+#define NUMBER(field, register)                                                                  \
+	{                                                                                        \
+		.reg = KEEL_REG_##register, .info = offsetof(struct drm_keel_device_info, field) \
 	}
 
 static const struct {
@@ -105,7 +104,8 @@ int keel_query_init(struct keel_device *kdev)
 	u32 id = keel_read(kdev, KEEL_REG_ID);
 
 	if (id != KEEL_HW_MAGIC) {
-		dev_err(kdev->dev, "the registers don't belong to a Keel NPU: identification %#x instead of %#x\n",
+		dev_err(kdev->dev,
+			"the registers don't belong to a Keel NPU: identification %#x instead of %#x\n",
 			id, KEEL_HW_MAGIC);
 		return -ENODEV;
 	}
@@ -116,14 +116,16 @@ int keel_query_init(struct keel_device *kdev)
 	kdev->info.max_commands = KEEL_MAX_COMMANDS;
 	kdev->info.align = DRM_KEEL_ALIGN;
 	if (kdev->info.abi_version != KEEL_HW_ABI_VERSION) {
-		dev_err(kdev->dev, "the NPU's boot ROM speaks version %u of the firmware ABI, this driver version %u: a driver for that NPU is needed\n",
+		dev_err(kdev->dev,
+			"the NPU's boot ROM speaks version %u of the firmware ABI, this driver version %u: a driver for that NPU is needed\n",
 			kdev->info.abi_version, KEEL_HW_ABI_VERSION);
 		return -ENODEV;
 	}
 	describe_target(kdev);
 	wrong = keel_target_wrong(&kdev->target);
 	if (wrong) {
-		dev_err(kdev->dev, "the NPU reports %u as its %s, where this driver expects %u to %u\n",
+		dev_err(kdev->dev,
+			"the NPU reports %u as its %s, where this driver expects %u to %u\n",
 			keel_target_value(&kdev->target, wrong), wrong->name, wrong->min,
 			wrong->max);
 		return -ENODEV;

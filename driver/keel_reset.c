@@ -8,10 +8,10 @@
 #include "keel_trace.h"
 
 /*
- * What is done when something goes wrong. A job that isn't over is looked at on every tick: was its
- * interrupt lost, does it make progress, is the firmware alive? A job that hangs costs a reset of the
- * engines; when that doesn't help, or the firmware is dead or talks nonsense, everything is reset and
- * booted, and those that had to suffer for it start again.
+ * What is done when something goes wrong. A job that isn't over is looked at on every tick: was
+ * its interrupt lost, does it make progress, is the firmware alive? A job that hangs costs a reset
+ * of the engines; when that doesn't help, or the firmware is dead or talks nonsense, everything is
+ * reset and booted, and those that had to suffer for it start again.
  */
 
 /*
@@ -62,7 +62,7 @@ static bool front_hangs(struct keel_device *kdev)
 	}
 	if (job)
 		hangs = time_after(jiffies, kdev->progress_at + job->allowance +
-				   msecs_to_jiffies(READ_ONCE(kdev->hang_ms)));
+						    msecs_to_jiffies(READ_ONCE(kdev->hang_ms)));
 	spin_unlock_irqrestore(&kdev->hw_lock, flags);
 	return hangs;
 }
@@ -131,7 +131,8 @@ static int reset_and_power_cycle(struct keel_device *kdev, unsigned int try)
 
 static void wedge(struct keel_device *kdev)
 {
-	dev_err(kdev->dev, "the NPU can't be made to work again after %u resets: unbind and bind the driver, or restart the machine\n",
+	dev_err(kdev->dev,
+		"the NPU can't be made to work again after %u resets: unbind and bind the driver, or restart the machine\n",
 		KEEL_RESET_RETRIES);
 	keel_fw_stop(kdev, KEEL_STATE_WEDGED);
 	/* Whatever it still does, it does without power. */
@@ -225,8 +226,8 @@ static void handle_hang(struct keel_device *kdev)
 
 static void look_at_hardware(struct keel_device *kdev)
 {
-	bool stopped = keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY ||
-		       !keel_fw_alive(kdev);
+	bool stopped =
+		keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY || !keel_fw_alive(kdev);
 
 	if (!stopped && !READ_ONCE(kdev->broken) && !front_hangs(kdev))
 		return;

@@ -6,9 +6,9 @@
 #include "keel_trace.h"
 
 /*
- * What goes to the NPU and what comes back. Jobs run one at a time in ring order, so completions come
- * in that order too; whatever doesn't fit is the firmware's fault, and the NPU is reset. Everything
- * in shared memory is read once.
+ * What goes to the NPU and what comes back. Jobs run one at a time in ring order, so completions
+ * come in that order too; whatever doesn't fit is the firmware's fault, and the NPU is reset.
+ * Everything in shared memory is read once.
  */
 
 static const struct {
@@ -48,7 +48,7 @@ static struct keel_job *front(struct keel_device *kdev)
 	return list_first_entry_or_null(&kdev->in_flight, struct keel_job, node);
 }
 
-/* What the firmware said can't be true: nothing it says counts any more until it is booted again. */
+/* What the firmware said can't be true: nothing it says counts until it is booted again. */
 static void distrust(struct keel_device *kdev, const char *what, u32 value)
 {
 	lockdep_assert_held(&kdev->hw_lock);
@@ -245,8 +245,10 @@ static int ending(struct keel_device *kdev, struct keel_job *job, const struct c
 		if (c->status != KEEL_HW_ABORTED)
 			keel_coredump_fault(kdev, job, c->fault_command);
 		keel_queue_ban(kdev, job->queue);
-		keel_count(kdev, job->kfile, c->status == KEEL_HW_ABORTED ?
-			   KEEL_HW_COUNTER_TIMEOUTS : KEEL_HW_COUNTER_FAULTS, 1);
+		keel_count(kdev, job->kfile,
+			   c->status == KEEL_HW_ABORTED ? KEEL_HW_COUNTER_TIMEOUTS
+							: KEEL_HW_COUNTER_FAULTS,
+			   1);
 	}
 	return endings[c->status].err;
 }
@@ -290,7 +292,7 @@ static bool take_completion(struct keel_device *kdev, struct list_head *done)
 			keel_ring_end(kdev, job, -EIO, DRM_KEEL_NO_COMMAND, done);
 		return false;
 	}
-	/* An engine reset that hit somebody else than it was made for: replayed after a full one. */
+	/* An engine reset hit somebody else than it was made for: replayed after a full one. */
 	if (c.status == KEEL_HW_ABORTED && c.seq != kdev->guilty_seq) {
 		kdev->broken = true;
 		queue_work(kdev->wq, &kdev->recover);

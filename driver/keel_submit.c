@@ -60,9 +60,6 @@ struct keel_submit {
 };
 
 /* One element of an array; what is there beyond what the driver knows must be zero. */
-#define COPY_ELEMENT(to, array, stride, index) \
-	copy_element(to, sizeof(*(to)), array, stride, index)
-
 static int copy_element(void *to, size_t bytes, u64 array, u32 stride, unsigned int index)
 {
 	int ret;
@@ -99,7 +96,7 @@ static struct keel_job *job_new(struct keel_file *kfile, struct keel_queue *queu
 	return NULL;
 }
 
-/* Longer than this without progress, beyond keel_device.hang_ms, isn't explained by its commands. */
+/* More time without progress, beyond keel_device.hang_ms, isn't explained by its commands. */
 static unsigned long allowance(const struct keel_job *job)
 {
 	u64 ms = div_u64(job->cmd->cycles, max(job->kdev->info.clock_min_khz, 1u));
@@ -180,7 +177,8 @@ static int bind_slots(struct keel_submit *s)
 	if (s->args.nr_bindings > KEEL_SLOT_SRAM)
 		return -EINVAL;
 	for (i = 0; i < s->args.nr_bindings; i++) {
-		ret = COPY_ELEMENT(&args, s->args.bindings, s->args.binding_stride, i);
+		ret = copy_element(&args, sizeof(args), s->args.bindings, s->args.binding_stride,
+				   i);
 		if (!ret)
 			ret = bind_slot(s, &args);
 		if (ret)
@@ -226,8 +224,8 @@ static int check_overlap(struct keel_submit *s)
 			if (!bindings[i].written && !bindings[k].written)
 				continue;
 			if (overlap(&bindings[i], &bindings[k])) {
-				drm_dbg(s->drm, "slots %u and %u share bytes that are written\n",
-					k, i);
+				drm_dbg(s->drm, "slots %u and %u share bytes that are written\n", k,
+					i);
 				return -EINVAL;
 			}
 		}
@@ -447,12 +445,12 @@ static int take_in_syncs(struct keel_submit *s)
 		return 0;
 	if (args->nr_in_syncs > DRM_KEEL_MAX_SYNCS)
 		return -EINVAL;
-	s->job->in_fences = kcalloc(args->nr_in_syncs, sizeof(*s->job->in_fences),
-				    GFP_KERNEL_ACCOUNT);
+	s->job->in_fences =
+		kcalloc(args->nr_in_syncs, sizeof(*s->job->in_fences), GFP_KERNEL_ACCOUNT);
 	if (!s->job->in_fences)
 		return -ENOMEM;
 	for (i = 0; i < args->nr_in_syncs; i++) {
-		ret = COPY_ELEMENT(&sync, args->in_syncs, args->sync_stride, i);
+		ret = copy_element(&sync, sizeof(sync), args->in_syncs, args->sync_stride, i);
 		if (!ret)
 			ret = check_sync(&sync);
 		if (!ret)
@@ -493,7 +491,7 @@ static int take_out_syncs(struct keel_submit *s)
 	if (!s->outs)
 		return -ENOMEM;
 	for (i = 0; i < args->nr_out_syncs; i++) {
-		ret = COPY_ELEMENT(&sync, args->out_syncs, args->sync_stride, i);
+		ret = copy_element(&sync, sizeof(sync), args->out_syncs, args->sync_stride, i);
 		if (!ret)
 			ret = check_sync(&sync);
 		if (!ret)
@@ -566,8 +564,8 @@ static void commit(struct keel_submit *s)
 	keel_record_publish(job->record, finished);
 	for (i = 0; i < s->nr_objs; i++)
 		dma_resv_add_fence(s->objs[i]->resv, finished,
-				   s->written >> i & 1 ? DMA_RESV_USAGE_WRITE :
-							 DMA_RESV_USAGE_READ);
+				   s->written >> i & 1 ? DMA_RESV_USAGE_WRITE
+						       : DMA_RESV_USAGE_READ);
 	signal_out_syncs(s, finished);
 	drm_sched_entity_push_job(&job->base);
 	s->job = NULL;
@@ -622,8 +620,7 @@ static int prepare(struct keel_submit *s)
 	ret = take_commands(s);
 	if (ret)
 		return ret;
-	ret = drm_sched_job_init(&job->base, &s->queue->entity, 1, job->kfile,
-				 s->file->client_id);
+	ret = drm_sched_job_init(&job->base, &s->queue->entity, 1, job->kfile, s->file->client_id);
 	if (ret)
 		return ret;
 	ret = prepare_memory(s);
@@ -672,7 +669,8 @@ static int submit_all(struct drm_device *drm, struct drm_file *file, struct keel
 
 		*s = (struct keel_submit){ .drm = drm, .file = file, .queue = queue };
 		s->id = u64_to_user_ptr(element + offsetof(struct drm_keel_job, id));
-		ret = COPY_ELEMENT(&s->args, args->jobs, args->job_stride, args->queued);
+		ret = copy_element(&s->args, sizeof(s->args), args->jobs, args->job_stride,
+				   args->queued);
 		if (!ret)
 			ret = submit_one(s);
 		if (!ret)
