@@ -140,7 +140,8 @@ static void damage(struct keel_draw *d, keel_u32 *bytes)
 
 	switch (keel_random_below(d->r, 3)) {
 	case 0:
-		d->stream[keel_random_below(d->r, *bytes)] ^= 1u << keel_random_below(d->r, 8);
+		i = keel_random_below(d->r, *bytes);
+		d->stream[i] ^= 1u << keel_random_below(d->r, 8);
 		return;
 	case 1:
 		*bytes = 1 + keel_random_below(d->r, *bytes);

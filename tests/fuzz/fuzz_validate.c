@@ -99,7 +99,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	static struct keel_random_memory memory;
 	union keel_command c;
 	struct keel_random r;
-	size_t n, at;
+	size_t n, at, byte;
 
 	keel_random_init(&r, seed);
 	if (max_size < KEEL_COMMAND_SIZE || keel_random_below(&r, 2))
@@ -114,8 +114,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	keel_random_command(&r,
 			    keel_commands[1 + keel_random_below(&r, keel_nr_commands - 1)].opcode,
 			    &c, &memory);
-	if (keel_random_below(&r, 3) == 0)
-		c.bytes[keel_random_below(&r, KEEL_COMMAND_SIZE)] += keel_random_below(&r, 5) - 2;
+	if (keel_random_below(&r, 3) == 0) {
+		byte = keel_random_below(&r, KEEL_COMMAND_SIZE);
+		c.bytes[byte] += keel_random_below(&r, 5) - 2;
+	}
 	memcpy(data + at * KEEL_COMMAND_SIZE, &c, sizeof(c));
 	return at < n ? n * KEEL_COMMAND_SIZE : (n + 1) * KEEL_COMMAND_SIZE;
 }

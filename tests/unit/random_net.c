@@ -104,7 +104,7 @@ struct keel_tensor *net_conv(struct net *n, struct keel_tensor *x, int64_t out, 
 	int pad = kernel / 2, i;
 	const int64_t yd[] = {1, out, (x->dims[2] + 2 * pad - kernel) / stride + 1,
 			      (x->dims[3] + 2 * pad - kernel) / stride + 1};
-	struct keel_tensor *in[] = {x, net_const(n, 4, wd), net_const(n, 1, bd)};
+	struct keel_tensor *w = net_const(n, 4, wd), *b = net_const(n, 1, bd), *in[] = {x, w, b};
 	struct keel_tensor *y = value(n, "conv", 4, yd);
 	struct keel_node *c = node(n, KEEL_OP_CONV, 3, in, y);
 
@@ -121,7 +121,7 @@ struct keel_tensor *net_conv_transpose(struct net *n, struct keel_tensor *x, int
 {
 	const int64_t wd[] = {x->dims[1], out, 2, 2}, bd[] = {out};
 	const int64_t yd[] = {1, out, x->dims[2] * 2, x->dims[3] * 2};
-	struct keel_tensor *in[] = {x, net_const(n, 4, wd), net_const(n, 1, bd)};
+	struct keel_tensor *w = net_const(n, 4, wd), *b = net_const(n, 1, bd), *in[] = {x, w, b};
 	struct keel_tensor *y = value(n, "up", 4, yd);
 	struct keel_node *c = node(n, KEEL_OP_CONV_TRANSPOSE, 3, in, y);
 
@@ -139,7 +139,7 @@ struct keel_tensor *net_depthwise(struct net *n, struct keel_tensor *x, int stri
 struct keel_tensor *net_fc(struct net *n, struct keel_tensor *x, int64_t out)
 {
 	const int64_t wd[] = {out, x->dims[1]}, bd[] = {out}, yd[] = {x->dims[0], out};
-	struct keel_tensor *in[] = {x, net_const(n, 2, wd), net_const(n, 1, bd)};
+	struct keel_tensor *w = net_const(n, 2, wd), *b = net_const(n, 1, bd), *in[] = {x, w, b};
 	struct keel_tensor *y = value(n, "fc", 2, yd);
 
 	node(n, KEEL_OP_FC, 3, in, y);

@@ -132,13 +132,14 @@ START_TEST(transposed_convolutions)
 	const int64_t w[] = {r->ic, r->oc / r->groups, r->win.kernel[0], r->win.kernel[1]};
 	struct crig *c = crig_new(_i + 1);
 	struct keel_tensor *x = crig_input(c, DIMS(1, r->ic, r->h, r->w));
+	struct keel_tensor *weights = crig_weights(c, 1, 4, w);
 	char what[32];
 
 	snprintf(what, sizeof(what), "transposed convolution %d", _i);
 	x = crig_node(c,
 		      (struct keel_node){
 			      .op = KEEL_OP_CONV_TRANSPOSE, .groups = r->groups, .window = r->win},
-		      3, x, crig_weights(c, 1, 4, w), crig_const(c, 1, &r->oc));
+		      3, x, weights, crig_const(c, 1, &r->oc));
 	crig_output(c, _i & 1 ? crig_unary(c, KEEL_OP_RELU, x) : x);
 	/* Weights of one output channel may come from several groups: no power of two there. */
 	crig_check(c, r->groups > 1 ? 2.5 : ROUNDING, 30, what);
@@ -271,16 +272,16 @@ START_TEST(refused)
 
 	/* 255 * 255 * 40000 exceeds the accumulator. */
 	c = crig_new(1);
-	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, crig_input(c, DIMS(1, 40000)),
-				   crig_input(c, DIMS(40000, 1))));
+	x = crig_input(c, DIMS(1, 40000));
+	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(40000, 1))));
 	crig_refused(c, "accumulator");
 	c = crig_new(1);
-	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, crig_input(c, DIMS(2, 3, 4)),
-				   crig_input(c, DIMS(1, 4, 5))));
+	x = crig_input(c, DIMS(2, 3, 4));
+	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(1, 4, 5))));
 	crig_refused(c, "broadcast");
 	c = crig_new(1);
-	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, crig_const(c, DIMS(3, 4)),
-				   crig_input(c, DIMS(4, 5))));
+	x = crig_const(c, DIMS(3, 4));
+	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(4, 5))));
 	crig_refused(c, "constant");
 }
 END_TEST

@@ -180,6 +180,14 @@ START_TEST(binaries_of_every_shape)
 }
 END_TEST
 
+/* Inputs are made one after the other: arguments have no order. */
+static struct keel_tensor *binary(struct crig *c, enum keel_op op, const struct binary_shape *s)
+{
+	struct keel_tensor *a = crig_input(c, s->ra, s->a);
+
+	return crig_binary(c, op, a, crig_input(c, s->rb, s->b));
+}
+
 /* Fused activations, one bound for all and one for each channel. */
 START_TEST(binaries_with_clips)
 {
@@ -189,14 +197,12 @@ START_TEST(binaries_with_clips)
 	for (i = 0; i < COUNT(some); i++) {
 		const struct binary_shape *s = &pairs[some[i]];
 		struct crig *c = crig_new(i);
-		struct keel_tensor *y = crig_binary(c, binaries[_i], crig_input(c, s->ra, s->a),
-						    crig_input(c, s->rb, s->b));
+		struct keel_tensor *y = binary(c, binaries[_i], s);
 
 		crig_output(c, crig_unary(c, KEEL_OP_RELU, y));
 		crig_check(c, 1, 25, "binary and ReLU");
 		c = crig_new(i);
-		y = crig_binary(c, binaries[_i], crig_input(c, s->ra, s->a),
-				crig_input(c, s->rb, s->b));
+		y = binary(c, binaries[_i], s);
 		crig_output(c,
 			    crig_node(c,
 				      (struct keel_node){.op = KEEL_OP_CLIP, .lo = -0.2, .hi = 0.3},
@@ -226,8 +232,7 @@ START_TEST(clips_per_channel)
 	static const unsigned int some[] = {0, 1, 13, 14, 17, 20, 21, 22};
 	const struct binary_shape *s = &pairs[some[_i]];
 	struct crig *c = crig_new(_i);
-	struct keel_tensor *y =
-		crig_binary(c, KEEL_OP_ADD, crig_input(c, s->ra, s->a), crig_input(c, s->rb, s->b));
+	struct keel_tensor *y = binary(c, KEEL_OP_ADD, s);
 
 	bounds_per_channel(c, y->dims[1]);
 	if (_i & 1)
@@ -250,10 +255,10 @@ START_TEST(binaries_of_views)
 	crig_output(c, y);
 	crig_output(c, crig_binary(c, binaries[_i], t, crig_unary(c, KEEL_OP_NEG, x)));
 	crig_output(c, crig_binary(c, binaries[_i], x, x));
-	crig_output(c, crig_binary(c, binaries[_i], crig_slice(c, x, 1, 0, 3, 1),
-				   crig_slice(c, t, 1, 3, 3, 1)));
-	crig_output(c, crig_binary(c, binaries[_i], crig_slice(c, x, 3, 0, 3, 2),
-				   crig_slice(c, t, 3, 1, 3, 2)));
+	y = crig_slice(c, x, 1, 0, 3, 1);
+	crig_output(c, crig_binary(c, binaries[_i], y, crig_slice(c, t, 1, 3, 3, 1)));
+	y = crig_slice(c, x, 3, 0, 3, 2);
+	crig_output(c, crig_binary(c, binaries[_i], y, crig_slice(c, t, 3, 1, 3, 2)));
 	crig_check(c, 1.5, 25, "views");
 }
 END_TEST
@@ -299,27 +304,24 @@ START_TEST(refused)
 {
 	struct keel_node n = {.op = KEEL_OP_PRELU};
 	struct crig *c = crig_new(1);
+	struct keel_tensor *x = crig_input(c, DIMS(1, 4, 5, 4));
 
 	/* As many slopes as channels, but along the width. */
-	crig_output(c, crig_node(c, n, 2, crig_input(c, DIMS(1, 4, 5, 4)), crig_const(c, DIMS(4))));
+	crig_output(c, crig_node(c, n, 2, x, crig_const(c, DIMS(4))));
 	crig_refused(c, "per channel");
 	c = crig_new(1);
-	crig_output(c, crig_node(c, n, 2, crig_input(c, DIMS(2, 4, 5, 4)),
-				 crig_const(c, DIMS(4, 1, 1))));
+	x = crig_input(c, DIMS(2, 4, 5, 4));
+	crig_output(c, crig_node(c, n, 2, x, crig_const(c, DIMS(4, 1, 1))));
 	crig_refused(c, "batch");
 	/* What is too long for a command is left to the host at the edge, and refused inside. */
 	c = crig_new(1);
 	crig_output(c, crig_unary(c, KEEL_OP_TANH, crig_input(c, DIMS(1, 70000))));
 	crig_check(c, 0, 100, "long tanh");
 	c = crig_new(1);
-	crig_output(
-		c,
-		crig_slice(c,
-			   crig_unary(c, KEEL_OP_TANH,
-				      crig_unary(c, KEEL_OP_NEG,
-						 crig_concat(c, 1, 2, crig_input(c, DIMS(1, 35000)),
-							     crig_input(c, DIMS(1, 35000))))),
-			   1, 0, 10, 1));
+	x = crig_input(c, DIMS(1, 35000));
+	x = crig_concat(c, 1, 2, x, crig_input(c, DIMS(1, 35000)));
+	x = crig_unary(c, KEEL_OP_TANH, crig_unary(c, KEEL_OP_NEG, x));
+	crig_output(c, crig_slice(c, x, 1, 0, 10, 1));
 	crig_check(c, 1, 25, "long movement");
 }
 END_TEST

@@ -128,13 +128,13 @@ START_TEST(host_tail)
 	const int perm[] = {0, 2, 3, 1};
 
 	y = crig_reshape(c, crig_transpose(c, conv(c, x), perm), DIMS(1, 84, 4));
-	xy = crig_binary(c, KEEL_OP_ADD, crig_slice(c, y, 2, 0, 2, 1),
-			 crig_const(c, DIMS(1, 84, 2)));
-	wh = crig_binary(c, KEEL_OP_MUL, crig_unary(c, KEEL_OP_EXP, crig_slice(c, y, 2, 2, 2, 1)),
-			 crig_const(c, DIMS(84, 2)));
+	xy = crig_slice(c, y, 2, 0, 2, 1);
+	xy = crig_binary(c, KEEL_OP_ADD, xy, crig_const(c, DIMS(1, 84, 2)));
+	wh = crig_unary(c, KEEL_OP_EXP, crig_slice(c, y, 2, 2, 2, 1));
+	wh = crig_binary(c, KEEL_OP_MUL, wh, crig_const(c, DIMS(84, 2)));
 	wh = crig_binary(c, KEEL_OP_DIV, wh, crig_const(c, DIMS(1)));
-	y = crig_concat(c, 2, 2, crig_binary(c, KEEL_OP_SUB, xy, wh),
-			crig_binary(c, KEEL_OP_ADD, xy, wh));
+	y = crig_binary(c, KEEL_OP_SUB, xy, wh);
+	y = crig_concat(c, 2, 2, y, crig_binary(c, KEEL_OP_ADD, xy, wh));
 	scores = crig_reshape(c, crig_transpose(c, crig_conv(c, x, 3, 1, 1, 1), perm),
 			      DIMS(1, 42, 3));
 	crig_output(c, y);
@@ -156,7 +156,8 @@ START_TEST(host_affine)
 	crig_output(c, y);
 	crig_check(c, 0, 30, "affine tail");
 	c = crig_new(1);
-	y = crig_binary(c, KEEL_OP_MUL, picture(c), crig_const(c, DIMS(1)));
+	y = picture(c);
+	y = crig_binary(c, KEEL_OP_MUL, y, crig_const(c, DIMS(1)));
 	y = crig_unary(c, KEEL_OP_EXP,
 		       crig_binary(c, KEEL_OP_ADD, y, crig_const(c, DIMS(8, 1, 1))));
 	crig_output(c, y);
@@ -179,8 +180,8 @@ static struct keel_tensor *host_op(struct crig *c, struct keel_tensor *x, int wh
 	case 3:
 		return crig_binary(c, KEEL_OP_DIV, x, crig_unary(c, KEEL_OP_EXP, x));
 	case 4:
-		return crig_binary(c, KEEL_OP_POW, crig_unary(c, KEEL_OP_ABS, x),
-				   crig_const(c, DIMS(1)));
+		x = crig_unary(c, KEEL_OP_ABS, x);
+		return crig_binary(c, KEEL_OP_POW, x, crig_const(c, DIMS(1)));
 	case 5:
 		return crig_slice(c, x, 3, 6, 7, -1);
 	case 6: /* movement around what must run on the host */
@@ -196,8 +197,8 @@ static struct keel_tensor *host_op(struct crig *c, struct keel_tensor *x, int wh
 			(struct keel_node){.op = KEEL_OP_REDUCE_SUM, .axes = 12, .keepdims = true},
 			1, crig_unary(c, KEEL_OP_EXP, x));
 	default:
-		x = crig_node(c, (struct keel_node){.op = KEEL_OP_GATHER, .axis = 1}, 2,
-			      crig_unary(c, KEEL_OP_EXP, x),
+		x = crig_unary(c, KEEL_OP_EXP, x);
+		x = crig_node(c, (struct keel_node){.op = KEEL_OP_GATHER, .axis = 1}, 2, x,
 			      crig_ints(c, DIMS(3), (int64_t[]){5, 0, 1}));
 		return crig_wanted(c, (struct keel_node){.op = KEEL_OP_EXPAND},
 				   crig_slice(c, x, 2, 0, 1, 1), DIMS(1, 3, 9, 7));

@@ -148,9 +148,12 @@ static struct keel_tensor *any_slice(struct crig *c, struct keel_tensor *x)
 static struct keel_tensor *any_pad(struct crig *c, struct keel_tensor *x)
 {
 	struct keel_node n = {.op = KEEL_OP_PAD};
+	unsigned int axis;
 
-	n.pad_begin[below(c, x->rank)] = below(c, 3);
-	n.pad_end[below(c, x->rank)] = below(c, 3);
+	axis = below(c, x->rank);
+	n.pad_begin[axis] = below(c, 3);
+	axis = below(c, x->rank);
+	n.pad_end[axis] = below(c, 3);
 	return crig_node(c, n, 1, x);
 }
 

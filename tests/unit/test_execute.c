@@ -216,14 +216,11 @@ static void draw_channels(struct keel_random *r, struct keel_channel *ch, const 
 
 	for (; terms > 1; terms /= 4)
 		shift++;
-	for (i = 0; i < l->ofm_c; i++)
-		ch[i] = (struct keel_channel){
-			.bias = (keel_s32)keel_random_u32(r) >> 15,
-			.multiplier = (1 << 30) + (keel_random_u32(r) >> 2),
-			.shift = shift,
-			.clamp_lo = -128,
-			.clamp_hi = 127,
-		};
+	for (i = 0; i < l->ofm_c; i++) {
+		ch[i] = (struct keel_channel){.shift = shift, .clamp_lo = -128, .clamp_hi = 127};
+		ch[i].bias = (keel_s32)keel_random_u32(r) >> 15;
+		ch[i].multiplier = (1 << 30) + (keel_random_u32(r) >> 2);
+	}
 }
 
 START_TEST(large_commands_equal_the_second_opinion)

@@ -341,8 +341,8 @@ START_TEST(bad_windows_are_refused)
 	};
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(1, 4, 3, 3)),
-				     rig_const(g, &r, DIMS(4, 4, 3, 3))};
+	struct keel_tensor *x = rig_input(g, &r, DIMS(1, 4, 3, 3));
+	struct keel_tensor *in[2] = {x, rig_const(g, &r, DIMS(4, 4, 3, 3))};
 
 	rig_node(g, KEEL_OP_CONV, 2, in, KEEL_F32, DIMS(1, 4, 1, 1))->window = windows[_i];
 	rig_refused(g, _i == 5 ? "another size" : "window");

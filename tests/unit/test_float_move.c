@@ -15,9 +15,9 @@
 static struct keel_tensor *picture(struct keel_graph *g, uint64_t *r, bool pixels,
 				   struct keel_tensor **in)
 {
-	struct keel_tensor *x = rig_input(g, r,
-					  DIMS(rig_between(r, 1, 2), rig_between(r, 2, 21),
-					       rig_between(r, 2, 9), rig_between(r, 2, 9)));
+	int64_t n = rig_between(r, 1, 2), c = rig_between(r, 2, 21);
+	int64_t h = rig_between(r, 2, 9), w = rig_between(r, 2, 9);
+	struct keel_tensor *x = rig_input(g, r, DIMS(n, c, h, w));
 
 	*in = pixels ? rig_pixels(g, x) : x;
 	return x;
@@ -313,8 +313,8 @@ START_TEST(gather_refuses_a_wild_index)
 {
 	struct keel_graph *g = keel_graph_new();
 	uint64_t r = 1;
-	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(4)),
-				     rig_ints(g, &r, _i ? 4 : -5, _i ? 4 : -5, DIMS(1))};
+	struct keel_tensor *x = rig_input(g, &r, DIMS(4));
+	struct keel_tensor *in[2] = {x, rig_ints(g, &r, _i ? 4 : -5, _i ? 4 : -5, DIMS(1))};
 	struct keel_error e = {""};
 	struct keel_float *f;
 

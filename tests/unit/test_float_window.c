@@ -266,10 +266,10 @@ START_TEST(fully_connected)
 	int64_t rows = rig_between(&r, 0, 1) ? 1 : rig_between(&r, 2, 9), i, k;
 	int64_t depth = rig_between(&r, 1, 70), cols = rig_between(&r, 1, 70);
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *in[3] = {rig_input(g, &r, DIMS(rows, depth)),
-				     rig_const(g, &r, DIMS(cols, depth)),
-				     _i & 1 ? rig_const(g, &r, DIMS(cols)) : NULL};
-	const float *y, *x = rig_values(g, in[0]), *w = rig_values(g, in[1]);
+	struct keel_tensor *xt = rig_input(g, &r, DIMS(rows, depth));
+	struct keel_tensor *wt = rig_const(g, &r, DIMS(cols, depth));
+	struct keel_tensor *in[3] = {xt, wt, _i & 1 ? rig_const(g, &r, DIMS(cols)) : NULL};
+	const float *y, *x = rig_values(g, xt), *w = rig_values(g, wt);
 
 	rig_node(g, KEEL_OP_FC, 3, in, KEEL_F32, DIMS(rows, cols));
 	y = rig_run(g);
@@ -318,7 +318,8 @@ START_TEST(matmul_of_vectors)
 {
 	uint64_t r = 1;
 	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *in[2] = {rig_input(g, &r, DIMS(4)), rig_input(g, &r, DIMS(3, 4, 2))};
+	struct keel_tensor *vector = rig_input(g, &r, DIMS(4));
+	struct keel_tensor *in[2] = {vector, rig_input(g, &r, DIMS(3, 4, 2))};
 	const float *y, *x = rig_values(g, in[0]), *w = rig_values(g, in[1]);
 	int64_t i, k;
 

@@ -82,10 +82,12 @@ START_TEST(anything_survives)
 	keel_random_init(&r, 100 + _i);
 	for (i = 0; i < 50; i++) {
 		draw_program(&r, commands);
-		for (j = 0; j < 1 + i * 4; j++)
-			commands[keel_random_below(&r, PROGRAM)]
-				.bytes[keel_random_below(&r, 128)] ^= 1u
-								      << keel_random_below(&r, 8);
+		for (j = 0; j < 1 + i * 4; j++) {
+			keel_u32 at = keel_random_below(&r, PROGRAM);
+			keel_u32 byte = keel_random_below(&r, 128);
+
+			commands[at].bytes[byte] ^= 1u << keel_random_below(&r, 8);
+		}
 		if (i % 5 == 0)
 			keel_random_bytes(&r, commands, sizeof(commands[0]) * PROGRAM);
 		assert_round_trip(commands, PROGRAM + 1);

@@ -36,7 +36,9 @@ static int level_of(double x, double scale, int zero_point)
 static float awkward_float(double scale)
 {
 	float middle = (float)((draw(700) - 350.5) * scale), x;
-	uint32_t bits = draw(1u << 31) * 2 + draw(2);
+	uint32_t bits = draw(1u << 31);
+
+	bits = bits * 2 + draw(2);
 
 	switch (draw(5)) {
 	case 0:

@@ -26,10 +26,12 @@ static int32_t any32(void)
 	static const int32_t edges[] = {
 		0, 1, -1, INT32_MAX, INT32_MIN, INT32_MIN + 1, 1 << 30, -(1 << 30), 255};
 	uint32_t k = keel_random_below(&r, 16);
+	int32_t v;
 
 	if (k < sizeof(edges) / sizeof(edges[0]))
 		return edges[k];
-	return (int32_t)keel_random_u32(&r) >> keel_random_below(&r, 31);
+	v = (int32_t)keel_random_u32(&r);
+	return v >> keel_random_below(&r, 31);
 }
 
 /* floor(v * m / 2^s + 1/2), in 128 bits and without any shift of a negative number. */
@@ -137,8 +139,8 @@ START_TEST(softmax_levels_are_rounded_shares)
 	unsigned int i;
 
 	for (i = 0; i < 200000; i++) {
-		uint32_t e = keel_random_below(&r, 1 << 23);
-		uint64_t sum = e + (uint64_t)keel_random_u32(&r) * keel_random_below(&r, 3) + 1;
+		uint32_t e = keel_random_below(&r, 1 << 23), others = keel_random_u32(&r);
+		uint64_t sum = e + (uint64_t)others * keel_random_below(&r, 3) + 1;
 		double share = floor(256.0 * e / sum + 0.5) - 128;
 
 		EXPECT(keel_softmax_level(e, sum), share > 127 ? 127 : share);
@@ -272,8 +274,9 @@ static void draw_epilogue(struct keel_lanes_epilogue *e)
 	e->zp = (int8_t)keel_random_u32(&r);
 	for (i = 0; i < KEEL_LANES; i++) {
 		for (neg = 0; neg < 2; neg++) {
-			struct keel_lanes_scale k = keel_lanes_scale(
-				any32(), keel_random_below(&r, 256), keel_random_below(&r, 2));
+			int32_t m = any32();
+			uint32_t s = keel_random_below(&r, 256), dr = keel_random_below(&r, 2);
+			struct keel_lanes_scale k = keel_lanes_scale(m, s, dr);
 
 			e->m[neg][i] = k.m;
 			e->s[neg][i] = k.s;

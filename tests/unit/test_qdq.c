@@ -213,7 +213,8 @@ static struct keel_tensor *scaled(struct net *n, struct keel_tensor *x)
 {
 	const int64_t dims[] = {1, x->dims[1], 1, 1};
 
-	return net_binary(n, KEEL_OP_MUL, net_unary(n, KEEL_OP_TANH, x), net_const(n, 4, dims));
+	x = net_unary(n, KEEL_OP_TANH, x);
+	return net_binary(n, KEEL_OP_MUL, x, net_const(n, 4, dims));
 }
 
 static struct keel_tensor *larger(struct net *n, struct keel_tensor *x)
@@ -223,8 +224,9 @@ static struct keel_tensor *larger(struct net *n, struct keel_tensor *x)
 
 static struct keel_tensor *pools(struct net *n, struct keel_tensor *x)
 {
-	return net_concat(n, net_pool(n, KEEL_OP_MAX_POOL, x, 3, 2, 1),
-			  net_pool(n, KEEL_OP_AVERAGE_POOL, x, 3, 2, 1));
+	struct keel_tensor *most = net_pool(n, KEEL_OP_MAX_POOL, x, 3, 2, 1);
+
+	return net_concat(n, most, net_pool(n, KEEL_OP_AVERAGE_POOL, x, 3, 2, 1));
 }
 
 static struct keel_tensor *global(struct net *n, struct keel_tensor *x)

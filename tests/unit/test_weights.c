@@ -387,15 +387,16 @@ START_TEST(hostile_streams_stay_inside)
 	unsigned int i, k;
 
 	for (i = 0; i < 20000; i++) {
-		uint64_t bytes;
+		uint64_t bytes, at;
 		uint8_t *exact;
 
 		if (i % 50 == 0)
 			draw_weights(w, sizeof(w), keel_random_below(&r, 101));
 		bytes = keel_weights_encode(w, sizeof(w), stream);
-		for (k = keel_random_below(&r, 4); k > 0; k--)
-			stream[keel_random_below(&r, keel_random_below(&r, 2) ? bytes : 100)] ^=
-				1 << keel_random_below(&r, 8);
+		for (k = keel_random_below(&r, 4); k > 0; k--) {
+			at = keel_random_below(&r, keel_random_below(&r, 2) ? bytes : 100);
+			stream[at] ^= 1 << keel_random_below(&r, 8);
+		}
 		if (!keel_random_below(&r, 4))
 			bytes = keel_random_below(&r, bytes + 1);
 		exact = malloc(bytes + 1);
