@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image.h"
@@ -12,7 +13,9 @@
 
 /* keel-fwimage: writes the firmware image, or one with a defect for tests. */
 
-const char *argp_program_version = "keel-fwimage " KEEL_VERSION;
+#define PROGRAM "keel-fwimage"
+
+const char *argp_program_version = PROGRAM " " KEEL_VERSION;
 
 /** struct args - the command line */
 struct args {
@@ -25,29 +28,18 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static void print_defects(void)
-{
-	unsigned int i;
-	static const char *const texts[] = {
-#define TEXT(NAME, name, text) text,
-		SIM_IMAGE_DEFECTS(TEXT)
-#undef TEXT
-	};
-
-	for (i = 0; i < SIM_IMAGE_DEFECT_COUNT; i++)
-		fprintf(stderr, "  %-16s %s\n", sim_image_defect_name(i), texts[i]);
-}
-
 static enum sim_image_defect defect_of(const char *name)
 {
+	char known[256] = "";
 	unsigned int i;
 
-	for (i = 0; i < SIM_IMAGE_DEFECT_COUNT; i++)
+	for (i = 0; i < SIM_IMAGE_DEFECT_COUNT; i++) {
 		if (!strcmp(name, sim_image_defect_name(i)))
 			return i;
-	fprintf(stderr, "keel-fwimage: there is no defect '%s'; known are\n", name);
-	print_defects();
-	exit(SIM_EXIT_USAGE);
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+			 i ? ", " : "", sim_image_defect_name(i));
+	}
+	sim_usage(PROGRAM, "--defect takes one of %s, not '%s'", known, name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -63,12 +55,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->path)
-			sim_usage("keel-fwimage", "name one file, not '%s' too", arg);
+			sim_usage(PROGRAM, "name one file, not '%s' too", arg);
 		a->path = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->path)
-			sim_usage("keel-fwimage", "name the file to write");
+			sim_usage(PROGRAM, "name the file to write");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -77,6 +69,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	options, parse, "FILE", "Write the firmware image that the NPU boots.", NULL, NULL, NULL};
+
+/* Half an image is worse than none; what isn't a file of its own stays. */
+static void remove_file(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISREG(st.st_mode))
+		unlink(path);
+}
 
 static int write_file(const char *path, const uint8_t *data, size_t bytes)
 {
@@ -87,24 +88,26 @@ static int write_file(const char *path, const uint8_t *data, size_t bytes)
 		bad |= fclose(f) != 0;
 	if (!bad)
 		return SIM_EXIT_DONE;
-	fprintf(stderr, "keel-fwimage: can't write '%s': %s\n", path, strerror(errno));
+	fprintf(stderr, PROGRAM ": can't write '%s': %s\n", path, strerror(errno));
 	if (f)
-		unlink(path);
+		remove_file(path);
 	return SIM_EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
 {
+	static char name[] = PROGRAM;
 	struct args a = {0};
 	uint8_t *image;
 	size_t bytes;
 	int code;
 
+	argv[0] = name;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a))
 		return SIM_EXIT_USAGE;
 	image = sim_image_build(a.defect, &bytes);
 	if (!image) {
-		fprintf(stderr, "keel-fwimage: out of memory\n");
+		fprintf(stderr, PROGRAM ": out of memory\n");
 		return SIM_EXIT_FAILED;
 	}
 	code = write_file(a.path, image, bytes);

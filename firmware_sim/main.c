@@ -288,9 +288,12 @@ int main(int argc, char **argv)
 {
 	struct args a = {.config = "small"};
 	struct sim sim = {.bus = {.wake = -1, .stop = -1}};
+	static char name[] = PROGRAM;
 	struct keel_error e = {""};
 	int err;
 
+	/* Sentences begin with the name, not with a path. */
+	argv[0] = name;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a))
 		return SIM_EXIT_USAGE;
 	err = set_up(&sim, &a, &e);

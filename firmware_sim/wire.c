@@ -41,21 +41,29 @@ int sim_wire_connect(const char *path)
 	return err;
 }
 
+/* A connection would be served as a guest; one of the wrong type only tells whether it could be. */
+static bool is_served(const struct sockaddr_un *a)
+{
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool served =
+		s >= 0 && connect(s, (const struct sockaddr *)a, sizeof(*a)) && errno == EPROTOTYPE;
+
+	if (s >= 0)
+		close(s);
+	return served;
+}
+
 /* Only a socket that nobody listens at is taken away. */
-static int remove_dead_socket(const char *path, struct keel_error *e)
+static int remove_dead_socket(const char *path, const struct sockaddr_un *a, struct keel_error *e)
 {
 	struct stat st;
-	int s;
 
 	if (lstat(path, &st))
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return keel_error_set(e, -EEXIST, "'%s' exists and is no socket; name another path",
 				      path);
-	s = sim_wire_connect(path);
-	if (s >= 0)
-		close(s);
-	if (s != -ECONNREFUSED)
+	if (is_served(a))
 		return keel_error_set(
 			e, -EADDRINUSE,
 			"another process listens at '%s'; end it or name another path", path);
@@ -73,7 +81,7 @@ int sim_wire_listen(const char *path, struct keel_error *e)
 			e, -ENAMETOOLONG,
 			"the socket's path '%s' has %zu characters; 1 to %zu are possible", path,
 			strlen(path), sizeof(a.sun_path) - 1);
-	err = remove_dead_socket(path, e);
+	err = remove_dead_socket(path, &a, e);
 	if (err)
 		return err;
 	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
