@@ -32,7 +32,7 @@
 #define MAX_WINDOWS 256
 
 struct window {
-	_Atomic(uintptr_t) begin; /* 0: free, 1: being set up */
+	_Atomic uintptr_t begin; /* 0: free, 1: being set up */
 	atomic_size_t bytes;
 	atomic_bool broken;
 };

@@ -1,9 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
-#include <linux/virtio_ring.h>
 #include <string.h>
 
 #include "vring.h"
+
+/* As in memory; little endian, as this machine must be for the guest's sake. */
+struct vring_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+struct vring_avail {
+	uint16_t flags;
+	uint16_t idx;
+	uint16_t ring[];
+};
+
+struct vring_used {
+	uint16_t flags;
+	uint16_t idx;
+	struct {
+		uint32_t id;
+		uint32_t len;
+	} ring[];
+};
+
+#define VRING_DESC_F_NEXT	   1
+#define VRING_DESC_F_WRITE	   2
+#define VRING_DESC_F_INDIRECT	   4
+#define VRING_AVAIL_F_NO_INTERRUPT 1
 
 int sim_vring_set_num(struct sim_vring *r, uint32_t num)
 {
@@ -34,13 +61,14 @@ static bool usable(const struct sim_vring *r)
 static struct vring_avail *avail_of(struct sim_vring *r)
 {
 	return sim_memory_bus_at(r->memory, r->avail,
-				 sizeof(struct vring_avail) + r->num * sizeof(__virtio16));
+				 sizeof(struct vring_avail) + r->num * sizeof(uint16_t));
 }
 
 static struct vring_used *used_of(struct sim_vring *r)
 {
 	return sim_memory_bus_at(r->memory, r->used,
-				 sizeof(struct vring_used) + r->num * sizeof(vring_used_elem_t));
+				 sizeof(struct vring_used) +
+					 r->num * sizeof(((struct vring_used *)0)->ring[0]));
 }
 
 static int broken(struct sim_vring *r)
@@ -115,7 +143,8 @@ int sim_vring_push(struct sim_vring *r, const struct sim_chain *chain, uint32_t 
 	if (!used)
 		return broken(r);
 	at = __atomic_load_n(&used->idx, __ATOMIC_RELAXED);
-	used->ring[at & (r->num - 1)] = (vring_used_elem_t){chain->head, bytes};
+	used->ring[at & (r->num - 1)].id = chain->head;
+	used->ring[at & (r->num - 1)].len = bytes;
 	/* Before the guest's flag is read in sim_vring_wants_notice(). */
 	__atomic_store_n(&used->idx, (uint16_t)(at + 1), __ATOMIC_SEQ_CST);
 	return 0;
