@@ -111,6 +111,49 @@ START_TEST(agrees_near_the_border)
 }
 END_TEST
 
+/* Short streams of all engines and fences, with waits that are legal or nearly so. */
+START_TEST(waits_are_simulated)
+{
+	const union keel_command kinds[] = {
+		isa_line("COPY dst=sram+0x0"),
+		isa_line("MATMUL ifm=input0+0x0:1:1 ofm=scratch+0x0:1:1 in=1x1x1 out=1x1x1 "
+			 "weights=constants+0x0 channels=constants+0x0"),
+		isa_line("FILL ofm=scratch+0x0:1:1 out=1x1x1"),
+		isa_line("FENCE"),
+		isa_line("MARK id=1"),
+	};
+	struct keel_program_info info;
+	union keel_command stream[11];
+	struct isa_opinion opinion;
+	struct keel_refusal refusal;
+	struct keel_random r;
+	unsigned int i, j, n, legal = 0;
+	const char *what;
+	int verdict;
+
+	keel_random_init(&r, 99);
+	for (i = 0; i < 10 * rounds(); i++) {
+		n = 1 + keel_random_below(&r, 10);
+		for (j = 0; j < n; j++) {
+			stream[j] = kinds[keel_random_below(&r, 5)];
+			if (keel_random_below(&r, 3) == 0)
+				stream[j].h.wait[keel_random_below(&r, 3)] =
+					keel_random_below(&r, 1 + j / 2);
+		}
+		keel_random_end(stream, n);
+		stream[n].h.wait[keel_random_below(&r, 3)] = keel_random_below(&r, 2);
+		verdict =
+			keel_validate(stream, (n + 1) * sizeof(*stream), ISA_SRAM, &info, &refusal);
+		isa_slow_stream(stream, (n + 1) * sizeof(*stream), ISA_SRAM, &opinion);
+		what = isa_slow_disagrees(&opinion, verdict, &info, &refusal);
+		ck_assert_msg(!what, "%s: command %u of %u", what, opinion.command, n);
+		legal += !verdict;
+	}
+	ck_assert_uint_gt(legal, rounds());
+	ck_assert_uint_lt(legal, 9 * rounds());
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("differential");
@@ -121,6 +164,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	/* The first row is END. */
 	tcase_add_loop_test(t, agrees_near_the_border, 1, keel_nr_commands);
+	tcase_add_test(t, waits_are_simulated);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -44,13 +44,14 @@ int main(void)
 	keel_u64 few = getenv("KEEL_TEST_LIGHT") ? 20000 : 4000000;
 	keel_u64 commands = from_environment("KEEL_STORM", few);
 	keel_u64 seed = from_environment("KEEL_STORM_SEED", 1);
+	unsigned int compare_each = commands > STEP ? 1000 : 50;
 	struct isa_storm_count sum = {0}, step;
 	double start = now();
 	keel_u64 i;
 
 	for (i = 0; sum.commands < commands; i++) {
 		keel_u64 left = commands - sum.commands;
-		int failed = isa_storm(seed + i, left < STEP ? left : STEP, 1000, &step);
+		int failed = isa_storm(seed + i, left < STEP ? left : STEP, compare_each, &step);
 
 		add(&sum, &step);
 		if (failed) {
