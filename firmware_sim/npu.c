@@ -69,6 +69,7 @@ static void do_power_on(struct sim_npu *npu)
 {
 	pthread_mutex_lock(&npu->lock);
 	forget_everything(npu);
+	sim_reg_set(npu, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE);
 	request_done(npu, SIM_REQUEST_FULL | SIM_REQUEST_POWER);
 	pthread_mutex_unlock(&npu->lock);
 }

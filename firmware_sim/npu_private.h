@@ -137,7 +137,7 @@ static inline void sim_reg_set(struct sim_npu *npu, uint32_t offset, uint32_t va
 
 /* registers.c */
 
-/** sim_registers_reset() - values after power-on; those of identification, too */
+/** sim_registers_reset() - values after power-on, but for KEEL_REG_RESET_STATUS */
 void sim_registers_reset(struct sim_npu *npu);
 /** sim_irq_raise() - set bits of KEEL_REG_IRQ_STATUS and send the interrupt; without the lock */
 void sim_irq_raise(struct sim_npu *npu, uint32_t bits);

@@ -88,8 +88,10 @@ void sim_registers_reset(struct sim_npu *npu)
 	uint32_t i;
 
 	pthread_once(&once, learn_all);
+	/* Whether the reset is over, its end says. */
 	for (i = 0; i < KEEL_REG_BYTES; i += 4)
-		sim_reg_set(npu, i, 0);
+		if (i != KEEL_REG_RESET_STATUS)
+			sim_reg_set(npu, i, 0);
 	set_identification(npu);
 	for (i = 0; i < KEEL_ENGINE_COUNT; i++)
 		sim_reg_set(npu, KEEL_REG_ENGINE_COMMAND + 4 * i, SIM_NO_COMMAND);

@@ -301,8 +301,8 @@ END_TEST
 static void full_reset_and_boot(void)
 {
 	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
-	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_OFF));
 	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_BOOT_STATUS), KEEL_BOOT_OFF);
 	guest_boot(&g);
 }
 

@@ -476,7 +476,7 @@ START_TEST(scrubs_between_clients)
 	/* Nor does a reset leave anything. */
 	ck_assert_uint_eq(guest_run(&g, &writer).status, KEEL_HW_DONE);
 	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
-	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_OFF));
+	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
 	guest_boot(&g);
 	reader.hw->client = 1;
 	ck_assert_uint_eq(guest_run(&g, &reader).status, KEEL_HW_DONE);

@@ -285,8 +285,8 @@ START_TEST(full_reset)
 
 	guest_boot(&g);
 	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_FULL);
-	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_OFF));
 	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_BOOT_STATUS), KEEL_BOOT_OFF);
 	expect_power_on_state();
 	before = g.s->heartbeat;
 	sleep_ms(300);
