@@ -96,7 +96,9 @@ static int make_shared(struct keel_device *kdev)
  * keel_fw_load() - get the image and the memory that is shared with it
  * @kdev: device, known by keel_query_init()
  *
- * Freed by keel_mem_release_all(). Return: 0 or negative errno after a message
+ * Freed by keel_mem_release_all().
+ *
+ * Return: 0 or negative errno after a message
  */
 int keel_fw_load(struct keel_device *kdev)
 {

@@ -303,7 +303,9 @@ int keel_bo_sync_ioctl(struct drm_device *drm, void *data, struct drm_file *file
  * @kdev: device; between drm_dev_enter() and drm_dev_exit()
  * @bo: buffer object, not locked
  *
- * They stay until the object is freed. Return: the table or an error pointer
+ * They stay until the object is freed.
+ *
+ * Return: the table or an error pointer
  */
 struct sg_table *keel_bo_pin(struct keel_device *kdev, struct keel_bo *bo)
 {

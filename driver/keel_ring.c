@@ -323,7 +323,9 @@ void keel_ring_signal(struct keel_device *kdev, struct list_head *done)
  * keel_ring_poll() - take all completions that are there
  * @kdev: device
  *
- * Any context, without hw_lock. Return: how many there were
+ * Any context, without hw_lock.
+ *
+ * Return: how many there were
  */
 unsigned int keel_ring_poll(struct keel_device *kdev)
 {
