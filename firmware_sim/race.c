@@ -177,7 +177,7 @@ static void check_command(struct race *r)
 	r->told = 0;
 	n = keel_command_operands(&r->job->commands[r->command], o);
 	for (i = 0; i < n; i++) {
-		/* cppcheck-suppress autoVariables; for touch_run() below only */
+		/* cppcheck-suppress autoVariables; touch_run() looks at it at once */
 		r->operand = &o[i];
 		if (r->shadow[o[i].slot])
 			sim_operand_runs(&o[i], touch_run, r);
