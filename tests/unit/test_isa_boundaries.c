@@ -298,6 +298,29 @@ START_TEST(from_end)
 }
 END_TEST
 
+/* The extent of on-chip memory decides at exactly what a command needs. */
+START_TEST(on_chip_memory_ends_where_it_says)
+{
+	union keel_command stream[2] = {isa_line(at_limits[_i])};
+	struct keel_program_info info;
+	struct keel_refusal r;
+	keel_u64 need;
+
+	keel_random_end(stream, 1);
+	ck_assert_int_eq(keel_validate(stream, sizeof(stream), ~0ull, &info, &r), 0);
+	need = info.need[KEEL_SLOT_SRAM];
+	ck_assert_uint_le(need, ISA_SRAM);
+	ck_assert_int_eq(keel_validate(stream, sizeof(stream), need, &info, &r), 0);
+	ck_assert_uint_eq(info.need[KEEL_SLOT_SRAM], need);
+	if (!need)
+		return;
+	ck_assert_int_eq(keel_validate(stream, sizeof(stream), need - 1, &info, &r), -22);
+	ck_assert_str_eq(r.reason, "reaches beyond the on-chip memory");
+	ck_assert_int_eq(keel_validate(stream, sizeof(stream), 0, &info, &r), -22);
+	ck_assert_str_eq(r.reason, "reaches beyond the on-chip memory");
+}
+END_TEST
+
 /* The validator's own tables say the same as the copied ones, so that no field is left out. */
 START_TEST(no_field_is_left_out)
 {
@@ -331,6 +354,7 @@ int main(void)
 	tcase_add_loop_test(t, no_field_is_left_out, 0, keel_nr_commands);
 	tcase_add_loop_test(t, from_specimens, 0, isa_nr_specimens);
 	tcase_add_loop_test(t, from_limits, 0, NR_LIMITS);
+	tcase_add_loop_test(t, on_chip_memory_ends_where_it_says, 0, NR_LIMITS);
 	/* The first row is END. */
 	tcase_add_loop_test(t, from_random_commands, 1, keel_nr_commands);
 	tcase_add_test(t, from_end);
