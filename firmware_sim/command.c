@@ -11,13 +11,15 @@
 #include "team.h"
 
 /* Less work than this is done before other threads have woken up. */
-#define WORTH_SHARING	    500000
-#define WORTH_SHARING_BYTES (256u << 10)
+#define WORTH_SHARING 500000
 
 /* Pieces for each thread, so that a slow one doesn't keep the rest waiting. */
 #define PIECES 4
 
-/* The same through memory that isn't mapped at one address. */
+/* A piece of more work is cut up, so that a reset is noticed between two. */
+#define MOST_AT_A_TIME 100000000
+
+/* Blocks of compressed weights in a piece. */
 #define BLOCKS_PER_PIECE 16
 
 /** struct work - a command being executed
@@ -46,13 +48,23 @@ static void do_rows(void *context, uint32_t piece)
 	keel_execute_rows(w->c, w->slots, y, w->height - y < w->rows ? w->height : y + w->rows);
 }
 
+static uint32_t pieces_of(const union keel_command *c, uint32_t height, struct sim_team *team)
+{
+	uint64_t macs = keel_command_macs(c), pieces = (uint64_t)sim_team_threads(team) * PIECES;
+
+	if (macs < WORTH_SHARING)
+		return 1;
+	if (pieces < macs / MOST_AT_A_TIME)
+		pieces = macs / MOST_AT_A_TIME;
+	return pieces < height ? (uint32_t)pieces : height;
+}
+
 static int run_rows(struct work *w, struct sim_team *team)
 {
-	uint32_t pieces = 1;
+	uint32_t pieces;
 
 	w->height = keel_execute_height(w->c);
-	if (w->height > 1 && keel_command_macs(w->c) >= WORTH_SHARING)
-		pieces = sim_team_threads(team) * PIECES;
+	pieces = pieces_of(w->c, w->height, team);
 	w->rows = (w->height + pieces - 1) / pieces;
 	return sim_team_run(team, (w->height + w->rows - 1) / w->rows, do_rows, w);
 }

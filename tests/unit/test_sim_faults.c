@@ -106,8 +106,13 @@ static void reset_engines(void)
 	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_DONE));
 }
 
-/* ThreadSanitizer delays signals until the work is over. */
-#ifndef __SANITIZE_THREAD__
+/* ThreadSanitizer delays signals until the work is over: there only rows can be left undone. */
+#ifdef __SANITIZE_THREAD__
+#define FIRST_ENDLESS 1
+#else
+#define FIRST_ENDLESS 0
+#endif
+
 START_TEST(engine_reset_stops_long_commands)
 {
 	struct guest_job j, after;
@@ -158,7 +163,6 @@ START_TEST(power_off_stops_long_commands)
 	guest_close(&g);
 }
 END_TEST
-#endif
 
 START_TEST(cancel)
 {
@@ -173,8 +177,8 @@ START_TEST(cancel)
 	guest_submit(&g, &j);
 	guest_submit(&g, &j);
 	guest_write(&g, KEEL_REG_CANCEL, seq + 1);
-	ck_assert(guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC,
-				 KEEL_ENGINE_HUNG));
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC, KEEL_ENGINE_HUNG));
 	reset_engines();
 	ck_assert_uint_eq(next(seq).status, KEEL_HW_ABORTED);
 	c = next(seq + 1);
@@ -483,10 +487,8 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
-#ifndef __SANITIZE_THREAD__
-	tcase_add_loop_test(t, engine_reset_stops_long_commands, 0, 2);
-	tcase_add_loop_test(t, power_off_stops_long_commands, 0, 2);
-#endif
+	tcase_add_loop_test(t, engine_reset_stops_long_commands, FIRST_ENDLESS, 2);
+	tcase_add_loop_test(t, power_off_stops_long_commands, FIRST_ENDLESS, 2);
 	tcase_add_test(t, cancel);
 	tcase_add_test(t, cancel_while_it_runs);
 	tcase_add_test(t, hang);
