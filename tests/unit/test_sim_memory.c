@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -272,6 +273,46 @@ START_TEST(a_copy_from_a_shortened_file_fails)
 }
 END_TEST
 
+/* Whoever breaks his own mapping is not saved by ours. */
+START_TEST(foreign_mappings_break_as_ever)
+{
+	volatile uint8_t *p;
+	int status, fd = bus_rig_memory(PAGE, (void **)&p);
+	pid_t child;
+
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	child = fork();
+	if (!child) {
+		close(STDERR_FILENO);
+		_exit(p[0]);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_ne(status, 0);
+	munmap((void *)p, PAGE);
+	close(fd);
+}
+END_TEST
+
+/* Nine guests with as many regions as are possible: the table of windows is full. */
+START_TEST(regions_of_all_guests_are_limited)
+{
+	struct sim_region r[SIM_MEMORY_REGIONS];
+	struct sim_memory *all[9];
+	unsigned int i, j;
+
+	for (i = 0; i < 9; i++) {
+		all[i] = sim_memory_new();
+		for (j = 0; j < SIM_MEMORY_REGIONS; j++)
+			r[j] = region(j * PAGE, PAGE, 0);
+		ck_assert_int_eq(sim_memory_set(all[i], r, j), i < 8 ? 0 : -ENOSPC);
+	}
+	for (i = 0; i < 9; i++)
+		sim_memory_del(all[i]);
+	r[0] = region(0, PAGE, 0);
+	ck_assert_int_eq(sim_memory_set(m, r, 1), 0);
+}
+END_TEST
+
 static void *try_to_hold(void *done)
 {
 	sim_memory_hold(m);
@@ -366,6 +407,8 @@ int main(void)
 	tcase_add_test(t, a_device_that_may_not_sees_nothing);
 	tcase_add_test(t, shortened_files_read_as_zeros);
 	tcase_add_test(t, a_copy_from_a_shortened_file_fails);
+	tcase_add_test(t, foreign_mappings_break_as_ever);
+	tcase_add_test(t, regions_of_all_guests_are_limited);
 	tcase_add_test(t, changes_wait_for_those_who_hold);
 	tcase_add_test(t, threads_use_what_changes);
 	suite_add_tcase(s, t);
