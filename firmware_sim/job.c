@@ -166,7 +166,7 @@ static int open_slot(struct sim_job *job, unsigned int slot)
 	return err;
 }
 
-/* From here on a change of the MMU's contexts waits until it has been heard. */
+/* From here on a change of the job's context waits until it has been heard. */
 static uint64_t listen_to_flushes(struct sim_job *job)
 {
 	struct sim_npu *npu = job->npu;
@@ -174,18 +174,24 @@ static uint64_t listen_to_flushes(struct sim_job *job)
 
 	pthread_mutex_lock(&npu->lock);
 	flushes = npu->flushes;
-	if (!npu->binding)
-		npu->flushed = flushes;
-	npu->binding = job->hw.address_space != 0;
+	npu->bound_space = job->hw.address_space;
 	pthread_mutex_unlock(&npu->lock);
 	return flushes;
 }
 
-static void heard(struct sim_npu *npu, uint64_t flushes, bool binding)
+static void heard(struct sim_npu *npu, uint64_t flushes)
 {
 	pthread_mutex_lock(&npu->lock);
 	npu->flushed = flushes;
-	npu->binding = npu->binding && binding;
+	pthread_cond_broadcast(&npu->settled);
+	pthread_mutex_unlock(&npu->lock);
+}
+
+static void stop_listening(struct sim_npu *npu)
+{
+	pthread_mutex_lock(&npu->lock);
+	npu->bound_space = 0;
+	npu->flushed = npu->flushes;
 	pthread_cond_broadcast(&npu->settled);
 	pthread_mutex_unlock(&npu->lock);
 }
@@ -201,7 +207,7 @@ int sim_job_bind(struct sim_job *job)
 	job->bound = true;
 	for (i = 0; !err && i < KEEL_SLOT_SRAM; i++)
 		err = open_slot(job, i);
-	heard(job->npu, flushes, true);
+	heard(job->npu, flushes);
 	job->slots[KEEL_SLOT_SRAM] = sim_engines_sram(job->npu->engines);
 	job->views[KEEL_SLOT_SRAM].read.bytes = job->slots[KEEL_SLOT_SRAM].bytes;
 	job->views[KEEL_SLOT_SRAM].write.bytes = job->slots[KEEL_SLOT_SRAM].bytes;
@@ -211,7 +217,7 @@ int sim_job_bind(struct sim_job *job)
 void sim_job_unbind(struct sim_job *job)
 {
 	close_views(job);
-	heard(job->npu, job->npu->flushes, false);
+	stop_listening(job->npu);
 }
 
 static void store_trace(struct sim_job *job, const struct sim_view *v, uint32_t entries)

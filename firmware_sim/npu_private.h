@@ -22,7 +22,7 @@
 #define SIM_ADDRESS_BITS 48u
 #define SIM_CLOCK_STEPS	 8 /* lowest clock: the highest divided by this */
 #define SIM_MAX_CONTEXTS 64
-#define SIM_CANCELS	 64
+#define SIM_CANCELS	 256
 #define SIM_NO_COMMAND	 0xffffffffu
 
 enum sim_request {
@@ -88,9 +88,9 @@ struct sim_engines;
  * @cancels: sequence numbers written to KEEL_REG_CANCEL
  * @next_cancel: where the next one goes
  * @contexts: of the MMU
- * @flushes: counts on with each change of a context
- * @flushed: @flushes that the running job knows of
- * @binding: a job has translations that a flush must make it forget
+ * @bound_space: whose translations the running job keeps: a context plus one; 0: none
+ * @flushes: counts on with each change of that context
+ * @flushed: @flushes that the job knows of
  * @fault_address: behind KEEL_REG_FAULT_ADDRESS
  * @resets: ordinals for fault injection: engines and full
  * @firmware: written by its thread only, with the lock; so that thread may read without
@@ -113,9 +113,9 @@ struct sim_npu {
 	uint32_t cancels[SIM_CANCELS];
 	atomic_uint next_cancel;
 	struct sim_context contexts[SIM_MAX_CONTEXTS];
+	uint32_t bound_space;
 	_Atomic uint64_t flushes;
 	uint64_t flushed;
-	bool binding;
 	uint64_t fault_address;
 	uint64_t resets[2];
 

@@ -226,6 +226,7 @@ static void write_as_command(struct sim_npu *npu, uint32_t value)
 {
 	uint32_t context = value >> 8, command = value & 0xff;
 	uint64_t change;
+	bool bound;
 
 	if (context >= npu->options.mmu_contexts || command < KEEL_AS_ENABLE ||
 	    command > KEEL_AS_FLUSH)
@@ -237,8 +238,9 @@ static void write_as_command(struct sim_npu *npu, uint32_t value)
 			.table = sim_reg_get(npu, KEEL_REG_AS_TABLE) |
 				 (uint64_t)sim_reg_get(npu, KEEL_REG_AS_TABLE + 4) << 32,
 		};
-	change = ++npu->flushes;
-	while (npu->binding && npu->flushed < change)
+	bound = npu->bound_space == context + 1;
+	change = npu->flushes += bound;
+	while (npu->bound_space == context + 1 && npu->flushed < change)
 		pthread_cond_wait(&npu->settled, &npu->lock);
 	pthread_mutex_unlock(&npu->lock);
 }
