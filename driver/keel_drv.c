@@ -202,19 +202,25 @@ static int learn(struct keel_device *kdev)
 
 static int bring_up(struct keel_device *kdev)
 {
-	int ret;
+	int ret = 0;
 
 	mutex_lock(&kdev->reset_lock);
-	ret = keel_fw_boot(kdev);
+	/* Whoever had it before, another kernel perhaps, may have left it running. */
+	if (keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_OFF)
+		ret = keel_fw_reset(kdev, KEEL_RESET_FULL);
+	if (!ret)
+		ret = keel_fw_boot(kdev);
 	mutex_unlock(&kdev->reset_lock);
 	return ret;
 }
 
-static void power_down(struct keel_device *kdev, enum keel_state state)
+/* Nothing touches its registers, and it no memory, once it is gone. */
+static void power_down(struct keel_device *kdev)
 {
 	mutex_lock(&kdev->reset_lock);
-	keel_fw_stop(kdev, state);
+	keel_fw_stop(kdev, KEEL_STATE_OFF);
 	keel_pm_power_off(kdev);
+	keel_fw_stop(kdev, KEEL_STATE_GONE);
 	mutex_unlock(&kdev->reset_lock);
 }
 
@@ -264,7 +270,7 @@ int keel_device_probe(struct keel_device *kdev)
 	if (!ret)
 		ret = start(kdev);
 	if (ret) {
-		power_down(kdev, KEEL_STATE_GONE);
+		power_down(kdev);
 		keel_mem_release_all(kdev);
 		return ret;
 	}
@@ -285,7 +291,7 @@ void keel_device_remove(struct keel_device *kdev)
 	drm_dev_unplug(&kdev->drm);
 	keel_devfreq_fini(kdev);
 	keel_pm_fini(kdev);
-	power_down(kdev, KEEL_STATE_GONE);
+	power_down(kdev);
 	keel_irq_fini(kdev);
 	cancel_work_sync(&kdev->recover);
 	keel_ring_drop_all(kdev, -ENODEV);

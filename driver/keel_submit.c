@@ -3,6 +3,7 @@
 #include <linux/dma-resv.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -604,8 +605,9 @@ static int power(struct keel_job *job)
 {
 	int ret = keel_pm_get(job->kdev);
 
+	/* The kernel's log says why it doesn't come up. */
 	if (ret)
-		return ret;
+		return ret == -ENODEV || ret == -ENOMEM ? ret : -EIO;
 	job->powered = true;
 	return READ_ONCE(job->kdev->state) == KEEL_STATE_WEDGED ? -EIO : 0;
 }
@@ -675,6 +677,10 @@ static int submit_all(struct drm_device *drm, struct drm_file *file, struct keel
 			ret = submit_one(s);
 		if (!ret)
 			args->queued++;
+		/* What is queued can't be queued again by a restart, so a signal has to wait. */
+		if (args->queued && (ret == -EINTR || ret == -ERESTARTSYS) &&
+		    !fatal_signal_pending(current))
+			ret = 0;
 	}
 	kfree(s);
 	return ret;
