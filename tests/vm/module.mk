@@ -34,6 +34,7 @@ check-vm: vm-programs
 	scripts/setup vm || true
 	bad=0; \
 	O=$(O) tests/vm/selftest/run um-debug um || bad=1; \
+	O=$(O) tests/vm/bus/run um-debug um || bad=1; \
 	O=$(O) tests/vm/check um-debug um || bad=1; \
 	exit $$bad
 
@@ -41,6 +42,7 @@ check-vm-qemu: vm-programs
 	scripts/setup vm-full || true
 	bad=0; \
 	O=$(O) tests/vm/selftest/run x86 || bad=1; \
+	O=$(O) tests/vm/bus/run x86 x86-kcsan || bad=1; \
 	O=$(O) tests/vm/check x86 x86-kcsan || bad=1; \
 	exit $$bad
 
