@@ -67,6 +67,10 @@ static const char *const at_limits[] = {
 	"clamp=-128..127 scale_y=65535/65535 scale_x=2/65535 offset=-1073741824,-1073741824",
 	"RESIZE.bilinear ifm=input0+0x0:1:1 ofm=scratch+0x0:1:1 in=1x1 out=65535x1 channels=1 "
 	"clamp=-128..127 scale_y=1/32767 scale_x=1/1 offset=0,1073741824 scale=1>>0",
+	"RESIZE.nearest ifm=input0+0x0:1:1 ofm=scratch+0x0:1:1 in=1x1 out=65535x1 channels=1 "
+	"clamp=-128..127 scale_y=1/32768 scale_x=1/1 offset=65534,0",
+	"RESIZE.nearest ifm=input0+0x0:1:1 ofm=scratch+0x0:65535:1 in=1x1 out=1x65535 channels=1 "
+	"clamp=-128..127 scale_y=1/1 scale_x=1/32768 offset=0,65534",
 	"REDUCE.mean ifm=input0+0x0:65535:1 ofm=scratch+0x0:1:1 in=128x65535x1 clamp=-128..127 "
 	"axes=3",
 	"REDUCE.argmax ifm=input0+0x0:24:3 ofm=sram+0xffe0:32:4 in=1x8x3 axes=4",
