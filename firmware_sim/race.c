@@ -110,11 +110,11 @@ static void find_out(struct race *r)
 	const uint16_t *wait = r->job->commands[r->command].h.wait;
 	int e;
 
-	for (e = 0; e < ENGINES; e++) {
+	for (e = 0; e < ENGINES; e++)
 		r->now.over[e] = r->fence[e] > 0 ? (uint32_t)r->fence[e] : 0;
+	for (e = 0; e < ENGINES; e++)
 		if (wait[e])
 			learn(r, e, r->fence[e] + wait[e]);
-	}
 	learn(r, r->engine, r->count[r->engine]);
 	r->count[r->engine]++;
 	r->clocks[r->engine][r->count[r->engine]] = r->now;

@@ -111,6 +111,7 @@ static int lower_node(struct keel_lowered *l, unsigned int i, struct keel_error 
 	if (l->absorbed[i] || l->options->verdicts[i].place != KEEL_PLACE_NPU)
 		return 0;
 	l->layer = i;
+	lower_fence(l);
 	err = lower_placed(l, i, e);
 	if (err == -ENOMEM || l->failed == -ENOMEM)
 		return keel_error_set(e, -ENOMEM, "out of memory in node '%.120s'", n->name);
@@ -206,6 +207,8 @@ int keel_lower(const struct keel_graph *g, const struct keel_lower_options *opti
 		err = lower_nodes(l, e);
 	if (!err)
 		err = lower_plan_memory(l);
+	if (!err)
+		err = lower_waits(l);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory while scheduling");
 	if (err == -E2BIG && !e->text[0])

@@ -105,6 +105,7 @@ struct keel_lowered {
 	unsigned int nr_macs;
 	const struct keel_node **layer_node;
 	unsigned int nr_layers, layer;
+	unsigned int fence; /* commands up to the last FENCE */
 
 	unsigned int *node_of;		      /* by tensor: index of its producer */
 	struct lower_use *uses;		      /* by tensor */
@@ -153,6 +154,16 @@ void lower_place_concats(struct keel_lowered *l);
 
 /* lower_fuse.c: what one command does for two nodes */
 void lower_fuse(struct keel_lowered *l);
+
+/* lower_waits.c: what orders commands of different engines */
+
+/** lower_fence() - a FENCE if waits would soon have to count further than they can */
+void lower_fence(struct keel_lowered *l);
+/** lower_waits() - set the waits of all commands; memory is planned
+ *
+ * Return: 0, -ENOMEM; -E2BIG: a wait counts too far
+ */
+int lower_waits(struct keel_lowered *l);
 
 /* lower_build.c: commands, constants, areas */
 union keel_command *lower_command(struct keel_lowered *l, uint8_t opcode);
