@@ -52,6 +52,8 @@ static const char *const at_limits[] = {
 	"kernel=255x255 clamp=5..5 scale=-2147483647>>62",
 	"POOL.max ifm=input0+0x0:1:1 ofm=scratch+0x0:255:1 in=1x1 out=255x255 channels=1 "
 	"kernel=255x255 pad=254,254,254,254 clamp=-128..127",
+	"POOL.max ifm=input0+0x0:8:1 ofm=scratch+0x0:2:1 in=8x8 out=2x2 channels=1 kernel=2x2 "
+	"stride=5x5 clamp=-128..127",
 	/* Operands between and beside each other. */
 	"ELTWISE.add ifm=scratch+0x0:64:8 ofm=scratch+0x0:64:8 ifm2=scratch+0x0:64:8 "
 	"out=8x8x8 " ADD,
