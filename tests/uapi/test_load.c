@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 
 	ret = load_open(&l, argc > 2 ? atoi(argv[2]) : 4);
 	RIG_EQUAL(ret, 0);
-	while (!ret && !failed && rig_now() < end) {
+	while (!ret && !failed && (!jobs || rig_now() < end)) {
 		memset(&result, 0, sizeof(result));
 		ret = load_run(&l, ++jobs, &result);
 		failed += ret || result.status != expected;

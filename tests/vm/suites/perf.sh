@@ -12,4 +12,4 @@ check "all that were queued" is jobs_queued 10
 for gauge in clients queues command_buffers command_bytes buffers buffer_bytes jobs_in_flight; do
 	check "no $gauge are left" is $gauge 0
 done
-check "no client is shown any more" eval '! counters | grep -q ^client'
+check "no client is shown any more" eval '! counters | grep -q "^client "'

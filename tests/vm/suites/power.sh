@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# The NPU sleeps and wakes: by itself, with the system, while busy; the clock follows the load.
+# variants: um um-debug x86
+# kernel: suspend.pm_test_delay=1
+# timeout: 400
+d=$(keel_debugfs)
+s=$(keel_sysfs)
+f=/sys/class/devfreq/$(basename "$s")
+load() { "$KEEL_OUT/tests/uapi/test_load" "$@"; }
+value() { awk -v name="$1" '$1 == name { print $2; exit }' "$d/counters"; }
+asleep() { grep -q suspended "$s/power/runtime_status"; }
+
+cycles() {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		load 0.01 >/tmp/load || return 1
+		wait_for 10 asleep || return 1
+	done
+}
+
+# freeze LEVEL: suspend the system as far as LEVEL says, and come back
+freeze() {
+	echo "$1" >/sys/power/pm_test
+	echo freeze >/sys/power/state
+}
+
+# A load of SECONDS in the background, and system sleep meanwhile
+freeze_busy() {
+	local first second err
+	load "$1" 64 >/tmp/busy.1 &
+	first=$!
+	load "$1" 4 >/tmp/busy.2 &
+	second=$!
+	sleep 0.5
+	freeze devices && sleep 0.3 && freeze devices
+	err=$?
+	wait $first $second
+	cat /tmp/busy.1 /tmp/busy.2
+	[ $err -eq 0 ] && ! grep -q "^not ok" /tmp/busy.1 /tmp/busy.2
+}
+
+before=$(value resumes)
+done_before=$(value jobs_done)
+check "eight jobs and more, with sleep in between" cycles
+note "resumes $before to $(value resumes), jobs $done_before to $(value jobs_done)"
+check "eight times it was woken" test "$(value resumes)" -ge $((before + 8))
+check "jobs are counted across boots" test "$(value jobs_done)" -ge $((done_before + 8))
+cycles_before=$(value cycles)
+load 0.05 >/tmp/load
+check "the firmware's counters go on after a boot" test "$(value cycles)" -gt "$cycles_before"
+
+if [ -e /sys/power/pm_test ] && grep -q freeze /sys/power/state; then
+	wait_for 10 asleep
+	check "system sleep while the NPU sleeps" freeze devices
+	check "it still works" load 0.1
+	check "system sleep under load" freeze_busy 6
+	check "nothing hung" test "$(value timeouts)" = 0
+else
+	skip "system sleep" "this kernel can't"
+fi
+
+highest() { awk '{ for (i = 1; i <= NF; i++) if ($i > m) m = $i } END { print m }' "$f/available_frequencies"; }
+lowest() { awk '{ m = $1; for (i = 1; i <= NF; i++) if ($i < m) m = $i } END { print m }' "$f/available_frequencies"; }
+clock_is() { [ "$(cat "$f/cur_freq")" = "$1" ] && grep -q "^now: $(($1 / 1000)) kHz" "$d/clock"; }
+
+check "the clock is slow without work" wait_for 10 clock_is "$(lowest)"
+load 4 256 >/tmp/load &
+check "and fast with" wait_for 4 clock_is "$(highest)"
+wait
+check "slow again afterwards" wait_for 10 clock_is "$(lowest)"
+note "$(wc -w <"$f/available_frequencies") operating points, $(awk '/Total/ { print $NF }' "$f/trans_stat") transitions"
+
+check "a user may choose" eval 'echo userspace >$f/governor && echo $(highest) >$f/userspace/set_freq'
+load 0.1 >/tmp/load
+check "the choice is kept" clock_is "$(highest)"
+wait_for 10 asleep
+load 0.1 >/tmp/load
+check "and after a sleep" clock_is "$(highest)"
+echo simple_ondemand >"$f/governor"
+check "a lower limit is kept" eval 'echo $(lowest) >$f/max_freq; load 1 256 >/tmp/load; clock_is $(lowest)'
+echo "$(highest)" >"$f/max_freq"
+
+unbind_and_bind() {
+	local name driver
+	name=$(basename "$s")
+	driver=$(readlink -f "$s/driver")
+	echo "$name" >"$driver/unbind" && echo "$name" >"$driver/bind"
+}
+for i in 1 2 3; do
+	check "unbind and bind, round $i" unbind_and_bind
+	check "works after round $i" load 0.1
+done
