@@ -239,7 +239,7 @@ static void write_as_command(struct sim_npu *npu, uint32_t value)
 				 (uint64_t)sim_reg_get(npu, KEEL_REG_AS_TABLE + 4) << 32,
 		};
 	bound = npu->bound_space == context + 1;
-	change = npu->flushes += bound;
+	change = atomic_fetch_add(&npu->flushes, bound) + bound;
 	while (npu->bound_space == context + 1 && npu->flushed < change)
 		pthread_cond_wait(&npu->settled, &npu->lock);
 	pthread_mutex_unlock(&npu->lock);
