@@ -5,23 +5,15 @@
 #: make check-full   check, then the suites in QEMU, other processors' modules, coverage
 
 VM ?= um
-VM_SUITES = $(wildcard tests/vm/suites/*.sh)
 VM_HELPERS := $(patsubst %,$(O)/tests/vm/%,fdexec leash power_off)
-# Programs that suites run: tests/vm/programs/*.c, one file each.
-VM_PROGRAMS := $(patsubst tests/vm/programs/%.c,$(O)/tests/vm/%,$(wildcard tests/vm/programs/*.c))
 
 # Static: whatever the host's file system lacks, these run.
 $(VM_HELPERS): $(O)/tests/vm/%: tests/vm/helpers/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -static -o $@ $<
-$(VM_PROGRAMS): $(O)/tests/vm/%: $(O)/tests/vm/programs/%.o $(O)/libkeel.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(USERLIB_LIBS)
-$(O)/tests/vm/programs/%.o: tests/vm/programs/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 .PHONY: vm vm-programs check-vm check-vm-qemu check-vm-cross check-full
-vm-programs: all $(O)/keel-fwsim $(O)/firmware/keel/keel-fw.bin $(VM_HELPERS) $(VM_PROGRAMS)
+vm-programs: all $(O)/keel-fwsim $(O)/firmware/keel/keel-fw.bin $(VM_HELPERS)
 	O=$(O) tests/vm/networks $(O)/vm/networks
 
 vm: vm-programs
