@@ -89,9 +89,6 @@ static int on_sysmem(struct qemu *q, const struct message *m, struct sim_files *
 	int err;
 
 	for (i = 0; i < count; i++)
-		if (m->sysmem.offset[i] > INT64_MAX)
-			return -EINVAL;
-	for (i = 0; i < count; i++)
 		regions[i] =
 			(struct sim_region){m->sysmem.guest[i], m->sysmem.bytes[i],
 					    sim_files_take(files, i), (off_t)m->sysmem.offset[i]};

@@ -184,8 +184,7 @@ static int on_set_memory(struct vhost *v, struct message *m, struct sim_files *f
 	for (i = 0; i < count; i++) {
 		user[i] = (struct user_region){m->memory.region[i].user, m->memory.region[i].bytes,
 					       m->memory.region[i].guest};
-		if (m->memory.region[i].offset > INT64_MAX ||
-		    __builtin_add_overflow(user[i].user, user[i].bytes, &end))
+		if (__builtin_add_overflow(user[i].user, user[i].bytes, &end))
 			return -EINVAL;
 	}
 	for (i = 0; i < count; i++)

@@ -140,7 +140,7 @@ static int keep_files(const struct cmsghdr *c, struct sim_files *files)
 
 static ssize_t recv_some(int s, void *data, size_t bytes, struct sim_files *files)
 {
-	/* One more than we take, so that the kernel needn't tell us of those it dropped. */
+	/* One more than we take, so that more than that are noticed. */
 	union {
 		char room[CMSG_SPACE((SIM_WIRE_FILES + 1) * sizeof(int))];
 		struct cmsghdr align;
@@ -160,6 +160,7 @@ static ssize_t recv_some(int s, void *data, size_t bytes, struct sim_files *file
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 		    keep_files(c, files))
 			err = -EMFILE;
+	/* This process has as many open as it may. */
 	if (m.msg_flags & MSG_CTRUNC)
 		err = -EMFILE;
 	return err ? err : n;

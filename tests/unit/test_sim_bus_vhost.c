@@ -293,6 +293,10 @@ START_TEST(a_ring_can_be_stopped)
 	vhost_guest_set(&g, VHOST_SET_VRING_ENABLE, 1ull << 32, 8, -1);
 	vhost_guest_kick(&g, 0);
 	ck_assert_int_eq(vhost_guest_taken(&g, 0), 4);
+	vhost_guest_set(&g, VHOST_SET_VRING_ENABLE, 0, 8, -1);
+	vhost_guest_offer(&g, 0, 0);
+	vhost_guest_kick(&g, 0);
+	ck_assert_int_eq(vhost_guest_taken(&g, 0), -1);
 	vhost_guest_set(&g, VHOST_RESET_OWNER, 0, 0, -1);
 	vhost_guest_offer(&g, 0, 0);
 	vhost_guest_kick(&g, 0);
