@@ -57,9 +57,8 @@ static inline enum drm_gpu_sched_stat keel_sched_not_hung(struct drm_sched_job *
 	spin_lock(&sched->job_list_lock);
 	list_add(&job->list, &sched->pending_list);
 	spin_unlock(&sched->job_list_lock);
-	/* It may have ended meanwhile, when nobody could see it; that also frees. */
-	if (!READ_ONCE(sched->pause_submit))
-		drm_sched_wqueue_start(sched);
+	/* It may have ended meanwhile, when nobody could see it. */
+	queue_work(sched->submit_wq, &sched->work_free_job);
 	return DRM_GPU_SCHED_STAT_NOMINAL;
 }
 

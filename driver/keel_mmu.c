@@ -15,16 +15,16 @@
  * The tables are those of ARM's stage 1, 4 KiB granule, four levels.
  */
 
-#define PT_ENTRIES     512
-#define PT_LEAF	       3
-#define PTE_VALID      BIT_ULL(0)
-#define PTE_TABLE      BIT_ULL(1) /* or page, at the last level */
-#define PTE_UNPRIV     BIT_ULL(6)
-#define PTE_SHARED     (3ull << 8)
-#define PTE_ACCESSED   BIT_ULL(10)
-#define PTE_NO_EXECUTE (3ull << 53)
-#define PTE_BITS       (PTE_UNPRIV | PTE_SHARED | PTE_ACCESSED | PTE_NO_EXECUTE)
-#define PTE_PAGE       (PTE_VALID | PTE_TABLE | PTE_BITS)
+#define TABLE_ENTRIES	512
+#define TABLE_LEAF	3
+#define DESC_VALID	BIT_ULL(0)
+#define DESC_TABLE	BIT_ULL(1) /* or page, at the last level */
+#define DESC_UNPRIV	BIT_ULL(6)
+#define DESC_SHARED	(3ull << 8)
+#define DESC_ACCESSED	BIT_ULL(10)
+#define DESC_NO_EXECUTE (3ull << 53)
+#define DESC_BITS	(DESC_UNPRIV | DESC_SHARED | DESC_ACCESSED | DESC_NO_EXECUTE)
+#define DESC_PAGE	(DESC_VALID | DESC_TABLE | DESC_BITS)
 
 #define NPU_PAGE 4096ull
 /* Address 0 stays free, so that it faults. */
@@ -85,7 +85,7 @@ static void pt_del(struct keel_device *kdev, struct keel_pt *pt)
 
 	if (!pt)
 		return;
-	for (i = 0; pt->sub && i < PT_ENTRIES; i++)
+	for (i = 0; pt->sub && i < TABLE_ENTRIES; i++)
 		pt_del(kdev, pt->sub[i]);
 	keel_mem_free(kdev, &pt->mem);
 	kfree(pt->sub);
@@ -98,8 +98,8 @@ static struct keel_pt *pt_new(struct keel_device *kdev, unsigned int level)
 
 	if (!pt)
 		return NULL;
-	if (level < PT_LEAF) {
-		pt->sub = kcalloc(PT_ENTRIES, sizeof(*pt->sub), GFP_KERNEL_ACCOUNT);
+	if (level < TABLE_LEAF) {
+		pt->sub = kcalloc(TABLE_ENTRIES, sizeof(*pt->sub), GFP_KERNEL_ACCOUNT);
 		if (!pt->sub)
 			goto err_pt;
 	}
@@ -116,7 +116,7 @@ err_pt:
 
 static unsigned int pt_index(u64 address, unsigned int level)
 {
-	return address >> (12 + 9 * (PT_LEAF - level)) & (PT_ENTRIES - 1);
+	return address >> (12 + 9 * (TABLE_LEAF - level)) & (TABLE_ENTRIES - 1);
 }
 
 static void pt_write(struct keel_pt *pt, unsigned int index, u64 value)
@@ -133,7 +133,7 @@ static struct keel_pt *pt_leaf(struct keel_as *as, u64 address, bool make)
 	unsigned int level;
 
 	lockdep_assert_held(&as->lock);
-	for (level = 0; level < PT_LEAF; level++) {
+	for (level = 0; level < TABLE_LEAF; level++) {
 		struct keel_pt **next = &pt->sub[pt_index(address, level)];
 
 		if (!*next && make) {
@@ -143,7 +143,7 @@ static struct keel_pt *pt_leaf(struct keel_as *as, u64 address, bool make)
 			/* Zeros are in memory before they can be walked to. */
 			dma_wmb();
 			pt_write(pt, pt_index(address, level),
-				 (*next)->mem.dma | PTE_VALID | PTE_TABLE);
+				 (*next)->mem.dma | DESC_VALID | DESC_TABLE);
 		}
 		pt = *next;
 		if (!pt)
@@ -159,7 +159,7 @@ static int map_piece(struct keel_as *as, u64 address, dma_addr_t dma, u64 bytes)
 
 		if (!pt)
 			return -ENOMEM;
-		pt_write(pt, pt_index(address, PT_LEAF), dma | PTE_PAGE);
+		pt_write(pt, pt_index(address, TABLE_LEAF), dma | DESC_PAGE);
 	}
 	return 0;
 }
@@ -172,7 +172,7 @@ static void unmap_range(struct keel_as *as, u64 address, u64 bytes)
 		struct keel_pt *pt = pt_leaf(as, address, false);
 
 		if (pt)
-			pt_write(pt, pt_index(address, PT_LEAF), 0);
+			pt_write(pt, pt_index(address, TABLE_LEAF), 0);
 	}
 }
 

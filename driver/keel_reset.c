@@ -5,6 +5,7 @@
 #include <drm/drm_drv.h>
 
 #include "keel_drv.h"
+#include "keel_kunit.h"
 #include "keel_trace.h"
 
 /*
@@ -46,8 +47,13 @@ static u32 front_seq(struct keel_device *kdev)
 	return seq;
 }
 
-/* Has a job run out of patience? Only reads what can't be the job's end. */
-static bool front_hangs(struct keel_device *kdev)
+/**
+ * keel_recover_front_hangs() - has the job at the front run out of patience?
+ * @kdev: device, ready
+ *
+ * Return: true when there is one that should have made progress
+ */
+bool keel_recover_front_hangs(struct keel_device *kdev)
 {
 	u64 progress = le64_to_cpu(READ_ONCE(kdev->fw.block->progress));
 	struct keel_job *job;
@@ -229,7 +235,7 @@ static void look_at_hardware(struct keel_device *kdev)
 	bool stopped =
 		keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY || !keel_fw_alive(kdev);
 
-	if (!stopped && !READ_ONCE(kdev->broken) && !front_hangs(kdev))
+	if (!stopped && !READ_ONCE(kdev->broken) && !keel_recover_front_hangs(kdev))
 		return;
 	freeze(kdev);
 	if (stopped) {
@@ -242,6 +248,25 @@ static void look_at_hardware(struct keel_device *kdev)
 	}
 }
 
+/*
+ * Completions that nobody took although there was time for the interrupt.
+ *
+ * Return: how many
+ */
+static u32 lost_completions(struct keel_device *kdev)
+{
+	const struct keel_fw *fw = &kdev->fw;
+	u32 before = le32_to_cpu(READ_ONCE(fw->block->completion.produced));
+	u32 left;
+
+	if (before == READ_ONCE(fw->consumed))
+		return 0;
+	usleep_range(5000, 10000);
+	left = before - READ_ONCE(fw->consumed);
+	/* More than there can be: they were taken, and others since. */
+	return left <= KEEL_COMPLETION_ENTRIES ? left : 0;
+}
+
 /**
  * keel_recover() - look whether all is well and do something when it isn't
  * @kdev: device
@@ -250,15 +275,19 @@ static void look_at_hardware(struct keel_device *kdev)
  */
 void keel_recover(struct keel_device *kdev)
 {
-	unsigned int found;
+	u32 lost = 0;
 	int idx;
 
 	if (!drm_dev_enter(&kdev->drm, &idx))
 		return;
 	mutex_lock(&kdev->reset_lock);
-	found = keel_ring_poll(kdev);
-	if (found)
-		keel_count(kdev, NULL, KEEL_HW_COUNTER_LOST_INTERRUPTS, found);
+	if (kdev->state == KEEL_STATE_READY)
+		lost = lost_completions(kdev);
+	/* What is pending already may not be signalled again. */
+	if (lost)
+		keel_write(kdev, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_COMPLETION);
+	keel_count(kdev, NULL, KEEL_HW_COUNTER_LOST_INTERRUPTS, lost);
+	keel_ring_poll(kdev);
 	if (kdev->state == KEEL_STATE_READY) {
 		keel_fw_drain_log(kdev);
 		look_at_hardware(kdev);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-fence-chain.h>
+#include <linux/module.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_drv.h>
@@ -23,7 +24,15 @@ static const char *fence_timeline(struct dma_fence *fence)
 	return "npu";
 }
 
+/* Whoever holds a fence needs what is in here. */
+static void fence_release(struct dma_fence *fence)
+{
+	dma_fence_free(fence);
+	module_put(THIS_MODULE);
+}
+
 static const struct dma_fence_ops fence_ops = {
+	.release = fence_release,
 	.get_driver_name = fence_driver,
 	.get_timeline_name = fence_timeline,
 };
@@ -57,6 +66,7 @@ static void take_off(struct keel_device *kdev, struct keel_job *job)
 
 	lockdep_assert_held(&kdev->hw_lock);
 	spin_lock_init(&fence->lock);
+	__module_get(THIS_MODULE);
 	dma_fence_init(&fence->base, &fence_ops, &fence->lock, kdev->fence_context,
 		       ++kdev->fence_seqno);
 	job->live = true;
