@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# Programs that test the driver's ioctls from inside a guest: tests/uapi/test_*.c, one each, static,
-# so that they run whatever the guest's file system lacks. They print KTAP.
+# Programs that test the driver's ioctls from inside a guest: tests/uapi/{test,fuzz,bench}_*.c, one
+# each, static, so that they run whatever the guest's file system lacks. They print KTAP.
 
-UAPI_PROGRAMS := $(patsubst tests/uapi/%.c,$(O)/tests/uapi/%,$(wildcard tests/uapi/test_*.c))
-UAPI_RIG := $(call objs,$(filter-out tests/uapi/test_%,$(wildcard tests/uapi/*.c)))
+UAPI_PROGRAM_SRC := $(wildcard tests/uapi/test_*.c tests/uapi/fuzz_*.c tests/uapi/bench_*.c)
+UAPI_PROGRAMS := $(patsubst tests/uapi/%.c,$(O)/tests/uapi/%,$(UAPI_PROGRAM_SRC))
+UAPI_RIG := $(call objs,$(filter-out $(UAPI_PROGRAM_SRC),$(wildcard tests/uapi/*.c)))
 
 $(UAPI_PROGRAMS): $(O)/tests/uapi/%: $(O)/tests/uapi/%.o $(UAPI_RIG) $(O)/libkeelisa.a
 	$(CC) $(ALL_LDFLAGS) -static -o $@ $^
