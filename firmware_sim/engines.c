@@ -117,15 +117,19 @@ static void keep_pace(struct sim_job *job, uint32_t command)
 	wait_until(job, job->due);
 }
 
-static void show_engine(struct sim_job *job, uint32_t command, enum keel_engine_status status)
+/* Commands run one by one: whoever has some left waits. */
+static void show_engines(struct sim_job *job, uint32_t command, enum keel_engine_status status)
 {
-	enum keel_engine e = keel_command_desc(job->commands[command].h.opcode)->engine;
+	enum keel_engine busy = keel_command_desc(job->commands[command].h.opcode)->engine, e;
 
-	if (e >= KEEL_ENGINE_COUNT)
-		return;
-	sim_reg_set(job->npu, KEEL_REG_ENGINE_COMMAND + 4 * e,
-		    status == KEEL_ENGINE_IDLE ? SIM_NO_COMMAND : command);
-	sim_reg_set(job->npu, KEEL_REG_ENGINE_STATUS + 4 * e, status);
+	for (e = 0; e < KEEL_ENGINE_COUNT; e++) {
+		enum keel_engine_status waits =
+			job->last[e] > command ? KEEL_ENGINE_WAITS : KEEL_ENGINE_IDLE;
+
+		sim_reg_set(job->npu, KEEL_REG_ENGINE_COMMAND + 4 * e,
+			    e == busy ? command : SIM_NO_COMMAND);
+		sim_reg_set(job->npu, KEEL_REG_ENGINE_STATUS + 4 * e, e == busy ? status : waits);
+	}
 }
 
 static bool due(const struct sim_job *job, enum sim_fault kind, uint32_t command)
@@ -142,7 +146,7 @@ static int hang(struct sim_job *job, uint32_t command)
 {
 	struct sim_npu *npu = job->npu;
 
-	show_engine(job, command, KEEL_ENGINE_HUNG);
+	show_engines(job, command, KEEL_ENGINE_HUNG);
 	sim_job_unbind(job);
 	pthread_mutex_lock(&npu->lock);
 	while (!npu->abort)
@@ -164,7 +168,7 @@ static int inject(struct sim_job *job, uint32_t command)
 	if (due(job, SIM_FAULT_DEVICE_GONE, command))
 		return leave_bus(job->npu);
 	if (due(job, SIM_FAULT_CRASH, command)) {
-		show_engine(job, command, KEEL_ENGINE_BUSY);
+		show_engines(job, command, KEEL_ENGINE_BUSY);
 		sim_firmware_crash(job->npu, job->faults[SIM_FAULT_CRASH].value);
 		return -EINTR;
 	}
@@ -192,7 +196,7 @@ static int execute(struct sim_job *job, uint32_t command)
 	uint64_t began = sim_now_ns();
 	int r;
 
-	show_engine(job, command, KEEL_ENGINE_BUSY);
+	show_engines(job, command, KEEL_ENGINE_BUSY);
 	r = sim_command_execute(job, command, npu->engines->team);
 	if (!r && due(job, SIM_FAULT_WRONG_RESULT, command))
 		sim_command_damage(job, command, job->faults[SIM_FAULT_WRONG_RESULT].value);
@@ -200,7 +204,6 @@ static int execute(struct sim_job *job, uint32_t command)
 		slow_down(job, began);
 	if (!r && npu->options.real_time)
 		keep_pace(job, command);
-	show_engine(job, command, KEEL_ENGINE_IDLE);
 	return r;
 }
 

@@ -65,15 +65,24 @@ static void plan_faults(struct sim_job *job)
 		job->memory_factor = effect.value < 65536 ? effect.value : 65536;
 }
 
+void sim_firmware_forget_client(struct sim_npu *npu)
+{
+	struct keel_memory sram = sim_engines_sram(npu->engines);
+	unsigned int i;
+
+	memset(sram.base, 0, sram.bytes);
+	for (i = 0; i < KEEL_SLOT_COUNT; i++)
+		sim_copies_drop(&npu->copies[i]);
+}
+
 static void scrub(struct sim_job *job)
 {
 	struct sim_firmware *f = &job->npu->firmware;
-	struct keel_memory sram = sim_engines_sram(job->npu->engines);
 
 	if (f->has_client && f->client == job->hw.client)
 		return;
-	memset(sram.base, 0, sram.bytes);
-	job->scrubbed = sram.bytes;
+	sim_firmware_forget_client(job->npu);
+	job->scrubbed = sim_engines_sram(job->npu->engines).bytes;
 	f->client = job->hw.client;
 	f->has_client = true;
 }
@@ -106,6 +115,7 @@ static int run(struct sim_job *job)
 	r = sim_job_bind(job);
 	if (!r && !job->status)
 		r = sim_engines_run(job);
+	sim_job_check_memory(job);
 	sim_job_unbind(job);
 	/* What was not executed took no time. */
 	if (job->executed < job->hw.count)

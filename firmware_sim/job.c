@@ -95,6 +95,20 @@ static int copy_commands(struct sim_job *job)
 	return err;
 }
 
+static void check_dispatch(struct sim_job *job, uint32_t i)
+{
+	uint8_t opcode = job->commands[i].h.opcode;
+	enum keel_engine e = keel_command_desc(opcode)->engine;
+
+	if (e < KEEL_ENGINE_COUNT)
+		job->last[e] = i;
+	if (job->npu->firmware.dispatched[opcode])
+		return;
+	sim_log_ring(job->npu, KEEL_LOG_WARNING, job->seq,
+		     "command %u: the firmware doesn't know opcode 0x%02x", i, opcode);
+	sim_job_fail(job, KEEL_HW_BAD_COMMAND, i, 0);
+}
+
 static void check_commands(struct sim_job *job)
 {
 	const uint32_t last = job->hw.first + job->hw.count;
@@ -108,14 +122,8 @@ static void check_commands(struct sim_job *job)
 		sim_job_fail(job, KEEL_HW_BAD_COMMAND, refusal.command, 0);
 		return;
 	}
-	for (i = job->hw.first; i < last; i++)
-		if (!job->npu->firmware.dispatched[job->commands[i].h.opcode]) {
-			sim_log_ring(job->npu, KEEL_LOG_WARNING, job->seq,
-				     "command %u: the firmware doesn't know opcode 0x%02x", i,
-				     job->commands[i].h.opcode);
-			sim_job_fail(job, KEEL_HW_BAD_COMMAND, i, 0);
-			return;
-		}
+	for (i = job->hw.first; i < last && !job->status; i++)
+		check_dispatch(job, i);
 }
 
 void sim_job_load(struct sim_job *job, uint64_t address)
@@ -157,6 +165,7 @@ static int open_slot(struct sim_job *job, unsigned int slot)
 		.space = job->hw.address_space,
 		.need = job->info.need[slot],
 		.write = job->info.written >> slot & 1,
+		.copies = &job->npu->copies[slot],
 	};
 	int err = sim_view_open(job->npu, &r, &job->views[slot]);
 
@@ -212,6 +221,16 @@ int sim_job_bind(struct sim_job *job)
 	job->views[KEEL_SLOT_SRAM].read.bytes = job->slots[KEEL_SLOT_SRAM].bytes;
 	job->views[KEEL_SLOT_SRAM].write.bytes = job->slots[KEEL_SLOT_SRAM].bytes;
 	return err == -EINTR ? err : 0;
+}
+
+void sim_job_check_memory(struct sim_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; job->bound && !job->status && i < KEEL_SLOT_SRAM; i++)
+		if (!sim_view_is_there(job->npu, &job->views[i]))
+			sim_job_fail(job, KEEL_HW_BUS_ERROR, SIM_NO_COMMAND,
+				     job->views[i].pieces[0].address);
 }
 
 void sim_job_unbind(struct sim_job *job)

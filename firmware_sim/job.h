@@ -24,6 +24,7 @@ struct sim_job_fault {
  * @hw: copy of the descriptor
  * @commands: copy of the stream
  * @nr_commands: its length
+ * @last: by engine: its last command in the job; for KEEL_REG_ENGINE_STATUS
  * @info: from the validator
  * @views: of the slots
  * @slots: the same for the executor, SRAM included
@@ -48,6 +49,7 @@ struct sim_job {
 	struct keel_hw_job hw;
 	union keel_command *commands;
 	uint32_t nr_commands;
+	uint32_t last[KEEL_ENGINE_COUNT];
 	struct keel_program_info info;
 	struct sim_view views[KEEL_SLOT_COUNT];
 	struct keel_memory slots[KEEL_SLOT_COUNT];
@@ -76,6 +78,8 @@ void sim_job_unload(struct sim_job *job);
  * Return: 0, -EINTR; anything else that fails becomes the job's status
  */
 int sim_job_bind(struct sim_job *job);
+/** sim_job_check_memory() - fail if memory went away while the job ran */
+void sim_job_check_memory(struct sim_job *job);
 /** sim_job_unbind() - close them and let the memory go, if it is held */
 void sim_job_unbind(struct sim_job *job);
 

@@ -273,6 +273,7 @@ void sim_npu_del(struct sim_npu *npu)
 	if (!npu)
 		return;
 	stop(npu, true);
+	sim_firmware_forget_client(npu);
 	free_npu(npu);
 }
 

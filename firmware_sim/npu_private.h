@@ -9,6 +9,7 @@
 #include "mmu.h"
 #include "npu.h"
 #include "ring.h"
+#include "view.h"
 
 /*
  * Threads. Register accesses come from any thread of the bus and leave requests; one thread is boot
@@ -95,6 +96,7 @@ struct sim_engines;
  * @resets: ordinals for fault injection: engines and full
  * @firmware: written by its thread only, with the lock; so that thread may read without
  * @engines: of the firmware's thread
+ * @copies: by slot: for views of scattered memory
  * @jobs: ordinal of jobs since the process began
  * @boots: the same of boots
  */
@@ -121,6 +123,7 @@ struct sim_npu {
 
 	struct sim_firmware firmware;
 	struct sim_engines *engines;
+	struct sim_copies copies[KEEL_SLOT_COUNT];
 	uint64_t jobs, boots;
 	pthread_t firmware_thread, heart_thread;
 };
@@ -171,6 +174,8 @@ enum keel_boot_error sim_boot(struct sim_npu *npu);
 int sim_firmware_serve(struct sim_npu *npu);
 /** sim_firmware_crash() - the firmware stops by itself; @loud: and says so */
 void sim_firmware_crash(struct sim_npu *npu, bool loud);
+/** sim_firmware_forget_client() - nothing of its data stays anywhere */
+void sim_firmware_forget_client(struct sim_npu *npu);
 /** sim_heart_beat() - one heartbeat; with the lock held */
 void sim_heart_beat(struct sim_npu *npu);
 

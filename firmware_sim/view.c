@@ -13,6 +13,9 @@
 
 #define SMALL_PAGE 4096u
 
+/* Private memory longer than this isn't kept. */
+#define MOST_KEPT (256ull << 20)
+
 /** struct search - what is being looked up
  * @npu: whose memory it is
  * @context: of the MMU, or NULL
@@ -157,24 +160,44 @@ static int add_segments(struct search *s, const struct keel_hw_memory *m)
 	return total < s->need ? -EINVAL : 0;
 }
 
-static int make_contiguous(struct sim_view *v)
+static uint8_t *map_copies(uint64_t bytes)
 {
-	void *copies;
+	/* Costs nothing until it is touched. */
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void sim_copies_drop(struct sim_copies *c)
+{
+	if (c->base)
+		munmap(c->base, c->bytes);
+	*c = (struct sim_copies){0};
+}
+
+static uint8_t *kept_copies(struct sim_copies *c, uint64_t bytes)
+{
+	if (c->bytes >= bytes)
+		return c->base;
+	sim_copies_drop(c);
+	c->base = map_copies(bytes);
+	c->bytes = c->base ? bytes : 0;
+	return c->base;
+}
+
+static int make_contiguous(struct sim_view *v, struct sim_copies *copies)
+{
 	if (!v->nr_pieces)
 		return 0;
 	if (v->nr_pieces == 1 && (uintptr_t)v->pieces[0].host % KEEL_ALIGN == 0) {
 		v->base = v->pieces[0].host;
 		return 0;
 	}
-	/* Costs nothing until it is touched. */
-	copies = mmap(NULL, v->read.bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (copies == MAP_FAILED)
-		return -ENOMEM;
-	v->base = copies;
 	v->fetched = true;
-	return 0;
+	v->own = !copies || v->read.bytes > MOST_KEPT;
+	v->base = v->own ? map_copies(v->read.bytes) : kept_copies(copies, v->read.bytes);
+	return v->base ? 0 : -ENOMEM;
 }
 
 static void set_limits(struct search *s, const struct sim_view_request *r)
@@ -207,7 +230,7 @@ int sim_view_open(struct sim_npu *npu, const struct sim_view_request *r, struct 
 	}
 	err = add_segments(&s, r->memory);
 	if (!err)
-		err = make_contiguous(v);
+		err = make_contiguous(v, r->copies);
 	if (err) {
 		sim_view_close(v);
 		return err;
@@ -218,10 +241,20 @@ int sim_view_open(struct sim_npu *npu, const struct sim_view_request *r, struct 
 
 void sim_view_close(struct sim_view *v)
 {
-	if (v->fetched)
+	if (v->own && v->base)
 		munmap(v->base, v->read.bytes);
 	free(v->pieces);
 	memset(v, 0, sizeof(*v));
+}
+
+bool sim_view_is_there(struct sim_npu *npu, const struct sim_view *v)
+{
+	uint32_t i;
+
+	for (i = 0; i < v->nr_pieces; i++)
+		if (!sim_memory_at(npu->memory, v->pieces[i].address, v->pieces[i].bytes))
+			return false;
+	return true;
 }
 
 /** struct transfer - bytes on their way between a view's copies and the memory */

@@ -42,6 +42,17 @@ struct sim_limit {
 	uint64_t address;
 };
 
+/** struct sim_copies - private memory that is kept from job to job, since fresh pages cost time
+ * @base: NULL: none
+ * @bytes: length
+ *
+ * What an operand doesn't cover, no command sees; all the same it is kept for one client only.
+ */
+struct sim_copies {
+	uint8_t *base;
+	uint64_t bytes;
+};
+
 /** struct sim_view - memory of a job as the engines see it
  * @base: byte 0; NULL when nothing can be read
  * @read: how far reads get
@@ -50,13 +61,14 @@ struct sim_limit {
  * @nr_pieces: their number
  * @room: for pieces
  * @fetched: @base is private memory
+ * @own: which the view unmaps
  */
 struct sim_view {
 	uint8_t *base;
 	struct sim_limit read, write;
 	struct sim_piece *pieces;
 	uint32_t nr_pieces, room;
-	bool fetched;
+	bool fetched, own;
 };
 
 /** struct sim_view_request - what is wanted
@@ -64,12 +76,14 @@ struct sim_view {
  * @space: context of the MMU, plus one; 0: not translated
  * @need: bytes that are used
  * @write: some of them are written
+ * @copies: where to keep private memory, or NULL
  */
 struct sim_view_request {
 	const struct keel_hw_memory *memory;
 	uint32_t space;
 	uint64_t need;
 	bool write;
+	struct sim_copies *copies;
 };
 
 /** sim_view_open() - look memory up; it must be held until sim_view_close()
@@ -79,6 +93,12 @@ struct sim_view_request {
  */
 int sim_view_open(struct sim_npu *npu, const struct sim_view_request *r, struct sim_view *v);
 void sim_view_close(struct sim_view *v);
+
+/** sim_copies_drop() - unmap */
+void sim_copies_drop(struct sim_copies *c);
+
+/** sim_view_is_there() - is the memory still what it was? See memory.h about shortened files */
+bool sim_view_is_there(struct sim_npu *npu, const struct sim_view *v);
 
 /** sim_view_fetch() - make the bytes of an operand current, if the view holds copies */
 void sim_view_fetch(const struct sim_view *v, const struct keel_operand *o);

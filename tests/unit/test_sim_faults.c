@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "isa_fixture.h"
 #include "sim/npu_rig.h"
@@ -269,6 +270,29 @@ START_TEST(memory_goes_while_hung)
 }
 END_TEST
 
+/* The file behind the guest's memory is shortened: the job can't have worked. */
+START_TEST(memory_is_cut_off)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint64_t *at;
+	int cut;
+
+	begin(NULL);
+	/* Not the one with the rings. */
+	cut = g.shared < GUEST_HIGH;
+	j = short_job();
+	at = guest_at(&g, j.hw->slots[KEEL_SLOT_OUTPUT].segments);
+	*at = (cut ? GUEST_HIGH + GUEST_HIGH_BYTES : GUEST_LOW + GUEST_LOW_BYTES) - 4096;
+	ck_assert_int_eq(ftruncate(g.fd[cut], GUEST_HIGH_BYTES - 4096), 0);
+	guest_submit(&g, &j);
+	c = next(g.seq);
+	ck_assert_uint_eq(c.status, KEEL_HW_BUS_ERROR);
+	ck_assert_uint_eq(c.fault_address, *at);
+	guest_close(&g);
+}
+END_TEST
+
 START_TEST(wrong_result)
 {
 	struct guest_job j;
@@ -493,6 +517,7 @@ int main(void)
 	tcase_add_test(t, cancel_while_it_runs);
 	tcase_add_test(t, hang);
 	tcase_add_test(t, memory_goes_while_hung);
+	tcase_add_test(t, memory_is_cut_off);
 	tcase_add_test(t, wrong_result);
 	tcase_add_test(t, dma_error);
 	tcase_add_loop_test(t, crash, 0, 2);

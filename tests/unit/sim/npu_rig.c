@@ -39,7 +39,8 @@ static void open_memory(struct guest *r)
 		ck_assert_int_eq(ftruncate(fd, (off_t)size[i]), 0);
 		r->ram[i] = mmap(NULL, size[i], PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		ck_assert_ptr_ne(r->ram[i], MAP_FAILED);
-		regions[i] = (struct sim_region){base[i], size[i], fd, 0};
+		r->fd[i] = fd;
+		regions[i] = (struct sim_region){base[i], size[i], dup(fd), 0};
 	}
 	r->memory = sim_memory_new();
 	ck_assert_ptr_nonnull(r->memory);
@@ -75,8 +76,10 @@ void guest_close(struct guest *r)
 	sim_npu_del(r->npu);
 	sim_memory_del(r->memory);
 	sim_faults_del(r->faults);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		munmap(r->ram[i], size[i]);
+		close(r->fd[i]);
+	}
 }
 
 /* From both files in turn. */
@@ -201,9 +204,11 @@ void guest_prepare(struct guest *r, enum sim_image_defect defect)
 void guest_boot(struct guest *r)
 {
 	guest_prepare(r, SIM_IMAGE_NONE);
+	guest_write(r, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_ALL);
 	guest_write(r, KEEL_REG_IRQ_ENABLE, KEEL_IRQ_ALL);
 	guest_write(r, KEEL_REG_BOOT_CONTROL, KEEL_BOOT_START);
 	ck_assert(guest_wait_for(r, KEEL_REG_BOOT_STATUS, KEEL_BOOT_READY));
+	ck_assert(guest_wait_for(r, KEEL_REG_IRQ_STATUS, KEEL_IRQ_BOOT));
 	guest_write(r, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_ALL);
 }
 

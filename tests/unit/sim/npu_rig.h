@@ -38,6 +38,7 @@ struct guest_options {
 /** struct guest - guest, driver, NPU
  * @memory: as the NPU sees it
  * @ram: the same as the guest sees it: low, high
+ * @fd: their files
  * @next: bytes that have been given out of each
  * @npu: the device
  * @faults: its script
@@ -54,6 +55,7 @@ struct guest_options {
 struct guest {
 	struct sim_memory *memory;
 	uint8_t *ram[2];
+	int fd[2];
 	uint64_t next[2];
 	struct sim_npu *npu;
 	struct sim_faults *faults;
