@@ -192,6 +192,17 @@ static int lower_nodes(struct keel_lowered *l, struct keel_error *e)
 	return err ? err : emit_end(l);
 }
 
+static int order(struct keel_lowered *l, struct keel_error *e)
+{
+	int err = lower_waits(l);
+
+	if (err != -E2BIG)
+		return err;
+	return keel_error_set(e, err,
+			      "a node becomes more commands than one can wait for (65535): split "
+			      "it along its batch");
+}
+
 int keel_lower(const struct keel_graph *g, const struct keel_lower_options *options,
 	       struct keel_lowered *l, struct keel_error *e)
 {
@@ -208,7 +219,7 @@ int keel_lower(const struct keel_graph *g, const struct keel_lower_options *opti
 	if (!err)
 		err = lower_plan_memory(l);
 	if (!err)
-		err = lower_waits(l);
+		err = order(l, e);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory while scheduling");
 	if (err == -E2BIG && !e->text[0])

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa_fixture.h"
 #include "keel_validate.h"
 #include "lower_rig.h"
 #include "random_net.h"
@@ -152,6 +154,68 @@ START_TEST(waits_suffice)
 }
 END_TEST
 
+/* A FILL, a COPY of what it wrote, and so on: more than a wait can count. */
+#define PAIRS 40000
+
+static struct keel_lowered long_stream(bool fences)
+{
+	const union keel_command fill = isa_line("FILL ofm=sram+0x0:64:64 out=1x1x64 value=9");
+	const union keel_command copy =
+		isa_line("COPY src=sram+0x0 dst=output0+0x0 dims=1x1x1x64 src_strides=0,0,0,1 "
+			 "dst_strides=0,0,0,1");
+	struct keel_lowered l = {0};
+	unsigned int i;
+
+	for (i = 0; i < 2 * PAIRS; i++) {
+		if (fences)
+			lower_fence(&l);
+		*lower_command(&l, KEEL_CMD_FILL) = i % 2 ? copy : fill;
+	}
+	lower_command(&l, KEEL_CMD_END);
+	return l;
+}
+
+START_TEST(fences_keep_waits_small)
+{
+	const struct guest_options o = {.race_seed = 5};
+	struct keel_lowered l = long_stream(true);
+	struct keel_program_info info;
+	struct guest_job j;
+	struct guest g;
+
+	ck_assert_int_eq(lower_waits(&l), 0);
+	keel_random_end(l.commands, l.nr_commands - 1);
+	ck_assert_int_eq(keel_validate(l.commands, (uint64_t)l.nr_commands * KEEL_COMMAND_SIZE,
+				       256u << 10, &info, NULL),
+			 0);
+	ck_assert_uint_eq(info.nr_commands[KEEL_ENGINE_CONTROL], 1 + 2 * PAIRS / 0x8000);
+	guest_open(&g, &o);
+	guest_boot(&g);
+	j = guest_job(&g, l.commands, l.nr_commands);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_OUTPUT], NULL, 64, GUEST_WHOLE, NULL);
+	ck_assert_uint_eq(guest_run(&g, &j).status, KEEL_HW_DONE);
+	guest_close(&g);
+	free(l.commands);
+}
+END_TEST
+
+START_TEST(waits_that_count_too_far)
+{
+	/* Only the last command needs the one before it: nothing orders them on the way. */
+	struct keel_lowered l = {0};
+	unsigned int i;
+
+	for (i = 0; i < 0x10000; i++)
+		*lower_command(&l, KEEL_CMD_FILL) =
+			isa_line("FILL ofm=sram+0x0:64:64 out=1x1x64 value=9");
+	*lower_command(&l, KEEL_CMD_COPY) =
+		isa_line("COPY src=sram+0x0 dst=output0+0x0 dims=1x1x1x64 src_strides=0,0,0,1 "
+			 "dst_strides=0,0,0,1");
+	ck_assert_int_eq(lower_waits(&l), -E2BIG);
+	free(l.commands);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sim_networks");
@@ -161,6 +225,8 @@ int main(void)
 
 	tcase_set_timeout(t, 300);
 	tcase_add_test(t, waits_suffice);
+	tcase_add_test(t, fences_keep_waits_small);
+	tcase_add_test(t, waits_that_count_too_far);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -184,8 +184,8 @@ static const char *const pipeline[] = {
 	"FILL ofm=sram+0x0:64:64 out=1x1x64 value=9",
 	"COPY src=sram+0x0 dst=output0+0x0 dims=1x1x1x64 src_strides=0,0,0,1 dst_strides=0,0,0,1",
 	"FILL ofm=sram+0x0:64:64 out=1x1x64 value=5",
-	"COPY src=sram+0x0 dst=output0+0x40 dims=1x1x1x64 src_strides=0,0,0,1 "
-	"dst_strides=0,0,0,1",
+	("COPY src=sram+0x0 dst=output0+0x40 dims=1x1x1x64 src_strides=0,0,0,1 "
+	 "dst_strides=0,0,0,1"),
 };
 
 /* Waits of the four, and which command is at fault; 0: none. */
