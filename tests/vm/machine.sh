@@ -86,11 +86,12 @@ um_command() {
 }
 
 # QEMU drops an access to the NPU that is made while another waits, unless the CPUs
-# take turns (thread=single). With KASAN, _PRT takes longer than ACPI allows.
+# take turns (thread=single). With KASAN, _PRT of the older machine, pc, takes longer than
+# ACPI allows; acpi=noirq, the other way out, takes the APIC away from kernels without MPPARSE.
 qemu_command() {
 	local serial=${1:+mon:}stdio
 	local root9p="trans=virtio,version=9p2000.L,cache=loose,msize=262144"
-	guest=("$helpers/fdexec" "$work/npu.sock" 20 qemu-system-x86_64 -machine pc
+	guest=("$helpers/fdexec" "$work/npu.sock" 20 qemu-system-x86_64 -machine q35
 		-accel tcg,thread=single -cpu max -smp "$cpus" -m "$memory"
 		-object "memory-backend-memfd,id=ram,size=$memory,share=on"
 		-machine memory-backend=ram -nodefaults -display none -serial "$serial" -no-reboot
@@ -101,7 +102,7 @@ qemu_command() {
 		-device virtio-9p-pci,fsdev=share,mount_tag=share
 		-device x-pci-proxy-dev,id=npu,fd=20
 		-kernel "$tree/image" -append "console=ttyS0 root=root rootfstype=9p rootflags=$root9p ro
-		init=$here/guest/init acpi=noirq reboot=t ${common_args[*]} KEEL_MACHINE=qemu")
+		init=$here/guest/init reboot=t ${common_args[*]} KEEL_MACHINE=qemu")
 }
 
 # machine_command [console]: how to start the guest, in the array `guest`
