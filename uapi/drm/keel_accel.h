@@ -24,8 +24,8 @@ extern "C" {
  *
  * The way of a job: DRM_KEEL_CMD_CREATE validates a command buffer (isa/keel_command.h) once and
  * says how many bytes each slot needs. DRM_KEEL_SUBMIT binds slots to buffer objects and queues the
- * job. DRM_KEEL_JOB_WAIT or a syncobj says when it is over, and DRM_KEEL_JOB_WAIT what became of it:
- * a job that failed never looks like one that didn't.
+ * job. DRM_KEEL_JOB_WAIT or a syncobj says when it is over, and DRM_KEEL_JOB_WAIT what became of
+ * it: a job that failed never looks like one that didn't.
  */
 
 #define DRM_KEEL_QUERY	       0x00
@@ -262,9 +262,9 @@ enum drm_keel_priority {
  * @handle: out: number of the queue in this file
  * @pad: zero
  *
- * A queue whose job hung or faulted is banned: DRM_KEEL_SUBMIT returns -ECANCELED, jobs that wait in
- * it end with status -ECANCELED, and other queues go on, those of the same file too. -ENOSPC: the
- * file has DRM_KEEL_MAX_QUEUES already.
+ * A queue whose job hung or faulted is banned: DRM_KEEL_SUBMIT returns -ECANCELED, jobs that wait
+ * in it end with status -ECANCELED, and other queues go on, those of the same file too. -ENOSPC:
+ * the file has DRM_KEEL_MAX_QUEUES already.
  */
 struct drm_keel_queue_create {
 	__u32 priority;
@@ -390,9 +390,9 @@ struct drm_keel_submit {
 /** struct drm_keel_result - what became of a job
  * @id: the job's
  * @status: 0, or negative errno: -ECANCELED cancelled or behind a banned queue, -ETIME hung,
- *	-EFAULT touched memory it may not or that failed, -EBADMSG its compressed weights are damaged,
- *	-EIO the hardware or firmware failed,
- *	-ENODEV the device went away, or the error of a fence it waited for
+ *	-EFAULT touched memory it may not or that failed, -EBADMSG its compressed weights are
+ *damaged, -EIO the hardware or firmware failed, -ENODEV the device went away, or the error of a
+ *fence it waited for
  * @fault_command: index of the command that failed or hung, or DRM_KEEL_NO_COMMAND
  * @commands: executed completely
  * @replays: how often it was started again since another job brought the device down
@@ -422,8 +422,8 @@ struct drm_keel_result {
 };
 
 /** struct drm_keel_job_wait - wait for a job and ask what became of it
- * @id: of DRM_KEEL_SUBMIT; -ENOENT when there never was one, or when DRM_KEEL_MAX_RESULTS jobs ended
- *	after it
+ * @id: of DRM_KEEL_SUBMIT; -ENOENT when there never was one, or when DRM_KEEL_MAX_RESULTS jobs
+ *ended after it
  * @deadline_ns: absolute time; in the past: don't wait. -ETIME when it is over before the job is
  * @result: address of a struct drm_keel_result, written when the ioctl returns 0
  * @result_size: bytes there; at least up to @commands
@@ -490,18 +490,20 @@ struct drm_keel_perf {
 #define DRM_KEEL_IOWR(nr, type) DRM_IOWR(DRM_COMMAND_BASE + (nr), type)
 #define DRM_KEEL_IOW(nr, type)	DRM_IOW(DRM_COMMAND_BASE + (nr), type)
 
-#define DRM_IOCTL_KEEL_QUERY	     DRM_KEEL_IOWR(DRM_KEEL_QUERY, struct drm_keel_query)
-#define DRM_IOCTL_KEEL_BO_CREATE     DRM_KEEL_IOWR(DRM_KEEL_BO_CREATE, struct drm_keel_bo_create)
-#define DRM_IOCTL_KEEL_BO_MMAP	     DRM_KEEL_IOWR(DRM_KEEL_BO_MMAP, struct drm_keel_bo_mmap)
-#define DRM_IOCTL_KEEL_BO_SYNC	     DRM_KEEL_IOW(DRM_KEEL_BO_SYNC, struct drm_keel_bo_sync)
-#define DRM_IOCTL_KEEL_CMD_CREATE    DRM_KEEL_IOWR(DRM_KEEL_CMD_CREATE, struct drm_keel_cmd_create)
-#define DRM_IOCTL_KEEL_CMD_DESTROY   DRM_KEEL_IOW(DRM_KEEL_CMD_DESTROY, struct drm_keel_cmd_destroy)
-#define DRM_IOCTL_KEEL_QUEUE_CREATE  DRM_KEEL_IOWR(DRM_KEEL_QUEUE_CREATE, struct drm_keel_queue_create)
-#define DRM_IOCTL_KEEL_QUEUE_DESTROY DRM_KEEL_IOW(DRM_KEEL_QUEUE_DESTROY, struct drm_keel_queue_destroy)
-#define DRM_IOCTL_KEEL_SUBMIT	     DRM_KEEL_IOWR(DRM_KEEL_SUBMIT, struct drm_keel_submit)
-#define DRM_IOCTL_KEEL_JOB_WAIT	     DRM_KEEL_IOWR(DRM_KEEL_JOB_WAIT, struct drm_keel_job_wait)
-#define DRM_IOCTL_KEEL_JOB_CANCEL    DRM_KEEL_IOW(DRM_KEEL_JOB_CANCEL, struct drm_keel_job_cancel)
-#define DRM_IOCTL_KEEL_PERF	     DRM_KEEL_IOWR(DRM_KEEL_PERF, struct drm_keel_perf)
+#define DRM_IOCTL_KEEL_QUERY	   DRM_KEEL_IOWR(DRM_KEEL_QUERY, struct drm_keel_query)
+#define DRM_IOCTL_KEEL_BO_CREATE   DRM_KEEL_IOWR(DRM_KEEL_BO_CREATE, struct drm_keel_bo_create)
+#define DRM_IOCTL_KEEL_BO_MMAP	   DRM_KEEL_IOWR(DRM_KEEL_BO_MMAP, struct drm_keel_bo_mmap)
+#define DRM_IOCTL_KEEL_BO_SYNC	   DRM_KEEL_IOW(DRM_KEEL_BO_SYNC, struct drm_keel_bo_sync)
+#define DRM_IOCTL_KEEL_CMD_CREATE  DRM_KEEL_IOWR(DRM_KEEL_CMD_CREATE, struct drm_keel_cmd_create)
+#define DRM_IOCTL_KEEL_CMD_DESTROY DRM_KEEL_IOW(DRM_KEEL_CMD_DESTROY, struct drm_keel_cmd_destroy)
+#define DRM_IOCTL_KEEL_QUEUE_CREATE \
+	DRM_KEEL_IOWR(DRM_KEEL_QUEUE_CREATE, struct drm_keel_queue_create)
+#define DRM_IOCTL_KEEL_QUEUE_DESTROY \
+	DRM_KEEL_IOW(DRM_KEEL_QUEUE_DESTROY, struct drm_keel_queue_destroy)
+#define DRM_IOCTL_KEEL_SUBMIT	  DRM_KEEL_IOWR(DRM_KEEL_SUBMIT, struct drm_keel_submit)
+#define DRM_IOCTL_KEEL_JOB_WAIT	  DRM_KEEL_IOWR(DRM_KEEL_JOB_WAIT, struct drm_keel_job_wait)
+#define DRM_IOCTL_KEEL_JOB_CANCEL DRM_KEEL_IOW(DRM_KEEL_JOB_CANCEL, struct drm_keel_job_cancel)
+#define DRM_IOCTL_KEEL_PERF	  DRM_KEEL_IOWR(DRM_KEEL_PERF, struct drm_keel_perf)
 
 #if defined(__cplusplus)
 }
