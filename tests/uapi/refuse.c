@@ -235,3 +235,15 @@ uint32_t refuse_imported(int fd)
 	close(device);
 	return ret ? 0 : prime.handle;
 }
+
+void refuse_nobody(void)
+{
+	if (seteuid(65534))
+		rig_note("can't become nobody");
+}
+
+void refuse_somebody(void)
+{
+	if (seteuid(0))
+		rig_note("can't become root again");
+}

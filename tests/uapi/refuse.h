@@ -62,6 +62,13 @@ struct refuse_group {
 		.name = #function, .error = (error_), .spoil = function \
 	}
 
+/** REFUSE_SPOIL() - a function for REFUSE_BY() of one statement */
+#define REFUSE_SPOIL(function, statement) \
+	static void function(void)        \
+	{                                 \
+		statement;                \
+	}
+
 /** REFUSE_GROUP() - run a table */
 #define REFUSE_GROUP(name_, reset_, call_, undo_, table)         \
 	refuse_group(&(struct refuse_group){.name = (name_),     \
@@ -99,6 +106,10 @@ uint64_t refuse_straddling(const void *from, size_t bytes);
 /** refuse_gate() - a syncobj whose fence is signalled by refuse_open_gate() only; 0: impossible */
 uint32_t refuse_gate(int fd);
 void refuse_open_gate(void);
+
+/* Without and with root's rights; to spoil and to mend. */
+void refuse_nobody(void);
+void refuse_somebody(void);
 
 /** refuse_imported() - a buffer object of @fd made of somebody else's dma-buf; 0: impossible */
 uint32_t refuse_imported(int fd);

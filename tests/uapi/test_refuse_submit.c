@@ -66,9 +66,7 @@ static int call(void)
 	int ret = rig_ioctl(fd, DRM_IOCTL_KEEL_SUBMIT, &scene.submit);
 
 	/* One job, so it was queued or there was an error. */
-	if (scene.submit.queued != !ret)
-		rig_note("queued is %u", scene.submit.queued);
-	return ret == 0 && scene.submit.queued != 1 ? -EPROTO : ret;
+	return scene.submit.queued == !ret ? ret : -EPROTO;
 }
 
 static uint64_t newest;
@@ -86,10 +84,7 @@ static int undo(void)
 /* Defects that aren't one field. */
 static uint32_t foreign_queue, foreign_cmd, foreign_bo, foreign_syncobj, empty_syncobj;
 
-static void a_foreign_queue(void)
-{
-	scene.submit.queue = foreign_queue;
-}
+REFUSE_SPOIL(a_foreign_queue, scene.submit.queue = foreign_queue)
 
 static void a_destroyed_queue(void)
 {
@@ -97,26 +92,12 @@ static void a_destroyed_queue(void)
 	rig_queue_del(fd, scene.submit.queue);
 }
 
-static void jobs_nowhere(void)
-{
-	scene.submit.jobs = refuse_unmapped();
-}
-
-static void jobs_beyond_everything(void)
-{
-	scene.submit.jobs = refuse_huge();
-}
-
-static void jobs_cut_off(void)
-{
-	scene.submit.jobs = refuse_straddling(&scene.job, sizeof(scene.job) - 8);
-}
+REFUSE_SPOIL(jobs_nowhere, scene.submit.jobs = refuse_unmapped())
+REFUSE_SPOIL(jobs_beyond_everything, scene.submit.jobs = refuse_huge())
+REFUSE_SPOIL(jobs_cut_off, scene.submit.jobs = refuse_straddling(&scene.job, sizeof(scene.job) - 8))
 
 /* A job is copied, but its number can't be written. */
-static void jobs_wrapping_around(void)
-{
-	scene.submit.jobs = UINT64_MAX - 63;
-}
+REFUSE_SPOIL(jobs_wrapping_around, scene.submit.jobs = UINT64_MAX - 63)
 
 static void a_larger_job_with_a_value(void)
 {
@@ -126,10 +107,7 @@ static void a_larger_job_with_a_value(void)
 	scene.submit.job_stride = sizeof(scene.job) + 16;
 }
 
-static void a_foreign_command_buffer(void)
-{
-	scene.job.commands = foreign_cmd;
-}
+REFUSE_SPOIL(a_foreign_command_buffer, scene.job.commands = foreign_cmd)
 
 static void a_destroyed_command_buffer(void)
 {
@@ -146,10 +124,7 @@ static void first_behind_the_end(void)
 	scene.job.count = 1;
 }
 
-static void count_beyond_the_end(void)
-{
-	scene.job.count = cmd.info.commands + 1;
-}
+REFUSE_SPOIL(count_beyond_the_end, scene.job.count = cmd.info.commands + 1)
 
 static void range_beyond_the_end(void)
 {
@@ -163,15 +138,8 @@ static void range_that_wraps(void)
 	scene.job.count = 0xffffffff;
 }
 
-static void a_missing_binding(void)
-{
-	scene.job.nr_bindings = SPARE - 1;
-}
-
-static void a_binding_of_an_unused_slot(void)
-{
-	scene.job.nr_bindings = BINDINGS;
-}
+REFUSE_SPOIL(a_missing_binding, scene.job.nr_bindings = SPARE - 1)
+REFUSE_SPOIL(a_binding_of_an_unused_slot, scene.job.nr_bindings = BINDINGS)
 
 static void a_slot_bound_twice(void)
 {
@@ -185,20 +153,11 @@ static void sram_bound(void)
 	scene.job.nr_bindings = BINDINGS;
 }
 
-static void bindings_nowhere(void)
-{
-	scene.job.bindings = refuse_unmapped();
-}
-
-static void bindings_beyond_everything(void)
-{
-	scene.job.bindings = refuse_huge();
-}
-
-static void bindings_cut_off(void)
-{
-	scene.job.bindings = refuse_straddling(scene.binding, 2 * sizeof(scene.binding[0]) + 8);
-}
+REFUSE_SPOIL(bindings_nowhere, scene.job.bindings = refuse_unmapped())
+REFUSE_SPOIL(bindings_beyond_everything, scene.job.bindings = refuse_huge())
+REFUSE_SPOIL(bindings_cut_off,
+	     scene.job.bindings = refuse_straddling(scene.binding,
+						    2 * sizeof(scene.binding[0]) + 8))
 
 static void a_larger_binding_with_a_value(void)
 {
@@ -211,10 +170,7 @@ static void a_larger_binding_with_a_value(void)
 	scene.job.binding_stride = 64;
 }
 
-static void a_foreign_buffer(void)
-{
-	scene.binding[OUT].handle = foreign_bo;
-}
+REFUSE_SPOIL(a_foreign_buffer, scene.binding[OUT].handle = foreign_bo)
 
 static void a_closed_buffer(void)
 {
@@ -225,31 +181,11 @@ static void a_closed_buffer(void)
 	rig_bo_del(fd, &gone);
 }
 
-static void an_offset_that_wraps(void)
-{
-	scene.binding[IN].offset = -(uint64_t)DRM_KEEL_ALIGN;
-}
-
-static void a_binding_beyond_its_buffer(void)
-{
-	scene.binding[IN].offset = DRM_KEEL_ALIGN;
-}
-
-static void a_binding_behind_its_buffer(void)
-{
-	scene.binding[IN].offset = 1ull << 40;
-}
-
-static void output_over_input(void)
-{
-	scene.binding[OUT].handle = bo[IN].handle;
-}
-
-static void scratch_over_input(void)
-{
-	scene.binding[SCRATCH].handle = bo[IN].handle;
-}
-
+REFUSE_SPOIL(an_offset_that_wraps, scene.binding[IN].offset = -(uint64_t)DRM_KEEL_ALIGN)
+REFUSE_SPOIL(a_binding_beyond_its_buffer, scene.binding[IN].offset = DRM_KEEL_ALIGN)
+REFUSE_SPOIL(a_binding_behind_its_buffer, scene.binding[IN].offset = 1ull << 40)
+REFUSE_SPOIL(output_over_input, scene.binding[OUT].handle = bo[IN].handle)
+REFUSE_SPOIL(scratch_over_input, scene.binding[SCRATCH].handle = bo[IN].handle)
 /* The last aligned bytes of one are the first of the other. */
 static void output_over_the_end_of_scratch(void)
 {
@@ -266,35 +202,12 @@ static void scratch_inside_output(void)
 	scene.binding[OUT].bytes = 3 * BYTES;
 }
 
-static void in_syncs_nowhere(void)
-{
-	scene.job.in_syncs = refuse_unmapped();
-}
-
-static void in_syncs_beyond_everything(void)
-{
-	scene.job.in_syncs = refuse_huge();
-}
-
-static void in_syncs_cut_off(void)
-{
-	scene.job.in_syncs = refuse_straddling(scene.in, 8);
-}
-
-static void out_syncs_nowhere(void)
-{
-	scene.job.out_syncs = refuse_unmapped();
-}
-
-static void out_syncs_beyond_everything(void)
-{
-	scene.job.out_syncs = refuse_huge();
-}
-
-static void out_syncs_cut_off(void)
-{
-	scene.job.out_syncs = refuse_straddling(scene.out, 8);
-}
+REFUSE_SPOIL(in_syncs_nowhere, scene.job.in_syncs = refuse_unmapped())
+REFUSE_SPOIL(in_syncs_beyond_everything, scene.job.in_syncs = refuse_huge())
+REFUSE_SPOIL(in_syncs_cut_off, scene.job.in_syncs = refuse_straddling(scene.in, 8))
+REFUSE_SPOIL(out_syncs_nowhere, scene.job.out_syncs = refuse_unmapped())
+REFUSE_SPOIL(out_syncs_beyond_everything, scene.job.out_syncs = refuse_huge())
+REFUSE_SPOIL(out_syncs_cut_off, scene.job.out_syncs = refuse_straddling(scene.out, 8))
 
 static void a_larger_sync_with_a_value(void)
 {
@@ -305,20 +218,9 @@ static void a_larger_sync_with_a_value(void)
 	scene.job.sync_stride = 24;
 }
 
-static void a_foreign_in_sync(void)
-{
-	scene.in[0].handle = foreign_syncobj;
-}
-
-static void a_foreign_out_sync(void)
-{
-	scene.out[0].handle = foreign_syncobj;
-}
-
-static void an_in_sync_without_a_fence(void)
-{
-	scene.in[0].handle = empty_syncobj;
-}
+REFUSE_SPOIL(a_foreign_in_sync, scene.in[0].handle = foreign_syncobj)
+REFUSE_SPOIL(a_foreign_out_sync, scene.out[0].handle = foreign_syncobj)
+REFUSE_SPOIL(an_in_sync_without_a_fence, scene.in[0].handle = empty_syncobj)
 
 static void an_in_point_that_nobody_submitted(void)
 {
@@ -346,15 +248,8 @@ static void a_second_out_sync_that_is_unknown(void)
 	scene.job.nr_out_syncs = 2;
 }
 
-static void trace_over_output(void)
-{
-	scene.job.trace_handle = bo[OUT].handle;
-}
-
-static void trace_over_input(void)
-{
-	scene.job.trace_handle = bo[IN].handle;
-}
+REFUSE_SPOIL(trace_over_output, scene.job.trace_handle = bo[OUT].handle)
+REFUSE_SPOIL(trace_over_input, scene.job.trace_handle = bo[IN].handle)
 
 static void a_foreign_trace(void)
 {
