@@ -107,9 +107,42 @@ static const struct drm_ioctl_desc ioctls[] = {
 	IOCTL(PERF, keel_perf_ioctl),
 };
 
+/*
+ * These ask the DRM core for the master of a display, which files of accelerators don't have; the
+ * core doesn't expect that and follows a NULL pointer.
+ */
+static bool needs_master(unsigned int cmd)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd);
+
+	return nr == DRM_IOCTL_NR(DRM_IOCTL_GET_UNIQUE) || nr == DRM_IOCTL_NR(DRM_IOCTL_GET_MAGIC);
+}
+
+static long keel_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return needs_master(cmd) ? -EOPNOTSUPP : drm_ioctl(filp, cmd, arg);
+}
+
+#ifdef CONFIG_COMPAT
+static long keel_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	return needs_master(cmd) ? -EOPNOTSUPP : drm_compat_ioctl(filp, cmd, arg);
+}
+#else
+#define keel_compat_ioctl NULL
+#endif
+
 static const struct file_operations keel_fops = {
 	.owner = THIS_MODULE,
-	DRM_ACCEL_FOPS,
+	.open = accel_open,
+	.release = drm_release,
+	.unlocked_ioctl = keel_ioctl,
+	.compat_ioctl = keel_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = drm_gem_mmap,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
 	.show_fdinfo = drm_show_fdinfo,
 };
 
