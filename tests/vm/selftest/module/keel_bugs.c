@@ -68,11 +68,16 @@ static void sleep_in_atomic(void)
 	spin_unlock(&spin);
 }
 
+/* Several, because an old pointer on some stack hides the one that it points to. */
 static void leak(void)
 {
-	void *p = kmalloc(1234, GFP_KERNEL);
+	void *p;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(p);
+	for (i = 0; i < 16; i++) {
+		p = kmalloc(1234, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(p);
+	}
 }
 
 static void shift(void)
