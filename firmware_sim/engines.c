@@ -270,7 +270,9 @@ static int run(struct sim_job *job, const uint32_t *order)
 
 	for (i = 0; r > 0 && i < job->hw.count; i++)
 		r = step(job, order ? order[i] : job->hw.first + i);
-	show_idle(job->npu);
+	/* Nobody is left to stop the engines of a firmware that crashed. */
+	if (job->npu->alive)
+		show_idle(job->npu);
 	return r < 0 ? r : 0;
 }
 

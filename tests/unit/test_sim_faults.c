@@ -351,6 +351,11 @@ START_TEST(crash)
 	sleep_ms(400);
 	ck_assert_uint_eq(__atomic_load_n(&g.s->heartbeat, __ATOMIC_ACQUIRE), beat);
 	ck_assert(!guest_next(&g, &c, 0));
+	/* What it was at can still be seen. */
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_JOB), g.seq);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_ENGINE_COMMAND + 4 * KEEL_ENGINE_VEC), 1);
+	ck_assert_uint_eq(guest_read(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC),
+			  KEEL_ENGINE_BUSY);
 	guest_write(&g, KEEL_REG_RESET, KEEL_RESET_ENGINES);
 	ck_assert(guest_wait_for(&g, KEEL_REG_RESET_STATUS, KEEL_RESET_FAILED));
 	full_reset_and_boot();
