@@ -99,6 +99,9 @@ static void numbers(void)
 		snprintf(name, sizeof(name), "ioctl %#x", nr);
 		refuse_call(name, _IOC(_IOC_READ | _IOC_WRITE, 'd', nr, 64), address, -EINVAL);
 	}
+	/* The DRM core would look for a display's master. */
+	refuse_call("GET_UNIQUE", DRM_IOCTL_GET_UNIQUE, address, -EOPNOTSUPP);
+	refuse_call("GET_MAGIC", DRM_IOCTL_GET_MAGIC, address, -EOPNOTSUPP);
 	refuse_call("ioctl 0xff", _IOC(_IOC_READ | _IOC_WRITE, 'd', 0xff, 64), address, -EINVAL);
 }
 
