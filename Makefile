@@ -17,11 +17,11 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unu
 	-Wno-sign-compare -Wno-missing-field-initializers
 WERROR ?= -Werror
 CFLAGS ?= $(OPT) -g
-ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -iquote compiler/float -Icompiler/passes \
+ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -Icompiler/passes \
 	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools \
 	-isystem /usr/include/libdrm
-# Headers of the same name: in quotes, the importer's before the firmware's; the system's float.h and
-# memory.h in angle brackets. No object knows where it was built.
+# Headers of the same name: in quotes, the importer's before the firmware's; the system's memory.h in
+# angle brackets. No object knows where it was built.
 ALL_CFLAGS = -std=gnu11 -iquote compiler/import -iquote firmware_sim -ffile-prefix-map=$(CURDIR)=. \
 	$(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen

@@ -72,6 +72,7 @@ keel_u64 keel_operands_elements(const union keel_command *c, const struct keel_o
 keel_u64 keel_command_elements(const union keel_command *c)
 {
 	struct keel_operand operands[KEEL_MAX_OPERANDS];
+	unsigned int n = keel_command_operands(c, operands);
 
-	return keel_operands_elements(c, operands, keel_command_operands(c, operands));
+	return keel_operands_elements(c, operands, n);
 }

@@ -31,7 +31,7 @@ lint-cppcheck:
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppressions-list=packaging/cppcheck.supp \
 		--suppress='*:userlib/backends/opencl/kernels/*' -j 2 -D__GNUC__ -DKEEL_VERSION='"x"' \
-		$(subst -iquote ,-I,$(ROOMS)) -i userlib/backends/opencl/source.c isa compiler firmware_sim \
+		$(ROOMS) -i userlib/backends/opencl/source.c isa compiler firmware_sim \
 		userlib tools
 # protobuf-c's generated header and the embedded kernel text are not for sparse.
 NOT_SPARSE := compiler/import/% compiler/emit/qdq% userlib/backends/opencl/source.c

@@ -80,13 +80,13 @@ static int load(const char *path, char **data, size_t *bytes, struct keel_error 
 {
 	FILE *from = fopen(path, "rbe"), *to;
 	char chunk[1 << 14];
-	int err = from ? 0 : -errno;
 	size_t n = 0, got;
+	int err = 0;
 
 	*data = NULL;
 	*bytes = 0;
-	if (err)
-		return keel_error_set(e, err, "%s: %s", path, strerror(-err));
+	if (!from)
+		return keel_error_set(e, -errno, "%s: %s", path, strerror(errno));
 	to = open_memstream(data, bytes);
 	while (to && n <= KEEL_CORE_MAX_BYTES && (got = fread(chunk, 1, sizeof(chunk), from)))
 		n += fwrite(chunk, 1, got, to);

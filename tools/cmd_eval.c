@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 #include "import.h"
 #include "progress.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-#ifndef KEEL_FLOAT_H
-#define KEEL_FLOAT_H
+#ifndef KEEL_FLOAT_NET_H
+#define KEEL_FLOAT_NET_H
 
 #include <stddef.h>
 

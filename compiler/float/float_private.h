@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 
 /*

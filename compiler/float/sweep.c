@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 #include "sweep.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "calibrate_private.h"
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 
 struct keel_axis keel_axis_of(const struct keel_tensor *t)

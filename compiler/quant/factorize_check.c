@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "factorize.h"
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 #include "sweep.h"
 

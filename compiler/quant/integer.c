@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "integer.h"
 #include "lower.h"
 #include "sweep.h"

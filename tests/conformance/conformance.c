@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "conformance.h"
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 #include "import.h"
 #include "onnx.pb-c.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "compile_rig.h"
-#include "float.h"
+#include "float_net.h"
 #include "keel.h"
 #include "qdq_rig.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "float_rig.h"
 
 uint32_t rig_random(uint64_t *state)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "graph.h"
 #include "import.h"
 #include "keel.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "random_net.h"
 
 /* Samples, statistics and outputs of test networks. */

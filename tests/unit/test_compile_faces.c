@@ -20,7 +20,7 @@
 #include "compile.h"
 #include "data/dataset.h"
 #include "data/preprocess.h"
-#include "float.h"
+#include "float_net.h"
 #include "import.h"
 #include "keel.h"
 

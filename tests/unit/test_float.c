@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "float_rig.h"
 #include "sweep.h"
 

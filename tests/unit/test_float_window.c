@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "float.h"
+#include "float_net.h"
 #include "float_rig.h"
 
 /* Convolutions, pools and products against loops in double written from the definitions. */
