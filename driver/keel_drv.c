@@ -304,6 +304,7 @@ int keel_device_probe(struct keel_device *kdev)
 		ret = start(kdev);
 	if (ret) {
 		power_down(kdev);
+		cancel_work_sync(&kdev->recover);
 		keel_mem_release_all(kdev);
 		return ret;
 	}

@@ -324,22 +324,22 @@ int keel_fw_reset(struct keel_device *kdev, enum keel_reset what)
 /**
  * keel_fw_alive() - has the heart beaten lately?
  * @kdev: device, ready
+ * @patience_ms: how long it may be silent; a few periods in any case
  *
  * Return: false when it has stopped
  */
-bool keel_fw_alive(struct keel_device *kdev)
+bool keel_fw_alive(struct keel_device *kdev, unsigned int patience_ms)
 {
 	struct keel_fw *fw = &kdev->fw;
 	u64 now = le64_to_cpu(READ_ONCE(fw->block->heartbeat));
-	/* A busy machine may be late, whoever simulates it even more so. */
-	unsigned int patience = max(8 * fw->heartbeat_ms, kdev->hang_ms);
 
+	patience_ms = max(8 * fw->heartbeat_ms, patience_ms);
 	lockdep_assert_held(&kdev->reset_lock);
 	if (now != fw->heartbeat) {
 		fw->heartbeat = now;
 		fw->heartbeat_at = jiffies;
 	}
-	return time_before(jiffies, fw->heartbeat_at + msecs_to_jiffies(patience));
+	return time_before(jiffies, fw->heartbeat_at + msecs_to_jiffies(patience_ms));
 }
 
 static void tell(struct keel_device *kdev, const struct keel_hw_log *entry)

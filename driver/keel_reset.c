@@ -230,12 +230,28 @@ static void handle_hang(struct keel_device *kdev)
 	reset_full(kdev, job && seq && job->seq == seq ? job : NULL, -ETIME, KEEL_CORE_HANG);
 }
 
+static void thaw(struct keel_device *kdev)
+{
+	spin_lock_irq(&kdev->hw_lock);
+	keel_ring_thaw(kdev);
+	spin_unlock_irq(&kdev->hw_lock);
+}
+
+/* Without a job that hangs a late heart is excused: the machine may be busy. */
+static bool firmware_stopped(struct keel_device *kdev, bool hangs)
+{
+	u32 hang_ms = min_t(u32, READ_ONCE(kdev->hang_ms), KEEL_HANG_MAX_MS);
+
+	return keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY ||
+	       !keel_fw_alive(kdev, hangs ? hang_ms / 2 : 2 * hang_ms);
+}
+
 static void look_at_hardware(struct keel_device *kdev)
 {
-	bool stopped =
-		keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY || !keel_fw_alive(kdev);
+	bool hangs = keel_recover_front_hangs(kdev);
+	bool stopped = firmware_stopped(kdev, hangs);
 
-	if (!stopped && !READ_ONCE(kdev->broken) && !keel_recover_front_hangs(kdev))
+	if (!stopped && !READ_ONCE(kdev->broken) && !hangs)
 		return;
 	freeze(kdev);
 	if (stopped) {
@@ -243,8 +259,11 @@ static void look_at_hardware(struct keel_device *kdev)
 		reset_full(kdev, running_job(kdev), -EIO, KEEL_CORE_CRASH);
 	} else if (READ_ONCE(kdev->broken)) {
 		reset_full(kdev, NULL, 0, KEEL_CORE_PROTOCOL);
-	} else {
+	} else if (keel_recover_front_hangs(kdev)) {
 		handle_hang(kdev);
+	} else {
+		/* It was over just before the freeze. */
+		thaw(kdev);
 	}
 }
 

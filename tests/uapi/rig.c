@@ -177,21 +177,30 @@ union keel_command rig_copy(unsigned int from, uint32_t from_offset, unsigned in
 	return c;
 }
 
-int rig_copy_program(int fd, uint32_t bytes, unsigned int pieces, struct rig_cmd *cmd)
+/* @step: how far each command is from the one before */
+static int copy_program(int fd, uint32_t size, uint32_t step, unsigned int n, struct rig_cmd *cmd)
 {
-	union keel_command *commands = calloc(pieces + 1, sizeof(*commands));
-	uint32_t size = bytes / pieces;
-	unsigned int i, n;
+	union keel_command *commands = calloc(n + 1, sizeof(*commands));
+	unsigned int i;
 	int ret;
 
 	if (!commands)
 		return -ENOMEM;
-	for (i = 0; i < pieces; i++)
-		commands[i] = rig_copy(KEEL_SLOT_INPUT, i * size, KEEL_SLOT_OUTPUT, i * size, size);
-	n = rig_cmd_seal(commands, pieces);
-	ret = rig_cmd_new(fd, commands, n, cmd);
+	for (i = 0; i < n; i++)
+		commands[i] = rig_copy(KEEL_SLOT_INPUT, i * step, KEEL_SLOT_OUTPUT, i * step, size);
+	ret = rig_cmd_new(fd, commands, rig_cmd_seal(commands, n), cmd);
 	free(commands);
 	return ret;
+}
+
+int rig_copy_program(int fd, uint32_t bytes, unsigned int pieces, struct rig_cmd *cmd)
+{
+	return copy_program(fd, bytes / pieces, bytes / pieces, pieces, cmd);
+}
+
+int rig_busy_program(int fd, uint32_t bytes, unsigned int times, struct rig_cmd *cmd)
+{
+	return copy_program(fd, bytes, 0, times, cmd);
 }
 
 int rig_queue_new(int fd, uint32_t priority, uint32_t *queue)

@@ -71,6 +71,9 @@ union keel_command rig_copy(unsigned int from, uint32_t from_offset, unsigned in
 /** rig_copy_program() - input (slot 2) to output (slot 16) in @pieces commands */
 int rig_copy_program(int fd, uint32_t bytes, unsigned int pieces, struct rig_cmd *cmd);
 
+/** rig_busy_program() - the same, but over and over again: keeps the NPU busy for a while */
+int rig_busy_program(int fd, uint32_t bytes, unsigned int times, struct rig_cmd *cmd);
+
 int rig_queue_new(int fd, uint32_t priority, uint32_t *queue);
 int rig_queue_del(int fd, uint32_t queue);
 

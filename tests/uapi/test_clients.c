@@ -16,7 +16,7 @@
 struct client {
 	int fd;
 	uint32_t queue;
-	struct rig_cmd cmd;
+	struct rig_cmd cmd, busy;
 	struct rig_bo in, out;
 };
 
@@ -25,7 +25,8 @@ static bool client_open(struct client *c, uint32_t priority)
 	memset(c, 0, sizeof(*c));
 	c->fd = rig_open();
 	if (c->fd < 0 || rig_queue_new(c->fd, priority, &c->queue) ||
-	    rig_copy_program(c->fd, BYTES, 256, &c->cmd) || rig_bo_new(c->fd, BYTES, 0, &c->in) ||
+	    rig_copy_program(c->fd, BYTES, 256, &c->cmd) ||
+	    rig_busy_program(c->fd, BYTES, 1500, &c->busy) || rig_bo_new(c->fd, BYTES, 0, &c->in) ||
 	    rig_bo_new(c->fd, BYTES, 0, &c->out)) {
 		rig_result(false, "a client");
 		return false;
@@ -46,6 +47,16 @@ static int submit(struct client *c, uint64_t *id)
 	struct rig_job job = {.cmd = c->cmd.handle, .in = &c->in, .out = &c->out};
 
 	return rig_submit(c->fd, c->queue, &job, id);
+}
+
+/* So many that what comes behind them has to wait. */
+static void block(struct client *c)
+{
+	struct rig_job job = {.cmd = c->busy.handle, .in = &c->in, .out = &c->out};
+	uint64_t id;
+
+	RIG_EQUAL(rig_submit(c->fd, c->queue, &job, &id), 0);
+	RIG_EQUAL(rig_submit(c->fd, c->queue, &job, &id), 0);
 }
 
 static void many_clients(void)
@@ -83,6 +94,7 @@ static void high_goes_first(void)
 	if (!client_open(&low, DRM_KEEL_PRIORITY_LOW) ||
 	    !client_open(&high, DRM_KEEL_PRIORITY_HIGH))
 		return;
+	block(&low);
 	for (i = 0; i < JOBS; i++)
 		RIG_EQUAL(submit(&low, &low_ids[i]), 0);
 	RIG_EQUAL(submit(&high, &high_id), 0);
@@ -103,6 +115,7 @@ static void cancel(void)
 
 	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL))
 		return;
+	block(&c);
 	for (i = 0; i < JOBS; i++)
 		RIG_EQUAL(submit(&c, &ids[i]), 0);
 	RIG_EQUAL(rig_cancel(c.fd, ids[JOBS - 1]), 0);
@@ -158,6 +171,7 @@ static void destroy_queue(void)
 
 	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL))
 		return;
+	block(&c);
 	for (i = 0; i < JOBS; i++)
 		RIG_EQUAL(submit(&c, &ids[i]), 0);
 	RIG_EQUAL(rig_queue_del(c.fd, c.queue), 0);
