@@ -144,25 +144,64 @@ static int run(struct sim_job *job, uint32_t command, struct sim_team *team)
 	return -EFAULT;
 }
 
+/** struct transfer - operands on their way to or from private memory
+ * @views: of the job's slots
+ * @operands: of the command
+ * @count: their number
+ * @store: those written go out; else those read come in
+ */
+struct transfer {
+	const struct sim_view *views;
+	const struct keel_operand *operands;
+	unsigned int count;
+	bool store;
+};
+
+static void do_transfer(void *context, uint32_t piece)
+{
+	const struct transfer *t = context;
+	unsigned int i;
+
+	for (i = 0; i < t->count; i++) {
+		const struct keel_operand *o = &t->operands[i];
+
+		if (t->store && o->access & KEEL_WRITE)
+			sim_view_store(&t->views[o->slot], o);
+		if (!t->store && o->access & KEEL_READ)
+			sim_view_fetch(&t->views[o->slot], o);
+	}
+}
+
+/* Byte by byte in the worst case, so a reset must get us out of here, too. */
+static int run_transfer(struct transfer *t, bool store, struct sim_team *team)
+{
+	unsigned int i;
+	bool fetched = false;
+
+	for (i = 0; i < t->count; i++)
+		fetched |= t->views[t->operands[i].slot].fetched;
+	t->store = store;
+	return fetched ? sim_team_run(team, 1, do_transfer, t) : 0;
+}
+
 int sim_command_execute(struct sim_job *job, uint32_t command, struct sim_team *team)
 {
 	struct keel_operand o[KEEL_MAX_OPERANDS];
-	unsigned int i, n = keel_command_operands(&job->commands[command], o);
-	int r;
+	struct transfer t = {.views = job->views, .operands = o};
+	unsigned int i;
+	int r, err;
 
-	if (!n)
-		return 0;
-	for (i = 0; i < n; i++)
+	t.count = keel_command_operands(&job->commands[command], o);
+	for (i = 0; i < t.count; i++)
 		if (check_operand(job, command, &o[i]))
 			return -EFAULT;
-	for (i = 0; i < n; i++)
-		if (o[i].access & KEEL_READ)
-			sim_view_fetch(&job->views[o[i].slot], &o[i]);
-	r = run(job, command, team);
-	for (i = 0; r != -EINTR && i < n; i++)
-		if (o[i].access & KEEL_WRITE)
-			sim_view_store(&job->views[o[i].slot], &o[i]);
-	return r;
+	r = run_transfer(&t, false, team);
+	if (!r && t.count)
+		r = run(job, command, team);
+	if (r == -EINTR)
+		return r;
+	err = run_transfer(&t, true, team);
+	return err ? err : r;
 }
 
 void sim_command_damage(struct sim_job *job, uint32_t command, uint32_t value)

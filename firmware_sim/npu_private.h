@@ -97,6 +97,7 @@ struct sim_engines;
  * @firmware: written by its thread only, with the lock; so that thread may read without
  * @engines: of the firmware's thread
  * @copies: by slot: for views of scattered memory
+ * @log_lines: of the firmware in the process's log
  * @jobs: ordinal of jobs since the process began
  * @boots: the same of boots
  */
@@ -124,6 +125,7 @@ struct sim_npu {
 	struct sim_firmware firmware;
 	struct sim_engines *engines;
 	struct sim_copies copies[KEEL_SLOT_COUNT];
+	uint32_t log_lines;
 	uint64_t jobs, boots;
 	pthread_t firmware_thread, heart_thread;
 };
