@@ -188,6 +188,8 @@ static int glue_add_resets(struct glue *glue)
 	glue->resets.of_node = node;
 	glue->resets.nr_resets = GLUE_RESETS;
 	glue->asserted = BIT(GLUE_RESETS) - 1;
+	/* There is no device of its own that the NPU would have to wait for. */
+	fwnode_dev_initialized(of_fwnode_handle(node), true);
 	return devm_reset_controller_register(&glue->pci->dev, &glue->resets);
 }
 

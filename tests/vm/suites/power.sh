@@ -63,11 +63,14 @@ highest() { awk '{ for (i = 1; i <= NF; i++) if ($i > m) m = $i } END { print m 
 lowest() { awk '{ m = $1; for (i = 1; i <= NF; i++) if ($i < m) m = $i } END { print m }' "$f/available_frequencies"; }
 clock_is() { [ "$(cat "$f/cur_freq")" = "$1" ] && grep -q "^now: $(($1 / 1000)) kHz" "$d/clock"; }
 
-check "the clock is slow without work" wait_for 10 clock_is "$(lowest)"
-load 4 256 >/tmp/load &
-check "and fast with" wait_for 4 clock_is "$(highest)"
+# Asleep, the clock stays what it was.
+slow() { asleep || clock_is "$(lowest)"; }
+check "the clock is slow without work" wait_for 10 slow
+load 5 1024 >/tmp/load.1 &
+load 5 1024 >/tmp/load.2 &
+check "and fast with" wait_for 5 clock_is "$(highest)"
 wait
-check "slow again afterwards" wait_for 10 clock_is "$(lowest)"
+check "slow again afterwards" wait_for 10 slow
 note "$(wc -w <"$f/available_frequencies") operating points, $(awk '/Total/ { print $NF }' "$f/trans_stat") transitions"
 
 check "a user may choose" eval 'echo userspace >$f/governor && echo $(highest) >$f/userspace/set_freq'
