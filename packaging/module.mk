@@ -5,8 +5,8 @@
 MANDIR ?= $(PREFIX)/share/man
 MAN_PAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: install deb lint lint-format lint-cppcheck lint-sparse lint-man lint-style
-install: all install-libkeel
+.PHONY: install deb lint lint-format lint-cppcheck lint-sparse lint-man lint-style lint-driver
+install: all install-libkeel install-udev
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/keel
 	install -m 755 $(O)/keel $(DESTDIR)$(PREFIX)/bin/keel
 	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/keel
@@ -16,12 +16,25 @@ install: all install-libkeel
 		install -m 644 $$page $(DESTDIR)$(MANDIR)/man$$section; \
 	done
 
-# One package with tool, library and headers; dependencies are read off the binaries.
+# Members of the group render may use the NPU.
+UDEVDIR ?= $(patsubst %/usr,%,$(PREFIX))/lib/udev/rules.d
+.PHONY: install-udev install-dkms
+install-udev:
+	install -d $(DESTDIR)$(UDEVDIR)
+	install -m 644 packaging/udev/60-keel.rules $(DESTDIR)$(UDEVDIR)
+
+# The driver's source, where DKMS looks for it.
+install-dkms:
+	packaging/dkms/stage $(VERSION) $(DESTDIR)/usr/src/keel-$(VERSION)
+
+# One package with tool, library and headers, one with the driver's source; dependencies are read
+# off the binaries.
 deb: all
 	packaging/deb "$(MAKE)" "$(O)" "$(VERSION)"
+	packaging/dkms/deb "$(O)" "$(VERSION)"
 
 LINT_C = $(shell git ls-files '*.c' '*.h' | grep -v '\.map$$')
-lint: lint-format lint-style lint-cppcheck lint-sparse lint-man
+lint: lint-format lint-style lint-cppcheck lint-sparse lint-man lint-driver
 lint-format:
 	clang-format --dry-run --Werror $(LINT_C)
 # Rules that no tool of Debian's knows: SPDX on line 1, no machine paths, layers point downwards.
@@ -38,5 +51,8 @@ NOT_SPARSE := compiler/import/% compiler/emit/qdq% userlib/backends/opencl/sourc
 lint-sparse: $(O)/gen/onnx.pb-c.h
 	packaging/lint-sparse "$(ROOMS) -I$(O)/gen" $(filter-out $(NOT_SPARSE),$(ISA_SRC) $(COMPILER_SRC) \
 		$(SIM_SRC) $(USERLIB_SRC) $(TOOLS_SRC))
+# The kernel's checks: checkpatch --strict, kernel-doc, W=1, sparse, coccinelle, the binding.
+lint-driver:
+	packaging/lint-driver "$(O)"
 lint-man:
 	$(if $(MAN_PAGES),mandoc -Tlint -W warning $(MAN_PAGES))
