@@ -82,6 +82,9 @@ struct refuse_group {
 /** refuse_init() - before anything else; the device's gauges are read through a file of its own */
 int refuse_init(void);
 
+/** refuse_ignore_jobs() - others have jobs meanwhile, so their number is no leak */
+void refuse_ignore_jobs(void);
+
 /** refuse_group() - one result for each refusal */
 void refuse_group(const struct refuse_group *group);
 
