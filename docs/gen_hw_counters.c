@@ -38,7 +38,7 @@ int main(void)
 	     "the\n"
 	     "module on: restarts of the firmware don't set them back. Ids never change.\n\n"
 	     "They are read\n\n"
-	     "* as text in `/sys/kernel/debug/accel/N/counters`,\n"
+	     "* as text in `/sys/kernel/debug/accel/DEVICE/counters`,\n"
 	     "* with `DRM_IOCTL_KEEL_PERF` as the difference to the time when a counter set was\n"
 	     "  opened, for the caller's own file, or with `CAP_PERFMON` for all,\n"
 	     "* in coredumps, section `COUNTERS`.\n\n"

@@ -4,14 +4,25 @@
 
 #include "keel_hw.h"
 
+/* A bar would begin the next column. */
+static void write_text(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
 static void write_register(const char *name, unsigned int offset, const char *access,
 			   unsigned int words, const char *text)
 {
-	if (words == 1)
-		printf("| `0x%03x` | `%s` | %s | %s |\n", offset, name, access, text);
-	else
-		printf("| `0x%03x` .. `0x%03x` | `%s` | %s | %s |\n", offset,
-		       offset + 4 * (words - 1), name, access, text);
+	printf("| `0x%03x`", offset);
+	if (words > 1)
+		printf(" .. `0x%03x`", offset + 4 * (words - 1));
+	printf(" | `%s` | %s | ", name, access);
+	write_text(text);
+	puts(" |");
 }
 
 int main(void)
