@@ -5,6 +5,8 @@
 #: make check-full   check, then the suites in QEMU, other processors' modules, coverage
 
 VM ?= um
+# Options for keel-fwsim; networks are compiled for a medium NPU unless told otherwise.
+SIMULATOR ?= --config medium
 VM_HELPERS := $(patsubst %,$(O)/tests/vm/%,fdexec leash power_off)
 
 # Static: whatever the host's file system lacks, these run.
@@ -18,7 +20,7 @@ vm-programs: all $(O)/keel-fwsim $(O)/firmware/keel/keel-fw.bin $(VM_HELPERS)
 
 vm: vm-programs
 	scripts/setup $(if $(filter um%,$(VM)),vm,vm-full)
-	O=$(O) tests/vm/run --variant $(VM) $(if $(SCRIPT),$(SCRIPT),--shell)
+	O=$(O) SIMULATOR="$(SIMULATOR)" tests/vm/run --variant $(VM) $(if $(SCRIPT),$(SCRIPT),--shell)
 
 # Where the packages can't be had, tests/vm/kernel says so and the part is skipped.
 # um-debug first: what it finds says more than what the fast one stumbles over.
