@@ -572,6 +572,11 @@ void keel_queue_put(struct keel_queue *queue);
 void keel_queue_ban(struct keel_device *kdev, struct keel_queue *queue);
 void keel_queue_kill_all(struct keel_file *kfile);
 
+/* keel_binding.c */
+int keel_copy_element(void *to, size_t bytes, u64 array, u32 stride, unsigned int index);
+int keel_binding_take(struct keel_job *job, struct drm_file *file, const struct drm_keel_job *args);
+int keel_binding_describe(struct keel_job *job);
+
 /* keel_submit.c */
 int keel_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-resv.h>
-#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -60,18 +59,6 @@ struct keel_submit {
 	unsigned int nr_objs;
 };
 
-/* One element of an array; what is there beyond what the driver knows must be zero. */
-static int copy_element(void *to, size_t bytes, u64 array, u32 stride, unsigned int index)
-{
-	int ret;
-
-	if (!stride || stride > DRM_KEEL_MAX_STRIDE)
-		return -EINVAL;
-	ret = copy_struct_from_user(to, bytes, u64_to_user_ptr(array + (u64)index * stride),
-				    stride);
-	return ret == -E2BIG ? -EINVAL : ret;
-}
-
 static struct keel_job *job_new(struct keel_file *kfile, struct keel_queue *queue)
 {
 	struct keel_job *job;
@@ -127,113 +114,6 @@ static int take_commands(struct keel_submit *s)
 	return 0;
 }
 
-static int bind(struct keel_submit *s, struct keel_binding *binding, u32 handle, u64 offset,
-		u64 bytes)
-{
-	struct drm_gem_object *obj;
-	u64 end;
-
-	if (offset % DRM_KEEL_ALIGN || check_add_overflow(offset, bytes, &end))
-		return -EINVAL;
-	obj = drm_gem_object_lookup(s->file, handle);
-	if (!obj)
-		return -ENOENT;
-	binding->bo = to_keel_bo(obj);
-	binding->offset = offset;
-	binding->bytes = bytes;
-	if (end > obj->size) {
-		drm_dbg(s->drm, "binding of %llu + %llu bytes to a buffer of %zu\n", offset, bytes,
-			obj->size);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int bind_slot(struct keel_submit *s, const struct drm_keel_binding *args)
-{
-	const struct keel_program_info *program = &s->job->cmd->program;
-	struct keel_binding *binding;
-	u32 slot;
-
-	if (args->slot >= KEEL_SLOT_SRAM)
-		return -EINVAL;
-	slot = array_index_nospec(args->slot, KEEL_SLOT_SRAM);
-	binding = &s->job->bindings[slot];
-	if (binding->bo || !program->need[slot] || args->bytes < program->need[slot]) {
-		drm_dbg(s->drm, "slot %u needs %llu bytes, bound to %llu%s\n", slot,
-			program->need[slot], args->bytes, binding->bo ? " once more" : "");
-		return -EINVAL;
-	}
-	binding->written = program->written >> slot & 1;
-	return bind(s, binding, args->handle, args->offset, args->bytes);
-}
-
-static int bind_slots(struct keel_submit *s)
-{
-	const struct keel_program_info *program = &s->job->cmd->program;
-	struct drm_keel_binding args;
-	unsigned int i;
-	int ret;
-
-	if (s->args.nr_bindings > KEEL_SLOT_SRAM)
-		return -EINVAL;
-	for (i = 0; i < s->args.nr_bindings; i++) {
-		ret = copy_element(&args, sizeof(args), s->args.bindings, s->args.binding_stride,
-				   i);
-		if (!ret)
-			ret = bind_slot(s, &args);
-		if (ret)
-			return ret;
-	}
-	for (i = 0; i < KEEL_SLOT_SRAM; i++) {
-		if (program->need[i] && !s->job->bindings[i].bo) {
-			drm_dbg(s->drm, "slot %u is not bound\n", i);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-static int bind_trace(struct keel_submit *s)
-{
-	struct keel_binding *trace = &s->job->bindings[KEEL_BINDING_TRACE];
-	const struct drm_keel_job *args = &s->args;
-
-	if (!args->trace_handle)
-		return args->trace_offset || args->trace_bytes ? -EINVAL : 0;
-	if (!(s->job->kdev->hw_caps & KEEL_HW_CAP_TRACE))
-		return -EOPNOTSUPP;
-	if (!args->trace_bytes)
-		return -EINVAL;
-	trace->written = true;
-	return bind(s, trace, args->trace_handle, args->trace_offset, args->trace_bytes);
-}
-
-static bool overlap(const struct keel_binding *a, const struct keel_binding *b)
-{
-	return a->bo && a->bo == b->bo && a->offset < b->offset + b->bytes &&
-	       b->offset < a->offset + a->bytes;
-}
-
-static int check_overlap(struct keel_submit *s)
-{
-	const struct keel_binding *bindings = s->job->bindings;
-	unsigned int i, k;
-
-	for (i = 0; i < KEEL_BINDING_COUNT; i++) {
-		for (k = 0; k < i; k++) {
-			if (!bindings[i].written && !bindings[k].written)
-				continue;
-			if (overlap(&bindings[i], &bindings[k])) {
-				drm_dbg(s->drm, "slots %u and %u share bytes that are written\n", k,
-					i);
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
-}
-
 /* Fences are per object, however many slots it is bound to. */
 static void collect_objects(struct keel_submit *s)
 {
@@ -253,156 +133,17 @@ static void collect_objects(struct keel_submit *s)
 	}
 }
 
-/* Pieces of memory that a binding consists of; written to @out unless that is NULL. */
-static int list_segments(const struct keel_binding *binding, struct keel_hw_segment *out)
-{
-	u64 skip = binding->offset, left = binding->bytes;
-	struct scatterlist *sg;
-	unsigned int i;
-	int count = 0;
-
-	if (binding->vma) {
-		if (out) {
-			out->address = cpu_to_le64(keel_vma_address(binding->vma) + skip);
-			out->bytes = cpu_to_le64(left);
-		}
-		return 1;
-	}
-	for_each_sgtable_dma_sg(binding->bo->base.sgt, sg, i) {
-		u64 length = sg_dma_len(sg), bytes;
-		dma_addr_t address = sg_dma_address(sg) + skip;
-
-		if (skip >= length) {
-			skip -= length;
-			continue;
-		}
-		bytes = min(left, length - skip);
-		left -= bytes;
-		if (address % KEEL_ALIGN || (left && bytes % KEEL_ALIGN))
-			return -EINVAL;
-		if (out) {
-			out[count].address = cpu_to_le64(address);
-			out[count].bytes = cpu_to_le64(bytes);
-		}
-		count++;
-		skip = 0;
-		if (!left)
-			return count;
-	}
-	return -EINVAL;
-}
-
-static int count_segments(struct keel_job *job)
-{
-	unsigned int i;
-	int ret, count = 0;
-
-	for (i = 0; i < KEEL_BINDING_COUNT; i++) {
-		if (!job->bindings[i].bo)
-			continue;
-		ret = list_segments(&job->bindings[i], NULL);
-		if (ret < 0)
-			return ret;
-		count += ret;
-	}
-	return count;
-}
-
-static void describe_memory(struct keel_hw_memory *memory, dma_addr_t segments, int count,
-			    u64 bytes)
-{
-	memory->segments = cpu_to_le64(segments);
-	memory->nr_segments = cpu_to_le32(count);
-	memory->bytes = cpu_to_le64(bytes);
-}
-
-static void describe_bindings(struct keel_job *job, u32 offset)
-{
-	unsigned int i;
-
-	for (i = 0; i < KEEL_BINDING_COUNT; i++) {
-		const struct keel_binding *binding = &job->bindings[i];
-		struct keel_hw_memory *memory = &job->desc->slots[i];
-		int count;
-
-		if (!binding->bo)
-			continue;
-		if (i == KEEL_BINDING_TRACE)
-			memory = &job->desc->trace;
-		count = list_segments(binding, job->mem.cpu + offset);
-		describe_memory(memory, job->mem.dma + offset, count, binding->bytes);
-		offset += count * sizeof(struct keel_hw_segment);
-	}
-}
-
-#define RESULT_OFFSET	ALIGN(sizeof(struct keel_hw_job), 64)
-#define SEGMENTS_OFFSET (RESULT_OFFSET + ALIGN(sizeof(struct keel_hw_result), 64))
-
-/* The descriptor, the result and the segments lie in one piece of memory. */
-static int describe(struct keel_job *job)
-{
-	const struct keel_cmd *cmd = job->cmd;
-	int ret, count = count_segments(job);
-
-	if (count < 0)
-		return count;
-	ret = keel_mem_alloc(job->kdev, &job->mem,
-			     SEGMENTS_OFFSET + count * sizeof(struct keel_hw_segment));
-	if (ret)
-		return ret;
-	job->desc = job->mem.cpu;
-	job->result = job->mem.cpu + RESULT_OFFSET;
-	job->desc->first = cpu_to_le32(job->first);
-	job->desc->count = cpu_to_le32(job->count);
-	job->desc->client = cpu_to_le64(job->kfile->client);
-	job->desc->result = cpu_to_le64(job->mem.dma + RESULT_OFFSET);
-	describe_memory(&job->desc->commands, cmd->segments.dma, cmd->mem.sgt.nents, cmd->bytes);
-	describe_bindings(job, SEGMENTS_OFFSET);
-	return 0;
-}
-
-static int pin(struct keel_job *job)
-{
-	struct keel_as *as = job->kfile->as;
-	unsigned int i;
-
-	for (i = 0; i < KEEL_BINDING_COUNT; i++) {
-		struct keel_binding *binding = &job->bindings[i];
-		struct keel_vma *vma;
-		struct sg_table *sgt;
-
-		if (!binding->bo)
-			continue;
-		sgt = keel_bo_pin(job->kdev, binding->bo);
-		if (IS_ERR(sgt))
-			return PTR_ERR(sgt);
-		if (!as)
-			continue;
-		vma = keel_vma_get(as, binding->bo, sgt);
-		if (IS_ERR(vma))
-			return PTR_ERR(vma);
-		binding->vma = vma;
-	}
-	return 0;
-}
-
 static int prepare_memory(struct keel_submit *s)
 {
 	int ret, idx;
 
-	ret = bind_slots(s);
-	if (!ret)
-		ret = bind_trace(s);
-	if (!ret)
-		ret = check_overlap(s);
+	ret = keel_binding_take(s->job, s->file, &s->args);
 	if (ret)
 		return ret;
 	collect_objects(s);
 	if (!drm_dev_enter(s->drm, &idx))
 		return -ENODEV;
-	ret = pin(s->job);
-	if (!ret)
-		ret = describe(s->job);
+	ret = keel_binding_describe(s->job);
 	drm_dev_exit(idx);
 	return ret;
 }
@@ -451,7 +192,7 @@ static int take_in_syncs(struct keel_submit *s)
 	if (!s->job->in_fences)
 		return -ENOMEM;
 	for (i = 0; i < args->nr_in_syncs; i++) {
-		ret = copy_element(&sync, sizeof(sync), args->in_syncs, args->sync_stride, i);
+		ret = keel_copy_element(&sync, sizeof(sync), args->in_syncs, args->sync_stride, i);
 		if (!ret)
 			ret = check_sync(&sync);
 		if (!ret)
@@ -492,7 +233,7 @@ static int take_out_syncs(struct keel_submit *s)
 	if (!s->outs)
 		return -ENOMEM;
 	for (i = 0; i < args->nr_out_syncs; i++) {
-		ret = copy_element(&sync, sizeof(sync), args->out_syncs, args->sync_stride, i);
+		ret = keel_copy_element(&sync, sizeof(sync), args->out_syncs, args->sync_stride, i);
 		if (!ret)
 			ret = check_sync(&sync);
 		if (!ret)
@@ -671,8 +412,8 @@ static int submit_all(struct drm_device *drm, struct drm_file *file, struct keel
 
 		*s = (struct keel_submit){ .drm = drm, .file = file, .queue = queue };
 		s->id = u64_to_user_ptr(element + offsetof(struct drm_keel_job, id));
-		ret = copy_element(&s->args, sizeof(s->args), args->jobs, args->job_stride,
-				   args->queued);
+		ret = keel_copy_element(&s->args, sizeof(s->args), args->jobs, args->job_stride,
+					args->queued);
 		if (!ret)
 			ret = submit_one(s);
 		if (!ret)
