@@ -35,7 +35,7 @@ check-vm: vm-programs
 check-vm-qemu: vm-programs
 	scripts/setup vm-full || true
 	bad=0; \
-	O=$(O) tests/vm/selftest/run x86 || bad=1; \
+	O=$(O) tests/vm/selftest/run x86 x86-kcsan || bad=1; \
 	O=$(O) tests/vm/bus/run x86 x86-kcsan || bad=1; \
 	O=$(O) tests/vm/check x86 x86-kcsan || bad=1; \
 	exit $$bad

@@ -5,6 +5,7 @@
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -107,6 +108,29 @@ static void warn(void)
 	WARN_ON(sink == 0);
 }
 
+static int count_unlocked(void *unused)
+{
+	const unsigned long end = jiffies + 3 * HZ;
+
+	while (time_before(jiffies, end)) {
+		sink++;
+		barrier();
+	}
+	while (unused && !kthread_should_stop())
+		msleep(20);
+	return 0;
+}
+
+static void race(void)
+{
+	struct task_struct *other = kthread_run(count_unlocked, &sink, "keel_bugs");
+
+	if (IS_ERR(other))
+		return;
+	count_unlocked(NULL);
+	kthread_stop(other);
+}
+
 static const struct {
 	const char *name;
 	void (*commit)(void);
@@ -119,6 +143,7 @@ static const struct {
 	{"leak", leak},
 	{"shift", shift},
 	{"dma_mismatch", dma_mismatch},
+	{"race", race},
 	{"warn", warn},
 };
 
