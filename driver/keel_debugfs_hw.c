@@ -2,6 +2,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string_choices.h>
 
 #include <drm/drm_debugfs.h>
 #include <drm/drm_drv.h>
@@ -182,8 +183,7 @@ int keel_debugfs_clock(struct seq_file *m, void *data)
 	seq_printf(m, "now: %u kHz\n", READ_ONCE(info->clock_now_khz));
 	seq_printf(m, "min: %u kHz\n", info->clock_min_khz);
 	seq_printf(m, "max: %u kHz\n", info->clock_max_khz);
-	seq_printf(m, "follows load: %s\n",
-		   info->capabilities & DRM_KEEL_CAP_DEVFREQ ? "yes" : "no");
+	seq_printf(m, "follows load: %s\n", str_yes_no(info->capabilities & DRM_KEEL_CAP_DEVFREQ));
 	seq_printf(m, "load: %u%%\n", keel_devfreq_busy_percent(kdev));
 	return 0;
 }

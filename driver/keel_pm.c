@@ -165,8 +165,12 @@ int keel_pm_init(struct keel_device *kdev)
 
 	pm_runtime_set_autosuspend_delay(dev, KEEL_AUTOSUSPEND_MS);
 	pm_runtime_use_autosuspend(dev);
-	/* PCI has enabled it already, and holds a reference that is given back here. */
-	if (!dev_is_pci(dev)) {
+	/* PCI has enabled it already, and holds a reference that is given back here. It remembers
+	 * whether waking up failed the last time; otherwise this is refused, and does nothing.
+	 */
+	if (dev_is_pci(dev)) {
+		pm_runtime_set_active(dev);
+	} else {
 		err = pm_runtime_set_active(dev);
 		if (err)
 			return err;
