@@ -13,4 +13,4 @@ check "registers are shown" test "$lines" -gt 5
 start=$(date +%s%N)
 cat "$file" "$file" "$file" "$file" "$file" "$file" "$file" "$file" "$file" "$file" >/dev/null
 end=$(date +%s%N)
-note "register read, round trip: about $(((end - start) / 10000 / lines)) us ($lines registers)"
+note "debugfs regs: about $(((end - start) / 10000 / lines)) us a register, cat and text included"
