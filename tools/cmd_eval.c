@@ -515,17 +515,35 @@ static int check_float(const struct evaluation *v, const struct keel_graph *g, c
 	return 0;
 }
 
+/* Labels among the data were read before the number of classes was known. */
+static int check_labels(const struct keel_dataset *ds, int64_t classes, struct keel_error *e)
+{
+	size_t i;
+
+	for (i = 0; i < keel_dataset_count(ds); i++)
+		if (keel_dataset_label(ds, i) >= classes)
+			return keel_error_set(e, -EINVAL,
+					      "the data's label %lld is none of the network's "
+					      "classes 0 to %lld",
+					      (long long)keel_dataset_label(ds, i),
+					      (long long)classes - 1);
+	return 0;
+}
+
 /* From the file that was named, the folders' names, or an IDX file among the data. */
 static int find_labels(struct evaluation *v, const struct eval_args *a, struct keel_error *e)
 {
 	struct keel_dataset *ds = v->d->ds;
-	int64_t classes = v->ports[0].elements;
+	/* An output that is a class number itself doesn't say how many there are. */
+	int64_t classes = v->ports[0].elements > 1 ? v->ports[0].elements : 0;
 	int err = 0;
 
 	if (a->labels)
 		err = !strcmp(a->labels, "folders")
 			      ? keel_dataset_folder_labels(ds, classes, e)
 			      : keel_dataset_labels(ds, a->labels, classes, e);
+	else if (classes)
+		err = check_labels(ds, classes, e);
 	if (err)
 		return err;
 	v->labels = a->labels || keel_dataset_labelled(ds);

@@ -146,6 +146,11 @@ ok "$keel" eval fashion.keel --data i.idx --labels labels.idx
 cp out one
 ok "$keel" eval fashion.keel --data i.idx --data labels.idx
 is "eval with labels among the data" "" "$(diff one out)"
+{ printf '\0\0\10\1\0\0\0\2\1\12'; } >beyond.idx
+for how in --data --labels; do
+	fails 1 "$keel" eval fashion.keel --data i.idx $how beyond.idx
+	has "the label" 'label 10 is|label 1 is' err
+done
 fails 1 "$keel" eval fashion.keel --data i.idx --data r.u8
 has "nothing to compare with" 'nothing to compare' err
 printf '\357\273\277p.pgm,2\r\n' >labels.csv
