@@ -136,7 +136,7 @@ static void scribble(struct keel_random *r, const struct attack *a)
 	struct keel_hw_memory *m = keel_random_below(r, 4)
 					   ? &a->job.hw->slots[keel_random_below(r, 32)]
 					   : &a->job.hw->commands;
-	struct keel_hw_segment *s;
+	struct keel_hw_segment s;
 
 	switch (keel_random_below(r, 10)) {
 	case 0:
@@ -169,9 +169,11 @@ static void scribble(struct keel_random *r, const struct attack *a)
 	default:
 		if (m->segments - GUEST_LOW >= GUEST_LOW_BYTES - 64)
 			break;
-		s = guest_at(&g, m->segments);
-		s[keel_random_below(r, 3)] =
-			(struct keel_hw_segment){odd_address(r), odd_number(r)};
+		s.address = odd_address(r);
+		s.bytes = odd_number(r);
+		/* Scribbled on before, it may be anywhere. */
+		memcpy((char *)guest_at(&g, m->segments) + keel_random_below(r, 3) * sizeof(s), &s,
+		       sizeof(s));
 	}
 }
 
