@@ -451,7 +451,6 @@ struct keel_binding {
  * @mem: struct keel_hw_job, struct keel_hw_result, segments
  * @desc: in @mem
  * @result: in @mem
- * @result_dma: its bus address
  * @context: of the MMU while in flight, -1: none
  * @powered: holds a runtime PM reference
  * @live: @fence is initialized
@@ -476,7 +475,6 @@ struct keel_job {
 	struct keel_mem mem;
 	struct keel_hw_job *desc;
 	struct keel_hw_result *result;
-	dma_addr_t result_dma;
 	int context;
 	bool powered;
 	bool live;

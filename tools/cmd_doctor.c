@@ -275,13 +275,18 @@ static void check_opencl(const struct doctor *d, struct finding *f)
 	keel_device_del(device);
 }
 
+/** struct check - one line
+ * @executes: what it finds can run networks at speed
+ */
 static const struct check {
 	const char *name;
 	void (*run)(const struct doctor *d, struct finding *f);
+	bool executes;
 } checks[] = {
-	{"versions", check_versions}, {"kernel", check_kernel}, {"module", check_module},
-	{"firmware", check_firmware}, {"udev", check_udev},	{"npu", check_npu},
-	{"debugfs", check_debugfs},   {"opencl", check_opencl},
+	{"versions", check_versions, false}, {"kernel", check_kernel, false},
+	{"module", check_module, false},     {"firmware", check_firmware, false},
+	{"udev", check_udev, false},	     {"npu", check_npu, true},
+	{"debugfs", check_debugfs, false},   {"opencl", check_opencl, true},
 };
 
 #define NR_CHECKS (sizeof(checks) / sizeof(*checks))
@@ -327,8 +332,7 @@ int keel_doctor_main(int argc, char **argv)
 	for (i = 0; i < NR_CHECKS; i++) {
 		f = (struct finding){0};
 		checks[i].run(&d, &f);
-		usable |= f.state == STATE_OK &&
-			  (checks[i].run == check_npu || checks[i].run == check_opencl);
+		usable |= checks[i].executes && f.state == STATE_OK;
 		if (d.json)
 			json_array_append_new(list, finding_json(checks[i].name, &f));
 		else

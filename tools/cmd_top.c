@@ -204,8 +204,8 @@ static void print_counters(const struct look *now, const struct look *before)
 static void print_look(const struct top *t, const struct look *now, const struct look *before)
 {
 	double seconds = now->seconds - before->seconds;
-	struct usage u = usage_of_all(now, before, seconds);
 	const struct client *c;
+	struct usage u;
 	size_t i;
 
 	if (t->terminal)

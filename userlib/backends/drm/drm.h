@@ -18,6 +18,7 @@
 /** struct device
  * @fd: the accel node, open
  * @path: of the node
+ * @driver: name and version of the driver
  * @info: what the driver said
  * @perf: counter set of this file
  */
@@ -32,7 +33,6 @@ struct device {
 /** struct memory - a buffer object
  * @handle: 0: none
  * @data: mapping, NULL before it is needed
- * @shared: came from another driver, or went to one
  * @fd: of its dma-buf where it was imported, otherwise -1
  * @map_flags: KEEL_MAP_* while it is mapped
  */
@@ -46,6 +46,7 @@ struct memory {
 };
 
 /** struct program
+ * @constants: of the model, uploaded
  * @commands: sealed command buffer
  * @need: as the driver found
  */
@@ -65,7 +66,11 @@ struct program {
  * @lock: protects @id against job_cancel()
  * @id: of the submission; 0: none
  * @record: of the last submission, once it is done
+ * @profile: it has written @trace
+ * @scratch: memory of the job's own
  * @trace: struct drm_keel_trace_entry of the last submission, when it was asked for
+ * @first: first command of the last submission
+ * @count: how many it had
  */
 struct job {
 	struct program *program;
