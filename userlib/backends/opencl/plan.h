@@ -20,7 +20,7 @@ enum keel_plan_kind {
 	KEEL_PLAN_ELEMENTS,	 /* one element at a time, the definition */
 	KEEL_PLAN_GEMM,		 /* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
 	KEEL_PLAN_DEPTHWISE,	 /* any window, vectors of channels */
-	KEEL_PLAN_DEPTHWISE_3X3, /* 3x3 with a sliding window of columns */
+	KEEL_PLAN_DEPTHWISE_3X3, /* 3x3, stride 1 or 2, with a sliding window of columns */
 	KEEL_PLAN_POOL,
 	KEEL_PLAN_ELTWISE,
 	KEEL_PLAN_RESCALE,
@@ -79,6 +79,9 @@ struct keel_tile {
 #define KEEL_PANEL_HI(vl, nb)	   (KEEL_PANEL_LO(vl, nb) + 4 * (vl))
 #define KEEL_PANEL_HEADER(vl, nb)  (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
 #define KEEL_PANEL_WEIGHTS(vl, nb) (KEEL_PANEL_HEADER(vl, nb) + 64)
+
+/* Levels that padding is worth, for as many channels as any tier takes at a time. */
+#define KEEL_PAD_BYTES 64
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
@@ -152,7 +155,7 @@ struct keel_plan_op {
 			keel_u32 row;	   /* dwords of a kernel row; 0: rows follow each other */
 			keel_u32 channels; /* input channels of a group */
 		} gemm;
-		/* Chunks of 4 * VL channels, then chunks of VL. */
+		/* KEEL_PAD_BYTES of padding, chunks of 4 * VL channels, then chunks of VL. */
 		struct {
 			keel_u32 wide, narrow;
 			keel_u32 wide_bytes, narrow_bytes;

@@ -158,8 +158,8 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 			struct keel_plan_op *op)
 {
 	const struct keel_cmd_mac *m = &c->mac;
-	bool sliding =
-		m->kernel_h == 3 && m->kernel_w == 3 && m->dilation_y == 1 && m->dilation_x == 1;
+	bool sliding = m->kernel_h == 3 && m->kernel_w == 3 && m->dilation_y == 1 &&
+		       m->dilation_x == 1 && m->stride_x <= 2;
 	struct chunks s = {m, sliding, dwords_of(p, m, sliding)};
 	uint32_t vl = p->tier->vl, rest;
 	uint8_t *at;
@@ -175,12 +175,14 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 	op->depthwise.width = m->ofm_w;
 	op->depthwise.height = m->ofm_h;
 	at = keel_plan_room(p,
-			    (uint64_t)op->depthwise.wide * op->depthwise.wide_bytes +
+			    KEEL_PAD_BYTES +
+				    (uint64_t)op->depthwise.wide * op->depthwise.wide_bytes +
 				    (uint64_t)op->depthwise.narrow * op->depthwise.narrow_bytes,
 			    &op->packed);
 	if (!at)
 		return -ENOMEM;
-	if (!put_chunks(p, &s, at, op))
+	memset(at, m->ifm.zero_point, KEEL_PAD_BYTES);
+	if (!put_chunks(p, &s, at + KEEL_PAD_BYTES, op))
 		return 0;
 	cut(p, m, op);
 	return 1;

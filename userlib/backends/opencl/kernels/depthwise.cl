@@ -11,32 +11,47 @@
  * @row_stride: bytes
  * @pixel_stride: bytes
  * @width: of the input
- * @level: zero point: what padding is worth
+ * @pad: levels that padding is worth, as many as a wide chunk has
  * @table: for the finished levels, or NULL
  * @deep: KEEL_PANEL_DEEP
  * @zero: zero point of the output
  */
 struct keel_window {
-	global const char *base, *table;
+	global const char *base, *table, *pad;
 	ulong row_stride, pixel_stride;
-	int width, level, deep, zero;
+	int width, deep, zero;
 };
 
 static inline struct keel_window keel_window(global const struct keel_cmd_mac *m, struct keel_io io,
-					     global const struct keel_panel_header *h)
+					     global const struct keel_panel_header *h,
+					     global const char *pad)
 {
 	struct keel_window w = { (global const char *)io.ifm + m->ifm.offset + h->channel,
 				 m->h.flags & KEEL_MAC_TABLE ?
 					 (global const char *)io.table + m->table_offset : 0,
-				 m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
-				 m->ifm.zero_point, h->slow == KEEL_PANEL_DEEP, m->ofm.zero_point };
+				 pad, m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
+				 h->slow == KEEL_PANEL_DEEP, m->ofm.zero_point };
 
 	return w;
 }
 
-/* Three input rows under a row of the output; NULL: padding. */
+/** struct keel_line - an input row; one that is padding has no distance between its pixels */
+struct keel_line {
+	global const char *row;
+	ulong step;
+};
+
+static inline struct keel_line keel_line(struct keel_window w, int y, int height)
+{
+	struct keel_line line = { w.base + (ulong)y * w.row_stride, w.pixel_stride };
+	struct keel_line padding = { w.pad, 0 };
+
+	return y >= 0 && y < height ? line : padding;
+}
+
+/* Three input rows under a row of the output. */
 struct keel_rows {
-	global const char *r[3];
+	struct keel_line r[3];
 };
 
 static inline struct keel_rows keel_rows(global const struct keel_cmd_mac *m, struct keel_window w,
@@ -46,16 +61,18 @@ static inline struct keel_rows keel_rows(global const struct keel_cmd_mac *m, st
 	struct keel_rows rows;
 
 	for (int i = 0; i < 3; i++)
-		rows.r[i] = y0 + i >= 0 && y0 + i < m->ifm_h ?
-				    w.base + (ulong)(y0 + i) * w.row_stride : 0;
+		rows.r[i] = keel_line(w, y0 + i, m->ifm_h);
 	return rows;
 }
 
-static inline keel_bytes_quarter keel_load_narrow(global const char *row, struct keel_window w, int x)
+static inline global const char *keel_pixel(struct keel_line line, struct keel_window w, int x)
 {
-	if (!row || x < 0 || x >= w.width)
-		return (keel_bytes_quarter)(char)w.level;
-	return KEEL_LOAD(keel_bytes_quarter_at, row + (ulong)x * w.pixel_stride);
+	return x >= 0 && x < w.width ? line.row + (ulong)x * line.step : w.pad;
+}
+
+static inline keel_bytes_quarter keel_load_narrow(struct keel_line line, struct keel_window w, int x)
+{
+	return KEEL_LOAD(keel_bytes_quarter_at, keel_pixel(line, w, x));
 }
 
 /*
@@ -92,7 +109,7 @@ static inline keel_ints keel_join2(keel_bytes_quarter a, keel_bytes_quarter b)
 	((global const keel_longs *)((panel) + (i) * KEEL_RECORD_BYTES(VL) + 4 * VL))
 
 /* Finish VL channels and store them. */
-static inline void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
+KEEL_ALWAYS_INLINE void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
 				      struct keel_window w)
 {
 	keel_ints v = w.deep ? keel_scale_deep(acc, KEEL_RECORD_SCALE(panel, 0)) + w.zero :
@@ -106,16 +123,17 @@ static inline void keel_finish_narrow(global char *to, keel_ints acc, global con
 	KEEL_STORE(keel_bytes_quarter_at, to, b.lo.lo);
 }
 
-/** struct keel_column - three taps below each other; @b only where a dword holds shorts */
-struct keel_column {
+/** struct keel_column_narrow - three taps below each other; @b only where a dword holds shorts */
+struct keel_column_narrow {
 	keel_ints a, b;
 };
 
-static inline struct keel_column keel_column(struct keel_rows rows, struct keel_window w, int x)
+static inline struct keel_column_narrow keel_column_narrow(struct keel_rows rows, struct keel_window w,
+							   int x)
 {
 	keel_bytes_quarter a = keel_load_narrow(rows.r[0], w, x), b = keel_load_narrow(rows.r[1], w, x);
 	keel_bytes_quarter c = keel_load_narrow(rows.r[2], w, x);
-	struct keel_column column;
+	struct keel_column_narrow column;
 
 #if KEEL_QUADS
 	column.a = (keel_widen(a) | keel_widen(b) << 8 | keel_widen(c) << 16) ^ 0x808080;
@@ -127,40 +145,23 @@ static inline struct keel_column keel_column(struct keel_rows rows, struct keel_
 	return column;
 }
 
-static inline keel_ints keel_dot_column(keel_ints acc, struct keel_column c, global const keel_ints *w)
+/* Weights of column @x, as they are multiplied with an input column. */
+static inline struct keel_column_narrow keel_weights_narrow(global const uchar *panel, uint x)
 {
-	KEEL_DOT(acc, c.a, w[0]);
-	if (!KEEL_QUADS)
-		KEEL_DOT(acc, c.b, w[1]);
-	return acc;
+	global const keel_ints *w = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 1)) +
+				    x * KEEL_COLUMN_DWORDS;
+	struct keel_column_narrow column = { w[0], KEEL_QUADS ? w[0] : w[1] };
+
+	return column;
 }
 
-/* A row of a narrow chunk, 3x3, dilation 1. */
-KEEL_APART void keel_depthwise_row_narrow(global const struct keel_cmd_mac *m, struct keel_rows rows,
-					     struct keel_window w, global const uchar *panel,
-					     global char *to, uint width)
+static inline keel_ints keel_dot_column_narrow(keel_ints acc, struct keel_column_narrow c,
+					       struct keel_column_narrow w)
 {
-	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 1));
-	keel_ints bias = KEEL_LOAD(keel_ints, panel), acc;
-	int x = -(int)m->pad_left, wide = m->stride_x == 1;
-	struct keel_column c0, c1, c2;
-
-	c0 = keel_column(rows, w, x);
-	c1 = keel_column(rows, w, x + 1);
-	for (uint i = 0; i < width; i++, to += m->ofm.pixel_stride, x += m->stride_x) {
-		c2 = keel_column(rows, w, x + 2);
-		acc = keel_dot_column(bias, c0, k);
-		acc = keel_dot_column(acc, c1, k + KEEL_COLUMN_DWORDS);
-		acc = keel_dot_column(acc, c2, k + 2 * KEEL_COLUMN_DWORDS);
-		keel_finish_narrow(to, acc, panel, w);
-		if (wide) {
-			c0 = c1;
-			c1 = c2;
-		} else {
-			c0 = m->stride_x == 2 ? c2 : keel_column(rows, w, x + m->stride_x);
-			c1 = keel_column(rows, w, x + m->stride_x + 1);
-		}
-	}
+	KEEL_DOT(acc, c.a, w.a);
+	if (!KEEL_QUADS)
+		KEEL_DOT(acc, c.b, w.b);
+	return acc;
 }
 
 /* One output of a narrow chunk, any window. */
@@ -175,11 +176,11 @@ KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
 
 	for (uint ky = 0; ky < m->kernel_h; ky++) {
 		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
-		global const char *row = iy < 0 ? 0 : w.base + (ulong)iy * w.row_stride;
+		struct keel_line line = keel_line(w, iy, m->ifm_h);
 
 		for (uint kx = 0; kx < m->kernel_w; kx++) {
-			v[t++] = keel_load_narrow(row, w, (int)(x * m->stride_x + kx * m->dilation_x) -
-								  m->pad_left);
+			v[t++] = keel_load_narrow(line, w, (int)(x * m->stride_x + kx * m->dilation_x) -
+								   m->pad_left);
 			if (t < KEEL_TAPS && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
 				continue;
 			for (; t < KEEL_TAPS; t++)
@@ -240,14 +241,12 @@ static inline struct keel_wide keel_zip2(keel_bytes a, keel_bytes b)
 #define KEEL_FLIP ((keel_bytes)(char)0)
 #endif
 
-static inline keel_bytes keel_load_wide(global const char *row, struct keel_window w, int x)
+static inline keel_bytes keel_load_wide(struct keel_line line, struct keel_window w, int x)
 {
-	if (!row || x < 0 || x >= w.width)
-		return (keel_bytes)(char)w.level ^ KEEL_FLIP;
-	return KEEL_LOAD(keel_bytes_at, row + (ulong)x * w.pixel_stride) ^ KEEL_FLIP;
+	return KEEL_LOAD(keel_bytes_at, keel_pixel(line, w, x)) ^ KEEL_FLIP;
 }
 
-/** struct keel_column_wide - as struct keel_column */
+/** struct keel_column_wide - as struct keel_column_narrow */
 struct keel_column_wide {
 	struct keel_wide a, b;
 };
@@ -278,27 +277,42 @@ static inline struct keel_wide keel_bias_wide(global const uchar *panel)
 	return a;
 }
 
-static inline struct keel_wide keel_dot_wide(struct keel_wide a, struct keel_wide x,
-					     global const keel_ints *w)
+static inline struct keel_wide keel_four_wide(global const keel_ints *w)
 {
-	KEEL_DOT(a.q0, x.q0, w[0]);
-	KEEL_DOT(a.q1, x.q1, w[1]);
-	KEEL_DOT(a.q2, x.q2, w[2]);
-	KEEL_DOT(a.q3, x.q3, w[3]);
+	struct keel_wide four = { w[0], w[1], w[2], w[3] };
+
+	return four;
+}
+
+static inline struct keel_column_wide keel_weights_wide(global const uchar *panel, uint x)
+{
+	global const keel_ints *w = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4)) +
+				    4 * x * KEEL_COLUMN_DWORDS;
+	struct keel_column_wide column = { keel_four_wide(w), keel_four_wide(KEEL_QUADS ? w : w + 4) };
+
+	return column;
+}
+
+static inline struct keel_wide keel_dot_wide(struct keel_wide a, struct keel_wide x, struct keel_wide w)
+{
+	KEEL_DOT(a.q0, x.q0, w.q0);
+	KEEL_DOT(a.q1, x.q1, w.q1);
+	KEEL_DOT(a.q2, x.q2, w.q2);
+	KEEL_DOT(a.q3, x.q3, w.q3);
 	return a;
 }
 
 static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct keel_column_wide c,
-						    global const keel_ints *w)
+						    struct keel_column_wide w)
 {
-	acc = keel_dot_wide(acc, c.a, w);
+	acc = keel_dot_wide(acc, c.a, w.a);
 	if (!KEEL_QUADS)
-		acc = keel_dot_wide(acc, c.b, w + 4);
+		acc = keel_dot_wide(acc, c.b, w.b);
 	return acc;
 }
 
-static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel,
-					  struct keel_window w)
+KEEL_ALWAYS_INLINE keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel,
+					       struct keel_window w)
 {
 	if (w.deep)
 		return keel_narrow(keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)) + w.zero,
@@ -311,8 +325,8 @@ static inline keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar
 			   keel_scale_record(a.q3, KEEL_RECORD_SCALE(panel, 3)));
 }
 
-static inline void keel_finish_wide(global char *to, struct keel_wide a, global const uchar *panel,
-				    struct keel_window w)
+KEEL_ALWAYS_INLINE void keel_finish_wide(global char *to, struct keel_wide a, global const uchar *panel,
+					 struct keel_window w)
 {
 	keel_bytes b = keel_narrow_wide(a, panel, w);
 
@@ -323,33 +337,118 @@ static inline void keel_finish_wide(global char *to, struct keel_wide a, global 
 	KEEL_STORE(keel_bytes_at, to, b);
 }
 
-/* A row of a wide chunk, 3x3, dilation 1. */
-KEEL_APART void keel_depthwise_row_wide(global const struct keel_cmd_mac *m, struct keel_rows rows,
-					   struct keel_window w, global const uchar *panel,
-					   global char *to, uint width)
+/* Accumulators of @n outputs of a chunk to levels, @distance bytes apart. */
+KEEL_APART void keel_levels_narrow(global char *to, ulong distance, const keel_ints *in, uint n,
+				   global const uchar *panel, const struct keel_window *w)
 {
-	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));
-	struct keel_wide bias = keel_bias_wide(panel), acc;
-	struct keel_column_wide c0, c1, c2;
-	int x = -(int)m->pad_left, wide = m->stride_x == 1;
+	keel_bytes lo = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 1));
+	keel_bytes hi = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 1));
+	struct keel_scale s = keel_scale(KEEL_RECORD_SCALE(panel, 0));
 
-	c0 = keel_column_wide(rows, w, x);
-	c1 = keel_column_wide(rows, w, x + 1);
-	for (uint i = 0; i < width; i++, to += m->ofm.pixel_stride, x += m->stride_x) {
-		c2 = keel_column_wide(rows, w, x + 2);
-		acc = keel_dot_column_wide(bias, c0, k);
-		acc = keel_dot_column_wide(acc, c1, k + 4 * KEEL_COLUMN_DWORDS);
-		acc = keel_dot_column_wide(acc, c2, k + 8 * KEEL_COLUMN_DWORDS);
-		keel_finish_wide(to, acc, panel, w);
-		if (wide) {
-			c0 = c1;
-			c1 = c2;
-		} else {
-			c0 = m->stride_x == 2 ? c2 : keel_column_wide(rows, w, x + m->stride_x);
-			c1 = keel_column_wide(rows, w, x + m->stride_x + 1);
-		}
+	for (; w->deep && n; n--, in++, to += distance)
+		keel_finish_narrow(to, *in, panel, *w);
+	for (uint i = 0; i < n; i += 4, in += 4, to += 4 * distance) {
+		keel_bytes b = keel_part_quads(
+			keel_narrow(keel_scale_by(in[0], s), keel_scale_by(in[1], s),
+				    keel_scale_by(in[2], s), keel_scale_by(in[3], s)));
+
+		b = keel_clamp_bytes(b, lo, hi);
+		if (w->table)
+			b = keel_look_up_bytes(b, 4 * VL, w->table);
+		KEEL_STORE(keel_bytes_quarter_at, to, b.lo.lo);
+		if (i + 1 < n)
+			KEEL_STORE(keel_bytes_quarter_at, to + distance, b.lo.hi);
+		if (i + 2 < n)
+			KEEL_STORE(keel_bytes_quarter_at, to + 2 * distance, b.hi.lo);
+		if (i + 3 < n)
+			KEEL_STORE(keel_bytes_quarter_at, to + 3 * distance, b.hi.hi);
 	}
 }
+
+KEEL_APART void keel_levels_wide(global char *to, ulong distance, const struct keel_wide *in, uint n,
+				 global const uchar *panel, const struct keel_window *w)
+{
+	keel_bytes lo = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 4));
+	keel_bytes hi = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 4));
+	struct keel_scale s0 = keel_scale(KEEL_RECORD_SCALE(panel, 0));
+	struct keel_scale s1 = keel_scale(KEEL_RECORD_SCALE(panel, 1));
+	struct keel_scale s2 = keel_scale(KEEL_RECORD_SCALE(panel, 2));
+	struct keel_scale s3 = keel_scale(KEEL_RECORD_SCALE(panel, 3));
+
+	for (; w->deep && n; n--, in++, to += distance)
+		keel_finish_wide(to, *in, panel, *w);
+	for (; n; n--, in++, to += distance) {
+		keel_bytes b = keel_narrow(keel_scale_by(in->q0, s0), keel_scale_by(in->q1, s1),
+					   keel_scale_by(in->q2, s2), keel_scale_by(in->q3, s3));
+
+		b = keel_clamp_bytes(b, lo, hi);
+		if (w->table)
+			b = keel_look_up_bytes(b, 4 * VL, w->table);
+		KEEL_STORE(keel_bytes_at, to, b);
+	}
+}
+
+/*
+ * 3x3, dilation 1, stride 1 or 2: first the accumulators of some outputs, then their levels.
+ * So the weights stay in registers in one loop, the scales in the other.
+ */
+#define KEEL_BURST 16
+
+#define KEEL_DOTS_3X3(chunk, acc) \
+	KEEL_ALWAYS_INLINE void keel_dots_##chunk(acc *out, struct keel_rows rows, struct keel_window w, \
+						  global const uchar *panel, int x, uint n, int stride) \
+	{ \
+		struct keel_column_##chunk c0 = keel_column_##chunk(rows, w, x); \
+		struct keel_column_##chunk c1 = keel_column_##chunk(rows, w, x + 1), c2; \
+		struct keel_column_##chunk k0 = keel_weights_##chunk(panel, 0); \
+		struct keel_column_##chunk k1 = keel_weights_##chunk(panel, 1); \
+		struct keel_column_##chunk k2 = keel_weights_##chunk(panel, 2); \
+		acc bias = keel_bias_##chunk(panel), a; \
+\
+		for (uint i = 0; i < n; i++, x += stride) { \
+			if (stride == 2) \
+				c1 = keel_column_##chunk(rows, w, x + 1); \
+			c2 = keel_column_##chunk(rows, w, x + 2); \
+			a = keel_dot_column_##chunk(bias, c0, k0); \
+			a = keel_dot_column_##chunk(a, c1, k1); \
+			out[i] = keel_dot_column_##chunk(a, c2, k2); \
+			c0 = stride == 2 ? c2 : c1; \
+			c1 = c2; \
+		} \
+	} \
+\
+	KEEL_APART void keel_row_##chunk(acc *out, const struct keel_rows *rows, \
+					 const struct keel_window *w, global const uchar *panel, int x, \
+					 uint n, int stride) \
+	{ \
+		if (stride == 1) \
+			keel_dots_##chunk(out, *rows, *w, panel, x, n, 1); \
+		else \
+			keel_dots_##chunk(out, *rows, *w, panel, x, n, 2); \
+	} \
+\
+	static inline void keel_depthwise_row_##chunk(global const struct keel_cmd_mac *m, \
+						      struct keel_rows rows, struct keel_window w, \
+						      global const uchar *panel, global char *to, \
+						      uint width) \
+	{ \
+		acc room[KEEL_BURST]; \
+\
+		for (uint i = 0, n; i < width; i += n, to += (ulong)n * m->ofm.pixel_stride) { \
+			n = width - i < KEEL_BURST ? width - i : KEEL_BURST; \
+			keel_row_##chunk(room, &rows, &w, panel, (int)(i * m->stride_x) - m->pad_left, \
+					 n, m->stride_x); \
+			keel_levels_##chunk(to, m->ofm.pixel_stride, room, n, panel, &w); \
+		} \
+	}
+
+static inline keel_ints keel_bias_narrow(global const uchar *panel)
+{
+	return KEEL_LOAD(keel_ints, panel);
+}
+
+KEEL_DOTS_3X3(narrow, keel_ints)
+KEEL_DOTS_3X3(wide, struct keel_wide)
 
 /* One output of a wide chunk, any window. */
 KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, struct keel_window w,
@@ -362,19 +461,19 @@ KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, s
 
 	for (uint ky = 0; ky < m->kernel_h; ky++) {
 		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
-		global const char *row = iy < 0 ? 0 : w.base + (ulong)iy * w.row_stride;
+		struct keel_line line = keel_line(w, iy, m->ifm_h);
 
 		for (uint kx = 0; kx < m->kernel_w; kx++) {
-			v[t++] = keel_load_wide(row, w, (int)(x * m->stride_x + kx * m->dilation_x) -
-								m->pad_left);
+			v[t++] = keel_load_wide(line, w, (int)(x * m->stride_x + kx * m->dilation_x) -
+								 m->pad_left);
 			if (t < KEEL_TAPS && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
 				continue;
 			for (; t < KEEL_TAPS; t++)
 				v[t] = 0;
 #if KEEL_QUADS
-			acc = keel_dot_wide(acc, keel_zip4(v[0], v[1], v[2], v[3]), k);
+			acc = keel_dot_wide(acc, keel_zip4(v[0], v[1], v[2], v[3]), keel_four_wide(k));
 #else
-			acc = keel_dot_wide(acc, keel_zip2(v[0], v[1]), k);
+			acc = keel_dot_wide(acc, keel_zip2(v[0], v[1]), keel_four_wide(k));
 #endif
 			k += 4;
 			t = 0;
@@ -389,14 +488,15 @@ static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 				      global const uchar *packed, uint chunk, uint y)
 {
 	int wide = chunk < op->depthwise.wide;
-	global const uchar *panel = packed + op->packed +
+	global const char *pad = (global const char *)packed + op->packed;
+	global const uchar *panel = packed + op->packed + KEEL_PAD_BYTES +
 				    (wide ? (ulong)chunk * op->depthwise.wide_bytes :
 					    (ulong)op->depthwise.wide * op->depthwise.wide_bytes +
 						    (ulong)(chunk - op->depthwise.wide) *
 							    op->depthwise.narrow_bytes);
 	global const struct keel_panel_header *h =
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, wide ? 4 : 1));
-	struct keel_window w = keel_window(m, io, h);
+	struct keel_window w = keel_window(m, io, h, pad);
 	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, h->channel);
 	uint width = op->depthwise.width;
 

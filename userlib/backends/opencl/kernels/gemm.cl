@@ -106,8 +106,8 @@ static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 	d[2 * m] = c##m##_0; \
 	d[2 * m + 1] = c##m##_1;
 /* 28 accumulators leave room for three more vectors and a temporary one. */
-#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0, even, odd, shift, "v")
-#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1, even, odd, shift, "v")
+#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0[0], s0[1], "m", even, odd, shift, "v")
+#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1[0], s1[1], "m", even, odd, shift, "v")
 #define KEEL_FINISH_2(m, n) \
 	{ \
 		keel_bytes v; \

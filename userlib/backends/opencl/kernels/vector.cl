@@ -49,6 +49,9 @@
 /* Functions of some size are kept apart, so that registers are allocated for each alone. */
 #define KEEL_APART static __attribute__((noinline))
 
+/* Others work on so many vectors that a call would cost more than they do. */
+#define KEEL_ALWAYS_INLINE static inline __attribute__((always_inline))
+
 #if !KEEL_QUADS
 #define KEEL_SPREAD(x, p, flip) ((void)(flip), (x) = (keel_ints)KEEL_LOAD(keel_int_at, p))
 #endif
@@ -156,11 +159,12 @@ static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_long
 
 /*
  * The same by a lane record's scale set: even, odd, round_even, round_odd, shift. Left to
- * themselves, compilers keep the set in registers that the accumulators need and
- * spill; the assembly multiplies from memory.
+ * themselves, compilers keep the set in registers that accumulators need and spill, or
+ * reload what would fit: the assembly says where (registers "v", memory "m") the
+ * multipliers and the other terms are.
  */
 #if defined(__AVX512F__) && VL == 16
-#define KEEL_SCALE_SET(v, s, round_even, round_odd, shift, where) \
+#define KEEL_SCALE_SET(v, even, odd, factors, round_even, round_odd, shift, where) \
 	{ \
 		keel_ints other; \
 \
@@ -172,17 +176,36 @@ static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_long
 			"vmovshdup %0,%1%{%7%}\n\t" \
 			"vpsravd %6,%1,%0" \
 			: "+v"(v), "=&v"(other) \
-			: "m"((s)[0]), "m"((s)[1]), where(round_even), where(round_odd), where(shift), \
+			: factors(even), factors(odd), where(round_even), where(round_odd), where(shift), \
 			  "Yk"((ushort)0x5555)); \
 	}
 #else
-#define KEEL_SCALE_SET(v, s, round_even, round_odd, shift, where) \
-	((v) = keel_scale_lanes(v, (s)[0], (s)[1], round_even, round_odd, shift));
+#define KEEL_SCALE_SET(v, even, odd, factors, round_even, round_odd, shift, where) \
+	((v) = keel_scale_lanes(v, even, odd, round_even, round_odd, shift));
 #endif
 
 static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *s)
 {
-	KEEL_SCALE_SET(v, s, s[2], s[3], *(global const keel_ints *)(s + 4), "m")
+	KEEL_SCALE_SET(v, s[0], s[1], "m", s[2], s[3], *(global const keel_ints *)(s + 4), "m")
+	return v;
+}
+
+/** struct keel_scale - a scale set in registers */
+struct keel_scale {
+	keel_longs even, odd, round_even, round_odd;
+	keel_ints shift;
+};
+
+static inline struct keel_scale keel_scale(global const keel_longs *s)
+{
+	struct keel_scale scale = { s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4) };
+
+	return scale;
+}
+
+static inline keel_ints keel_scale_by(keel_ints v, struct keel_scale s)
+{
+	KEEL_SCALE_SET(v, s.even, s.odd, "v", s.round_even, s.round_odd, s.shift, "v")
 	return v;
 }
 
