@@ -4,6 +4,7 @@
 
 #include "box.h"
 #include "private.h"
+#include "quantize.h"
 #include "value.h"
 
 /* The typed helper: dense arrays of the caller into and out of the ports of a job. */
@@ -42,11 +43,47 @@ static struct keel_box port_box(const struct keel_port *p, enum keel_element typ
 	return box;
 }
 
+/*
+ * Pictures come as three planes of floats and become pixels: a walk along the pixels, not
+ * along each plane, since their levels are neighbours. The box keeps what is outside.
+ */
+static bool take_planes(struct keel_box *box, const struct keel_port *p, enum keel_element type,
+			int64_t *plane)
+{
+	unsigned int last = box->rank - 1;
+
+	if (p->type != KEEL_ELEMENT_S8 || type != KEEL_ELEMENT_F32 || !last ||
+	    box->dims[last - 1] != 3 || box->strides[PORT][last - 1] != 1 ||
+	    box->strides[PORT][last] != 3 || box->strides[USER][last] != sizeof(float))
+		return false;
+	*plane = box->strides[USER][last - 1] / (int64_t)sizeof(float);
+	box->dims[last - 1] = box->dims[last];
+	box->strides[PORT][last - 1] = 3;
+	box->strides[USER][last - 1] = sizeof(float);
+	box->rank = last;
+	return true;
+}
+
+static void store_planes(const struct keel_port *p, uint8_t *mapped, const uint8_t *user,
+			 const struct keel_box *box, int64_t plane)
+{
+	struct keel_walk walk = keel_walk_start(box);
+
+	do {
+		const float *first = (const float *)(user + walk.at[USER]);
+		const float *const planes[3] = {first, first + plane, first + 2 * plane};
+
+		keel_quantize_planes(planes, (int8_t *)mapped + p->offset + walk.at[PORT],
+				     box->dims[box->rank - 1], p->scale, p->zero_point);
+	} while (keel_walk_next(&walk));
+}
+
 static void copy_port(const struct keel_port *p, uint8_t *mapped, enum keel_element type,
 		      uint8_t *user, bool to_port)
 {
 	struct keel_box box = port_box(p, type);
 	struct keel_walk walk = keel_walk_start(&box);
+	int64_t plane;
 	struct keel_line lines[2] = {
 		[PORT] = {.type = p->type,
 			  .step = box.strides[PORT][box.rank - 1],
@@ -58,6 +95,10 @@ static void copy_port(const struct keel_port *p, uint8_t *mapped, enum keel_elem
 			  .scale = p->scale},
 	};
 
+	if (to_port && !((uintptr_t)user % _Alignof(float)) && take_planes(&box, p, type, &plane)) {
+		store_planes(p, mapped, user, &box, plane);
+		return;
+	}
 	do {
 		lines[PORT].data = mapped + p->offset + walk.at[PORT];
 		lines[USER].data = user + walk.at[USER];

@@ -6,7 +6,6 @@
 #include "quantize.h"
 #include "value.h"
 
-/* Elements converted at a time; the buffer stays in the first-level cache. */
 #define CHUNK KEEL_QUANTIZE_CHUNK
 
 static const struct {
@@ -53,6 +52,10 @@ static void store_floats(const struct keel_line *l, const float *in, size_t n)
 {
 	int8_t levels[CHUNK];
 
+	if (l->step == 1) {
+		keel_quantize_floats(in, l->data, n, l->scale, l->zero_point);
+		return;
+	}
 	keel_quantize_floats(in, levels, n, l->scale, l->zero_point);
 	scatter(l, levels, n);
 }

@@ -268,6 +268,29 @@ START_TEST(floats_become_levels)
 }
 END_TEST
 
+/* Aligned planes take a way of their own. */
+START_TEST(floats_may_lie_anywhere)
+{
+	struct keel_network *n = load(nets_negate);
+	struct keel_job *job = new_job(n, 0);
+	float x[ELEMENTS];
+	char odd[sizeof(x) + 1];
+	int8_t p[ELEMENTS], q[ELEMENTS];
+	int i;
+
+	for (i = 0; i < ELEMENTS; i++)
+		x[i] = (float)(i % 140 - 70) * 1.01f;
+	memcpy(odd + 1, x, sizeof(x));
+	ck_assert_int_eq(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, x, ELEMENTS, &err), 0);
+	ck_assert_int_eq(keel_job_read(job, 2, 0, ELEMENTS, p, &err), 0);
+	ck_assert_int_eq(keel_job_set_input(job, 0, KEEL_ELEMENT_F32, odd + 1, ELEMENTS, &err), 0);
+	ck_assert_int_eq(keel_job_read(job, 2, 0, ELEMENTS, q, &err), 0);
+	ck_assert_mem_eq(p, q, ELEMENTS);
+	keel_job_del(job);
+	keel_network_del(n);
+}
+END_TEST
+
 START_TEST(raw_levels_pass_unchanged)
 {
 	struct keel_network *n = load(nets_negate);
@@ -813,6 +836,7 @@ int main(void)
 	tcase_add_test(t, run_includes_host_steps);
 	tcase_add_test(t, indexes_come_out_as_integers);
 	tcase_add_loop_test(t, floats_become_levels, 0, sizeof(levels) / sizeof(*levels));
+	tcase_add_test(t, floats_may_lie_anywhere);
 	tcase_add_test(t, raw_levels_pass_unchanged);
 	tcase_add_test(t, wrong_transfers_are_refused);
 	tcase_add_test(t, buffers_hold_bytes);

@@ -75,6 +75,32 @@ START_TEST(quick_quantization_is_exact)
 }
 END_TEST
 
+START_TEST(planes_become_pixels)
+{
+	enum { PIXELS = 3 * KEEL_QUANTIZE_CHUNK + 67 };
+	float planes[3][PIXELS];
+	int8_t pixels[3 * PIXELS + 1];
+	int c, i, n, round;
+
+	for (round = 0; round < 100; round++) {
+		double scale = exp(uniform(-5, 5));
+		int zero_point = (int)draw(256) - 128;
+
+		n = (int)draw(PIXELS + 1);
+		for (c = 0; c < 3; c++)
+			for (i = 0; i < n; i++)
+				planes[c][i] = awkward_float(scale);
+		pixels[3 * n] = 77;
+		keel_quantize_planes((const float *const[]){planes[0], planes[1], planes[2]},
+				     pixels, (size_t)n, scale, zero_point);
+		for (i = 0; i < 3 * n; i++)
+			ck_assert_int_eq(pixels[i],
+					 level_of(planes[i % 3][i / 3], scale, zero_point));
+		ck_assert_int_eq(pixels[3 * n], 77);
+	}
+}
+END_TEST
+
 START_TEST(levels_become_floats)
 {
 	int8_t levels[256];
@@ -441,6 +467,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, quick_quantization_is_exact);
+	tcase_add_test(t, planes_become_pixels);
 	tcase_add_test(t, levels_become_floats);
 	tcase_add_loop_test(t, stored_values_are_rounded_once, 0, sizeof(stores) / sizeof(*stores));
 	tcase_add_test(t, lines_copy_between_all_types);
