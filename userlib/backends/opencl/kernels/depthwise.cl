@@ -166,9 +166,10 @@ static inline keel_ints keel_dot_column_narrow(keel_ints acc, struct keel_column
 
 /* One output of a narrow chunk, any window. */
 KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
-					       struct keel_window w, global const uchar *panel,
-					       global char *to, uint y, uint x)
+					    const struct keel_window *window, global const uchar *panel,
+					    global char *to, uint y, uint x)
 {
+	struct keel_window w = *window;
 	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 1));
 	keel_ints acc = KEEL_LOAD(keel_ints, panel);
 	keel_bytes_quarter v[KEEL_TAPS];
@@ -451,9 +452,11 @@ KEEL_DOTS_3X3(narrow, keel_ints)
 KEEL_DOTS_3X3(wide, struct keel_wide)
 
 /* One output of a wide chunk, any window. */
-KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m, struct keel_window w,
-					     global const uchar *panel, global char *to, uint y, uint x)
+KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m,
+					  const struct keel_window *window, global const uchar *panel,
+					  global char *to, uint y, uint x)
 {
+	struct keel_window w = *window;
 	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));
 	struct keel_wide acc = keel_bias_wide(panel);
 	keel_bytes v[KEEL_TAPS];
@@ -511,9 +514,9 @@ static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 	}
 	for (uint x = 0; x < width; x++, to += m->ofm.pixel_stride) {
 		if (wide)
-			keel_depthwise_pixel_wide(m, w, panel, to, y, x);
+			keel_depthwise_pixel_wide(m, &w, panel, to, y, x);
 		else
-			keel_depthwise_pixel_narrow(m, w, panel, to, y, x);
+			keel_depthwise_pixel_narrow(m, &w, panel, to, y, x);
 	}
 }
 

@@ -179,23 +179,24 @@ static inline void keel_finish_pool(global const struct keel_cmd_mac *m, global 
 }
 
 KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
-				 global const struct keel_cmd_mac *m, struct keel_io io,
-				 struct keel_finish f, uint slow)
+				 global const struct keel_cmd_mac *m, const struct keel_io *io,
+				 const struct keel_finish *finish, uint slow)
 {
+	struct keel_finish f = *finish;
 	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1;
 
 	if (m->h.flags & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))
-		keel_finish_psum(m, io, f);
+		keel_finish_psum(m, *io, f);
 	if (m->h.flags & KEEL_MAC_ACC_OUT)
 		return;
 	if (slow == KEEL_PANEL_DEFINITION)
-		keel_finish_slow(m, io, f);
+		keel_finish_slow(m, *io, f);
 	else
-		keel_finish_constant(op, m, io, f, slow == KEEL_PANEL_DEEP);
+		keel_finish_constant(op, m, *io, f, slow == KEEL_PANEL_DEEP);
 
 	for (uint r = 0; r < f.tile->count; r += step) {
 		global char *from = f.levels + r * f.nb * VL;
-		global char *to = (global char *)io.ofm + f.tile->out[r] + f.channel;
+		global char *to = (global char *)io->ofm + f.tile->out[r] + f.channel;
 
 		if (step == 4)
 			keel_finish_pool(m, from, f.nb * VL, f.channels);

@@ -130,8 +130,9 @@ static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 
 /* Two lane records wide. */
 #define KEEL_MICRO_2(rows) \
-	KEEL_APART void keel_micro_##rows##_2(struct keel_strip s) \
+	KEEL_APART void keel_micro_##rows##_2(const struct keel_strip *strip) \
 	{ \
+		struct keel_strip s = *strip; \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 2)); \
 		const keel_ints flip = (keel_ints)(int)0x80808080; \
@@ -174,8 +175,9 @@ static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 	KEEL_DOT(d, x, w[2 * i + 1]);
 
 /* One pixel, as in fully connected layers: the depth is split four ways to hide latency. */
-KEEL_APART void keel_micro_1_2(struct keel_strip s)
+KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 {
+	struct keel_strip s = *strip;
 	global const keel_ints *w = (global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 2));
 	keel_ints a0 = KEEL_LOAD(keel_ints, s.panel);
 	keel_ints a1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL));
@@ -243,8 +245,9 @@ KEEL_APART void keel_micro_1_2(struct keel_strip s)
 
 /* One lane record wide, for what is left of the channels. */
 #define KEEL_MICRO_1(rows) \
-	KEEL_APART void keel_micro_##rows##_1(struct keel_strip s) \
+	KEEL_APART void keel_micro_##rows##_1(const struct keel_strip *strip) \
 	{ \
+		struct keel_strip s = *strip; \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 1)); \
 		const keel_ints flip = (keel_ints)(int)0x80808080; \
@@ -275,9 +278,9 @@ KEEL_MICRO_2(7)
 KEEL_MICRO_1(14)
 KEEL_MICRO_1(7)
 
-static inline void keel_micro(struct keel_strip s, int single)
+static inline void keel_micro(const struct keel_strip *s, int single)
 {
-	uint count = s.tile->count;
+	uint count = s->tile->count;
 
 	if (single && count > 7)
 		keel_micro_14_1(s);
@@ -285,7 +288,7 @@ static inline void keel_micro(struct keel_strip s, int single)
 		keel_micro_7_1(s);
 	else if (count > 7)
 		keel_micro_14_2(s);
-	else if (count > 1 || s.residual)
+	else if (count > 1 || s->residual)
 		keel_micro_7_2(s);
 	else
 		keel_micro_1_2(s);
@@ -299,9 +302,9 @@ KEEL_MICRO_2(4)
 #define KEEL_MICRO_ROWS keel_micro_4_2
 #endif
 
-static inline void keel_micro(struct keel_strip s, int single)
+static inline void keel_micro(const struct keel_strip *s, int single)
 {
-	if (s.tile->count > 1 || s.residual)
+	if (s->tile->count > 1 || s->residual)
 		KEEL_MICRO_ROWS(s);
 	else
 		keel_micro_1_2(s);

@@ -152,11 +152,11 @@ struct keel_gather {
 };
 
 static inline struct keel_gather keel_gather(global const struct keel_plan_op *op,
-					     global const struct keel_cmd_mac *m, struct keel_io io,
-					     uint group)
+					     global const struct keel_cmd_mac *m,
+					     const struct keel_io *io, uint group)
 {
 	struct keel_gather g = {
-		(global const char *)io.ifm + m->ifm.offset + (ulong)group * op->gemm.channels,
+		(global const char *)io->ifm + m->ifm.offset + (ulong)group * op->gemm.channels,
 		m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_h, m->ifm_w, m->kernel_h, m->kernel_w,
 		m->stride_y, m->stride_x, m->dilation_y, m->dilation_x, m->pad_top, m->pad_left,
 		m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, op->flags & KEEL_PLAN_RUNS, m->ifm.zero_point,
@@ -318,7 +318,7 @@ static inline int keel_direct_rows(global const struct keel_plan_op *op, struct 
 
 /* Gather tile @t of convolution group @group, unless it can be read where it lies. */
 KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
-			       global const struct keel_cmd_mac *m, struct keel_io io,
+			       global const struct keel_cmd_mac *m, const struct keel_io *io,
 			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
 {
 	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);

@@ -19,7 +19,7 @@ struct keel_worker {
 };
 
 static inline void keel_gemm_pack(global const struct keel_plan_op *op,
-				  global const struct keel_cmd_mac *m, struct keel_io io,
+				  global const struct keel_cmd_mac *m, const struct keel_io *io,
 				  struct keel_worker *w, uint first, uint last, uint group)
 {
 	if (w->op == op && w->first == first && w->group == group)
@@ -56,12 +56,12 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 		s.stride = s.tile->stride;
 		s.segment = s.tile->segment;
 		s.run = s.tile->run;
-		keel_micro(s, single);
+		keel_micro(&s, single);
 		if (dump) {
 			struct keel_finish f = { w->dump, w->levels, panel, s.tile, nb, h->channel,
 						 h->channels };
 
-			keel_finish_tile(op, m, io, f, h->slow);
+			keel_finish_tile(op, m, &io, &f, h->slow);
 		}
 	}
 }
@@ -83,7 +83,7 @@ static inline void keel_gemm_ticket(global const struct keel_plan_op *op,
 			uint group = p / op->gemm.group_panels, q = p % op->gemm.group_panels;
 			int single = (op->flags & KEEL_PLAN_SINGLE) && q == op->gemm.group_panels - 1;
 
-			keel_gemm_pack(op, m, io, w, t, last, group);
+			keel_gemm_pack(op, m, &io, w, t, last, group);
 			keel_gemm_panel(op, m, io, w, packed,
 					packed + op->packed + (ulong)group * op->gemm.group_bytes +
 						(ulong)q * op->gemm.panel_bytes,

@@ -46,7 +46,11 @@
 #define KEEL_DOT(acc, a, w) ((acc) = keel_dot_pairs(acc, a, w))
 #endif
 
-/* Functions of some size are kept apart, so that registers are allocated for each alone. */
+/*
+ * Functions of some size are kept apart, so that registers are allocated for each alone. They
+ * take structures by pointer: a copy made for a call reads vectors that were just written
+ * in pieces, which stalls for longer than a small tile takes.
+ */
 #define KEEL_APART static __attribute__((noinline))
 
 /* Others work on so many vectors that a call would cost more than they do. */
