@@ -23,7 +23,7 @@ ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -I
 # Headers of the same name: in quotes, the importer's before the firmware's; the system's memory.h in
 # angle brackets. No object knows where it was built.
 ALL_CFLAGS = -std=gnu11 -iquote compiler/import -iquote firmware_sim -ffile-prefix-map=$(CURDIR)=. \
-	$(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE \
+	$(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS = -pthread $(SAN) $(LDFLAGS)

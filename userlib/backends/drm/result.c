@@ -44,12 +44,18 @@ static void explain(const struct job *j, struct keel_error *e)
 		       layer < m->nr_layers ? keel_model_string(m, m->layers[layer].name) : "");
 }
 
-/* Cycles are turned into time by the job itself: it says how long both were. */
+/*
+ * Cycles are turned into time by the job itself: it says how long both were. Not in 128-bit
+ * integers, which 32-bit processors don't have. What a broken trace says may be anything.
+ */
 static uint64_t ns_of(const struct drm_keel_result *r, uint64_t cycles)
 {
+	double ns;
+
 	if (!r->cycles || r->end_ns < r->start_ns)
 		return 0;
-	return (uint64_t)((unsigned __int128)cycles * (r->end_ns - r->start_ns) / r->cycles);
+	ns = (double)(r->end_ns - r->start_ns) * (double)cycles / (double)r->cycles;
+	return ns < 0x1p63 ? (uint64_t)ns : INT64_MAX;
 }
 
 void keel_drm_result(const struct job *j, struct keel_job_result *result, struct keel_error *e)
