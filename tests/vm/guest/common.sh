@@ -104,6 +104,17 @@ kunit_results() {
 	done
 }
 
+# records_agree FILE: one result for each counter of debugfs that tests/uapi/records.c has printed
+# sums of; a program may have printed several times, but nobody else has had jobs.
+records_agree() {
+	local name sum is
+	while read -r name sum; do
+		is=$(awk -v name="$name" '$1 == name { print $2; exit }' "$(keel_debugfs)/counters")
+		check "debugfs: $name $sum, as in the result records" test "$is" = "$sum"
+	done < <(awk '$2 == "record" { sums[$3] += $4 }
+		END { for (name in sums) printf "%s %.0f\n", name, sums[name] }' "$1" | sort)
+}
+
 # host REQUEST: ask the host for kill-simulator, stop-simulator, continue-simulator
 # or start-simulator; returns when it has been done.
 host() {

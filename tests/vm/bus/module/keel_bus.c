@@ -7,6 +7,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/sort.h>
 
 #include "keel_hw.h"
 
@@ -33,29 +34,40 @@ struct bus {
 	atomic_t count;
 };
 
-/** struct spans - how long something took
- * @sum: of all, ns
- * @min: shortest, ns
- * @n: how many
+/** struct spans - how long something took, each time
+ * @n: how often
+ * @ns: times
  */
 struct spans {
-	u64 sum, min;
 	unsigned int n;
+	u64 ns[ACCESSES];
 };
+
+static struct spans reads, writes, trips, wake;
 
 static void spans_add(struct spans *s, u64 begin)
 {
-	u64 ns = ktime_get_ns() - begin;
-
-	s->min = s->n && s->min < ns ? s->min : ns;
-	s->sum += ns;
-	s->n++;
+	s->ns[s->n++] = ktime_get_ns() - begin;
 }
 
-static void spans_print(const struct spans *s, const char *what)
+static int earlier(const void *a, const void *b)
 {
-	pr_info("keel_bus: note %s: %llu us, at best %llu.%llu us\n", what,
-		div_u64(s->sum, s->n * 1000), div_u64(s->min, 1000), div_u64(s->min, 100) % 10);
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void spans_print(struct spans *s, const char *what)
+{
+	u64 median, least;
+
+	sort(s->ns, s->n, sizeof(s->ns[0]), earlier, NULL);
+	median = s->ns[s->n / 2];
+	least = s->ns[0];
+	pr_info("keel_bus: note %s: median %llu.%llu us, least %llu.%llu us\n", what,
+		div_u64(median, 1000), div_u64(median, 100) % 10, div_u64(least, 1000),
+		div_u64(least, 100) % 10);
+	s->n = 0;
 }
 
 static void check(bool ok, const char *name)
@@ -98,7 +110,6 @@ static void test_registers(struct bus *b)
 /* A read now and then: User Mode Linux drops writes when 256 are on their way. */
 static void test_accesses(struct bus *b)
 {
-	struct spans reads = {}, writes = {};
 	unsigned int i, wrong = 0;
 	u64 t;
 
@@ -111,7 +122,7 @@ static void test_accesses(struct bus *b)
 		spans_add(&reads, t);
 	}
 	check(!wrong, "accesses are in order");
-	spans_print(&reads, "register read");
+	spans_print(&reads, "MMIO round trip (register read)");
 	spans_print(&writes, "register write");
 }
 
@@ -124,7 +135,6 @@ static bool interrupt(struct bus *b)
 
 static void test_interrupts(struct bus *b)
 {
-	struct spans trips = {};
 	unsigned int i, lost = 0;
 	u64 t;
 
@@ -200,7 +210,6 @@ static void test_dma(struct bus *b)
 
 static void test_power(struct bus *b)
 {
-	struct spans wake = {};
 	u64 t;
 
 	put(b, KEEL_REG_BOOT_BYTES, 77);
