@@ -181,47 +181,6 @@ uint64_t refuse_straddling(const void *from, size_t bytes)
 	return (uintptr_t)start;
 }
 
-/* The interface of the kernel's software fences, which no header tells user space. */
-struct sw_sync_fence {
-	uint32_t value;
-	char name[32];
-	int32_t fence;
-};
-
-#define SW_SYNC_CREATE _IOWR('W', 0, struct sw_sync_fence)
-#define SW_SYNC_INC    _IOW('W', 1, uint32_t)
-
-static int timeline = -1;
-static uint32_t next_point;
-
-uint32_t refuse_gate(int fd)
-{
-	struct sw_sync_fence create = {.value = ++next_point};
-	struct drm_syncobj_handle import = {
-		.flags = DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE,
-	};
-
-	if (timeline < 0)
-		timeline = open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC);
-	if (timeline < 0 || ioctl(timeline, SW_SYNC_CREATE, &create) ||
-	    rig_syncobj_new(fd, &import.handle))
-		return 0;
-	import.fd = create.fence;
-	if (rig_ioctl(fd, DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, &import)) {
-		rig_syncobj_del(fd, import.handle);
-		import.handle = 0;
-	}
-	close(create.fence);
-	return import.handle;
-}
-
-void refuse_open_gate(void)
-{
-	uint32_t one = 1;
-
-	ioctl(timeline, SW_SYNC_INC, &one);
-}
-
 uint32_t refuse_imported(int fd)
 {
 	struct drm_prime_handle prime = {0};

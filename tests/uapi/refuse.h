@@ -106,10 +106,6 @@ uint64_t refuse_read_only(void); /* readable zeroes */
 /** refuse_straddling() - the first @bytes are there, copied from @from, what follows isn't */
 uint64_t refuse_straddling(const void *from, size_t bytes);
 
-/** refuse_gate() - a syncobj whose fence is signalled by refuse_open_gate() only; 0: impossible */
-uint32_t refuse_gate(int fd);
-void refuse_open_gate(void);
-
 /* Without and with root's rights; to spoil and to mend. */
 void refuse_nobody(void);
 void refuse_somebody(void);

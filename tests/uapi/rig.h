@@ -97,6 +97,10 @@ int rig_syncobj_del(int fd, uint32_t handle);
 /** rig_syncobj_wait() - a point, or a binary one when @point is 0 */
 int rig_syncobj_wait(int fd, uint32_t handle, uint64_t point, unsigned int ms);
 
+/** rig_gate() - a syncobj whose fence is signalled by rig_open_gate() only; 0: impossible */
+uint32_t rig_gate(int fd);
+void rig_open_gate(void);
+
 /** rig_fill() - bytes that are different for each seed */
 void rig_fill(void *to, uint64_t bytes, uint32_t seed);
 

@@ -42,15 +42,39 @@ static void client_close(struct client *c)
 	close(c->fd);
 }
 
+static struct rig_job copy_job(struct client *c)
+{
+	return (struct rig_job){.cmd = c->cmd.handle, .in = &c->in, .out = &c->out};
+}
+
 static int submit(struct client *c, uint64_t *id)
 {
-	struct rig_job job = {.cmd = c->cmd.handle, .in = &c->in, .out = &c->out};
+	struct rig_job job = copy_job(c);
 
 	return rig_submit(c->fd, c->queue, &job, id);
 }
 
-/* So many that what comes behind them has to wait. */
-static void block(struct client *c)
+/* Begins when the gate opens, and what is behind it in its queue begins later. */
+static int submit_gated(struct client *c, uint32_t gate, uint64_t *id)
+{
+	struct drm_keel_sync in = {.handle = gate};
+	struct rig_job job = copy_job(c);
+
+	job.in_syncs = &in;
+	job.nr_in_syncs = 1;
+	return rig_submit(c->fd, c->queue, &job, id);
+}
+
+static bool gate_new(int fd, uint32_t *gate)
+{
+	*gate = rig_gate(fd);
+	if (!*gate)
+		rig_result(true, "a gate # SKIP no software fences here");
+	return *gate;
+}
+
+/* The NPU has something of the queue, most likely. */
+static void keep_busy(struct client *c)
 {
 	struct rig_job job = {.cmd = c->busy.handle, .in = &c->in, .out = &c->out};
 	uint64_t id;
@@ -83,22 +107,52 @@ static void many_clients(void)
 	RIG_EQUAL(good, CLIENTS * JOBS);
 }
 
+/* The same syncobj in another file. */
+static uint32_t syncobj_share(int from, uint32_t handle, int to)
+{
+	struct drm_syncobj_handle share = {.handle = handle};
+
+	RIG_EQUAL(rig_ioctl(from, DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &share), 0);
+	share.handle = 0;
+	RIG_EQUAL(rig_ioctl(to, DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, &share), 0);
+	close(share.fd);
+	return share.handle;
+}
+
+/*
+ * Nothing begins until all are queued. The high one waits for the first of the low ones, so it is
+ * there too late for that, and before most of the others, however busy the machine is.
+ */
 static void high_goes_first(void)
 {
 	enum { JOBS = 12 };
 	struct drm_keel_result high_result, low_result;
 	struct client low, high;
+	struct drm_keel_sync in = {0}, first = {0}, after = {0};
+	struct rig_job job;
 	uint64_t low_ids[JOBS], high_id;
 	unsigned int i;
 
 	if (!client_open(&low, DRM_KEEL_PRIORITY_LOW) ||
-	    !client_open(&high, DRM_KEEL_PRIORITY_HIGH))
+	    !client_open(&high, DRM_KEEL_PRIORITY_HIGH) || !gate_new(low.fd, &in.handle))
 		return;
-	block(&low);
-	for (i = 0; i < JOBS; i++)
+	RIG_EQUAL(rig_syncobj_new(low.fd, &first.handle), 0);
+	after.handle = syncobj_share(low.fd, first.handle, high.fd);
+	job = copy_job(&low);
+	job.in_syncs = &in;
+	job.nr_in_syncs = 1;
+	job.out_syncs = &first;
+	job.nr_out_syncs = 1;
+	RIG_EQUAL(rig_submit(low.fd, low.queue, &job, &low_ids[0]), 0);
+	for (i = 1; i < JOBS; i++)
 		RIG_EQUAL(submit(&low, &low_ids[i]), 0);
-	RIG_EQUAL(submit(&high, &high_id), 0);
+	job = copy_job(&high);
+	job.in_syncs = &after;
+	job.nr_in_syncs = 1;
+	RIG_EQUAL(rig_submit(high.fd, high.queue, &job, &high_id), 0);
+	rig_open_gate();
 	RIG_EQUAL(rig_wait(high.fd, high_id, MS, &high_result), 0);
+	RIG_EQUAL(high_result.status, 0);
 	RIG_EQUAL(rig_wait(low.fd, low_ids[JOBS - 1], MS, &low_result), 0);
 	RIG_CHECK(high_result.end_ns < low_result.start_ns);
 	client_close(&high);
@@ -111,12 +165,13 @@ static void cancel(void)
 	struct drm_keel_result result;
 	struct client c;
 	uint64_t ids[JOBS];
+	uint32_t gate;
 	unsigned int i;
 
-	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL))
+	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL) || !gate_new(c.fd, &gate))
 		return;
-	block(&c);
-	for (i = 0; i < JOBS; i++)
+	RIG_EQUAL(submit_gated(&c, gate, &ids[0]), 0);
+	for (i = 1; i < JOBS; i++)
 		RIG_EQUAL(submit(&c, &ids[i]), 0);
 	RIG_EQUAL(rig_cancel(c.fd, ids[JOBS - 1]), 0);
 	/* At once, although those before it are still there. */
@@ -124,6 +179,7 @@ static void cancel(void)
 	RIG_EQUAL(result.status, -ECANCELED);
 	RIG_EQUAL(result.start_ns, 0);
 	RIG_EQUAL(rig_cancel(c.fd, ids[JOBS - 1]), -EALREADY);
+	rig_open_gate();
 	RIG_EQUAL(rig_wait(c.fd, ids[JOBS - 2], MS, &result), 0);
 	RIG_EQUAL(result.status, 0);
 	RIG_EQUAL(rig_cancel(c.fd, ids[JOBS - 2]), -EALREADY);
@@ -167,18 +223,20 @@ static void destroy_queue(void)
 	struct drm_keel_result result;
 	struct client c;
 	uint64_t ids[JOBS], id;
+	uint32_t gate;
 	unsigned int i, over = 0;
 
-	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL))
+	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL) || !gate_new(c.fd, &gate))
 		return;
-	block(&c);
-	for (i = 0; i < JOBS; i++)
+	keep_busy(&c);
+	RIG_EQUAL(submit_gated(&c, gate, &ids[0]), 0);
+	for (i = 1; i < JOBS; i++)
 		RIG_EQUAL(submit(&c, &ids[i]), 0);
 	RIG_EQUAL(rig_queue_del(c.fd, c.queue), 0);
 	RIG_EQUAL(submit(&c, &id), -ENOENT);
+	rig_open_gate();
 	for (i = 0; i < JOBS; i++)
-		over += !rig_wait(c.fd, ids[i], MS, &result) &&
-			(!result.status || result.status == -ECANCELED);
+		over += !rig_wait(c.fd, ids[i], MS, &result) && result.status == -ECANCELED;
 	RIG_EQUAL(over, JOBS);
 	RIG_EQUAL(result.status, -ECANCELED);
 	client_close(&c);

@@ -246,7 +246,7 @@ static unsigned int submit_many(uint32_t gate, int *error, uint64_t *first, uint
 static void limit_jobs(void)
 {
 	struct drm_keel_result result = {0};
-	uint32_t gate = refuse_gate(fd), now;
+	uint32_t gate = rig_gate(fd), now;
 	struct refuse_gauges before;
 	uint64_t first = 0, last = 0, id;
 	struct rig_job job = {.cmd = cmd.handle, .in = &in, .out = &out};
@@ -262,7 +262,7 @@ static void limit_jobs(void)
 	RIG_EQUAL(rig_queue_new(fd, DRM_KEEL_PRIORITY_NORMAL, &now), 0);
 	RIG_EQUAL(rig_submit(fd, now, &job, &id), -EBUSY);
 	RIG_EQUAL(rig_queue_del(fd, queue), 0);
-	refuse_open_gate();
+	rig_open_gate();
 	RIG_EQUAL(rig_wait(fd, first, MS, &result), 0);
 	RIG_EQUAL(result.status, -ECANCELED);
 	RIG_EQUAL(rig_wait(fd, last, MS, &result), 0);
@@ -289,13 +289,13 @@ static void limit_results(void)
 	RIG_EQUAL(rig_wait(fd, oldest, MS, &result), 0);
 	kept = oldest + 1;
 	while (n < DRM_KEEL_MAX_RESULTS) {
-		gate = refuse_gate(fd);
+		gate = rig_gate(fd);
 		if (!gate)
 			break;
 		RIG_EQUAL(rig_wait(fd, oldest, 0, &result), 0);
 		n += submit_many(gate, &error, &first, &last);
 		rig_queue_del(fd, queue);
-		refuse_open_gate();
+		rig_open_gate();
 		RIG_EQUAL(rig_wait(fd, last, MS, &result), 0);
 		rig_syncobj_del(fd, gate);
 		rig_queue_new(fd, DRM_KEEL_PRIORITY_NORMAL, &queue);

@@ -86,7 +86,7 @@ static int submit_behind(int file, uint32_t q, uint32_t handle, uint32_t behind,
 static void reset_cancel(void)
 {
 	if (!waiting) {
-		gate = refuse_gate(fd);
+		gate = rig_gate(fd);
 		submit_behind(fd, queue, cmd.handle, gate, &waiting);
 	}
 	scene.cancel = (struct drm_keel_job_cancel){.id = waiting};
@@ -104,7 +104,7 @@ static int cancel_undo(void)
 	int ret = rig_wait(fd, waiting, 0, &result);
 	uint64_t behind;
 
-	refuse_open_gate();
+	rig_open_gate();
 	rig_syncobj_del(fd, gate);
 	if (!submit_behind(fd, queue, cmd.handle, 0, &behind))
 		rig_wait(fd, behind, MS, &result);
@@ -288,7 +288,7 @@ int main(void)
 	REFUSE_GROUP("PERF read", reset_perf_read, perf, NULL, perf_read_refusals);
 	REFUSE_GROUP("PERF close", reset_perf_close, perf, perf_close_undo, perf_close_refusals);
 	RIG_CHECK(waiting < foreign_job);
-	refuse_open_gate();
+	rig_open_gate();
 	close(other);
 	close(fd);
 	return rig_finish();
