@@ -28,9 +28,9 @@ all: $(O)/keel-fwsim $(O)/keel-fwimage $(SIM_FIRMWARE)
 
 .PHONY: install-fwsim
 install: install-fwsim
-install-fwsim: $(O)/keel-fwsim $(SIM_FIRMWARE)
+install-fwsim: $(O)/keel-fwsim $(O)/keel-fwimage $(SIM_FIRMWARE)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/lib/firmware/keel
-	install -m 755 $(O)/keel-fwsim $(DESTDIR)$(PREFIX)/bin/keel-fwsim
+	install -m 755 $(O)/keel-fwsim $(O)/keel-fwimage $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(SIM_FIRMWARE) $(DESTDIR)/lib/firmware/keel/keel-fw.bin
 
 # Not part of any test: speed of the simulator on compiled networks.

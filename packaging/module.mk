@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-#: make deb          a Debian package
+#: make uninstall    what make install has installed, with the same DESTDIR and PREFIX
+#: make deb          Debian packages: tool and library; the driver's source for DKMS
 #: make lint         style and static analysis
 
 MANDIR ?= $(PREFIX)/share/man
 MAN_PAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: install deb lint lint-format lint-cppcheck lint-sparse lint-man lint-style lint-driver
+.PHONY: install uninstall deb lint lint-format lint-cppcheck lint-sparse lint-man lint-style lint-driver
 install: all install-libkeel install-udev
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/keel
 	install -m 755 $(O)/keel $(DESTDIR)$(PREFIX)/bin/keel
@@ -16,9 +17,12 @@ install: all install-libkeel install-udev
 		install -m 644 $$page $(DESTDIR)$(MANDIR)/man$$section; \
 	done
 
+uninstall: all
+	packaging/uninstall "$(MAKE)" "$(O)" "$(DESTDIR)"
+
 # Members of the group render may use the NPU.
 UDEVDIR ?= $(patsubst %/usr,%,$(PREFIX))/lib/udev/rules.d
-.PHONY: install-udev install-dkms
+.PHONY: install-udev install-dkms uninstall-dkms
 install-udev:
 	install -d $(DESTDIR)$(UDEVDIR)
 	install -m 644 packaging/udev/60-keel.rules $(DESTDIR)$(UDEVDIR)
@@ -26,6 +30,12 @@ install-udev:
 # The driver's source, where DKMS looks for it.
 install-dkms:
 	packaging/dkms/stage $(VERSION) $(DESTDIR)/usr/src/keel-$(VERSION)
+
+# Modules that DKMS has built go, too.
+uninstall-dkms:
+	if [ -z "$(DESTDIR)" ] && command -v dkms >/dev/null; then \
+		dkms remove -m keel -v $(VERSION) --all || true; fi
+	rm -rf $(DESTDIR)/usr/src/keel-$(VERSION)
 
 # One package with tool, library and headers, one with the driver's source; dependencies are read
 # off the binaries.

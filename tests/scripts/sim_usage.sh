@@ -29,13 +29,21 @@ for program in "$sim" "$image"; do
 	has "version" "^$(basename "$program") [0-9]" out
 	usage "unrecognized option '--no-such'" "$program" --no-such
 done
-"$sim" --help | sed -n 's/^ \{2,6\}\(-., \)\?--\([a-z-]*\).*/\2/p' | sort >options
-sed -n '/^\.It Fl/s/.*Fl -\([a-z-]*\).*/\1/p' "$here/docs/man/keel-fwsim.1" | sort >described
-is "options and page" "" "$(diff options described)"
+for program in "$sim" "$image"; do
+	page=$here/docs/man/$(basename "$program").1
+	"$program" --help | sed -n 's/^ \{2,6\}\(-., \)\?--\([a-z-]*\).*/\2/p' | sort >options
+	sed -n '/^\.It Fl/s/.*Fl -\([a-z-]*\).*/\1/p' "$page" | sort >described
+	is "options of $program and page" "" "$(diff options described)"
+	has "page of $program" '^\.Sh EXIT STATUS' "$page"
+done
 sed -n 's/^	F([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/firmware_sim/faults.h" | sort >faults
 sed -n 's/^\.It Cm \([a-z-]*\)$/\1/p' "$here/docs/man/keel-fwsim.1" | sort >described
 is "there are faults" 0 "$([ -s faults ]; echo $?)"
 is "faults and page" "" "$(diff faults described)"
+sed -n 's/^	D([A-Z_]*, "\([a-z-]*\)".*/\1/p' "$here/firmware_sim/image.h" | sort >defects
+sed -n 's/^\.It Cm \([a-z-]*\)$/\1/p' "$here/docs/man/keel-fwimage.1" | sort >described
+is "there are defects" 0 "$([ -s defects ]; echo $?)"
+is "defects and page" "" "$(diff defects described)"
 
 usage 'name one bus: --uml or --qemu' "$sim"
 usage 'name one bus' "$sim" --uml a --qemu b --qtest c
