@@ -88,7 +88,9 @@ um_command() {
 # QEMU drops an access to the NPU that is made while another waits, unless the CPUs
 # take turns (thread=single). With KASAN, _PRT of the older machine, pc, takes longer than
 # ACPI allows; acpi=noirq, the other way out, takes the APIC away from kernels without MPPARSE.
-# On a busy host the TSC's frequency is measured wrongly, by a factor of 20 and more: notsc.
+# On a busy host the TSC's frequency is measured wrongly, by a factor of 20 and more: notsc. There
+# too few ticks of the timer may come while the kernel counts them, and it would panic ("IO-APIC +
+# timer doesn't work"): no_timer_check, which Linux chooses by itself in guests of KVM.
 qemu_command() {
 	local serial=${1:+mon:}stdio
 	local root9p="trans=virtio,version=9p2000.L,cache=loose,msize=262144"
@@ -103,7 +105,8 @@ qemu_command() {
 		-device virtio-9p-pci,fsdev=share,mount_tag=share
 		-device x-pci-proxy-dev,id=npu,fd=20
 		-kernel "$tree/image" -append "console=ttyS0 root=root rootfstype=9p rootflags=$root9p ro
-		init=$here/guest/init notsc clocksource=hpet reboot=t ${common_args[*]} KEEL_MACHINE=qemu")
+		init=$here/guest/init notsc clocksource=hpet no_timer_check reboot=t ${common_args[*]}
+		KEEL_MACHINE=qemu")
 }
 
 # machine_command [console]: how to start the guest, in the array `guest`
