@@ -32,7 +32,7 @@ judge_results() {
 }
 
 judge_kernel() {
-	awk -v allow="$here/allow" -v tags="rig $1" -v module="$(basename "$module" .ko)" \
+	awk -v allow="$here/allow" -v tags="rig $1" -v module="$module_name" \
 		-f "$here/reports.awk" "$share/console.log" >"$share/reports"
 	while read -r line; do
 		objection "kernel: $line"

@@ -71,8 +71,6 @@ wait_for() {
 	done
 }
 
-keel_module_name() { basename "$KEEL_MODULE" .ko; }
-
 # keel_node: the device file
 keel_node() { find /dev/accel -type c 2>/dev/null | sort | sed -n '1p' | grep .; }
 
@@ -88,7 +86,7 @@ keel_load() {
 		check "the device appears" wait_for 30 keel_node
 }
 
-keel_unload() { check "the module unloads" rmmod "$(keel_module_name)"; }
+keel_unload() { check "the module unloads" rmmod "$KEEL_MODULE_NAME"; }
 
 # kunit_results: results of the module's own unit tests, one line for each case
 kunit_results() {
