@@ -204,24 +204,25 @@ static void context_command(struct keel_device *kdev, int context, enum keel_as_
 	keel_read(kdev, KEEL_REG_ID);
 }
 
+/* A device that was removed may still know the address space, until it loses power. */
 static void as_command(struct keel_as *as, enum keel_as_command command)
 {
 	struct keel_device *kdev = as->kdev;
 	unsigned long flags;
+	bool present;
 	int idx;
 
-	if (!drm_dev_enter(&kdev->drm, &idx))
-		return;
+	present = drm_dev_enter(&kdev->drm, &idx);
 	spin_lock_irqsave(&kdev->hw_lock, flags);
-	if (as->context >= 0) {
+	if (present && as->context >= 0)
 		context_command(kdev, as->context, command);
-		if (command == KEEL_AS_DISABLE) {
-			kdev->contexts[as->context].as = NULL;
-			as->context = -1;
-		}
+	if (command == KEEL_AS_DISABLE && as->context >= 0) {
+		kdev->contexts[as->context].as = NULL;
+		as->context = -1;
 	}
 	spin_unlock_irqrestore(&kdev->hw_lock, flags);
-	drm_dev_exit(idx);
+	if (present)
+		drm_dev_exit(idx);
 }
 
 static struct keel_vma *as_find(struct keel_as *as, struct keel_bo *bo)
@@ -488,9 +489,13 @@ void keel_context_put(struct keel_device *kdev, int context)
  */
 void keel_contexts_lost(struct keel_device *kdev)
 {
+	struct keel_job *job;
 	unsigned int i;
 
 	lockdep_assert_held(&kdev->hw_lock);
+	/* They have none to give back. */
+	list_for_each_entry(job, &kdev->in_flight, node)
+		job->context = -1;
 	for (i = 0; i < KEEL_MAX_CONTEXTS; i++) {
 		if (kdev->contexts[i].as)
 			kdev->contexts[i].as->context = -1;
