@@ -651,6 +651,7 @@ void keel_platform_unregister(void);
 int keel_perf_init(struct keel_device *kdev);
 int keel_perf_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_perf_query(struct drm_keel_query *query);
+u64 keel_scale(u64 n, u32 mul, u32 div);
 void keel_perf_record(struct keel_job *job, const struct keel_hw_result *result, u32 commands);
 void keel_perf_fold(struct keel_device *kdev);
 void keel_perf_file_fini(struct keel_file *kfile);

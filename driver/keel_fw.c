@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "keel_drv.h"
+#include "keel_rules.h"
 #include "keel_trace.h"
 
 /*
@@ -216,7 +217,7 @@ u64 keel_fw_time_ns(struct keel_device *kdev, u64 timestamp)
 
 	if (timestamp < fw->timestamp)
 		return fw->timestamp_ns;
-	return fw->timestamp_ns + mul_u64_u64_div_u64(ticks, NSEC_PER_SEC, fw->timestamp_hz);
+	return keel_add_sat(fw->timestamp_ns, keel_scale(ticks, NSEC_PER_SEC, fw->timestamp_hz));
 }
 
 static int start(struct keel_device *kdev)

@@ -138,6 +138,34 @@ static void texts_of_the_firmware_are_made_harmless(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(copy[0].text, "a?[2J??x", 8), 0);
 }
 
+/* Timestamps of the firmware, whose clock has this rate; none may break the arithmetic. */
+static void wild_timestamps_do_no_harm(struct kunit *test)
+{
+	struct keel_device *kdev = kunit_kzalloc(test, sizeof(*kdev), GFP_KERNEL);
+	const u64 began = 5 * NSEC_PER_SEC;
+
+	KUNIT_ASSERT_NOT_NULL(test, kdev);
+	kdev->fw.timestamp = 1000;
+	kdev->fw.timestamp_ns = began;
+	kdev->fw.timestamp_hz = 1000000;
+	KUNIT_EXPECT_EQ(test, keel_fw_time_ns(kdev, 0), began);
+	KUNIT_EXPECT_EQ(test, keel_fw_time_ns(kdev, 3500000), began + 3499 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_GT(test, keel_fw_time_ns(kdev, U64_MAX), began);
+	kdev->fw.timestamp_hz = 1;
+	KUNIT_EXPECT_GT(test, keel_fw_time_ns(kdev, U64_MAX), began);
+	kdev->fw.timestamp_hz = U32_MAX;
+	KUNIT_EXPECT_GT(test, keel_fw_time_ns(kdev, U64_MAX), began);
+}
+
+static void cycles_become_time(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, keel_scale(1000000, USEC_PER_SEC, 500000), 2000000);
+	KUNIT_EXPECT_EQ(test, keel_scale(7, USEC_PER_SEC, 3), 2333333);
+	KUNIT_EXPECT_EQ(test, keel_scale(U64_MAX, 1, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, keel_scale(U64_MAX, USEC_PER_SEC, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, keel_scale(U64_MAX, U32_MAX, U32_MAX), U64_MAX);
+}
+
 static struct kunit_case part_cases[] = { KUNIT_CASE(validator_accepts_and_refuses),
 					  KUNIT_CASE(checksum_is_that_of_zlib),
 					  KUNIT_CASE(counters_only_grow),
@@ -145,6 +173,8 @@ static struct kunit_case part_cases[] = { KUNIT_CASE(validator_accepts_and_refus
 							   window_gen_params),
 					  KUNIT_CASE(logs_begin_with_the_oldest),
 					  KUNIT_CASE(texts_of_the_firmware_are_made_harmless),
+					  KUNIT_CASE(wild_timestamps_do_no_harm),
+					  KUNIT_CASE(cycles_become_time),
 					  {} };
 
 static struct kunit_suite part_suite = {

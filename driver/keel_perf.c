@@ -18,6 +18,7 @@
 #include "keel_drv.h"
 #include "keel_kunit.h"
 #include "keel_perf.h"
+#include "keel_rules.h"
 
 /* Looks at a block that the firmware is writing, until one is let go. */
 #define KEEL_PERF_TRIES 16
@@ -152,7 +153,25 @@ void keel_perf_fold(struct keel_device *kdev)
 /* Busy cycles in ns at the clock of the moment; the result is as trustworthy as the record. */
 static u64 keel_perf_ns(u64 cycles, u32 khz)
 {
-	return khz ? mul_u64_u32_div(cycles, USEC_PER_SEC, khz) : 0;
+	return khz ? keel_scale(cycles, USEC_PER_SEC, khz) : 0;
+}
+
+/**
+ * keel_scale() - @n * @mul / @div, for numbers of the firmware
+ * @n: any
+ * @mul: not 0
+ * @div: not 0
+ *
+ * mul_u64_u64_div_u64() and its kind trap on some processors when the quotient doesn't fit.
+ *
+ * Return: quotient, or the largest number
+ */
+u64 keel_scale(u64 n, u32 mul, u32 div)
+{
+	u32 rest;
+	u64 whole = div_u64_rem(n, div, &rest);
+
+	return keel_add_sat(keel_mul_sat(whole, mul), div_u64((u64)rest * mul, div));
 }
 
 /**
