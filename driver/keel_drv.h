@@ -67,9 +67,6 @@ struct keel_vma;
 /* Jobs that the NPU has at the same time: one runs, one waits, so that priorities matter. */
 #define KEEL_CREDITS 2
 
-/* How often a job is started again before it counts as the one that brings the NPU down. */
-#define KEEL_MAX_REPLAYS 3
-
 #define KEEL_TICK_MS	    100	  /* how often a job that isn't over is looked at */
 #define KEEL_HANG_MS	    1000  /* without progress, beyond what the cycle bound explains */
 #define KEEL_HANG_MAX_MS    60000 /* the most that a cycle bound can ask for */
@@ -192,7 +189,8 @@ struct keel_context {
  * @in_flight: keel_job.node of jobs that the NPU has, oldest first
  * @progress: keel_hw_shared.progress as last seen
  * @progress_at: jiffies when it changed or a job came to the front
- * @guilty_seq: job that an engine reset was made for, 0: none
+ * @guilty_seq: job that an engine reset is made for, 0: none; until it is over the NPU gets no
+ *	other, so that nothing runs behind a job that the reset hits by accident
  * @broken: the firmware said what can't be true; its completions aren't looked at any more
  * @contexts: of the MMU
  * @context_clock: counts on with each use of one
@@ -444,6 +442,7 @@ struct keel_binding {
  * @seq: in the ring; changes with each replay
  * @first: first command
  * @count: commands
+ * @err: what it ends with when the NPU is reset, whatever it does until then; 0: it starts again
  * @allowance: jiffies without progress until it counts as hung
  * @bindings: by slot; the trace last
  * @in_fences: fences of the explicit syncobjs, whose errors it inherits
@@ -468,6 +467,7 @@ struct keel_job {
 	u32 seq;
 	u32 first;
 	u32 count;
+	int err;
 	unsigned long allowance;
 	struct keel_binding bindings[KEEL_BINDING_COUNT];
 	struct dma_fence **in_fences;
@@ -601,7 +601,8 @@ void keel_ring_end(struct keel_device *kdev, struct keel_job *job, int err, u32 
 void keel_ring_signal(struct keel_device *kdev, struct list_head *done);
 void keel_ring_cancel_queue(struct keel_device *kdev, struct keel_queue *queue);
 void keel_ring_cancel_record(struct keel_device *kdev, struct keel_record *record);
-void keel_ring_thaw(struct keel_device *kdev);
+void keel_ring_settle(struct keel_device *kdev);
+void keel_ring_thaw(struct keel_device *kdev, struct list_head *done);
 void keel_ring_refill(struct keel_device *kdev, struct list_head *done);
 void keel_ring_drop_all(struct keel_device *kdev, int err);
 

@@ -246,7 +246,6 @@ static void become_ready(struct keel_device *kdev)
 	keel_write(kdev, KEEL_REG_IRQ_ENABLE, KEEL_IRQ_ALL);
 	spin_lock_irqsave(&kdev->hw_lock, flags);
 	kdev->broken = false;
-	kdev->state = KEEL_STATE_READY;
 	kdev->progress = 0;
 	keel_ring_refill(kdev, &done);
 	spin_unlock_irqrestore(&kdev->hw_lock, flags);

@@ -184,6 +184,20 @@ static struct keel_hw_completion *unit_complete(struct unit *u, u32 index)
 	return c;
 }
 
+/* What a full reset and the boot after it do to a job that isn't run again. */
+static void unit_reset(struct unit *u)
+{
+	LIST_HEAD(done);
+
+	mutex_lock(&u->kdev->reset_lock);
+	keel_fw_stop(u->kdev, KEEL_STATE_RESET);
+	spin_lock_irq(&u->kdev->hw_lock);
+	keel_ring_refill(u->kdev, &done);
+	spin_unlock_irq(&u->kdev->hw_lock);
+	mutex_unlock(&u->kdev->reset_lock);
+	keel_ring_signal(u->kdev, &done);
+}
+
 static s64 unit_counted(struct unit *u, enum keel_hw_counter counter)
 {
 	return atomic64_read(&u->kdev->counters[counter]);
@@ -265,6 +279,11 @@ static void bad_count(struct unit *u, struct keel_hw_completion *c)
 	c->commands = cpu_to_le32(COMMANDS + 1);
 }
 
+static void bad_success(struct unit *u, struct keel_hw_completion *c)
+{
+	c->commands = cpu_to_le32(COMMANDS - 1);
+}
+
 static void bad_crc(struct unit *u, struct keel_hw_completion *c)
 {
 	c->result_crc32 = ~c->result_crc32;
@@ -286,6 +305,7 @@ static const struct bad_completion bad_completions[] = {
 	{ "unknown status", bad_status },
 	{ "fault behind the last command", bad_command },
 	{ "more commands than there are", bad_count },
+	{ "done before the last command", bad_success },
 	{ "wrong checksum", bad_crc },
 	{ "damaged record", bad_record },
 	{ "another job's record", bad_record_seq },
@@ -306,13 +326,16 @@ static void nonsense_is_not_believed(struct kunit *test)
 	bad->spoil(u, unit_complete(u, 0));
 	keel_ring_poll(u->kdev);
 	KUNIT_EXPECT_TRUE(test, u->kdev->broken);
+	KUNIT_EXPECT_EQ(test, unit_counted(u, KEEL_HW_COUNTER_BAD_RECORDS), 1);
+	/* It may still run, and write to its buffers, until the NPU is reset. */
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(u->fence));
+	unit_reset(u);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(u->fence));
 	KUNIT_EXPECT_EQ(test, u->record->result.status, -EIO);
 	KUNIT_EXPECT_EQ(test, u->fence->error, -EIO);
-	KUNIT_EXPECT_EQ(test, unit_counted(u, KEEL_HW_COUNTER_BAD_RECORDS), 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&u->kfile->counters[KEEL_HW_COUNTER_CYCLES]), 0);
 }
 
-/* The job may still run, so it isn't over; the reset replays it. */
 static void a_ring_that_jumps_is_not_believed(struct kunit *test)
 {
 	struct unit *u = test->priv;
@@ -322,6 +345,8 @@ static void a_ring_that_jumps_is_not_believed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, keel_ring_poll(u->kdev), 0);
 	KUNIT_EXPECT_TRUE(test, u->kdev->broken);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(u->fence));
+	unit_reset(u);
+	KUNIT_EXPECT_EQ(test, u->fence->error, -EIO);
 }
 
 static void an_ending_nobody_asked_for_is_not_believed(struct kunit *test)
@@ -344,6 +369,56 @@ static void dropped_jobs_fail(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&u->kdev->in_flight));
 }
 
+/* It was completed after the last look and before the reset. */
+static void what_is_over_is_not_replayed(struct kunit *test)
+{
+	struct unit *u = test->priv;
+
+	u->kdev->state = KEEL_STATE_RESET;
+	unit_complete(u, 0);
+	keel_ring_settle(u->kdev);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(u->fence));
+	KUNIT_EXPECT_EQ(test, u->record->result.status, 0);
+	KUNIT_EXPECT_EQ(test, u->record->result.replays, 0);
+	KUNIT_EXPECT_EQ(test, u->kdev->state, KEEL_STATE_RESET);
+}
+
+static void replays_have_an_end(struct kunit *test)
+{
+	struct unit *u = test->priv;
+
+	u->record->result.replays = DRM_KEEL_MAX_REPLAYS;
+	unit_reset(u);
+	KUNIT_EXPECT_EQ(test, u->record->result.status, -EIO);
+	KUNIT_EXPECT_EQ(test, u->record->result.replays, DRM_KEEL_MAX_REPLAYS);
+}
+
+/* A reset takes contexts away from jobs, which have none to give back. */
+static void a_reset_leaves_no_context_in_use(struct kunit *test)
+{
+	struct unit *u = test->priv;
+
+	u->job.context = 1;
+	u->kdev->contexts[1].users = 1;
+	u->record->cancel = true;
+	unit_reset(u);
+	KUNIT_EXPECT_EQ(test, u->kdev->contexts[1].users, 0);
+	KUNIT_EXPECT_EQ(test, u->record->result.status, -ECANCELED);
+}
+
+static void a_drop_leaves_no_context_in_use(struct kunit *test)
+{
+	struct unit *u = test->priv;
+
+	u->job.context = 1;
+	u->kdev->contexts[1].users = 1;
+	mutex_lock(&u->kdev->reset_lock);
+	keel_fw_stop(u->kdev, KEEL_STATE_WEDGED);
+	mutex_unlock(&u->kdev->reset_lock);
+	keel_ring_drop_all(u->kdev, -EIO);
+	KUNIT_EXPECT_EQ(test, u->kdev->contexts[1].users, 0);
+}
+
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(completion_ends_the_job),
 	KUNIT_CASE(ring_indexes_wrap),
@@ -353,6 +428,10 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(a_ring_that_jumps_is_not_believed),
 	KUNIT_CASE(an_ending_nobody_asked_for_is_not_believed),
 	KUNIT_CASE(dropped_jobs_fail),
+	KUNIT_CASE(what_is_over_is_not_replayed),
+	KUNIT_CASE(replays_have_an_end),
+	KUNIT_CASE(a_reset_leaves_no_context_in_use),
+	KUNIT_CASE(a_drop_leaves_no_context_in_use),
 	{}
 };
 

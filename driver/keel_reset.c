@@ -124,6 +124,27 @@ static void end_guilty(struct keel_device *kdev, struct keel_job *job, int err, 
 	keel_ring_signal(kdev, &done);
 }
 
+/* Whom an engine reset may abort. */
+static void blame(struct keel_device *kdev, u32 seq)
+{
+	spin_lock_irq(&kdev->hw_lock);
+	kdev->guilty_seq = seq;
+	spin_unlock_irq(&kdev->hw_lock);
+}
+
+/* The NPU can't touch memory any more: what it had completed by then is over, guilty or not. */
+static void settle(struct keel_device *kdev, u32 guilty_seq, int err, u32 command)
+{
+	struct keel_job *job;
+
+	blame(kdev, guilty_seq);
+	keel_ring_settle(kdev);
+	blame(kdev, 0);
+	job = frozen_front(kdev);
+	if (job && guilty_seq && job->seq == guilty_seq)
+		end_guilty(kdev, job, err, command);
+}
+
 static int reset_and_power_cycle(struct keel_device *kdev, unsigned int try)
 {
 	int ret = keel_fw_reset(kdev, KEEL_RESET_FULL);
@@ -149,11 +170,12 @@ static void wedge(struct keel_device *kdev)
 static void reset_full(struct keel_device *kdev, struct keel_job *guilty, int err,
 		       enum keel_core_reason reason)
 {
-	u32 command = bad_command(kdev, guilty);
+	u32 command = bad_command(kdev, guilty), seq = guilty ? guilty->seq : 0;
+	bool settled = false;
 	unsigned int try;
 	int ret = -EIO;
 
-	trace_keel_reset_start(kdev->dev, true, guilty ? guilty->seq : 0);
+	trace_keel_reset_start(kdev->dev, true, seq);
 	keel_fw_drain_log(kdev);
 	keel_fw_stop(kdev, KEEL_STATE_RESET);
 	keel_coredump(kdev, guilty, reason);
@@ -161,13 +183,13 @@ static void reset_full(struct keel_device *kdev, struct keel_job *guilty, int er
 		ret = reset_and_power_cycle(kdev, try);
 		if (ret)
 			continue;
-		if (guilty)
-			end_guilty(kdev, guilty, err, command);
-		guilty = NULL;
+		if (!settled)
+			settle(kdev, seq, err, command);
+		settled = true;
 		ret = keel_fw_boot(kdev);
 	}
-	if (ret && guilty)
-		end_guilty(kdev, guilty, err, command);
+	if (!settled)
+		settle(kdev, seq, err, command);
 	if (ret)
 		wedge(kdev);
 	trace_keel_reset_done(kdev->dev, ret);
@@ -178,7 +200,7 @@ static int wait_aborted(struct keel_device *kdev, u32 seq)
 	unsigned long until = jiffies + msecs_to_jiffies(KEEL_ABORT_MS);
 
 	while (front_seq(kdev) == seq) {
-		if (time_after(jiffies, until))
+		if (time_after(jiffies, until) || READ_ONCE(kdev->broken))
 			return -ETIMEDOUT;
 		usleep_range(500, 1000);
 		keel_ring_poll(kdev);
@@ -186,17 +208,18 @@ static int wait_aborted(struct keel_device *kdev, u32 seq)
 	return 0;
 }
 
-/* Return: 0 once the job is over */
+/* Return: 0 once the job is over and the NPU goes on, else all is frozen as before */
 static int reset_engines(struct keel_device *kdev, struct keel_job *job)
 {
 	u32 seq = job->seq;
+	LIST_HEAD(done);
 	int ret;
 
 	trace_keel_reset_start(kdev->dev, false, seq);
 	keel_coredump(kdev, job, KEEL_CORE_HANG);
 	spin_lock_irq(&kdev->hw_lock);
 	kdev->guilty_seq = seq;
-	keel_ring_thaw(kdev);
+	kdev->state = KEEL_STATE_READY;
 	spin_unlock_irq(&kdev->hw_lock);
 
 	ret = keel_fw_reset(kdev, KEEL_RESET_ENGINES);
@@ -205,7 +228,12 @@ static int reset_engines(struct keel_device *kdev, struct keel_job *job)
 
 	spin_lock_irq(&kdev->hw_lock);
 	kdev->guilty_seq = 0;
+	if (ret)
+		kdev->state = KEEL_STATE_RESET;
+	else if (!kdev->broken)
+		keel_ring_thaw(kdev, &done);
 	spin_unlock_irq(&kdev->hw_lock);
+	keel_ring_signal(kdev, &done);
 	trace_keel_reset_done(kdev->dev, ret);
 	return ret;
 }
@@ -225,16 +253,18 @@ static void handle_hang(struct keel_device *kdev)
 	if (job && !reset_engines(kdev, job))
 		return;
 	/* Without a job that runs, the ring is stuck and nobody is to blame. */
-	freeze(kdev);
 	job = frozen_front(kdev);
 	reset_full(kdev, job && seq && job->seq == seq ? job : NULL, -ETIME, KEEL_CORE_HANG);
 }
 
 static void thaw(struct keel_device *kdev)
 {
+	LIST_HEAD(done);
+
 	spin_lock_irq(&kdev->hw_lock);
-	keel_ring_thaw(kdev);
+	keel_ring_thaw(kdev, &done);
 	spin_unlock_irq(&kdev->hw_lock);
+	keel_ring_signal(kdev, &done);
 }
 
 /* Without a job that hangs a late heart is excused: the machine may be busy. */

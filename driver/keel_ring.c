@@ -59,6 +59,19 @@ static void distrust(struct keel_device *kdev, const char *what, u32 value)
 	queue_work(kdev->wq, &kdev->recover);
 }
 
+/*
+ * Some job has ended, most likely the oldest, but how? It fails, though not before the NPU is
+ * reset: it may still run and write to its buffers.
+ */
+static void distrust_completion(struct keel_device *kdev, const char *what, u32 value)
+{
+	struct keel_job *job = front(kdev);
+
+	distrust(kdev, what, value);
+	if (job && job->seq)
+		job->err = -EIO;
+}
+
 static int load_context(struct keel_device *kdev, struct keel_job *job)
 {
 	int context;
@@ -129,7 +142,7 @@ static bool read_completion(struct keel_device *kdev, struct completion_copy *c)
 	if (produced == fw->consumed)
 		return false;
 	if (produced - fw->consumed > KEEL_COMPLETION_ENTRIES) {
-		distrust(kdev, "completion index", produced);
+		distrust_completion(kdev, "completion index", produced);
 		return false;
 	}
 	dma_rmb();
@@ -156,7 +169,7 @@ static const char *completion_wrong(struct keel_device *kdev, const struct compl
 		return "job status";
 	if (!known_number(job, c->fault_command))
 		return "faulting command";
-	if (c->commands > job->count)
+	if (c->commands > job->count || (c->status == KEEL_HW_DONE && c->commands < job->count))
 		return "number of executed commands";
 	return NULL;
 }
@@ -174,7 +187,7 @@ static bool read_result(struct keel_device *kdev, struct keel_job *job,
 		crc = ~crc;
 	if (crc == c->crc32 && le32_to_cpu(copy->seq) == job->seq)
 		return true;
-	distrust(kdev, "result record", c->crc32);
+	distrust_completion(kdev, "result record", c->crc32);
 	return false;
 }
 
@@ -253,7 +266,7 @@ static int ending(struct keel_device *kdev, struct keel_job *job, const struct c
 	return endings[c->status].err;
 }
 
-static void complete_job(struct keel_device *kdev, struct keel_job *job,
+static bool complete_job(struct keel_device *kdev, struct keel_job *job,
 			 const struct completion_copy *c, struct list_head *done)
 {
 	struct drm_keel_result result = {
@@ -262,34 +275,27 @@ static void complete_job(struct keel_device *kdev, struct keel_job *job,
 	};
 	struct keel_hw_result hw;
 
+	/* What it computed may be as wrong as what it says. */
+	if (!read_result(kdev, job, c, &hw))
+		return false;
 	result.status = ending(kdev, job, c);
-	if (read_result(kdev, job, c, &hw)) {
-		describe_result(kdev, &hw, &result);
-		keel_perf_record(job, &hw, c->commands);
-	} else {
-		/* What it computed may be as wrong as what it says. */
-		result.status = -EIO;
-		result.end_ns = ktime_get_ns();
-	}
+	describe_result(kdev, &hw, &result);
+	keel_perf_record(job, &hw, c->commands);
 	keel_record_fill(job->record, &result);
 	leave(kdev, job, result.status, done);
+	return true;
 }
 
 static bool take_completion(struct keel_device *kdev, struct list_head *done)
 {
 	struct completion_copy c;
 	const char *wrong;
-	struct keel_job *job;
 
 	if (kdev->broken || !read_completion(kdev, &c))
 		return false;
-	job = front(kdev);
 	wrong = completion_wrong(kdev, &c);
 	if (wrong) {
-		distrust(kdev, wrong, c.seq);
-		/* Some job has ended, most likely this one, but how? */
-		if (job)
-			keel_ring_end(kdev, job, -EIO, DRM_KEEL_NO_COMMAND, done);
+		distrust_completion(kdev, wrong, c.seq);
 		return false;
 	}
 	/* An engine reset hit somebody else than it was made for: replayed after a full one. */
@@ -298,8 +304,7 @@ static bool take_completion(struct keel_device *kdev, struct list_head *done)
 		queue_work(kdev->wq, &kdev->recover);
 		return false;
 	}
-	complete_job(kdev, job, &c, done);
-	return true;
+	return complete_job(kdev, front(kdev), &c, done);
 }
 
 /**
@@ -319,6 +324,21 @@ void keel_ring_signal(struct keel_device *kdev, struct list_head *done)
 	wake_up_all(&kdev->idle);
 }
 
+static unsigned int take_completions(struct keel_device *kdev, bool stopped)
+{
+	unsigned int count = 0;
+	unsigned long flags;
+	LIST_HEAD(done);
+
+	spin_lock_irqsave(&kdev->hw_lock, flags);
+	if (stopped || kdev->state == KEEL_STATE_READY)
+		while (take_completion(kdev, &done))
+			count++;
+	spin_unlock_irqrestore(&kdev->hw_lock, flags);
+	keel_ring_signal(kdev, &done);
+	return count;
+}
+
 /**
  * keel_ring_poll() - take all completions that are there
  * @kdev: device
@@ -329,17 +349,19 @@ void keel_ring_signal(struct keel_device *kdev, struct list_head *done)
  */
 unsigned int keel_ring_poll(struct keel_device *kdev)
 {
-	unsigned int count = 0;
-	unsigned long flags;
-	LIST_HEAD(done);
+	return take_completions(kdev, false);
+}
 
-	spin_lock_irqsave(&kdev->hw_lock, flags);
-	if (kdev->state == KEEL_STATE_READY)
-		while (take_completion(kdev, &done))
-			count++;
-	spin_unlock_irqrestore(&kdev->hw_lock, flags);
-	keel_ring_signal(kdev, &done);
-	return count;
+/**
+ * keel_ring_settle() - take what was completed before the NPU was stopped
+ * @kdev: device that was reset or has no power, the rings as it left them
+ *
+ * A job that is over mustn't start again: what it has read may be what the one behind it wrote. Of
+ * those that are left only the oldest has begun.
+ */
+void keel_ring_settle(struct keel_device *kdev)
+{
+	take_completions(kdev, true);
 }
 
 static void cancel_job(struct keel_device *kdev, struct keel_job *job)
@@ -383,50 +405,63 @@ static int may_run(struct keel_job *job)
 {
 	if (READ_ONCE(job->record->cancel) || job->queue->banned)
 		return -ECANCELED;
-	return job->record->result.replays > KEEL_MAX_REPLAYS ? -EIO : 0;
+	if (job->seq && job->record->result.replays == DRM_KEEL_MAX_REPLAYS)
+		return -EIO;
+	return job->err;
+}
+
+static void replay(struct keel_device *kdev, struct keel_job *job)
+{
+	job->record->result.replays++;
+	keel_count(kdev, job->kfile, KEEL_HW_COUNTER_JOBS_REPLAYED, 1);
+	keel_devfreq_end(kdev);
+	keel_ring_push(kdev, job);
 }
 
 /**
- * keel_ring_thaw() - give the NPU what came while completions weren't taken
+ * keel_ring_thaw() - give the NPU what came while nothing was given to it
  * @kdev: device; is ready now
+ * @done: for keel_ring_signal(): jobs that were cancelled meanwhile
  */
-void keel_ring_thaw(struct keel_device *kdev)
+void keel_ring_thaw(struct keel_device *kdev, struct list_head *done)
 {
-	struct keel_job *job;
+	struct keel_job *job, *next;
+	int err;
 
 	lockdep_assert_held(&kdev->hw_lock);
 	kdev->state = KEEL_STATE_READY;
-	list_for_each_entry(job, &kdev->in_flight, node)
-		if (!job->seq)
-			keel_ring_push(kdev, job);
-}
-
-/**
- * keel_ring_refill() - after a boot: give the NPU again what it had
- * @kdev: device, ready
- * @done: for keel_ring_signal(): jobs that were cancelled meanwhile
- */
-void keel_ring_refill(struct keel_device *kdev, struct list_head *done)
-{
-	struct keel_job *job, *next;
-
-	lockdep_assert_held(&kdev->hw_lock);
 	list_for_each_entry_safe(job, next, &kdev->in_flight, node) {
-		int err;
-
-		if (job->seq) {
-			job->record->result.replays++;
-			keel_count(kdev, job->kfile, KEEL_HW_COUNTER_JOBS_REPLAYED, 1);
-			keel_devfreq_end(kdev);
-		}
+		if (job->seq)
+			continue;
 		err = may_run(job);
-		job->context = -1;
-		job->seq = 0;
 		if (err)
 			keel_ring_end(kdev, job, err, DRM_KEEL_NO_COMMAND, done);
 		else
 			keel_ring_push(kdev, job);
 	}
+}
+
+/**
+ * keel_ring_refill() - after a boot: give the NPU again what it had, and what came meanwhile
+ * @kdev: device; is ready now
+ * @done: for keel_ring_signal(): jobs that were cancelled meanwhile or can't be run again
+ */
+void keel_ring_refill(struct keel_device *kdev, struct list_head *done)
+{
+	struct keel_job *job, *next;
+	int err;
+
+	lockdep_assert_held(&kdev->hw_lock);
+	list_for_each_entry_safe(job, next, &kdev->in_flight, node) {
+		if (!job->seq)
+			continue;
+		err = may_run(job);
+		if (err)
+			keel_ring_end(kdev, job, err, DRM_KEEL_NO_COMMAND, done);
+		else
+			replay(kdev, job);
+	}
+	keel_ring_thaw(kdev, done);
 }
 
 /**

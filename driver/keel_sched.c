@@ -74,8 +74,8 @@ static void take_off(struct keel_device *kdev, struct keel_job *job)
 	/* Of the flight; dropped by keel_ring_signal(). */
 	dma_fence_get(&fence->base);
 	list_add_tail(&job->node, &kdev->in_flight);
-	/* Otherwise the boot that is under way finds it. */
-	if (kdev->state == KEEL_STATE_READY && !kdev->broken)
+	/* Otherwise the end of the reset that is under way finds it. */
+	if (kdev->state == KEEL_STATE_READY && !kdev->broken && !kdev->guilty_seq)
 		keel_ring_push(kdev, job);
 }
 

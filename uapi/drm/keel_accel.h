@@ -52,6 +52,7 @@ extern "C" {
 #define DRM_KEEL_MAX_PERF      16   /* counter sets of one file */
 #define DRM_KEEL_MAX_IN_FLIGHT 1024 /* jobs of one file that are not over */
 #define DRM_KEEL_MAX_RESULTS   4096 /* jobs of one file whose result can be asked for */
+#define DRM_KEEL_MAX_REPLAYS   3    /* times that a job is started again */
 #define DRM_KEEL_MAX_STRIDE    4096 /* bytes of one array element */
 #define DRM_KEEL_ALIGN	       64   /* of what is bound to a slot, bytes */
 
@@ -345,6 +346,18 @@ struct drm_keel_trace_entry {
  *
  * Besides its syncobjs a job waits for whoever writes what it reads or uses what it writes, as the
  * objects' reservations say.
+ *
+ * Slot 31 is zeroed when another file's job comes in between and when the device sleeps, so a job
+ * can't rely on what an earlier one left there.
+ *
+ * A job may be stopped and started again: when the device has to be reset for somebody else's sake
+ * or since its firmware stopped making sense, and when system sleep can't wait for it. The one that
+ * was running then starts again at @first, with slot 31 zeroed and its buffers as it left them;
+ * those behind it haven't begun, and jobs that are over never run again. So a job has to give the
+ * same result wherever it is stopped: it may only read those of the bytes that it writes which it
+ * has written before. Whole networks that the compiler emits are like that. A job that isn't, one
+ * that adds to its output or continues another job in its scratch memory, can be trusted when
+ * @replays of its result is 0. After DRM_KEEL_MAX_REPLAYS times it ends with -EIO instead.
  */
 struct drm_keel_job {
 	__u32 commands;
@@ -391,11 +404,12 @@ struct drm_keel_submit {
  * @id: the job's
  * @status: 0, or negative errno: -ECANCELED cancelled or behind a banned queue, -ETIME hung,
  *	-EFAULT touched memory it may not or that failed, -EBADMSG its compressed weights are
- *damaged, -EIO the hardware or firmware failed, -ENODEV the device went away, or the error of a
- *fence it waited for
+ *	damaged, -EIO the hardware or firmware failed, -ENODEV the device went away, or the error
+ *	of a fence it waited for
  * @fault_command: index of the command that failed or hung, or DRM_KEEL_NO_COMMAND
  * @commands: executed completely
- * @replays: how often it was started again since another job brought the device down
+ * @replays: how often it was started again, see struct drm_keel_job; 0: it ran once, from begin to
+ *	end
  * @submit_ns: CLOCK_MONOTONIC when it was queued
  * @start_ns: CLOCK_MONOTONIC when it began; 0: never
  * @end_ns: CLOCK_MONOTONIC when it ended
