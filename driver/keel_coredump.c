@@ -384,7 +384,7 @@ static void keel_core_save(struct keel_core_store *store, struct keel_job *guilt
 
 static bool keel_core_is_gone(struct keel_device *kdev)
 {
-	return kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev);
+	return !kdev->powered || (kdev->bus && kdev->bus->is_gone && kdev->bus->is_gone(kdev));
 }
 
 /**

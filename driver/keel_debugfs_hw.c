@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/pm_runtime.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string_choices.h>
@@ -158,12 +157,12 @@ int keel_debugfs_regs(struct seq_file *m, void *data)
 
 	if (!drm_dev_enter(&kdev->drm, &idx))
 		return 0;
-	if (pm_runtime_get_if_active(kdev->dev) > 0) {
+	mutex_lock(&kdev->reset_lock);
+	if (kdev->powered)
 		show_registers(m, kdev);
-		pm_runtime_put_autosuspend(kdev->dev);
-	} else {
+	else
 		seq_puts(m, "no power\n");
-	}
+	mutex_unlock(&kdev->reset_lock);
 	drm_dev_exit(idx);
 	return 0;
 }

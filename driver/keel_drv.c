@@ -323,8 +323,9 @@ int keel_device_probe(struct keel_device *kdev)
 void keel_device_remove(struct keel_device *kdev)
 {
 	drm_dev_unplug(&kdev->drm);
-	keel_devfreq_fini(kdev);
+	/* From here on nobody powers it up, which would set the clock and let jobs in. */
 	keel_pm_fini(kdev);
+	keel_devfreq_fini(kdev);
 	power_down(kdev);
 	keel_irq_fini(kdev);
 	cancel_work_sync(&kdev->recover);

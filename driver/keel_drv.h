@@ -43,7 +43,8 @@
  *	keel_file.lock		records; taken in fence callbacks
  *
  * Hardware is touched between drm_dev_enter() and drm_dev_exit() only, or with reset_lock by
- * probe and remove. The firmware isn't trusted: what it writes is read once and checked.
+ * probe, remove and power management, or by the interrupt handler; and while it has power. The
+ * firmware isn't trusted: what it writes is read once and checked.
  */
 
 struct dma_buf_attachment;
@@ -191,6 +192,7 @@ struct keel_context {
  * @progress_at: jiffies when it changed or a job came to the front
  * @guilty_seq: job that an engine reset is made for, 0: none; until it is over the NPU gets no
  *	other, so that nothing runs behind a job that the reset hits by accident
+ * @powered: registers may be touched; changes under @reset_lock
  * @broken: the firmware said what can't be true; its completions aren't looked at any more
  * @contexts: of the MMU
  * @context_clock: counts on with each use of one
@@ -233,6 +235,7 @@ struct keel_device {
 	u64 progress;
 	unsigned long progress_at;
 	u32 guilty_seq;
+	bool powered;
 	bool broken;
 	struct keel_context contexts[KEEL_MAX_CONTEXTS];
 	u64 context_clock;

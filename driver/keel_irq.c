@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/interrupt.h>
 
-#include <drm/drm_drv.h>
-
 #include "keel_drv.h"
 #include "keel_trace.h"
 
@@ -25,9 +23,9 @@ static irqreturn_t irq(int number, void *data)
 	struct keel_device *kdev = data;
 	unsigned int round;
 	u32 status;
-	int idx;
 
-	if (!drm_dev_enter(&kdev->drm, &idx))
+	/* A device that is being removed still has to be told that it was heard. */
+	if (!READ_ONCE(kdev->powered))
 		return IRQ_NONE;
 	for (round = 0; round < MAX_ROUNDS; round++) {
 		/* Also makes sure that the last clearing has arrived. */
@@ -41,7 +39,6 @@ static irqreturn_t irq(int number, void *data)
 	}
 	keel_count(kdev, NULL,
 		   round ? KEEL_HW_COUNTER_INTERRUPTS : KEEL_HW_COUNTER_SPURIOUS_INTERRUPTS, 1);
-	drm_dev_exit(idx);
 	return round ? IRQ_HANDLED : IRQ_NONE;
 }
 

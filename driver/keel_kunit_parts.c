@@ -166,6 +166,43 @@ static void cycles_become_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, keel_scale(U64_MAX, U32_MAX, U32_MAX), U64_MAX);
 }
 
+static unsigned int powered_off;
+
+static bool gone(struct keel_device *kdev)
+{
+	return true;
+}
+
+static int power_on(struct keel_device *kdev)
+{
+	return -EIO;
+}
+
+static void power_off(struct keel_device *kdev)
+{
+	powered_off++;
+}
+
+/* What has no power is not asked to give it up: registers can't be reached, counts are wrong. */
+static void power_is_taken_away_once(struct kunit *test)
+{
+	static const struct keel_bus_ops bus = {
+		.power_on = power_on,
+		.power_off = power_off,
+		.is_gone = gone,
+	};
+	struct keel_device *kdev = kunit_kzalloc(test, sizeof(*kdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, kdev);
+	kdev->bus = &bus;
+	powered_off = 0;
+	keel_pm_power_off(kdev);
+	KUNIT_EXPECT_EQ(test, powered_off, 0);
+	KUNIT_EXPECT_EQ(test, keel_pm_power_on(kdev), -EIO);
+	keel_pm_power_off(kdev);
+	KUNIT_EXPECT_EQ(test, powered_off, 0);
+}
+
 static struct kunit_case part_cases[] = { KUNIT_CASE(validator_accepts_and_refuses),
 					  KUNIT_CASE(checksum_is_that_of_zlib),
 					  KUNIT_CASE(counters_only_grow),
@@ -175,6 +212,7 @@ static struct kunit_case part_cases[] = { KUNIT_CASE(validator_accepts_and_refus
 					  KUNIT_CASE(texts_of_the_firmware_are_made_harmless),
 					  KUNIT_CASE(wild_timestamps_do_no_harm),
 					  KUNIT_CASE(cycles_become_time),
+					  KUNIT_CASE(power_is_taken_away_once),
 					  {} };
 
 static struct kunit_suite part_suite = {

@@ -22,7 +22,6 @@
  * @nr_clocks: their number
  * @resets: all of them, or NULL
  * @mem_supply: of the on-chip memory, or NULL
- * @on: powered; a reset may take the power away before runtime PM does
  */
 struct keel_platform {
 	struct clk *core;
@@ -30,7 +29,6 @@ struct keel_platform {
 	int nr_clocks;
 	struct reset_control *resets;
 	struct regulator *mem_supply;
-	bool on;
 };
 
 static int platform_supply_on(struct keel_platform *p)
@@ -49,8 +47,6 @@ static int platform_power_on(struct keel_device *kdev)
 	struct keel_platform *p = kdev->bus_data;
 	int err;
 
-	if (p->on)
-		return 0;
 	err = platform_supply_on(p);
 	if (err)
 		return err;
@@ -60,7 +56,6 @@ static int platform_power_on(struct keel_device *kdev)
 	err = reset_control_deassert(p->resets);
 	if (err)
 		goto err_clocks;
-	p->on = true;
 	return 0;
 
 err_clocks:
@@ -74,9 +69,6 @@ static void platform_power_off(struct keel_device *kdev)
 {
 	struct keel_platform *p = kdev->bus_data;
 
-	if (!p->on)
-		return;
-	p->on = false;
 	reset_control_assert(p->resets);
 	clk_bulk_disable_unprepare(p->nr_clocks, p->clocks);
 	platform_supply_off(p);

@@ -4,6 +4,7 @@
  * holds a reference from SUBMIT to its end, so there is never a job on an NPU without power; in
  * system sleep jobs that the NPU has are finished first or given to it again afterwards.
  */
+#include <linux/interrupt.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
@@ -20,13 +21,18 @@ static bool keel_pm_is_gone(struct keel_device *kdev)
 }
 
 /**
- * keel_pm_power_off() - take the power away; with reset_lock, or in probe and remove
+ * keel_pm_power_off() - take the power away, if it has any; with reset_lock, or in probe
  * @kdev: device, whose firmware was stopped
  */
 void keel_pm_power_off(struct keel_device *kdev)
 {
+	if (!kdev->powered)
+		return;
 	if (!keel_pm_is_gone(kdev))
 		keel_write(kdev, KEEL_REG_POWER, 0);
+	/* Without clocks, an interrupt handler that reads a register may hang the bus. */
+	WRITE_ONCE(kdev->powered, false);
+	synchronize_irq(kdev->irq);
 	if (kdev->bus && kdev->bus->power_off)
 		kdev->bus->power_off(kdev);
 }
@@ -45,6 +51,7 @@ int keel_pm_power_on(struct keel_device *kdev)
 		err = kdev->bus->power_on(kdev);
 	if (err)
 		return err;
+	WRITE_ONCE(kdev->powered, true);
 	keel_write(kdev, KEEL_REG_POWER, 1);
 	/* The write has arrived when the read has. */
 	keel_read(kdev, KEEL_REG_POWER);
@@ -184,8 +191,11 @@ int keel_pm_init(struct keel_device *kdev)
 }
 
 /**
- * keel_pm_fini() - undo keel_pm_init(); driver core has woken the NPU for its removal
+ * keel_pm_fini() - undo keel_pm_init()
  * @kdev: device
+ *
+ * A power domain may be off as soon as the device counts as suspended, so the driver core says that
+ * when all is over.
  */
 void keel_pm_fini(struct keel_device *kdev)
 {
@@ -198,7 +208,6 @@ void keel_pm_fini(struct keel_device *kdev)
 		return;
 	}
 	pm_runtime_disable(dev);
-	pm_runtime_set_suspended(dev);
 	pm_runtime_put_noidle(dev);
 }
 
@@ -206,15 +215,21 @@ void keel_pm_fini(struct keel_device *kdev)
  * keel_pm_get() - power up and boot unless that has been done; may sleep
  * @kdev: device
  *
+ * A device that was removed isn't powered up any more, nor while that is going on.
+ *
  * Return: 0 with a reference, or negative errno without one.
  */
 int keel_pm_get(struct keel_device *kdev)
 {
-	int err = pm_runtime_resume_and_get(kdev->dev);
+	int err, idx;
 
+	if (!drm_dev_enter(&kdev->drm, &idx))
+		return -ENODEV;
+	err = pm_runtime_resume_and_get(kdev->dev);
 	/* A failure is remembered and would be the answer for ever: the next one may try again. */
 	if (err)
 		pm_runtime_set_suspended(kdev->dev);
+	drm_dev_exit(idx);
 	return err;
 }
 

@@ -147,7 +147,8 @@ static void settle(struct keel_device *kdev, u32 guilty_seq, int err, u32 comman
 
 static int reset_and_power_cycle(struct keel_device *kdev, unsigned int try)
 {
-	int ret = keel_fw_reset(kdev, KEEL_RESET_FULL);
+	/* Power that didn't come back the last time may do so now. */
+	int ret = kdev->powered ? keel_fw_reset(kdev, KEEL_RESET_FULL) : -EIO;
 
 	if (!ret || !try)
 		return ret;
