@@ -58,25 +58,35 @@ int keel_pm_power_on(struct keel_device *kdev)
 	return 0;
 }
 
-static int keel_pm_up_locked(struct keel_device *kdev)
+static int keel_pm_try_up(struct keel_device *kdev)
 {
 	int err;
 
-	lockdep_assert_held(&kdev->reset_lock);
 	if (keel_pm_is_gone(kdev))
 		return -ENODEV;
-	if (kdev->state == KEEL_STATE_WEDGED)
-		return -EIO;
 	err = keel_pm_power_on(kdev);
 	if (err)
 		return err;
 	err = keel_fw_boot(kdev);
-	if (err) {
+	if (err)
 		keel_pm_power_off(kdev);
+	return err;
+}
+
+/* A boot that fails may work once the power was off; it gets as many tries as in recovery. */
+static int keel_pm_up_locked(struct keel_device *kdev)
+{
+	unsigned int try;
+	int err = -EIO;
+
+	lockdep_assert_held(&kdev->reset_lock);
+	if (kdev->state == KEEL_STATE_WEDGED)
 		return err;
-	}
-	keel_count(kdev, NULL, KEEL_HW_COUNTER_RESUMES, 1);
-	return 0;
+	for (try = 0; err && err != -ENODEV && try < KEEL_RESET_RETRIES; try++)
+		err = keel_pm_try_up(kdev);
+	if (!err)
+		keel_count(kdev, NULL, KEEL_HW_COUNTER_RESUMES, 1);
+	return err;
 }
 
 static int keel_pm_up(struct keel_device *kdev)

@@ -81,13 +81,8 @@ static void count(struct load_counts *n, int status, const struct drm_keel_resul
 /* A job of the client's failed, so its queue may have been banned. */
 static int submit_somewhere(struct load_client *c, struct load_counts *n, unsigned int i)
 {
-	int tries, ret = load_submit(c, c->queue, i);
+	int ret = load_submit(c, c->queue, i);
 
-	/* A boot failed; the next try is another one. */
-	for (tries = 0; ret == -EIO && tries < 3; tries++) {
-		n->refused++;
-		ret = load_submit(c, c->queue, i);
-	}
 	if (ret != -ECANCELED)
 		return ret;
 	n->refused++;

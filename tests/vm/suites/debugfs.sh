@@ -107,7 +107,11 @@ fail_on_request() {
 	done
 
 	wait_for 10 asleep
-	inject boot 1
+	inject boot 2
+	check "two boots that fail cost no job" load 0.1
+	calm boot
+	wait_for 10 asleep
+	inject boot 3
 	refuse "without a boot there is no job" load 0.1
 	calm boot
 	check "with one there is" load 0.1
