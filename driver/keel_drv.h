@@ -74,7 +74,8 @@ struct keel_vma;
 #define KEEL_HANG_SLACK	    16 /* times its cycle bound is what a job may take without progress */
 #define KEEL_BOOT_MS	    5000
 #define KEEL_RESET_MS	    2000
-#define KEEL_ABORT_MS	    500 /* from an engine reset to the completion of the job */
+#define KEEL_ABORT_MS	    500	 /* from an engine reset to the completion of the job */
+#define KEEL_QUIESCE_MS	    5000 /* from system sleep's wish to the end of the jobs */
 #define KEEL_RESET_RETRIES  3
 #define KEEL_AUTOSUSPEND_MS 200
 

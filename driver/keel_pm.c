@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Power: the NPU is on while jobs are queued and a while longer, and off in system sleep. Each job
- * holds a reference from SUBMIT to its end, so there is never a job on an NPU without power; in
- * system sleep jobs that the NPU has are finished first or given to it again afterwards.
+ * holds a reference from SUBMIT to its end, so there is never a job on an NPU without power; before
+ * system sleep jobs that the NPU has are finished, or, when that takes too long, stopped and given
+ * to it again afterwards.
  */
 #include <linux/interrupt.h>
 #include <linux/pci.h>
@@ -113,6 +114,8 @@ static void keel_pm_down(struct keel_device *kdev)
 	if (kdev->state != KEEL_STATE_WEDGED) {
 		keel_fw_stop(kdev, KEEL_STATE_OFF);
 		keel_pm_power_off(kdev);
+		/* System sleep doesn't wait for ever, so there may be jobs. */
+		keel_ring_settle(kdev);
 	}
 	mutex_unlock(&kdev->reset_lock);
 	trace_keel_suspend_done(kdev->dev, 0);
@@ -149,6 +152,7 @@ static void keel_pm_give_up(struct keel_device *kdev, int err)
 	if (kdev->state != KEEL_STATE_GONE)
 		keel_fw_stop(kdev, KEEL_STATE_WEDGED);
 	mutex_unlock(&kdev->reset_lock);
+	keel_ring_drop_all(kdev, -EIO);
 }
 
 /* The system wakes up without the NPU, too; its jobs say what is wrong. */

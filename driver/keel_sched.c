@@ -173,15 +173,16 @@ static bool nothing_in_flight(struct keel_device *kdev)
 }
 
 /**
- * keel_sched_quiesce() - give the NPU nothing more, and wait until it has nothing
+ * keel_sched_quiesce() - give the NPU nothing more, and wait until it has nothing, but not for ever
  * @kdev: device; reset_lock not held
  *
- * Jobs that hang end as always, so this does.
+ * A job may take as long as it likes while it makes progress; what is left starts again with the
+ * next boot.
  */
 void keel_sched_quiesce(struct keel_device *kdev)
 {
 	drm_sched_wqueue_stop(&kdev->sched);
-	wait_event(kdev->idle, nothing_in_flight(kdev));
+	wait_event_timeout(kdev->idle, nothing_in_flight(kdev), msecs_to_jiffies(KEEL_QUIESCE_MS));
 }
 
 /**

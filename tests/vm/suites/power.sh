@@ -39,6 +39,26 @@ freeze_busy() {
 	[ $err -eq 0 ] && ! grep -q "^not ok" /tmp/busy.1 /tmp/busy.2
 }
 
+# A job that the NPU hasn't heard of, and that nobody would miss for an hour
+freeze_stuck() {
+	local doorbell=$d/fault_inject/doorbell
+	local stuck err
+	echo 3600000 >"$d/hang_ms"
+	echo 0 >"$doorbell/verbose"
+	echo 1 >"$doorbell/times"
+	echo 100 >"$doorbell/probability"
+	load 0.01 >/tmp/stuck &
+	stuck=$!
+	wait_for 10 grep -qx 0 "$doorbell/times"
+	freeze devices
+	err=$?
+	echo 0 >"$doorbell/probability"
+	wait $stuck || err=1
+	echo 1000 >"$d/hang_ms"
+	cat /tmp/stuck
+	return $err
+}
+
 before=$(value resumes)
 done_before=$(value jobs_done)
 check "eight jobs and more, with sleep in between" cycles
@@ -55,6 +75,10 @@ if [ -e /sys/power/pm_test ] && grep -q freeze /sys/power/state; then
 	check "it still works" load 0.1
 	check "system sleep under load" freeze_busy 6
 	check "nothing hung" test "$(value timeouts)" = 0
+	if [ -e "$d/fault_inject/doorbell/probability" ]; then
+		check "system sleep doesn't wait for ever, and no job is lost" freeze_stuck
+		check "the job was started again" test "$(value jobs_replayed)" -gt 0
+	fi
 else
 	skip "system sleep" "this kernel can't"
 fi
