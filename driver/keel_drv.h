@@ -47,7 +47,7 @@
  * firmware isn't trusted: what it writes is read once and checked.
  */
 
-struct dma_buf_attachment;
+struct dma_buf;
 struct drm_printer;
 struct keel_as;
 struct keel_device;
@@ -554,8 +554,7 @@ struct drm_gem_object *keel_gem_create_object(struct drm_device *drm, size_t byt
 int keel_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_bo_mmap_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int keel_bo_sync_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
-struct drm_gem_object *keel_gem_import(struct drm_device *drm, struct dma_buf_attachment *attach,
-				       struct sg_table *sgt);
+struct drm_gem_object *keel_gem_import(struct drm_device *drm, struct dma_buf *dma_buf);
 struct sg_table *keel_bo_pin(struct keel_device *kdev, struct keel_bo *bo);
 void keel_gem_release_all(struct keel_device *kdev);
 

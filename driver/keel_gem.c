@@ -7,6 +7,7 @@
 
 #include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
 
 #include "keel_drv.h"
 
@@ -143,18 +144,24 @@ struct drm_gem_object *keel_gem_create_object(struct drm_device *drm, size_t byt
 /**
  * keel_gem_import() - for DRM: a buffer object from somebody else's memory
  * @drm: device
- * @attach: to the dma-buf
- * @sgt: its memory, mapped; belongs to the object from now on
+ * @dma_buf: the memory
+ *
+ * Mapping and listing it are one step for who unmaps all when the device goes.
  *
  * Return: the object or an error pointer
  */
-struct drm_gem_object *keel_gem_import(struct drm_device *drm, struct dma_buf_attachment *attach,
-				       struct sg_table *sgt)
+struct drm_gem_object *keel_gem_import(struct drm_device *drm, struct dma_buf *dma_buf)
 {
-	struct drm_gem_object *obj = drm_gem_shmem_prime_import_sg_table(drm, attach, sgt);
+	struct drm_gem_object *obj;
+	int idx;
 
-	if (!IS_ERR(obj))
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
+	obj = drm_gem_prime_import(drm, dma_buf);
+	/* One of our own is known. */
+	if (!IS_ERR(obj) && obj->import_attach)
 		bo_register(to_keel_device(drm), to_keel_bo(obj));
+	drm_dev_exit(idx);
 	return obj;
 }
 
