@@ -54,6 +54,7 @@ struct keel_device;
 struct keel_file;
 struct keel_job;
 struct keel_queue;
+struct keel_scheduler;
 struct keel_vma;
 
 #define KEEL_DRIVER_NAME  "keel"
@@ -198,13 +199,14 @@ struct keel_context {
  * @contexts: of the MMU
  * @context_clock: counts on with each use of one
  * @fw: firmware
- * @sched: scheduler; its timeout is the tick
+ * @scheduler: its timeout is the tick
+ * @submit_wq: jobs are run and freed, at the same time
  * @wq: ordered: ticks and recovery
  * @recover: looks at the hardware as a tick does, at once
  * @hang_ms: KEEL_HANG_MS unless debugfs says otherwise
  * @idle: woken when a job leaves @in_flight
  * @fence_context: of hardware fences
- * @fence_seqno: of the newest, by hw_lock
+ * @fence_seqno: of the newest
  * @mem_lock: protects @mems
  * @mems: keel_mem.node, so that nothing stays mapped when the device goes
  * @bo_lock: protects @bos
@@ -243,13 +245,14 @@ struct keel_device {
 
 	struct keel_fw fw;
 
-	struct drm_gpu_scheduler sched;
+	struct keel_scheduler *scheduler;
+	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *wq;
 	struct work_struct recover;
 	u32 hang_ms;
 	wait_queue_head_t idle;
 	u64 fence_context;
-	u64 fence_seqno;
+	atomic64_t fence_seqno;
 
 	struct mutex mem_lock; /* mems */
 	struct list_head mems;
@@ -402,13 +405,27 @@ struct keel_record {
 };
 
 /**
+ * struct keel_scheduler - whose job goes next
+ * @ref: held by the device and by hardware fences
+ * @base: DRM's
+ * @name: the device's
+ */
+struct keel_scheduler {
+	struct kref ref;
+	struct drm_gpu_scheduler base;
+	char name[32];
+};
+
+/**
  * struct keel_fence - signalled when the NPU is done with a job
  * @base: DMA fence
+ * @scheduler: reference
  * @lock: its lock
  * @node: on the list of those to be signalled once hw_lock is released
  */
 struct keel_fence {
 	struct dma_fence base;
+	struct keel_scheduler *scheduler;
 	spinlock_t lock; /* of the fence */
 	struct list_head node;
 };
@@ -441,7 +458,7 @@ struct keel_binding {
  * @queue: reference
  * @cmd: reference
  * @record: reference
- * @fence: hardware fence; initialized by run_job
+ * @fence: hardware fence
  * @node: in keel_device.in_flight
  * @seq: in the ring; changes with each replay
  * @first: first command
@@ -456,7 +473,6 @@ struct keel_binding {
  * @result: in @mem
  * @context: of the MMU while in flight, -1: none
  * @powered: holds a runtime PM reference
- * @live: @fence is initialized
  * @published: its record can be found; the scheduler has the job
  */
 struct keel_job {
@@ -481,7 +497,6 @@ struct keel_job {
 	struct keel_hw_result *result;
 	int context;
 	bool powered;
-	bool live;
 	bool published;
 };
 
@@ -593,6 +608,7 @@ void keel_record_forget_all(struct keel_file *kfile);
 
 /* keel_sched.c */
 int keel_sched_init(struct keel_device *kdev);
+struct keel_fence *keel_fence_new(struct keel_device *kdev);
 void keel_sched_quiesce(struct keel_device *kdev);
 void keel_sched_continue(struct keel_device *kdev);
 

@@ -366,10 +366,8 @@ static void put_fences(struct keel_job *job)
 	for (i = 0; i < job->nr_in_fences; i++)
 		dma_fence_put(job->in_fences[i]);
 	kfree(job->in_fences);
-	if (job->live)
+	if (job->fence)
 		dma_fence_put(&job->fence->base);
-	else
-		kfree(job->fence);
 }
 
 /**

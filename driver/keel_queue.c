@@ -103,7 +103,7 @@ void keel_queue_kill_all(struct keel_file *kfile)
 
 static struct keel_queue *queue_new(struct keel_file *kfile, u32 priority)
 {
-	struct drm_gpu_scheduler *sched = &kfile->kdev->sched;
+	struct drm_gpu_scheduler *sched = &kfile->kdev->scheduler->base;
 	struct keel_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	int ret;
 

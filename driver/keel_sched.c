@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-fence-chain.h>
 #include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_drv.h>
@@ -12,7 +14,16 @@
 /*
  * The scheduler decides whose job goes next and waits for what it depends on. It never learns of
  * resets: a hardware fence stays unsignalled until its job is over, however often it starts.
+ *
+ * Its own fences get into syncobjs, dma-bufs and sync files, which may outlive the device, and they
+ * follow a plain pointer to the scheduler when somebody asks for their name. So each of them holds
+ * the hardware fence of its job, and that the scheduler's memory and the module.
  */
+
+static void scheduler_release(struct kref *ref)
+{
+	kfree(container_of(ref, struct keel_scheduler, ref));
+}
 
 static const char *fence_driver(struct dma_fence *fence)
 {
@@ -24,9 +35,9 @@ static const char *fence_timeline(struct dma_fence *fence)
 	return "npu";
 }
 
-/* Whoever holds a fence needs what is in here. */
 static void fence_release(struct dma_fence *fence)
 {
+	kref_put(&container_of(fence, struct keel_fence, base)->scheduler->ref, scheduler_release);
 	dma_fence_free(fence);
 	module_put(THIS_MODULE);
 }
@@ -36,6 +47,27 @@ static const struct dma_fence_ops fence_ops = {
 	.get_driver_name = fence_driver,
 	.get_timeline_name = fence_timeline,
 };
+
+/**
+ * keel_fence_new() - the fence of a job to be
+ * @kdev: device
+ *
+ * Return: fence or NULL
+ */
+struct keel_fence *keel_fence_new(struct keel_device *kdev)
+{
+	struct keel_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL_ACCOUNT);
+
+	if (!fence)
+		return NULL;
+	__module_get(THIS_MODULE);
+	kref_get(&kdev->scheduler->ref);
+	fence->scheduler = kdev->scheduler;
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &fence_ops, &fence->lock, kdev->fence_context,
+		       atomic64_inc_return(&kdev->fence_seqno));
+	return fence;
+}
 
 static int inherited_error(struct keel_job *job)
 {
@@ -62,17 +94,10 @@ static int refusal(struct keel_device *kdev, struct keel_job *job)
 
 static void take_off(struct keel_device *kdev, struct keel_job *job)
 {
-	struct keel_fence *fence = job->fence;
-
 	lockdep_assert_held(&kdev->hw_lock);
-	spin_lock_init(&fence->lock);
-	__module_get(THIS_MODULE);
-	dma_fence_init(&fence->base, &fence_ops, &fence->lock, kdev->fence_context,
-		       ++kdev->fence_seqno);
-	job->live = true;
 	job->record->begun = true;
 	/* Of the flight; dropped by keel_ring_signal(). */
-	dma_fence_get(&fence->base);
+	dma_fence_get(&job->fence->base);
 	list_add_tail(&job->node, &kdev->in_flight);
 	/* Otherwise the end of the reset that is under way finds it. */
 	if (kdev->state == KEEL_STATE_READY && !kdev->broken && !kdev->guilty_seq)
@@ -108,7 +133,15 @@ static enum drm_gpu_sched_stat timedout_job(struct drm_sched_job *sched_job)
 
 static void free_job(struct drm_sched_job *sched_job)
 {
-	keel_job_free(to_keel_job(sched_job));
+	struct drm_sched_fence *fence = sched_job->s_fence;
+	struct keel_job *job = to_keel_job(sched_job);
+
+	/* Of a job that never ran. */
+	if (!fence->parent) {
+		/* Pairs with drm_sched_fence_set_deadline_finished(). */
+		smp_store_release(&fence->parent, dma_fence_get(&job->fence->base));
+	}
+	keel_job_free(job);
 }
 
 static const struct drm_sched_backend_ops sched_ops = {
@@ -121,8 +154,10 @@ static void sched_fini(struct drm_device *drm, void *data)
 {
 	struct keel_device *kdev = to_keel_device(drm);
 
-	drm_sched_fini(&kdev->sched);
+	drm_sched_fini(&kdev->scheduler->base);
+	destroy_workqueue(kdev->submit_wq);
 	destroy_workqueue(kdev->wq);
+	kref_put(&kdev->scheduler->ref, scheduler_release);
 }
 
 static u32 credits(struct keel_device *kdev)
@@ -130,6 +165,23 @@ static u32 credits(struct keel_device *kdev)
 	if (kdev->hw_caps & KEEL_HW_CAP_MMU)
 		return min_t(u32, KEEL_CREDITS, kdev->info.address_spaces);
 	return KEEL_CREDITS;
+}
+
+static int scheduler_start(struct keel_device *kdev)
+{
+	struct keel_scheduler *s = kdev->scheduler;
+	const struct drm_sched_init_args args = {
+		.ops = &sched_ops,
+		.submit_wq = kdev->submit_wq,
+		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
+		.credit_limit = credits(kdev),
+		.timeout = msecs_to_jiffies(KEEL_TICK_MS),
+		.timeout_wq = kdev->wq,
+		.name = s->name,
+		.dev = kdev->dev,
+	};
+
+	return drm_sched_init(&s->base, &args);
 }
 
 /**
@@ -140,26 +192,36 @@ static u32 credits(struct keel_device *kdev)
  */
 int keel_sched_init(struct keel_device *kdev)
 {
-	const struct drm_sched_init_args args = {
-		.ops = &sched_ops,
-		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
-		.credit_limit = credits(kdev),
-		.timeout = msecs_to_jiffies(KEEL_TICK_MS),
-		.timeout_wq = alloc_ordered_workqueue("keel-recover", WQ_MEM_RECLAIM),
-		.name = dev_name(kdev->dev),
-		.dev = kdev->dev,
-	};
-	int ret;
+	struct keel_scheduler *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	int ret = -ENOMEM;
 
-	if (!args.timeout_wq)
+	if (!s)
 		return -ENOMEM;
-	kdev->wq = args.timeout_wq;
-	ret = drm_sched_init(&kdev->sched, &args);
-	if (ret) {
-		destroy_workqueue(kdev->wq);
-		return ret;
-	}
+	kref_init(&s->ref);
+	strscpy(s->name, dev_name(kdev->dev));
+	kdev->scheduler = s;
+	kdev->wq = alloc_ordered_workqueue("keel-recover", WQ_MEM_RECLAIM);
+	if (!kdev->wq)
+		goto err_scheduler;
+	/*
+	 * Not ordered: freeing a job may wait for locks of dma-bufs, whose holders may wait for a
+	 * job that is to run.
+	 */
+	kdev->submit_wq = alloc_workqueue("keel-sched", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!kdev->submit_wq)
+		goto err_wq;
+	ret = scheduler_start(kdev);
+	if (ret)
+		goto err_submit_wq;
 	return drmm_add_action_or_reset(&kdev->drm, sched_fini, NULL);
+
+err_submit_wq:
+	destroy_workqueue(kdev->submit_wq);
+err_wq:
+	destroy_workqueue(kdev->wq);
+err_scheduler:
+	kref_put(&s->ref, scheduler_release);
+	return ret;
 }
 
 static bool nothing_in_flight(struct keel_device *kdev)
@@ -181,7 +243,7 @@ static bool nothing_in_flight(struct keel_device *kdev)
  */
 void keel_sched_quiesce(struct keel_device *kdev)
 {
-	drm_sched_wqueue_stop(&kdev->sched);
+	drm_sched_wqueue_stop(&kdev->scheduler->base);
 	wait_event_timeout(kdev->idle, nothing_in_flight(kdev), msecs_to_jiffies(KEEL_QUIESCE_MS));
 }
 
@@ -191,5 +253,5 @@ void keel_sched_quiesce(struct keel_device *kdev)
  */
 void keel_sched_continue(struct keel_device *kdev)
 {
-	drm_sched_wqueue_start(&kdev->sched);
+	drm_sched_wqueue_start(&kdev->scheduler->base);
 }

@@ -76,7 +76,7 @@ static struct keel_job *job_new(struct keel_file *kfile, struct keel_queue *queu
 	kref_get(&queue->ref);
 	atomic_inc(&kfile->jobs);
 	atomic_inc(&kfile->in_flight);
-	job->fence = kzalloc(sizeof(*job->fence), GFP_KERNEL_ACCOUNT);
+	job->fence = keel_fence_new(kfile->kdev);
 	job->record = keel_record_new(kfile);
 	if (job->fence && job->record)
 		return job;
