@@ -335,6 +335,18 @@ void keel_device_remove(struct keel_device *kdev)
 	keel_mem_release_all(kdev);
 }
 
+/**
+ * keel_device_shutdown() - for a front end: the machine restarts
+ * @kdev: device
+ *
+ * Memory that the NPU writes to may belong to another kernel soon.
+ */
+void keel_device_shutdown(struct keel_device *kdev)
+{
+	power_down(kdev);
+	keel_ring_drop_all(kdev, -ENODEV);
+}
+
 static int __init keel_init(void)
 {
 	int ret = keel_pci_register();

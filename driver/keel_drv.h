@@ -552,6 +552,7 @@ static inline void keel_count(struct keel_device *kdev, struct keel_file *kfile,
 struct keel_device *keel_device_alloc(struct device *dev);
 int keel_device_probe(struct keel_device *kdev);
 void keel_device_remove(struct keel_device *kdev);
+void keel_device_shutdown(struct keel_device *kdev);
 void keel_file_put(struct keel_file *kfile);
 
 /* keel_query.c */

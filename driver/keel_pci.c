@@ -76,6 +76,11 @@ static void remove(struct pci_dev *pdev)
 	keel_device_remove(pci_get_drvdata(pdev));
 }
 
+static void shutdown(struct pci_dev *pdev)
+{
+	keel_device_shutdown(pci_get_drvdata(pdev));
+}
+
 static const struct pci_device_id ids[] = { { PCI_DEVICE(KEEL_PCI_VENDOR, KEEL_PCI_DEVICE) }, {} };
 MODULE_DEVICE_TABLE(pci, ids);
 
@@ -84,6 +89,7 @@ static struct pci_driver driver = {
 	.id_table = ids,
 	.probe = probe,
 	.remove = remove,
+	.shutdown = shutdown,
 	.driver.pm = pm_ptr(&keel_pm_ops),
 };
 

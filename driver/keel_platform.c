@@ -228,12 +228,18 @@ static void platform_remove(struct platform_device *pdev)
 	keel_device_remove(platform_get_drvdata(pdev));
 }
 
+static void platform_shutdown(struct platform_device *pdev)
+{
+	keel_device_shutdown(platform_get_drvdata(pdev));
+}
+
 static const struct of_device_id keel_platform_match[] = { { .compatible = "keel,npu" }, {} };
 MODULE_DEVICE_TABLE(of, keel_platform_match);
 
 static struct platform_driver keel_platform_driver = {
 	.probe = platform_probe,
 	.remove = platform_remove,
+	.shutdown = platform_shutdown,
 	.driver.name = KEEL_DRIVER_NAME,
 	.driver.of_match_table = keel_platform_match,
 	.driver.pm = pm_ptr(&keel_pm_ops),
