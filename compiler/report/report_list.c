@@ -151,6 +151,8 @@ static json_t *row_json(const struct keel_report_row *row)
 	json_object_set_new(j, "verdict", json_string(fates[row->fate]));
 	json_object_set_new(j, "step", text_json(row->step ? row->step->name : ""));
 	json_object_set_new(j, "reason", text_json(reason_of(row)));
+	if (row->verdict && row->verdict->limit)
+		json_object_set_new(j, "limit", json_integer(row->verdict->limit));
 	json_object_set_new(j, "suggestion", text_json(suggestion_of(row)));
 	return j;
 }

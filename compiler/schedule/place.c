@@ -140,6 +140,7 @@ static void say(const struct keel_node *n, const char *reason, struct keel_verdi
 {
 	const char *own = strstr(reason, "; ");
 
+	v->limit = place_limit(reason);
 	snprintf(v->reason, sizeof(v->reason), "%.*s",
 		 own && n->op != KEEL_OP_UNSUPPORTED ? (int)(own - reason) : (int)strlen(reason),
 		 reason);

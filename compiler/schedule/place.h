@@ -22,10 +22,12 @@ enum keel_place {
  * @before: on the host, before the NPU's part (else after it)
  * @reason: why not on the NPU, or why refused; "" when on the NPU
  * @suggestion: what to do about it; "" when nothing is needed
+ * @limit: the number that @reason is about: what there may be at most; 0 when it is about none
  */
 struct keel_verdict {
 	enum keel_place place;
 	bool before;
+	int64_t limit;
 	char reason[160];
 	char suggestion[160];
 };

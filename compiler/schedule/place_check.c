@@ -12,6 +12,47 @@
 #define MAX_EXTENT   65535
 #define MAX_REDUCED  (1 << 23)
 #define MAX_PRODUCTS 33025 /* 255 * 255 * this < 2^31 */
+#define MAX_WINDOW   255
+#define MAX_SCALES   8421504 /* 255 * this < 2^31 */
+
+static const char long_extent[] = "extents are limited to 65535";
+static const char big_batch[] = "the batch is limited to 1; export the network with a batch of 1 "
+				"and run it once a picture";
+static const char more_dimensions[] = "only two spatial dimensions are supported";
+static const char big_window[] = "kernel, stride and dilation are limited to 255";
+static const char big_padding[] = "padding is limited to 0..255";
+static const char many_matrices[] = "the number of matrices is limited to 65535";
+static const char many_products[] = "more than 33025 products could overflow the 32-bit "
+				    "accumulator";
+static const char big_pool[] = "a pool is limited to 2^23 pixels";
+static const char big_reduction[] = "a reduction is limited to 2^23 elements";
+static const char wide_window[] = "the window is limited to 255 channels";
+static const char odd_scale[] = "its scale is no fraction of numbers up to 65535";
+static const char fine_scale[] = "numerators of its vertical and horizontal scale may not exceed "
+				 "8421504 when multiplied";
+
+/* Reasons that are a number's. */
+static const struct {
+	const char *reason;
+	int64_t limit;
+} limits[] = {
+	{long_extent, MAX_EXTENT},     {big_batch, 1},
+	{more_dimensions, 2},	       {big_window, MAX_WINDOW},
+	{big_padding, MAX_WINDOW},     {many_matrices, MAX_EXTENT},
+	{many_products, MAX_PRODUCTS}, {big_pool, MAX_REDUCED},
+	{big_reduction, MAX_REDUCED},  {wide_window, MAX_WINDOW},
+	{odd_scale, MAX_EXTENT},       {fine_scale, MAX_SCALES},
+};
+
+int64_t place_limit(const char *reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (limits[i].reason == reason)
+			return limits[i].limit;
+	return 0;
+}
 
 static bool extents_fit(const struct keel_tensor *t, unsigned int first)
 {
@@ -29,17 +70,16 @@ static const char *check_extents(const struct keel_node *n)
 
 	for (i = 0; i < n->nr_inputs; i++)
 		if (n->inputs[i] && !n->inputs[i]->data && !extents_fit(n->inputs[i], 0))
-			return "extents are limited to 65535";
-	return extents_fit(n->outputs[0], 0) ? NULL : "extents are limited to 65535";
+			return long_extent;
+	return extents_fit(n->outputs[0], 0) ? NULL : long_extent;
 }
 
 static const char *check_picture(const struct keel_node *n)
 {
 	if (n->inputs[0]->rank != 4 || n->outputs[0]->rank != 4)
-		return "only two spatial dimensions are supported";
+		return more_dimensions;
 	if (n->inputs[0]->dims[0] != 1)
-		return "the batch is limited to 1; export the network with a batch of 1 and run it "
-		       "once a picture";
+		return big_batch;
 	return check_extents(n);
 }
 
@@ -55,11 +95,12 @@ static const char *check_window(const struct keel_node *n)
 	int i;
 
 	for (i = 0; i < 2 && !r; i++)
-		if (w->kernel[i] > 255 || w->stride[i] > 255 || w->dilation[i] > 255)
-			r = "kernel, stride and dilation are limited to 255";
+		if (w->kernel[i] > MAX_WINDOW || w->stride[i] > MAX_WINDOW ||
+		    w->dilation[i] > MAX_WINDOW)
+			r = big_window;
 	for (i = 0; i < 4 && !r; i++)
-		if (w->pad[i] < 0 || w->pad[i] > 255)
-			r = "padding is limited to 0..255";
+		if (w->pad[i] < 0 || w->pad[i] > MAX_WINDOW)
+			r = big_padding;
 	return r;
 }
 
@@ -118,9 +159,9 @@ static const char *check_matmul(const struct keel_node *n)
 		batch *= a->dims[i];
 	}
 	if (batch > MAX_EXTENT)
-		return "the number of matrices is limited to 65535";
+		return many_matrices;
 	if (a->dims[a->rank - 1] > MAX_PRODUCTS)
-		return "more than 33025 products could overflow the 32-bit accumulator";
+		return many_products;
 	return check_extents(n);
 }
 
@@ -150,9 +191,8 @@ static const char *check_pool(const struct keel_node *n)
 	if (r)
 		return r;
 	if (place_pool_is_whole(n))
-		return n->inputs[0]->dims[2] * n->inputs[0]->dims[3] > MAX_REDUCED
-			       ? "a pool is limited to 2^23 pixels"
-			       : NULL;
+		return n->inputs[0]->dims[2] * n->inputs[0]->dims[3] > MAX_REDUCED ? big_pool
+										   : NULL;
 	r = check_window(n);
 	for (i = 0; i < 2 && !r; i++)
 		if (w->dilation[i] > 1)
@@ -175,13 +215,13 @@ static const char *check_reduce(const struct keel_node *n)
 	for (i = 0; i < t->rank; i++)
 		if (n->axes & (1u << i))
 			count *= t->dims[i];
-	return count > MAX_REDUCED ? "a reduction is limited to 2^23 elements" : check_extents(n);
+	return count > MAX_REDUCED ? big_reduction : check_extents(n);
 }
 
 static const char *check_lrn(const struct keel_node *n)
 {
-	if (n->size < 1 || n->size > 255)
-		return "the window is limited to 255 channels";
+	if (n->size < 1 || n->size > MAX_WINDOW)
+		return wide_window;
 	if (!(n->bias > 0) || n->alpha < 0)
 		return "bias must be positive and alpha not negative";
 	return check_picture(n);
@@ -199,10 +239,9 @@ static const char *check_resize(const struct keel_node *n)
 	if (n->resize.transform == KEEL_RESIZE_HALF_PIXEL_SYMMETRIC)
 		return "half_pixel_symmetric is not supported";
 	if (!resize_axis(n, 0, &y) || !resize_axis(n, 1, &x))
-		return "its scale is no fraction of numbers up to 65535";
-	if (n->resize.linear && 255 * y.n * x.n > INT32_MAX)
-		return "numerators of its vertical and horizontal scale may not exceed 8421504 "
-		       "when multiplied";
+		return odd_scale;
+	if (n->resize.linear && y.n * x.n > MAX_SCALES)
+		return fine_scale;
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
 #define KEEL_PLACE_CHECK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct keel_node;
 struct keel_window;
@@ -15,6 +16,9 @@ typedef const char *place_check(const struct keel_node *n);
 
 /** place_reason() - the verdict on a node by itself, wherever it stands in the network */
 place_check place_reason;
+
+/** place_limit() - the number that a reason is about, as place_reason() returned it; 0: none */
+int64_t place_limit(const char *reason);
 
 /** place_on_host() - is there a float step for the node? */
 bool place_on_host(const struct keel_node *n);

@@ -158,6 +158,28 @@ static struct ox_bytes unknown(void)
 	return graph_of("Einsum", "a[4,4] b(4,4)", "");
 }
 
+/* More than the NPU's commands can say; the last may run on the host. */
+static struct ox_bytes large_window(void)
+{
+	struct ox_bytes g = {0};
+
+	ox_node(&g, "Relu", "x[1,1,600,600]", "r", "");
+	ox_node(&g, "MaxPool", "*r", "pool", "kernel_shape=[300,1]");
+	ox_node(&g, "Sin", "*pool", "y", "");
+	ox_outputs(&g, "y");
+	return g;
+}
+
+static struct ox_bytes large_batch(void)
+{
+	return graph_of("Conv", "x[2,3,8,8] w(4,3,3,3)", "");
+}
+
+static struct ox_bytes large_extent(void)
+{
+	return graph_of("Sin", "x[1,70000]", "");
+}
+
 /* Much that leaves nothing to compute, one way or another. */
 static struct ox_bytes leftovers(void)
 {
@@ -235,6 +257,9 @@ static const struct {
 	{"unknown", unknown, 0},
 	{"log", logarithm, 0},
 	{"names", names, 0},
+	{"large-window", large_window, 0},
+	{"large-batch", large_batch, 0},
+	{"large-extent", large_extent, 0},
 	{"leftovers", leftovers, 0},
 	{"copy", copy, 0},
 };

@@ -76,6 +76,22 @@ adds_up "a host step"
 fails 1 "$keel" compile unknown.onnx --check
 row unsupported Einsum '.*' 'not supported'
 
+# limit FILE NODE VERDICT LIMIT: in "out"; "-" for none
+limit() {
+	is "limit of $1" "$3 $4" "$(perl -MJSON::PP -0777 -ne '
+		my ($row) = grep { $_->{node} eq "'"$2"'" } @{decode_json($_)->{verdicts}};
+		print "$row->{verdict} ", $row->{limit} // "-"' out)"
+}
+for case in "large-window pool unsupported 255" "large-batch y unsupported 1" \
+	"large-extent y host 65535" "unknown y unsupported -" "log y host -" "conv y npu -"; do
+	read -r kind node verdict limit <<<"$case"
+	"$odd_onnx" "$kind" >limit.onnx
+	"$keel" compile limit.onnx --check --json - >out 2>err
+	limit "$kind" "$node" "$verdict" "$limit"
+	# The number is the one in the sentence.
+	[ "$limit" = - ] || has "reason of $kind" "\"reason\": .*$limit" out
+done
+
 "$odd_onnx" names >names.onnx
 ok "$keel" compile names.onnx --check
 is "escape characters" 0 "$(grep -c $'\033' out)"
