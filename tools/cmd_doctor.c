@@ -125,26 +125,41 @@ static void check_kernel(const struct doctor *d, struct finding *f)
 		return;
 	}
 	say(f, STATE_MISSING, "the kernel has no compute accelerators (/sys/class/accel)");
-	advise(f, "only for an NPU: use a kernel of 6.2 or later with CONFIG_DRM_ACCEL=y");
+	advise(f, "only for an NPU: use a kernel of 6.12 or later with CONFIG_DRM_ACCEL=y");
+}
+
+/* Modules lie in different folders and may be packed; depmod's lists name them all. */
+static bool lists_module(const struct doctor *d, const char *release, const char *list)
+{
+	struct keel_blob b = {0};
+	struct keel_error e;
+	char p[PATH_MAX];
+	bool found;
+
+	if (keel_blob_read(at(d, p, "/lib/modules/%.60s/%s", release, list), 64 << 20, &b, &e))
+		return false;
+	found = memmem(b.data, b.size, "/keel.ko", strlen("/keel.ko"));
+	keel_blob_free(&b);
+	return found;
 }
 
 static void check_module(const struct doctor *d, struct finding *f)
 {
 	struct utsname u;
-	char p[PATH_MAX];
 
 	uname(&u);
 	if (exists(d, "/sys/module/keel")) {
 		say(f, STATE_OK, "module keel is loaded");
-	} else if (!access(at(d, p, "/lib/modules/%.60s/updates/dkms/keel.ko", u.release), F_OK) ||
-		   !access(at(d, p, "/lib/modules/%.60s/extra/keel.ko", u.release), F_OK)) {
+	} else if (lists_module(d, u.release, "modules.builtin")) {
+		say(f, STATE_OK, "keel is part of the kernel");
+	} else if (lists_module(d, u.release, "modules.dep")) {
 		say(f, STATE_MISSING, "module keel is installed and not loaded");
 		advise(f, "modprobe keel; dmesg says why if it doesn't stay");
 	} else {
 		say(f, STATE_MISSING, "module keel is not installed for this kernel");
 		advise(f,
-		       "only for an NPU: install keel-dkms, or build driver/ with make -C "
-		       "/lib/modules/%.60s/build M=$PWD modules_install",
+		       "only for an NPU: install keel-dkms, or in Keel's source make -C "
+		       "/lib/modules/%.60s/build M=$PWD modules modules_install",
 		       u.release);
 	}
 }

@@ -21,6 +21,21 @@ done
 finds ok versions 'commands version [0-9]+'
 finds skipped npu 'another system'
 
+# Where a module may be, and how it may be packed, the kernel's own list knows.
+modules=lib/modules/$(uname -r)
+for place in updates/dkms/keel.ko.xz updates/keel.ko kernel/drivers/accel/keel/keel.ko.zst; do
+	mkdir -p installed/$modules
+	echo "$place: kernel/drivers/gpu/drm/drm.ko" >installed/$modules/modules.dep
+	fails_with "$keel" doctor --root installed
+	finds missing module 'installed and not loaded'
+done
+echo "kernel/drivers/other/keeler.ko:" >installed/$modules/modules.dep
+fails_with "$keel" doctor --root installed
+finds missing module 'not installed for this kernel'
+echo kernel/drivers/accel/keel/keel.ko >installed/$modules/modules.builtin
+fails_with "$keel" doctor --root installed
+finds ok module 'part of the kernel'
+
 mkdir -p full/sys/class/accel full/sys/module/keel full/lib/firmware/keel full/etc/OpenCL/vendors \
 	full/usr/lib/udev/rules.d full/sys/kernel/debug/accel/0
 echo libpocl.so >full/etc/OpenCL/vendors/pocl.icd
