@@ -637,6 +637,7 @@ void keel_fw_stop(struct keel_device *kdev, enum keel_state state);
 int keel_fw_reset(struct keel_device *kdev, enum keel_reset what);
 void keel_fw_drain_log(struct keel_device *kdev);
 bool keel_fw_alive(struct keel_device *kdev, unsigned int patience_ms);
+bool keel_fw_beats(struct keel_device *kdev, unsigned int patience_ms);
 u64 keel_fw_time_ns(struct keel_device *kdev, u64 timestamp);
 
 /* keel_irq.c */

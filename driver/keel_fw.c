@@ -321,6 +321,11 @@ int keel_fw_reset(struct keel_device *kdev, enum keel_reset what)
 	return status == KEEL_RESET_DONE ? 0 : -EIO;
 }
 
+static unsigned int heart_patience(const struct keel_fw *fw, unsigned int ms)
+{
+	return max(8 * fw->heartbeat_ms, ms);
+}
+
 /**
  * keel_fw_alive() - has the heart beaten lately?
  * @kdev: device, ready
@@ -333,13 +338,34 @@ bool keel_fw_alive(struct keel_device *kdev, unsigned int patience_ms)
 	struct keel_fw *fw = &kdev->fw;
 	u64 now = le64_to_cpu(READ_ONCE(fw->block->heartbeat));
 
-	patience_ms = max(8 * fw->heartbeat_ms, patience_ms);
+	patience_ms = heart_patience(fw, patience_ms);
 	lockdep_assert_held(&kdev->reset_lock);
 	if (now != fw->heartbeat) {
 		fw->heartbeat = now;
 		fw->heartbeat_at = jiffies;
 	}
 	return time_before(jiffies, fw->heartbeat_at + msecs_to_jiffies(patience_ms));
+}
+
+/**
+ * keel_fw_beats() - wait until the heart beats again
+ * @kdev: device, ready
+ * @patience_ms: how long to wait; a few periods in any case
+ *
+ * Return: false when it doesn't
+ */
+bool keel_fw_beats(struct keel_device *kdev, unsigned int patience_ms)
+{
+	const struct keel_fw *fw = &kdev->fw;
+	unsigned long until = jiffies + msecs_to_jiffies(heart_patience(fw, patience_ms));
+	__le64 before = READ_ONCE(fw->block->heartbeat);
+
+	while (READ_ONCE(fw->block->heartbeat) == before) {
+		if (time_after(jiffies, until))
+			return false;
+		usleep_range(1000, 2000);
+	}
+	return true;
 }
 
 static void tell(struct keel_device *kdev, const struct keel_hw_log *entry)

@@ -268,13 +268,19 @@ static void thaw(struct keel_device *kdev)
 	keel_ring_signal(kdev, &done);
 }
 
-/* Without a job that hangs a late heart is excused: the machine may be busy. */
+/*
+ * Without a job that hangs a late heart is excused: the machine may be busy. With one it has to
+ * beat once more, because a tick may come so late that the last beat before it says nothing.
+ */
 static bool firmware_stopped(struct keel_device *kdev, bool hangs)
 {
 	u32 hang_ms = min_t(u32, READ_ONCE(kdev->hang_ms), KEEL_HANG_MAX_MS);
 
-	return keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY ||
-	       !keel_fw_alive(kdev, hangs ? hang_ms / 2 : 2 * hang_ms);
+	if (keel_read(kdev, KEEL_REG_BOOT_STATUS) != KEEL_BOOT_READY)
+		return true;
+	if (!hangs)
+		return !keel_fw_alive(kdev, 2 * hang_ms);
+	return !keel_fw_alive(kdev, hang_ms / 2) || !keel_fw_beats(kdev, hang_ms / 2);
 }
 
 static void look_at_hardware(struct keel_device *kdev)
