@@ -61,9 +61,10 @@ ktap_program() {
 	return $code
 }
 
-# wait_for SECONDS COMMAND ...: until the command succeeds
+# wait_for SECONDS COMMAND ...: until the command succeeds. SECONDS are an idle machine's; on a
+# busy one, and in emulated guests, it may take many times as long.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 10 * $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
