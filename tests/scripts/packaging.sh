@@ -3,6 +3,7 @@
 # What is installed, and that all of it goes away again; for which kernels DKMS builds the driver.
 here=$PWD
 o=$(dirname "${KEEL:-build/keel}")
+inside=$(realpath "$o")/root
 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR PREFIX
 . "$(dirname "$0")/rig"
 
@@ -34,6 +35,13 @@ rm root/usr/bin/keel
 make_in uninstall DESTDIR="$work/root"
 is "files of others" "usr/bin/other usr/share/doc/keel/notes" \
 	"$(find root -type f -printf '%P\n' | sort | paste -sd' ')"
+
+# A relative folder, even below the build's.
+rm -rf "$inside"
+make_in install DESTDIR="$o/root"
+make_in uninstall DESTDIR="$o/root"
+is "left below the build's folder" "" "$(find "$inside" -mindepth 1)"
+rm -rf "$inside"
 
 rm -rf root
 make_in install-dkms DESTDIR="$work/root"
