@@ -220,7 +220,7 @@ static const struct ending {
 
 static int end_job(struct client *c, const struct ending *e)
 {
-	struct drm_keel_sync in = {.handle = e->gate ? refuse_gate(c->fd) : 0}, out = {0};
+	struct drm_keel_sync in = {.handle = e->gate ? rig_gate(c->fd) : 0}, out = {0};
 	struct rig_job job = {
 		.cmd = c->cmd.handle,
 		.in = &c->in,
@@ -244,7 +244,7 @@ static int end_job(struct client *c, const struct ending *e)
 	if (!ret && e->kill)
 		ret = rig_queue_del(c->fd, c->queue);
 	if (e->gate)
-		refuse_open_gate();
+		rig_open_gate();
 	if (!ret)
 		ret = rig_syncobj_wait(c->fd, out.handle, 0, MS);
 	export.handle = out.handle;
