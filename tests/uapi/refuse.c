@@ -63,6 +63,7 @@ void refuse_look(struct refuse_gauges *g)
 	};
 	unsigned int i;
 
+	*g = (struct refuse_gauges){0};
 	rig_ioctl(watcher, DRM_IOCTL_KEEL_PERF, &read);
 	for (i = 0; i < GAUGES; i++)
 		g->values[i] = values[gauges[i].counter];
