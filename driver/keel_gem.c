@@ -19,6 +19,17 @@
 #define BO_FLAGS     (DRM_KEEL_BO_WC | DRM_KEEL_BO_NO_MMAP)
 #define BO_MAX_BYTES BIT_ULL(32)
 
+/* Exporters may keep a mapping until its attachment goes, which may be long after the device. */
+static void import_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt)
+{
+	struct dma_resv *resv = attach->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	attach->sgt = NULL;
+	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_resv_unlock(resv);
+}
+
 /* What drm_gem_shmem_get_pages_sgt() or an import has mapped. */
 static void bo_unmap_locked(struct keel_device *kdev, struct keel_bo *bo)
 {
@@ -28,8 +39,7 @@ static void bo_unmap_locked(struct keel_device *kdev, struct keel_bo *bo)
 	lockdep_assert_held(&kdev->bo_lock);
 	if (obj->import_attach) {
 		if (shmem->sgt)
-			dma_buf_unmap_attachment_unlocked(obj->import_attach, shmem->sgt,
-							  DMA_BIDIRECTIONAL);
+			import_unmap(obj->import_attach, shmem->sgt);
 		shmem->sgt = NULL;
 		return;
 	}

@@ -301,10 +301,12 @@ static bool device_is_back(void)
 static void round_of(bool with_sync_files)
 {
 	struct actor actors[CLOSERS + 2];
-	int files[ENDINGS];
+	int files[ENDINGS], fd = rig_open();
 	unsigned int i;
 
 	RIG_EQUAL(stay_awake(), 0);
+	/* Nobody closes it before the device is gone. */
+	RIG_CHECK(refuse_imported(fd));
 	if (with_sync_files)
 		make_sync_files(files);
 	actor_start(&actors[0], prepare_big, act_big, 0);
@@ -314,6 +316,7 @@ static void round_of(bool with_sync_files)
 	unbind_among(actors, CLOSERS + 2);
 	if (with_sync_files)
 		read_sync_files(files);
+	RIG_EQUAL(close(fd), 0);
 	RIG_EQUAL(put("bind", device), 0);
 	RIG_CHECK(device_is_back());
 }
