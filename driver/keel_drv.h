@@ -34,6 +34,7 @@
  * Locks, outermost first:
  *
  *	keel_device.reset_lock	the state of the hardware: boot, stop, reset, power
+ *	keel_scheduler.lock	whether jobs are taken out of queues
  *	keel_queue.lock		arming and pushing jobs of one queue in the same order
  *	dma_resv		mappings of a buffer object
  *	keel_as.lock		one address space
@@ -408,11 +409,15 @@ struct keel_record {
  * struct keel_scheduler - whose job goes next
  * @ref: held by the device and by hardware fences
  * @base: DRM's
+ * @lock: pausing it
+ * @quiet: it is paused by keel_sched_quiesce()
  * @name: the device's
  */
 struct keel_scheduler {
 	struct kref ref;
 	struct drm_gpu_scheduler base;
+	struct mutex lock; /* pause_submit */
+	bool quiet;
 	char name[32];
 };
 
@@ -612,6 +617,7 @@ int keel_sched_init(struct keel_device *kdev);
 struct keel_fence *keel_fence_new(struct keel_device *kdev);
 void keel_sched_quiesce(struct keel_device *kdev);
 void keel_sched_continue(struct keel_device *kdev);
+void keel_sched_remove(struct keel_device *kdev, struct drm_sched_entity *entity);
 
 /* keel_ring.c: what goes to the NPU and comes back */
 void keel_ring_push(struct keel_device *kdev, struct keel_job *job);

@@ -81,8 +81,7 @@ static void queue_kill(struct keel_queue *queue)
 	keel_ring_cancel_queue(kdev, queue);
 	spin_unlock_irqrestore(&kdev->hw_lock, flags);
 
-	/* What waits ends as soon as what it waits for has. */
-	drm_sched_entity_fini(&queue->entity);
+	keel_sched_remove(kdev, &queue->entity);
 	keel_count(kdev, queue->kfile, KEEL_HW_COUNTER_QUEUES, -1);
 	keel_queue_put(queue);
 }

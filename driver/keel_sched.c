@@ -198,6 +198,7 @@ int keel_sched_init(struct keel_device *kdev)
 	if (!s)
 		return -ENOMEM;
 	kref_init(&s->ref);
+	mutex_init(&s->lock);
 	strscpy(s->name, dev_name(kdev->dev));
 	kdev->scheduler = s;
 	kdev->wq = alloc_ordered_workqueue("keel-recover", WQ_MEM_RECLAIM);
@@ -243,7 +244,12 @@ static bool nothing_in_flight(struct keel_device *kdev)
  */
 void keel_sched_quiesce(struct keel_device *kdev)
 {
-	drm_sched_wqueue_stop(&kdev->scheduler->base);
+	struct keel_scheduler *s = kdev->scheduler;
+
+	mutex_lock(&s->lock);
+	s->quiet = true;
+	drm_sched_wqueue_stop(&s->base);
+	mutex_unlock(&s->lock);
 	wait_event_timeout(kdev->idle, nothing_in_flight(kdev), msecs_to_jiffies(KEEL_QUIESCE_MS));
 }
 
@@ -253,5 +259,33 @@ void keel_sched_quiesce(struct keel_device *kdev)
  */
 void keel_sched_continue(struct keel_device *kdev)
 {
-	drm_sched_wqueue_start(&kdev->scheduler->base);
+	struct keel_scheduler *s = kdev->scheduler;
+
+	mutex_lock(&s->lock);
+	s->quiet = false;
+	drm_sched_wqueue_start(&s->base);
+	mutex_unlock(&s->lock);
+}
+
+/**
+ * keel_sched_remove() - what waits in a queue ends as soon as what it waits for has
+ * @kdev: device
+ * @entity: queue's side of the scheduler
+ *
+ * While drm_sched_entity_pop_job() takes a job, drm_sched_entity_fini() may take the entity from
+ * the tree of those that have jobs. The former then puts it back for the job behind, and it is
+ * freed there. So nothing is taken meanwhile. Jobs are freed, though: that may wait for somebody
+ * who waits for a job, which drm_sched_wqueue_stop() would wait for in turn.
+ */
+void keel_sched_remove(struct keel_device *kdev, struct drm_sched_entity *entity)
+{
+	struct keel_scheduler *s = kdev->scheduler;
+
+	mutex_lock(&s->lock);
+	WRITE_ONCE(s->base.pause_submit, true);
+	cancel_work_sync(&s->base.work_run_job);
+	drm_sched_entity_fini(entity);
+	if (!s->quiet)
+		drm_sched_wqueue_start(&s->base);
+	mutex_unlock(&s->lock);
 }

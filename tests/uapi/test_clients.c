@@ -242,6 +242,29 @@ static void destroy_queue(void)
 	client_close(&c);
 }
 
+/* The scheduler takes a job of a queue, and there are more behind it, when the queue goes. */
+static void destroy_many(void)
+{
+	struct drm_keel_result result;
+	struct client c;
+	unsigned int i, k, bad = 0;
+	uint64_t id;
+
+	if (!client_open(&c, DRM_KEEL_PRIORITY_NORMAL))
+		return;
+	for (i = 0; i < 200; i++) {
+		for (k = 0; k < 4; k++)
+			bad += !!submit(&c, &id);
+		bad += !!rig_queue_del(c.fd, c.queue);
+		bad += !!rig_queue_new(c.fd, DRM_KEEL_PRIORITY_NORMAL, &c.queue);
+	}
+	RIG_EQUAL(bad, 0);
+	RIG_EQUAL(submit(&c, &id), 0);
+	RIG_EQUAL(rig_wait(c.fd, id, MS, &result), 0);
+	RIG_EQUAL(result.status, 0);
+	client_close(&c);
+}
+
 static void close_while_busy(void)
 {
 	struct drm_keel_result result;
@@ -303,6 +326,7 @@ int main(void)
 	cancel();
 	cancel_running();
 	destroy_queue();
+	destroy_many();
 	close_while_busy();
 	share();
 	return rig_finish();
