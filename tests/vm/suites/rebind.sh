@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # The driver is unbound while it is busy, bound again, and again.
-# variants: um um-debug x86
+# variants: um um-debug x86 x86-kcsan
 program=$KEEL_OUT/tests/uapi/test_removal
 driver=/sys/bus/pci/drivers/keel
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # Random faults: no job is lost, none is wrongly successful. A suite that sets STORM_JOBS and then
 # includes this one makes a longer run.
-# variants: um um-debug x86
+# variants: um um-debug x86 x86-kcsan
 # simulator: --faults @SUITES@/storm.faults
 d=$(keel_debugfs)
 value() { awk -v name="$1" '$1 == name { print $2; exit }' "$d/counters"; }

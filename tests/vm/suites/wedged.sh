@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # An NPU that doesn't come up again: jobs end with -EIO, none hangs; binding the driver again helps.
-# variants: um um-debug x86
+# variants: um um-debug x86 x86-kcsan
 # simulator: --faults @SUITES@/wedged.faults
 program=$KEEL_OUT/tests/uapi
 driver=/sys/bus/pci/drivers/keel
