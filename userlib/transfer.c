@@ -70,7 +70,7 @@ static void store_planes(const struct keel_port *p, uint8_t *mapped, const uint8
 	struct keel_walk walk = keel_walk_start(box);
 
 	do {
-		const float *first = (const float *)(user + walk.at[USER]);
+		const float *first = (const void *)(user + walk.at[USER]);
 		const float *const planes[3] = {first, first + plane, first + 2 * plane};
 
 		keel_quantize_planes(planes, (int8_t *)mapped + p->offset + walk.at[PORT],
