@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static inline __attribute__((always_inline)) int32_t quantize_block(const float 
 		rounded = v + ROUND_FLOAT;
 		memcpy(&bits, &rounded, sizeof(bits));
 		out[i] = (int8_t)(bits + l.zero_point);
-		doubts |= __builtin_fabsf(v - (rounded - ROUND_FLOAT)) > 0.5f - DOUBT;
+		doubts |= fabsf(v - (rounded - ROUND_FLOAT)) > 0.5f - DOUBT;
 	}
 	return doubts;
 }
