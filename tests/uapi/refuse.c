@@ -15,6 +15,9 @@
 
 #define PAGE 4096
 
+/* What a job holds goes soon after its end, not with it. */
+#define PATIENCE_MS 5000
+
 static const struct {
 	const char *name;
 	unsigned int counter;
@@ -52,7 +55,7 @@ void refuse_ignore_jobs(void)
 	compared = GAUGES - 1;
 }
 
-void refuse_look(struct refuse_gauges *g)
+static void look(struct refuse_gauges *g)
 {
 	uint64_t values[KEEL_HW_COUNTER_COUNT] = {0};
 	struct drm_keel_perf read = {
@@ -69,20 +72,47 @@ void refuse_look(struct refuse_gauges *g)
 		g->values[i] = values[gauges[i].counter];
 }
 
+/* While this program sleeps, the kernel's workers free what jobs held that are over. */
+void refuse_look(struct refuse_gauges *g)
+{
+	struct refuse_gauges before;
+	unsigned int tries = PATIENCE_MS;
+
+	look(g);
+	do {
+		before = *g;
+		usleep(1000);
+		look(g);
+	} while (memcmp(&before, g, sizeof(before)) && --tries);
+}
+
+static unsigned int count_changes(const struct refuse_gauges *then, const struct refuse_gauges *now,
+				  bool tell)
+{
+	unsigned int i, changed = 0;
+
+	for (i = 0; i < compared; i++) {
+		if (now->values[i] == then->values[i])
+			continue;
+		if (tell)
+			rig_note("%s: %lld, were %lld", gauges[i].name, (long long)now->values[i],
+				 (long long)then->values[i]);
+		changed++;
+	}
+	return changed;
+}
+
 bool refuse_unchanged(const struct refuse_gauges *then)
 {
 	struct refuse_gauges now;
-	unsigned int i, changed = 0;
+	unsigned int tries = PATIENCE_MS;
 
-	refuse_look(&now);
-	for (i = 0; i < compared; i++) {
-		if (now.values[i] == then->values[i])
-			continue;
-		rig_note("%s: %lld, were %lld", gauges[i].name, (long long)now.values[i],
-			 (long long)then->values[i]);
-		changed++;
+	look(&now);
+	while (count_changes(then, &now, false) && --tries) {
+		usleep(1000);
+		look(&now);
 	}
-	return !changed;
+	return !count_changes(then, &now, true);
 }
 
 static bool works(const struct refuse_group *g)

@@ -93,10 +93,10 @@ struct refuse_gauges {
 	uint64_t values[8];
 };
 
-/** refuse_look() - how much exists now */
+/** refuse_look() - how much exists now; waits until the number stays the same */
 void refuse_look(struct refuse_gauges *g);
 
-/** refuse_unchanged() - as much as then; says what isn't */
+/** refuse_unchanged() - as much as then, before long; says what isn't */
 bool refuse_unchanged(const struct refuse_gauges *then);
 
 /* Addresses that ioctls must refuse. */
