@@ -45,5 +45,5 @@ check-vm-cross:
 	O=$(O) tests/vm/check --build arm64 riscv64
 
 check-full:
-	tests/check $(MAKE) vm-qemu vm-cross
+	tests/check $(MAKE) vm vm-qemu vm-cross
 	tests/vm/coverage --min 90 $(O)
