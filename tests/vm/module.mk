@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 #: make vm           a shell in User Mode Linux with the NPU; SCRIPT=FILE runs that instead
 #: make vm VM=x86    the same in QEMU with two CPUs
-#: make check-vm     the driver's suites in User Mode Linux
+#: make check-vm     the part of check that runs the driver, in User Mode Linux
 #: make check-full   check, then the suites in QEMU, other processors' modules, coverage
 
 VM ?= um
@@ -45,5 +45,5 @@ check-vm-cross:
 	O=$(O) tests/vm/check --build arm64 riscv64
 
 check-full:
-	tests/check $(MAKE) vm vm-qemu vm-cross
+	tests/check $(MAKE) vm-qemu vm-cross
 	tests/vm/coverage --min 90 $(O)
