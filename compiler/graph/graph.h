@@ -251,6 +251,20 @@ struct keel_act {
 	double alpha, beta;
 };
 
+/** struct keel_moments - what a BatchNorm knows of a node's output, before the fused activation
+ * @channels: extent of the arrays: the output's axis 1; 0 while unknown
+ * @mean: per channel: beta. NULL while unknown
+ * @deviation: standard deviation per channel, >= 0: |gamma|, less what epsilon takes off. NULL
+ *	while unknown
+ *
+ * Statistics of the data that the network was trained on, which came with it: no calibration
+ * is needed. keel_pass_fold() notes them, rewrites keep them, factorization scales them.
+ */
+struct keel_moments {
+	unsigned int channels;
+	float *mean, *deviation;
+};
+
 /** struct keel_origin - a node of the network's file; for reports
  * @id: index in keel_graph.origins
  * @name: as the file calls it, not always unique
@@ -268,6 +282,7 @@ struct keel_origin {
  * @origins: the same as nodes of the file, the one that it was first in front
  * @onnx_op: operator name in the source file (the first one when fused)
  * @reason: for KEEL_OP_UNSUPPORTED: a sentence why
+ * @moments: mean and standard deviation of output 0 per channel, where a BatchNorm told
  */
 struct keel_node {
 	enum keel_op op;
@@ -285,6 +300,7 @@ struct keel_node {
 	struct keel_window window;
 	int groups;
 	struct keel_act act;
+	struct keel_moments moments;
 	double alpha, beta, lo, hi, epsilon, bias;
 	int size, axis, block;
 	unsigned int axes;
