@@ -5,15 +5,13 @@
 #include <string.h>
 
 #include "compile.h"
+#include "compile_private.h"
 #include "emit.h"
-#include "integer.h"
 #include "lower.h"
 #include "match.h"
 #include "passes.h"
 #include "rows.h"
 #include "weights.h"
-
-#define MEMORY_FOR_SAMPLES (1ull << 30)
 
 /* A constant without elements may be put out in float, but a model file can't say so. */
 static int check_outputs(const struct keel_graph *g, struct keel_error *e)
@@ -41,26 +39,21 @@ int keel_compile_prepare(struct keel_graph *g, struct keel_error *e)
 	return err;
 }
 
-static void stage(const struct keel_compile_options *o, const char *name, size_t done, size_t total)
+void keel_stage_begin(const struct keel_compile_options *o, const char *name)
 {
 	if (o->stage)
-		o->stage(o->ctx, name, done, total);
+		o->stage(o->ctx, name, 0, 0);
 }
-
-/** struct stage_ctx - adapts per-sample progress to named stages */
-struct stage_ctx {
-	const struct keel_compile_options *o;
-	const char *name;
-};
 
 static void stage_progress(void *ctx, size_t done, size_t total)
 {
-	const struct stage_ctx *s = ctx;
+	const struct keel_stage *s = ctx;
 
-	stage(s->o, s->name, done, total);
+	if (s->o->stage)
+		s->o->stage(s->o->ctx, s->name, done, total);
 }
 
-static struct keel_calibrate_options calibrate_options(struct stage_ctx *s)
+struct keel_calibrate_options keel_stage_options(struct keel_stage *s)
 {
 	return (struct keel_calibrate_options){
 		.threads = s->o->threads,
@@ -98,8 +91,8 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 		     const struct keel_compile_options *o, const char *name, bool histograms,
 		     struct keel_error *e)
 {
-	struct stage_ctx s = {o, name};
-	struct keel_calibrate_options options = calibrate_options(&s);
+	struct keel_stage s = {o, name};
+	struct keel_calibrate_options options = keel_stage_options(&s);
 	int err = 0;
 
 	if (!c->stats)
@@ -118,7 +111,7 @@ static int factorize(struct keel_compiled *c, const struct keel_sample_source *s
 
 	if (f.mode == KEEL_FACTORIZE_NONE)
 		return 0;
-	stage(o, "factorize", 0, 0);
+	keel_stage_begin(o, "factorize");
 	f.per_channel = o->per_channel;
 	err = keel_factorize(&c->g, &c->before, c->stats, source, o->threads, &f, &c->factorize, e);
 	if (err)
@@ -154,108 +147,6 @@ static int quantize_weights(struct keel_compiled *c, const struct keel_compile_o
 	return err;
 }
 
-/** struct subset - some of the samples, evenly spread */
-struct subset {
-	const struct keel_sample_source *all;
-	size_t count;
-};
-
-static int get_some(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
-{
-	const struct subset *s = ctx;
-
-	return s->all->get(s->all->ctx, index * s->all->count / s->count, inputs, e);
-}
-
-/* Every sample has a memory of its own while all of them go from layer to layer. */
-static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
-{
-	uint64_t bytes = l->scratch_bytes + 1, fit;
-	unsigned int i;
-
-	for (i = 0; i < l->nr_areas; i++)
-		if (l->areas[i]->slot > KEEL_SLOT_SCRATCH)
-			bytes += l->areas[i]->bytes;
-	fit = (memory ? memory : MEMORY_FOR_SAMPLES) / bytes;
-	return fit ? fit : 1;
-}
-
-static int correct(struct keel_compiled *c, struct keel_integer *n, const struct keel_stats *stats,
-		   const struct keel_compile_options *o, struct keel_error *e)
-{
-	struct stage_ctx s = {o, "bias correction"};
-	struct keel_calibrate_options options = calibrate_options(&s);
-	unsigned int i;
-	int err;
-
-	if (!o->bias_correction) {
-		for (i = 0; i < n->l->nr_commands; i++)
-			keel_integer_step(n, i);
-		return 0;
-	}
-	err = keel_correct(n, stats, &options, &c->correct, e);
-	c->corrected = !err;
-	return err;
-}
-
-/* What needs the integer network: biases, and how far it is from the float one. */
-static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
-			       const struct keel_sample_source *source,
-			       const struct keel_stats *stats, const struct keel_compile_options *o,
-			       struct keel_error *e)
-{
-	struct keel_error why = {""};
-	struct keel_integer n;
-	int err = keel_integer_init(&n, l, source, o->threads, &why);
-
-	if (err == -EOPNOTSUPP) {
-		snprintf(c->note, sizeof(c->note), "no bias correction: %.400s", why.text);
-		return 0;
-	}
-	if (!err)
-		err = correct(c, &n, stats, o, &why);
-	if (!err) {
-		stage(o, "measure", 0, 0);
-		err = keel_integer_sqnr(&n, source, o->threads, &c->sqnr_db, &why);
-	}
-	c->measured = !err;
-	keel_integer_free(&n);
-	return err ? keel_error_set(e, err, "%s", why.text) : 0;
-}
-
-/* Means over some samples are only comparable with the float network's over the same ones. */
-static int correct_on_some(struct keel_compiled *c, struct keel_lowered *l,
-			   const struct keel_sample_source *source, size_t count,
-			   const struct keel_compile_options *o, struct keel_error *e)
-{
-	struct subset subset = {source, count};
-	const struct keel_sample_source some = {count, get_some, &subset};
-	struct stage_ctx s = {o, "calibrate on some"};
-	struct keel_calibrate_options options = calibrate_options(&s);
-	struct keel_stats *stats = NULL;
-	int err = keel_calibrate(c->g, &some, &options, &stats, e);
-
-	snprintf(c->note, sizeof(c->note),
-		 "the integer network saw %zu of %zu samples: as many as fit into %llu MiB", count,
-		 source->count,
-		 (unsigned long long)(o->memory ? o->memory : MEMORY_FOR_SAMPLES) >> 20);
-	if (!err)
-		err = correct_and_measure(c, l, &some, stats, o, e);
-	keel_stats_del(stats);
-	return err;
-}
-
-static int use_integer(struct keel_compiled *c, struct keel_lowered *l,
-		       const struct keel_sample_source *source,
-		       const struct keel_compile_options *o, struct keel_error *e)
-{
-	size_t fit = samples_that_fit(l, o->memory);
-
-	if (fit < source->count)
-		return correct_on_some(c, l, source, fit, o, e);
-	return correct_and_measure(c, l, source, c->stats, o, e);
-}
-
 static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
 			  const struct keel_compile_options *o, struct keel_error *e)
 {
@@ -272,13 +163,13 @@ static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 
 	if (!weights)
 		return keel_error_set(e, -ENOMEM, "out of memory while quantizing weights");
-	stage(o, "quantize", 0, 0);
+	keel_stage_begin(o, "quantize");
 	err = quantize_weights(c, o, weights, e);
 	if (!err)
 		err = keel_lower(c->g, &options, &l, e);
 	if (!err) {
-		err = use_integer(c, &l, source, o, e);
-		stage(o, "write", 0, 0);
+		err = keel_compile_integer(c, &l, source, o, e);
+		keel_stage_begin(o, "write");
 		if (!err)
 			err = keel_emit(&l, &o->target, &texts, &c->data, &c->bytes, e);
 		c->commands = l.nr_commands;

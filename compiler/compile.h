@@ -27,6 +27,7 @@
  * @ranges: see keel_range_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
+ * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
  * @threads: 0 for one per processor; never changes the result
@@ -44,6 +45,7 @@ struct keel_compile_options {
 	struct keel_range_options ranges;
 	bool weights_mse;
 	bool bias_correction;
+	const struct keel_sample_source *judge;
 	uint64_t memory;
 	unsigned int threads;
 	const char *preprocess, *labels, *options_json;
@@ -61,7 +63,8 @@ struct keel_compile_options {
  * @correct: what bias correction did
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
- * @sqnr_db: outputs of the integer network against the float one's on the calibration samples
+ * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
+ *	calibration samples
  * @note: why a step that was asked for was left out or cut short; "" otherwise
  * @data: the model file
  * @bytes: its size

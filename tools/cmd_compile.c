@@ -16,15 +16,10 @@
 #include "progress.h"
 #include "report.h"
 #include "report_files.h"
+#include "trials.h"
 
 #define MAX_CALIBRATE 64
 
-/*
- * auto: with one scale a tensor, least noise was best on every network measured.
- * With a scale for each channel the weights need no equalizing, and amplified
- * activations only amplify the rounding of the weights that read them: "none" was
- * level with the others or up to 11 dB better.
- */
 #define FACTORIZE_AUTO (KEEL_FACTORIZE_LEAST_NOISE + 1)
 
 /** struct compile_args - the command line */
@@ -34,8 +29,8 @@ struct compile_args {
 	unsigned int nr_calibrate;
 	size_t limit, split;
 	struct keel_compile_options o;
-	int factorize;
-	unsigned int seed;
+	struct keel_search_result search;
+	unsigned int optimize, fixed, seed;
 	bool check, quiet, swap;
 };
 
@@ -44,8 +39,10 @@ enum {
 	OPT_PREPROCESS,
 	OPT_GRANULARITY,
 	OPT_FACTORIZE,
+	OPT_WEIGHT_SCALES,
 	OPT_RANGES,
 	OPT_BIAS,
+	OPT_OPTIMIZE,
 	OPT_TARGET,
 	OPT_CHECK,
 	OPT_REPORT,
@@ -70,16 +67,21 @@ static const struct argp_option options[] = {
 	{"swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0},
 	{"preprocess", OPT_PREPROCESS, "FILE", 0,
 	 "how pictures become inputs (default: NET.preprocess beside the network)", 0},
+	{"optimize", OPT_OPTIMIZE, "LEVEL", 0,
+	 "0: rounding alone; 1 (default): what is best on most networks; 2: try more, keep what "
+	 "brings samples closer that were held out; 3: try all",
+	 0},
 	{"granularity", OPT_GRANULARITY, "WHAT", 0,
 	 "weight scales: per-tensor or per-channel (default)", 0},
 	{"factorize", OPT_FACTORIZE, "HOW", 0,
-	 "none, one-step, two-step, least-noise, or auto (default): least-noise for per-tensor "
-	 "scales, none for per-channel",
-	 0},
+	 "none, one-step, two-step, least-noise, or auto (default): by --optimize", 0},
+	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
+	 "max (default) or mse, which cuts single large weights off", 0},
 	{"ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
 	 "part of the values that percentile keeps (default 99.99)", 0},
-	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default)", 0},
+	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default from --optimize 1 on)",
+	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
 	{"check", OPT_CHECK, NULL, 0,
 	 "only list every node with its verdict; nothing is computed or written", 0},
@@ -93,11 +95,18 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+/* What the user has chosen, neither a level nor a search changes. */
+static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
+{
+	a->fixed = fixed ? a->fixed | choice : a->fixed & ~choice;
+}
+
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 {
 	static const char *const granularities[] = {"per-tensor", "per-channel", NULL};
 	static const char *const steps[] = {"none",	   "one-step", "two-step",
 					    "least-noise", "auto",     NULL};
+	static const char *const scales[] = {"max", "mse", NULL};
 	static const char *const ranges[] = {"minmax", "percentile", "mse", NULL};
 	static const char *const bias[] = {"none", "iterative", NULL};
 	struct compile_args *a = state->input;
@@ -106,14 +115,24 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 	case OPT_GRANULARITY:
 		a->o.per_channel = command_choice(arg, "granularity", granularities, state);
 		return 0;
+	case OPT_OPTIMIZE:
+		a->optimize = command_number(arg, "optimize", 0, KEEL_OPTIMIZE_MAX, state);
+		return 0;
 	case OPT_FACTORIZE:
-		a->factorize = command_choice(arg, "factorize", steps, state);
+		a->o.factorize.mode = command_choice(arg, "factorize", steps, state);
+		fix(a, KEEL_CHOICE_FACTORIZE, a->o.factorize.mode != FACTORIZE_AUTO);
+		return 0;
+	case OPT_WEIGHT_SCALES:
+		a->o.weights_mse = command_choice(arg, "weight-scales", scales, state);
+		fix(a, KEEL_CHOICE_WEIGHT_SCALES, true);
 		return 0;
 	case OPT_RANGES:
 		a->o.ranges.method = command_choice(arg, "ranges", ranges, state);
+		fix(a, KEEL_CHOICE_RANGES, true);
 		return 0;
 	case OPT_BIAS:
 		a->o.bias_correction = command_choice(arg, "bias-correction", bias, state);
+		fix(a, KEEL_CHOICE_BIAS, true);
 		return 0;
 	case OPT_PERCENTILE:
 		a->o.ranges.percentile = command_real(arg, "percentile", 50, 100, state);
@@ -356,6 +375,8 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 		.output = a->output ? a->output : path,
 		.seed = a->seed,
 		.list = &list,
+		.optimize = a->optimize,
+		.search = &a->search,
 		.seconds = command_seconds() - start,
 		.peak_rss_mib = peak_rss_mib(),
 	};
@@ -464,19 +485,25 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 {
 	struct stage_bar bar = {.quiet = a->quiet};
 	struct keel_sample_source source = {.get = get_sample, .ctx = in->ds};
-	char *json;
+	char *json = NULL;
 	int err;
 
 	source.count = keel_dataset_count(in->ds);
-	json = keel_report_options_json(&a->o, source.count, a->seed);
 	a->o.preprocess = in->text;
 	a->o.labels = in->labels;
-	a->o.options_json = json;
 	a->o.stage = on_stage;
 	a->o.ctx = &bar;
-	err = keel_compile(g, &source, &a->o, c, e);
+	err = keel_search(g, &source, a->optimize, a->fixed, &a->o, &a->search, e);
+	if (err) {
+		keel_graph_del(g);
+	} else {
+		json = keel_report_options_json(&a->o, source.count, a->seed);
+		a->o.options_json = json;
+		err = keel_compile(g, &source, &a->o, c, e);
+	}
 	if (bar.name)
 		keel_progress_end(&bar.bar);
+	a->o.options_json = NULL;
 	free(json);
 	return err;
 }
@@ -541,8 +568,8 @@ int keel_compile_main(int argc, char **argv)
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
-		.factorize = FACTORIZE_AUTO,
-		.o = {.per_channel = true, .bias_correction = true},
+		.optimize = KEEL_OPTIMIZE_DEFAULT,
+		.o = {.per_channel = true},
 	};
 	struct keel_import_options import = {0};
 	struct keel_error e = {""};
@@ -552,9 +579,7 @@ int keel_compile_main(int argc, char **argv)
 
 	command_parse(&argp, argc, argv, &a);
 	spare_inputs(&a);
-	if (a.factorize == FACTORIZE_AUTO)
-		a.factorize = a.o.per_channel ? KEEL_FACTORIZE_NONE : KEEL_FACTORIZE_LEAST_NOISE;
-	a.o.factorize.mode = a.factorize;
+	keel_optimize(a.optimize, a.fixed, &a.o);
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);

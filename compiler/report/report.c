@@ -97,6 +97,26 @@ static void summary_factorize(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "; float outputs moved by %.1e\n", c->factorize.difference);
 }
 
+static void summary_search(FILE *f, const struct keel_search_result *r)
+{
+	unsigned int i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->nr_trials; i++) {
+		const struct keel_trial *t = &r->trials[i];
+
+		fprintf(f, "%s %-28s %.2f dB instead of %.2f: %s\n",
+			i ? "              " : "tried         ", t->option, t->after, t->before,
+			t->kept ? "kept" : "left");
+	}
+	if (r->nr_trials)
+		fprintf(f, "               (fitted to %zu samples, measured on %zu others)\n",
+			r->fitted, r->judged);
+	if (r->note[0])
+		fprintf(f, "tried          nothing: %s\n", r->note);
+}
+
 void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			 const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
@@ -108,7 +128,9 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		n[KEEL_PLACE_HOST], n[KEEL_REPORT_FOLDED]);
 	fprintf(f, "target         %s, %u commands, %.1f million MACs, %.2f MiB\n", o->target.name,
 		c->commands, c->macs / 1e6, c->bytes / 1048576.0);
-	fprintf(f, "weights        %s scales%s\n", o->per_channel ? "per-channel" : "per-tensor",
+	summary_search(f, figures->search);
+	fprintf(f, "weights        %s scales%s%s\n", o->per_channel ? "per-channel" : "per-tensor",
+		o->weights_mse ? " of least squared error" : "",
 		c->raised ? ", some raised so that biases fit" : "");
 	summary_factorize(f, c, o);
 	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method],
@@ -169,6 +191,27 @@ static json_t *tensors_json(const struct keel_compiled *c)
 	return a;
 }
 
+/* JSON has no infinity, and nothing that isn't a number. */
+static json_t *decibels(double db)
+{
+	return isnan(db) ? json_null() : json_real(fmax(fmin(db, 200), -200));
+}
+
+static json_t *search_json(const struct keel_search_result *r)
+{
+	json_t *a = json_array();
+	unsigned int i;
+
+	for (i = 0; r && i < r->nr_trials; i++) {
+		const struct keel_trial *t = &r->trials[i];
+
+		json_array_append_new(a, json_pack("{s:s, s:o, s:o, s:b}", "option", t->option,
+						   "before_db", decibels(t->before), "after_db",
+						   decibels(t->after), "kept", t->kept));
+	}
+	return a;
+}
+
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
@@ -185,9 +228,9 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 			    json_pack("{s:b, s:i, s:i, s:f}", "done", c->corrected, "samples",
 				      (int)c->correct.samples, "channels", (int)c->correct.channels,
 				      "largest_levels", c->correct.largest));
-	/* JSON has no infinity. */
-	json_object_set_new(j, "sqnr_db",
-			    c->measured ? json_real(fmin(c->sqnr_db, 200)) : json_null());
+	json_object_set_new(j, "optimize", json_integer(figures->optimize));
+	json_object_set_new(j, "tried", search_json(figures->search));
+	json_object_set_new(j, "sqnr_db", c->measured ? decibels(c->sqnr_db) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
@@ -199,12 +242,13 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
 {
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
-			      "granularity", o->per_channel ? "per-channel" : "per-tensor",
-			      "factorize", factorize_names[o->factorize.mode], "ranges",
-			      range_names[o->ranges.method], "bias_correction",
-			      o->bias_correction ? "iterative" : "none", "target", o->target.name,
-			      "samples", (int)samples, "seed", (int)seed);
+	json_t *j =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
+			  "granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
+			  factorize_names[o->factorize.mode], "weight_scales",
+			  o->weights_mse ? "mse" : "max", "ranges", range_names[o->ranges.method],
+			  "bias_correction", o->bias_correction ? "iterative" : "none", "target",
+			  o->target.name, "samples", (int)samples, "seed", (int)seed);
 	char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 
 	json_decref(j);

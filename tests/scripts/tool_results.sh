@@ -34,7 +34,8 @@ done
 compile=("$keel" compile "$net" --calibrate samples --calibrate "$models/pictures" --quiet
 	--preprocess fashion_mbv2s.preprocess)
 for options in "--granularity per-tensor" "--granularity per-channel --ranges percentile" \
-	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none"; do
+	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none" \
+	"--granularity per-tensor --optimize 3"; do
 	for n in 1 2 3; do
 		# shellcheck disable=SC2086
 		ok "${compile[@]}" $options --threads $n -o $n.keel
@@ -47,6 +48,8 @@ ok "$keel" compile renamed.onnx --quiet -o 1.keel --calibrate samples --calibrat
 ok "${compile[@]}" -o fashion.keel
 is "models of the same network with another name" "" "$(cmp 1.keel fashion.keel)"
 
+ok "${compile[@]}" -o 1.keel --json out --optimize 2
+keys optimize tried.0.option tried.0.before_db tried.0.after_db tried.0.kept
 ok "${compile[@]}" -o 1.keel --json figures.json --report report
 cp figures.json out
 figures="nodes npu host unsupported folded macs seconds peak_rss_mib"
