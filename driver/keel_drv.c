@@ -121,5 +121,7 @@ module_exit(keel_exit);
 
 MODULE_DESCRIPTION("Keel int8 neural processing unit");
 MODULE_FIRMWARE(KEEL_FIRMWARE);
+/* So that an initial RAM disk has it. */
+MODULE_SOFTDEP("pre: governor_simpleondemand");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMA_BUF);
