@@ -167,8 +167,7 @@ static bool scale_stats(const struct keel_factorize_private *p, const struct kee
 {
 	unsigned int c;
 
-	free(s->bins);
-	s->bins = NULL;
+	keel_stats_drop_histograms(s);
 	if (!s->channels || !label->var)
 		return true;
 	if (label->count != 1 && (!keel_label_by_channel(label) || label->count != s->channels))
