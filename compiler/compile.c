@@ -7,11 +7,9 @@
 #include "compile.h"
 #include "compile_private.h"
 #include "emit.h"
-#include "lower.h"
 #include "match.h"
 #include "passes.h"
 #include "rows.h"
-#include "weights.h"
 
 /* A constant without elements may be put out in float, but a model file can't say so. */
 static int check_outputs(const struct keel_graph *g, struct keel_error *e)
@@ -98,6 +96,8 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 	if (!c->stats)
 		err = keel_calibrate(c->g, source, &options, &c->stats, e);
 	s.name = "histograms";
+	if (!err && histograms && o->ranges.method == KEEL_RANGE_AUTO)
+		err = keel_range_weigh(c->g, c->stats, e);
 	if (!err && histograms)
 		err = keel_calibrate_histograms(c->g, source, &options, c->stats, e);
 	return err;
@@ -123,61 +123,23 @@ static int factorize(struct keel_compiled *c, const struct keel_sample_source *s
 	return place(c, e);
 }
 
-static bool has_weights(const struct keel_node *n)
-{
-	return n->op == KEEL_OP_CONV || n->op == KEEL_OP_CONV_TRANSPOSE || n->op == KEEL_OP_FC;
-}
-
-static int quantize_weights(struct keel_compiled *c, const struct keel_compile_options *o,
-			    struct keel_weights **weights, struct keel_error *e)
-{
-	const struct keel_weight_options w = {.per_channel = o->per_channel, .mse = o->weights_mse};
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; i < c->g->nr_nodes && !err; i++) {
-		const struct keel_node *n = c->g->nodes[i];
-
-		if (!has_weights(n) || c->verdicts[i].place != KEEL_PLACE_NPU)
-			continue;
-		err = keel_weights_quantize(n, n->inputs[0]->quant.scale, &w, &weights[i], e);
-		if (!err)
-			c->raised += weights[i]->raised;
-	}
-	return err;
-}
-
-static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
+static int build_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
 			  const struct keel_compile_options *o, struct keel_error *e)
 {
-	struct keel_weights **weights = calloc(c->g->nr_nodes + 1, sizeof(*weights));
-	struct keel_lower_options options = {c->verdicts, weights};
 	const struct keel_emit_texts texts = {
 		o->options_json ? o->options_json : "",
 		o->preprocess ? o->preprocess : "",
 		o->labels ? o->labels : "",
 	};
-	struct keel_lowered l;
-	unsigned int i;
-	int err;
+	struct keel_build *b;
+	int err = keel_build_best(c, source, o, &b, e);
 
-	if (!weights)
-		return keel_error_set(e, -ENOMEM, "out of memory while quantizing weights");
-	keel_stage_begin(o, "quantize");
-	err = quantize_weights(c, o, weights, e);
-	if (!err)
-		err = keel_lower(c->g, &options, &l, e);
-	if (!err) {
-		err = keel_compile_integer(c, &l, source, o, e);
-		keel_stage_begin(o, "write");
-		if (!err)
-			err = keel_emit(&l, &o->target, &texts, &c->data, &c->bytes, e);
-		c->commands = l.nr_commands;
-		keel_lowered_free(&l);
-	}
-	for (i = 0; i < c->g->nr_nodes; i++)
-		keel_weights_del(weights[i]);
-	free(weights);
+	if (err)
+		return err;
+	keel_stage_begin(o, "write");
+	err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
+	c->commands = b->l.nr_commands;
+	keel_build_del(b);
 	return err;
 }
 
@@ -195,7 +157,7 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 		 const struct keel_compile_options *o, struct keel_compiled *c,
 		 struct keel_error *e)
 {
-	bool histograms = o->ranges.method != KEEL_RANGE_MINMAX;
+	bool histograms = keel_range_needs_histograms(o->ranges.method);
 	int err;
 
 	memset(c, 0, sizeof(*c));
@@ -208,9 +170,7 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	if (!err)
 		err = calibrate(c, source, o, "calibrate again", histograms, e);
 	if (!err)
-		err = keel_ranges(c->g, c->stats, &o->ranges, e);
-	if (!err)
-		err = lower_and_emit(c, source, o, e);
+		err = build_and_emit(c, source, o, e);
 	if (!err)
 		err = count_macs(c, e);
 	if (err)
@@ -224,6 +184,7 @@ void keel_compiled_free(struct keel_compiled *c)
 	keel_stats_del(c->stats);
 	keel_graph_del(c->g);
 	keel_graph_del(c->before);
+	free(c->ranges);
 	free(c->verdicts);
 	free(c->data);
 	memset(c, 0, sizeof(*c));

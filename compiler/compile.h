@@ -54,11 +54,23 @@ struct keel_compile_options {
 	const volatile int *cancel;
 };
 
+/** struct keel_range_trial - what automatic ranges were worth
+ * @minmax_db: outputs of the integer network with minmax ranges against the float network's
+ * @auto_db: the same with the ranges that were predicted to be best
+ * @kept: these were better, and taken
+ */
+struct keel_range_trial {
+	double minmax_db, auto_db;
+	bool kept;
+};
+
 /** struct keel_compiled - everything that is known after compiling; keel_compiled_free()
  * @g: the graph as lowered: fused, factorized, quantized
  * @before: the graph that the factorization plan refers to; may be NULL
  * @verdicts: placement, by node of @g
  * @stats: float statistics of @g
+ * @ranges: how each tensor of @g got its range, by id
+ * @trial: automatic ranges: what came of trying them
  * @factorize: what factorization did
  * @correct: what bias correction did
  * @corrected: bias correction ran
@@ -76,6 +88,8 @@ struct keel_compiled {
 	struct keel_graph *g, *before;
 	struct keel_verdict *verdicts;
 	struct keel_stats *stats;
+	struct keel_range_choice *ranges;
+	struct keel_range_trial trial;
 	struct keel_factorize_result factorize;
 	struct keel_correct_result correct;
 	bool corrected, measured;

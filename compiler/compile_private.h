@@ -3,8 +3,9 @@
 #define KEEL_COMPILE_PRIVATE_H
 
 #include "compile.h"
+#include "lower.h"
 
-struct keel_lowered;
+struct keel_weights;
 
 /** struct keel_stage - adapts progress by sample to named stages */
 struct keel_stage {
@@ -27,5 +28,29 @@ struct keel_calibrate_options keel_stage_options(struct keel_stage *s);
 int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 			 const struct keel_sample_source *source,
 			 const struct keel_compile_options *o, struct keel_error *e);
+
+/** struct keel_build - everything between statistics and the file, on the heap
+ * @weights: of the nodes on the NPU, by node
+ * @options: refers to them
+ * @l: the commands, with corrected biases
+ */
+struct keel_build {
+	unsigned int nr_nodes;
+	struct keel_weights **weights;
+	struct keel_lower_options options;
+	struct keel_lowered l;
+};
+
+/**
+ * keel_build_best() - choose ranges, quantize, lower, correct and measure
+ * @b: freed with keel_build_del()
+ *
+ * Automatic ranges are a prediction, so the integer network has the last word: it
+ * is built with minmax ranges, too, and the better one is returned; c->trial tells.
+ */
+int keel_build_best(struct keel_compiled *c, const struct keel_sample_source *source,
+		    const struct keel_compile_options *o, struct keel_build **b,
+		    struct keel_error *e);
+void keel_build_del(struct keel_build *b);
 
 #endif

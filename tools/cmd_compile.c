@@ -77,9 +77,13 @@ static const struct argp_option options[] = {
 	 "none, one-step, two-step, least-noise, or auto (default): by --optimize", 0},
 	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
 	 "max (default) or mse, which cuts single large weights off", 0},
-	{"ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0},
+	{"ranges", OPT_RANGES, "HOW", 0,
+	 "minmax (default), moving-average, percentile, mse, kl, aciq-laplace, aciq-gauss, or "
+	 "auto: "
+	 "for each tensor what hurts the outputs least",
+	 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
-	 "part of the values that percentile keeps (default 99.99)", 0},
+	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},
 	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default from --optimize 1 on)",
 	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
@@ -107,7 +111,6 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 	static const char *const steps[] = {"none",	   "one-step", "two-step",
 					    "least-noise", "auto",     NULL};
 	static const char *const scales[] = {"max", "mse", NULL};
-	static const char *const ranges[] = {"minmax", "percentile", "mse", NULL};
 	static const char *const bias[] = {"none", "iterative", NULL};
 	struct compile_args *a = state->input;
 
@@ -127,7 +130,7 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 		fix(a, KEEL_CHOICE_WEIGHT_SCALES, true);
 		return 0;
 	case OPT_RANGES:
-		a->o.ranges.method = command_choice(arg, "ranges", ranges, state);
+		a->o.ranges.method = command_choice(arg, "ranges", keel_range_method_names, state);
 		fix(a, KEEL_CHOICE_RANGES, true);
 		return 0;
 	case OPT_BIAS:
@@ -156,8 +159,9 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 				     "network will see");
 	if (a->swap && !a->split)
 		command_usage(state, "--swap needs --split K");
-	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE)
-		command_usage(state, "--percentile needs --ranges percentile");
+	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE &&
+	    a->o.ranges.method != KEEL_RANGE_AUTO)
+		command_usage(state, "--percentile needs --ranges percentile or auto");
 	if (is_dash(a->output) && is_dash(a->json))
 		command_usage(state, "the model and JSON can't both go to the standard output");
 }

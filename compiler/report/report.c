@@ -6,7 +6,6 @@
 #include "report.h"
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise"};
-static const char *const range_names[] = {"minmax", "percentile", "mse"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -97,6 +96,21 @@ static void summary_factorize(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "; float outputs moved by %.1e\n", c->factorize.difference);
 }
 
+static void summary_ranges(FILE *f, const struct keel_compiled *c,
+			   const struct keel_compile_options *o)
+{
+	const struct keel_range_trial *t = &c->trial;
+
+	fprintf(f, "ranges         %s, %zu samples", keel_range_method_names[o->ranges.method],
+		c->stats->samples);
+	if (o->ranges.method == KEEL_RANGE_AUTO && !c->measured)
+		fprintf(f, "; left at minmax, since the integer network can't be tried");
+	else if (o->ranges.method == KEEL_RANGE_AUTO)
+		fprintf(f, "; %.2f dB instead of %.2f with minmax: %s", t->auto_db, t->minmax_db,
+			t->kept ? "kept" : "left at minmax");
+	fprintf(f, "\n");
+}
+
 static void summary_search(FILE *f, const struct keel_search_result *r)
 {
 	unsigned int i;
@@ -133,8 +147,7 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		o->weights_mse ? " of least squared error" : "",
 		c->raised ? ", some raised so that biases fit" : "");
 	summary_factorize(f, c, o);
-	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method],
-		c->stats->samples);
+	summary_ranges(f, c, o);
 	if (c->corrected)
 		fprintf(f,
 			"bias           %lu channels corrected on %zu samples, by up to %.1f "
@@ -172,6 +185,18 @@ static json_t *factorize_json(const struct keel_compiled *c)
 			 a);
 }
 
+static json_t *range_json(const struct keel_compiled *c, const struct keel_tensor *t)
+{
+	const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
+	const struct keel_range_choice *r = &c->ranges[t->id];
+
+	return json_pack("{s:s, s:f, s:f, s:f, s:i, s:b, s:s, s:s?, s:f, s:f}", "tensor", t->name,
+			 "min", s->min, "max", s->max, "scale", t->quant.scale, "zero_point",
+			 t->quant.zero_point, "given", t->quant.given, "range",
+			 keel_range_method_names[r->method], "why", r->why, "error", r->error,
+			 "minmax_error", r->minmax_error);
+}
+
 static json_t *tensors_json(const struct keel_compiled *c)
 {
 	json_t *a = json_array();
@@ -183,10 +208,7 @@ static json_t *tensors_json(const struct keel_compiled *c)
 
 		if (!s || !t->quant.scale)
 			continue;
-		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b}", "tensor",
-						   t->name, "min", s->min, "max", s->max, "scale",
-						   t->quant.scale, "zero_point",
-						   t->quant.zero_point, "given", t->quant.given));
+		json_array_append_new(a, range_json(c, t));
 	}
 	return a;
 }
@@ -212,6 +234,16 @@ static json_t *search_json(const struct keel_search_result *r)
 	return a;
 }
 
+static json_t *range_trial_json(const struct keel_compiled *c, const struct keel_compile_options *o)
+{
+	const struct keel_range_trial *t = &c->trial;
+
+	if (o->ranges.method != KEEL_RANGE_AUTO || !c->measured)
+		return json_null();
+	return json_pack("{s:o, s:o, s:b}", "minmax_db", decibels(t->minmax_db), "auto_db",
+			 decibels(t->auto_db), "kept", t->kept);
+}
+
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
@@ -230,6 +262,7 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 				      "largest_levels", c->correct.largest));
 	json_object_set_new(j, "optimize", json_integer(figures->optimize));
 	json_object_set_new(j, "tried", search_json(figures->search));
+	json_object_set_new(j, "range_trial", range_trial_json(c, o));
 	json_object_set_new(j, "sqnr_db", c->measured ? decibels(c->sqnr_db) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
@@ -242,17 +275,34 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
 {
-	json_t *j =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
-			  "granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
-			  factorize_names[o->factorize.mode], "weight_scales",
-			  o->weights_mse ? "mse" : "max", "ranges", range_names[o->ranges.method],
-			  "bias_correction", o->bias_correction ? "iterative" : "none", "target",
-			  o->target.name, "samples", (int)samples, "seed", (int)seed);
-	char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	json_t *j = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
+		"granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
+		factorize_names[o->factorize.mode], "weight_scales", o->weights_mse ? "mse" : "max",
+		"ranges", keel_range_method_names[o->ranges.method], "bias_correction",
+		o->bias_correction ? "iterative" : "none", "target", o->target.name, "samples",
+		(int)samples, "seed", (int)seed);
+	char *text;
 
+	if (o->ranges.percentile > 0)
+		json_object_set_new(j, "percentile", json_real(o->ranges.percentile));
+	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(j);
 	return text;
+}
+
+static void text_range(FILE *f, const struct keel_tensor *t, const struct keel_tensor_stats *s,
+		       const struct keel_range_choice *r)
+{
+	fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d  ", t->name, s->min, s->max, t->quant.scale,
+		t->quant.zero_point);
+	if (r->why)
+		fprintf(f, "%s\n", r->why);
+	else if (r->minmax_error > 0)
+		fprintf(f, "%s, predicted error %.3f of minmax's\n",
+			keel_range_method_names[r->method], r->error / r->minmax_error);
+	else
+		fprintf(f, "%s\n", keel_range_method_names[r->method]);
 }
 
 void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_compile_options *o,
@@ -270,13 +320,12 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 		fprintf(f, "%-40s %10.4g %10.4g  %s\n", l->node->name, l->min, l->max,
 			l->blocker ? l->blocker : "");
 	}
-	fprintf(f, "\nTensors: range, scale, zero point\n");
+	fprintf(f, "\nTensors: smallest and largest value, scale, zero point, range\n");
 	for (i = 0; i < c->g->nr_tensors; i++) {
 		const struct keel_tensor *t = c->g->tensors[i];
 		const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
 
 		if (s && t->quant.scale)
-			fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d\n", t->name, s->min, s->max,
-				t->quant.scale, t->quant.zero_point);
+			text_range(f, t, s, &c->ranges[t->id]);
 	}
 }
