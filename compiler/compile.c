@@ -9,6 +9,7 @@
 #include "emit.h"
 #include "match.h"
 #include "passes.h"
+#include "predict.h"
 #include "rows.h"
 
 /* A constant without elements may be put out in float, but a model file can't say so. */
@@ -93,6 +94,8 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 	struct keel_calibrate_options options = keel_stage_options(&s);
 	int err = 0;
 
+	if (!c->stats && keel_compile_without_samples(source, o))
+		return keel_stats_predict(c->g, o->inputs, &c->stats, e);
 	if (!c->stats)
 		err = keel_calibrate(c->g, source, &options, &c->stats, e);
 	s.name = "histograms";
@@ -107,12 +110,17 @@ static int factorize(struct keel_compiled *c, const struct keel_sample_source *s
 		     const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_factorize_options f = o->factorize;
+	struct keel_compile_noise noise = {c->g, o->inputs};
+	const struct keel_sample_source noises = keel_compile_noise(&noise);
 	int err;
 
 	if (f.mode == KEEL_FACTORIZE_NONE)
 		return 0;
 	keel_stage_begin(o, "factorize");
 	f.per_channel = o->per_channel;
+	/* Whether the function is the same can be seen on any values. */
+	if (keel_compile_without_samples(source, o))
+		source = &noises;
 	err = keel_factorize(&c->g, &c->before, c->stats, source, o->threads, &f, &c->factorize, e);
 	if (err)
 		return err;
@@ -153,6 +161,17 @@ static int count_macs(struct keel_compiled *c, struct keel_error *e)
 	return err;
 }
 
+static int check_samples(const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e)
+{
+	if (o->ranges.method == KEEL_RANGE_BATCHNORM && !o->inputs)
+		return keel_error_set(e, -EINVAL,
+				      "ranges from BatchNorms need the range of each input");
+	if (!source->count && o->bias_correction)
+		return keel_error_set(e, -EINVAL, "bias correction needs samples");
+	return 0;
+}
+
 int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 		 const struct keel_compile_options *o, struct keel_compiled *c,
 		 struct keel_error *e)
@@ -162,7 +181,9 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 
 	memset(c, 0, sizeof(*c));
 	c->g = g;
-	err = place(c, e);
+	err = check_samples(source, o, e);
+	if (!err)
+		err = place(c, e);
 	if (!err)
 		err = calibrate(c, source, o, "calibrate", false, e);
 	if (!err)
@@ -185,6 +206,7 @@ void keel_compiled_free(struct keel_compiled *c)
 	keel_graph_del(c->g);
 	keel_graph_del(c->before);
 	free(c->ranges);
+	free(c->noise);
 	free(c->verdicts);
 	free(c->data);
 	memset(c, 0, sizeof(*c));

@@ -25,6 +25,7 @@
  * @per_channel: weight scales per output channel; else one per tensor
  * @factorize: see keel_factorize_options
  * @ranges: see keel_range_options
+ * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
  * @judge: samples to measure the integer network on; NULL: those of the calibration
@@ -43,6 +44,7 @@ struct keel_compile_options {
 	bool per_channel;
 	struct keel_factorize_options factorize;
 	struct keel_range_options ranges;
+	const struct keel_span *inputs;
 	bool weights_mse;
 	bool bias_correction;
 	const struct keel_sample_source *judge;
@@ -57,10 +59,12 @@ struct keel_compile_options {
 /** struct keel_range_trial - what automatic ranges were worth
  * @minmax_db: outputs of the integer network with minmax ranges against the float network's
  * @auto_db: the same with the ranges that were predicted to be best
- * @kept: these were better, and taken
+ * @gain: part of the noise that went
+ * @error: standard error of that, by the differences between samples
+ * @kept: they were better by more than chance, and taken
  */
 struct keel_range_trial {
-	double minmax_db, auto_db;
+	double minmax_db, auto_db, gain, error;
 	bool kept;
 };
 
@@ -77,6 +81,8 @@ struct keel_range_trial {
  * @measured: @sqnr_db is valid
  * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
  *	calibration samples
+ * @noise: squared error of the outputs by sample, where measured
+ * @nr_noise: how many samples that was
  * @note: why a step that was asked for was left out or cut short; "" otherwise
  * @data: the model file
  * @bytes: its size
@@ -94,6 +100,8 @@ struct keel_compiled {
 	struct keel_correct_result correct;
 	bool corrected, measured;
 	double sqnr_db;
+	double *noise;
+	size_t nr_noise;
 	char note[512];
 	void *data;
 	size_t bytes;
@@ -112,7 +120,8 @@ int keel_compile_prepare(struct keel_graph *g, struct keel_error *e);
 /**
  * keel_compile() - compile a prepared graph
  * @g: taken over, also on failure
- * @source: calibration samples
+ * @source: calibration samples; of none only with ranges from BatchNorms and without bias
+ *	correction
  * @c: filled on success
  *
  * Return: 0; -EOPNOTSUPP with a sentence naming the first unsupported node;

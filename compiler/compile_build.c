@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "compile_private.h"
+#include "predict.h"
 #include "weights.h"
 
-/* Less than this is chance: other samples may say the opposite. */
-#define GAIN_DB 0.1
+/* Less than this isn't worth while, and less than so many standard errors is chance. */
+#define GAIN_DB	    0.1
+#define GAIN_ERRORS 2
 
 static struct keel_build *build_new(const struct keel_compiled *c)
 {
@@ -67,9 +69,16 @@ static int choose_ranges(struct keel_compiled *c, const struct keel_compile_opti
 			 enum keel_range_method method, struct keel_error *e)
 {
 	struct keel_range_options ranges = o->ranges;
+	struct keel_stats *predicted = NULL;
+	int err = 0;
 
 	ranges.method = method;
-	return keel_ranges(c->g, c->stats, &ranges, c->ranges, e);
+	if (method == KEEL_RANGE_BATCHNORM)
+		err = keel_stats_predict(c->g, o->inputs, &predicted, e);
+	if (!err)
+		err = keel_ranges(c->g, predicted ? predicted : c->stats, &ranges, c->ranges, e);
+	keel_stats_del(predicted);
+	return err;
 }
 
 static int build(struct keel_compiled *c, const struct keel_sample_source *source,
@@ -97,14 +106,39 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 	return err;
 }
 
+/*
+ * A sum of squares may be decided by few samples: clipping hurts those with the largest
+ * values, and others have still larger ones. Then the standard error is large, too.
+ */
+static struct keel_range_trial judge(const struct keel_compiled *before,
+				     const struct keel_compiled *after)
+{
+	struct keel_range_trial t = {before->sqnr_db, after->sqnr_db};
+	double all = 0, sum = 0, squares = 0, n = after->nr_noise;
+	size_t i;
+
+	for (i = 0; i < after->nr_noise; i++) {
+		double gain = before->noise[i] - after->noise[i];
+
+		all += before->noise[i];
+		sum += gain;
+		squares += gain * gain;
+	}
+	if (!(all > 0))
+		return t;
+	t.gain = sum / all;
+	t.error = n > 1 ? sqrt(fmax(squares - sum * sum / n, 0) * n / (n - 1)) / all : 1;
+	t.kept = t.auto_db > t.minmax_db + GAIN_DB && t.gain > GAIN_ERRORS * t.error;
+	return t;
+}
+
 /* Back to what @c was when @before was noted: figures, and ranges in the graph. */
-static int go_back(struct keel_compiled *c, const struct keel_compiled *before,
+static int go_back(struct keel_compiled *c, struct keel_compiled *before,
 		   const struct keel_compile_options *o, struct keel_error *e)
 {
-	const struct keel_range_trial trial = c->trial;
-
+	before->trial = c->trial;
+	free(c->noise);
 	*c = *before;
-	c->trial = trial;
 	return choose_ranges(c, o, KEEL_RANGE_MINMAX, e);
 }
 
@@ -120,19 +154,21 @@ static int build_both(struct keel_compiled *c, const struct keel_sample_source *
 	if (err || !c->measured)
 		return err;
 	before = *c;
+	c->noise = NULL;
 	err = build(c, source, o, KEEL_RANGE_AUTO, &automatic, e);
-	c->trial = (struct keel_range_trial){before.sqnr_db, c->sqnr_db,
-					     c->sqnr_db > before.sqnr_db + GAIN_DB};
-	if (!err && c->trial.kept) {
+	if (!err)
+		c->trial = judge(&before, c);
+	if (c->trial.kept) {
 		keel_build_del(*b);
 		*b = automatic;
+		free(before.noise);
 		return 0;
 	}
 	keel_build_del(automatic);
 	if (!err)
-		err = go_back(c, &before, o, e);
-	if (err)
-		keel_build_del(*b);
+		return go_back(c, &before, o, e);
+	keel_build_del(*b);
+	free(before.noise);
 	return err;
 }
 

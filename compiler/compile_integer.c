@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "compile_private.h"
 #include "integer.h"
@@ -65,7 +66,12 @@ static int measure(struct keel_compiled *c, const struct keel_integer *n,
 	int err;
 
 	keel_stage_begin(o, "measure");
-	err = keel_integer_sqnr(n, source, o->threads, &c->sqnr_db, e);
+	free(c->noise);
+	c->nr_noise = source->count;
+	c->noise = calloc(c->nr_noise + 1, sizeof(*c->noise));
+	if (!c->noise)
+		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
+	err = keel_integer_sqnr(n, source, o->threads, c->noise, &c->sqnr_db, e);
 	c->measured = !err;
 	return err;
 }
@@ -141,6 +147,11 @@ int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 {
 	size_t fit = samples_that_fit(l, memory_for_samples(o));
 
+	if (!source->count) {
+		snprintf(c->note, sizeof(c->note),
+			 "no samples: biases aren't corrected, and nothing was measured");
+		return 0;
+	}
 	if (fit < source->count)
 		return correct_on_some(c, l, source, fit, o, e);
 	return correct_and_measure(c, l, source, c->stats, o, e);

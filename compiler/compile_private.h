@@ -22,12 +22,28 @@ struct keel_calibrate_options keel_stage_options(struct keel_stage *s);
 /**
  * keel_compile_integer() - correct biases on the integer network, and measure it
  *
- * Measured are options->judge, or the samples themselves. Where host steps come
- * before the NPU nothing is done, and c->note says so.
+ * Measured are options->judge, or the samples themselves. Without samples, or where
+ * host steps come before the NPU, nothing is done, and c->note says so.
  */
 int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 			 const struct keel_sample_source *source,
 			 const struct keel_compile_options *o, struct keel_error *e);
+
+/** keel_compile_without_samples() - are ranges from BatchNorms all there is? */
+bool keel_compile_without_samples(const struct keel_sample_source *source,
+				  const struct keel_compile_options *o);
+
+/** struct keel_compile_noise - where samples are missing
+ * @g: network
+ * @inputs: range of each input
+ */
+struct keel_compile_noise {
+	const struct keel_graph *g;
+	const struct keel_span *inputs;
+};
+
+/** keel_compile_noise() - a few samples of uniform noise; the same every time */
+struct keel_sample_source keel_compile_noise(struct keel_compile_noise *noise);
 
 /** struct keel_build - everything between statistics and the file, on the heap
  * @weights: of the nodes on the NPU, by node

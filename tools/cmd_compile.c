@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "data/preprocess.h"
 #include "import.h"
+#include "input_range.h"
 #include "output.h"
 #include "progress.h"
 #include "report.h"
@@ -29,6 +30,7 @@ struct compile_args {
 	unsigned int nr_calibrate;
 	size_t limit, split;
 	struct keel_compile_options o;
+	struct keel_span input_range;
 	struct keel_search_result search;
 	unsigned int optimize, fixed, seed;
 	bool check, quiet, swap;
@@ -41,6 +43,7 @@ enum {
 	OPT_FACTORIZE,
 	OPT_WEIGHT_SCALES,
 	OPT_RANGES,
+	OPT_INPUT_RANGE,
 	OPT_BIAS,
 	OPT_OPTIMIZE,
 	OPT_TARGET,
@@ -133,6 +136,9 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 		a->o.ranges.method = command_choice(arg, "ranges", keel_range_method_names, state);
 		fix(a, KEEL_CHOICE_RANGES, true);
 		return 0;
+	case OPT_INPUT_RANGE:
+		a->input_range = input_range_parse(arg, state);
+		return 0;
 	case OPT_BIAS:
 		a->o.bias_correction = command_choice(arg, "bias-correction", bias, state);
 		fix(a, KEEL_CHOICE_BIAS, true);
@@ -150,13 +156,26 @@ static bool is_dash(const char *path)
 	return path && !strcmp(path, "-");
 }
 
+static void check_without_samples(const struct compile_args *a, struct argp_state *state)
+{
+	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction : a->optimize > 0;
+
+	if (a->o.ranges.method != KEEL_RANGE_BATCHNORM)
+		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
+				     "network will see");
+	if (corrects)
+		command_usage(state, "bias correction needs samples: give some with --calibrate "
+				     "DIR, or leave it out with --bias-correction none");
+}
+
 static void check_args(const struct compile_args *a, struct argp_state *state)
 {
 	if (!a->network)
 		command_usage(state, "name the network: keel compile NET.onnx --calibrate DIR");
 	if (!a->check && !a->nr_calibrate)
-		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
-				     "network will see");
+		check_without_samples(a, state);
+	if (a->input_range.lo < a->input_range.hi && a->o.ranges.method != KEEL_RANGE_BATCHNORM)
+		command_usage(state, "--input-range needs --ranges batchnorm");
 	if (a->swap && !a->split)
 		command_usage(state, "--swap needs --split K");
 	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE &&
@@ -445,18 +464,22 @@ static char *labels_text(const struct keel_preprocess *p)
  * @p: how pictures become inputs
  * @text: the same as canonical text
  * @labels: class names, may be NULL
- * @ds: calibration samples
+ * @ds: calibration samples; NULL for none
+ * @ranges: of each input of the network, for ranges from BatchNorms; else NULL
  */
 struct compile_inputs {
 	struct keel_preprocess p;
 	char *text, *labels;
 	struct keel_dataset *ds;
+	struct keel_span *ranges;
 };
 
 static void inputs_close(struct compile_inputs *in)
 {
-	keel_dataset_close(in->ds);
+	if (in->ds)
+		keel_dataset_close(in->ds);
 	keel_preprocess_free(&in->p);
+	free(in->ranges);
 	free(in->text);
 	free(in->labels);
 }
@@ -473,11 +496,13 @@ static int inputs_open(struct compile_inputs *in, const struct compile_args *a,
 		return err;
 	in->labels = labels_text(&in->p);
 	err = keel_preprocess_print(&in->p, &in->text, &size, e);
-	if (!err)
+	if (!err && a->nr_calibrate)
 		err = open_dataset(a, g, &in->p, &in->ds, e);
+	if (!err && a->o.ranges.method == KEEL_RANGE_BATCHNORM)
+		err = input_ranges(g, &in->p, &a->input_range, &in->ranges, e);
 	if (err)
 		inputs_close(in);
-	else if (keel_dataset_notice(in->ds) && !a->quiet)
+	else if (in->ds && keel_dataset_notice(in->ds) && !a->quiet)
 		fprintf(stderr, "keel: %s\n", keel_dataset_notice(in->ds));
 	return err;
 }
@@ -492,7 +517,8 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 	char *json = NULL;
 	int err;
 
-	source.count = keel_dataset_count(in->ds);
+	source.count = in->ds ? keel_dataset_count(in->ds) : 0;
+	a->o.inputs = in->ranges;
 	a->o.preprocess = in->text;
 	a->o.labels = in->labels;
 	a->o.stage = on_stage;

@@ -17,11 +17,12 @@ const char *const keel_range_method_names[KEEL_RANGE_COUNT + 1] = {
 	[KEEL_RANGE_ACIQ_LAPLACE] = "aciq-laplace",
 	[KEEL_RANGE_ACIQ_GAUSS] = "aciq-gauss",
 	[KEEL_RANGE_AUTO] = "auto",
+	[KEEL_RANGE_BATCHNORM] = "batchnorm",
 };
 
 bool keel_range_needs_histograms(enum keel_range_method method)
 {
-	return method != KEEL_RANGE_MINMAX;
+	return method != KEEL_RANGE_MINMAX && method != KEEL_RANGE_BATCHNORM;
 }
 
 struct keel_span keel_range_pick(enum keel_range_method method, double percentile,

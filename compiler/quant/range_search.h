@@ -42,8 +42,8 @@ typedef double keel_range_cost(const struct keel_range_sums *s, double lo, doubl
 /**
  * keel_range_search() - the cheapest part of [*lo, *hi]
  *
- * Every pair of ends in fiftieths of the way from zero to *lo and *hi, a tenth at
- * least, is tried; zero is always a part of the range. The wider one wins a tie.
+ * Every end in hundredths of the way from zero to *lo or *hi, a tenth at least, is
+ * tried, and every pair in fiftieths where zero lies between; zero is always a part of the range. The wider one wins a tie.
  * Nothing is changed where there is nothing to choose: a width of zero, or an
  * infinite one.
  */

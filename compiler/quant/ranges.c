@@ -127,7 +127,8 @@ static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_erro
 			"is now, with histograms for all ranges but minmax",
 			t->name);
 	m->fixed = is_fixed(t, m);
-	whole = is_logits(r->g, t);
+	/* What is only predicted can't be known to be whole. */
+	whole = r->options->method != KEEL_RANGE_BATCHNORM && is_logits(r->g, t);
 	if (whole && !m->fixed)
 		m->why = "output or input of softmax: never clipped";
 	for (k = r->first; k <= r->last; k++)
@@ -273,8 +274,9 @@ static void assign(struct ranges *r, struct keel_tensor *t)
 	if (t->type != KEEL_F32 || t->data)
 		return;
 	if (r->choices)
-		r->choices[t->id] = (struct keel_range_choice){method, r->members[t->id].why,
-							       m->error[method], m->error[0]};
+		r->choices[t->id] = (struct keel_range_choice){
+			r->options->method == KEEL_RANGE_AUTO ? method : r->options->method,
+			r->members[t->id].why, m->error[method], m->error[0]};
 	if (t->quant.given)
 		return;
 	t->quant = m->fixed ? m->quant : keel_quant_of_range(s->lo, s->hi);
@@ -296,12 +298,14 @@ int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
 		struct keel_error *e)
 {
 	bool all = options->method == KEEL_RANGE_AUTO;
+	enum keel_range_method one =
+		options->method < KEEL_RANGE_PLAIN ? options->method : KEEL_RANGE_MINMAX;
 	struct ranges r = {
 		.g = g,
 		.stats = stats,
 		.options = options,
-		.first = all ? 0 : options->method,
-		.last = all ? KEEL_RANGE_PLAIN - 1 : options->method,
+		.first = one,
+		.last = all ? KEEL_RANGE_PLAIN - 1 : one,
 		.choices = choices,
 	};
 	unsigned int i;

@@ -31,6 +31,7 @@ enum keel_range_method {
 	KEEL_RANGE_PLAIN, /* number of those above */
 
 	KEEL_RANGE_AUTO = KEEL_RANGE_PLAIN, /* the one with the least predicted error */
+	KEEL_RANGE_BATCHNORM, /* as minmax, of predicted statistics: see keel_stats_predict() */
 	KEEL_RANGE_COUNT
 };
 

@@ -106,7 +106,10 @@ static void summary_ranges(FILE *f, const struct keel_compiled *c,
 	if (o->ranges.method == KEEL_RANGE_AUTO && !c->measured)
 		fprintf(f, "; left at minmax, since the integer network can't be tried");
 	else if (o->ranges.method == KEEL_RANGE_AUTO)
-		fprintf(f, "; %.2f dB instead of %.2f with minmax: %s", t->auto_db, t->minmax_db,
+		fprintf(f,
+			"; %.2f dB instead of %.2f with minmax, a sample %.2f dB better (+- %.2f): "
+			"%s",
+			t->auto_db, t->minmax_db, -100 * t->gain, 100 * t->error,
 			t->kept ? "kept" : "left at minmax");
 	fprintf(f, "\n");
 }
@@ -240,8 +243,9 @@ static json_t *range_trial_json(const struct keel_compiled *c, const struct keel
 
 	if (o->ranges.method != KEEL_RANGE_AUTO || !c->measured)
 		return json_null();
-	return json_pack("{s:o, s:o, s:b}", "minmax_db", decibels(t->minmax_db), "auto_db",
-			 decibels(t->auto_db), "kept", t->kept);
+	return json_pack("{s:o, s:o, s:f, s:f, s:b}", "minmax_db", decibels(t->minmax_db),
+			 "auto_db", decibels(t->auto_db), "gain", t->gain, "error", t->error,
+			 "kept", t->kept);
 }
 
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
@@ -286,6 +290,9 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 
 	if (o->ranges.percentile > 0)
 		json_object_set_new(j, "percentile", json_real(o->ranges.percentile));
+	if (o->inputs)
+		json_object_set_new(j, "input_range",
+				    json_pack("[f, f]", o->inputs[0].lo, o->inputs[0].hi));
 	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(j);
 	return text;

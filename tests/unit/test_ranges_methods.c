@@ -63,15 +63,15 @@ static struct histogram random_histogram(uint64_t seed)
 
 typedef double (*cost_fn)(const struct histogram *h, double lo, double hi);
 
-/* The cheapest pair of ends in fiftieths, a tenth at least. */
+/* The cheapest end in hundredths, or pair of ends in fiftieths, a tenth at least. */
 static double brute_force(const struct histogram *h, cost_fn cost)
 {
 	double lo = fmin(h->lo, 0), hi = fmax(h->hi, 0), best = INFINITY;
-	int i, k;
+	int i, k, stride = lo < 0 && hi > 0 ? 2 : 1;
 
-	for (i = lo < 0 ? 5 : 50; i <= 50; i++)
-		for (k = hi > 0 ? 5 : 50; k <= 50; k++)
-			best = fmin(best, cost(h, lo * i / 50, hi * k / 50));
+	for (i = lo < 0 ? 10 : 100; i <= 100; i += stride)
+		for (k = hi > 0 ? 10 : 100; k <= 100; k += stride)
+			best = fmin(best, cost(h, lo * i / 100, hi * k / 100));
 	return best;
 }
 
