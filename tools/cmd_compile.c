@@ -81,9 +81,12 @@ static const struct argp_option options[] = {
 	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
 	 "max (default) or mse, which cuts single large weights off", 0},
 	{"ranges", OPT_RANGES, "HOW", 0,
-	 "minmax (default), moving-average, percentile, mse, kl, aciq-laplace, aciq-gauss, or "
-	 "auto: "
-	 "for each tensor what hurts the outputs least",
+	 "minmax (default), moving-average, percentile, mse, kl, aciq-laplace, aciq-gauss, auto: "
+	 "for each tensor what hurts the outputs least, or batchnorm: without looking at samples",
+	 0},
+	{"input-range", OPT_INPUT_RANGE, "LO,HI", 0,
+	 "with --ranges batchnorm: values of the inputs (default: what preprocessing makes of 0 "
+	 "to 255)",
 	 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
 	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},

@@ -43,9 +43,9 @@ typedef double keel_range_cost(const struct keel_range_sums *s, double lo, doubl
  * keel_range_search() - the cheapest part of [*lo, *hi]
  *
  * Every end in hundredths of the way from zero to *lo or *hi, a tenth at least, is
- * tried, and every pair in fiftieths where zero lies between; zero is always a part of the range. The wider one wins a tie.
- * Nothing is changed where there is nothing to choose: a width of zero, or an
- * infinite one.
+ * tried, and every pair of them in fiftieths where zero lies between. Zero is always a
+ * part of the range; the wider one wins a tie. Nothing is changed where there is nothing
+ * to choose: a width of zero, or an infinite one.
  */
 void keel_range_search(const uint64_t *bins, keel_range_cost *cost, double *lo, double *hi);
 
