@@ -86,10 +86,13 @@ struct keel_range_bounds keel_range_bounds(const struct keel_tensor *t,
 					   const struct keel_tensor_stats *s)
 {
 	const struct keel_node *n = t->producer;
+	float lo, hi;
 
 	if (n && n->act.kind == KEEL_ACT_CLIP)
 		return bounds_of(n->act.lo, n->act.hi, n->act.channels, s);
-	if (n && n->op == KEEL_OP_CLIP && n->act.kind == KEEL_ACT_NONE)
-		return bounds_of(&(float){n->lo}, &(float){n->hi}, 1, s);
-	return (struct keel_range_bounds){{-INFINITY, INFINITY}};
+	if (!n || n->op != KEEL_OP_CLIP || n->act.kind != KEEL_ACT_NONE)
+		return (struct keel_range_bounds){{-INFINITY, INFINITY}};
+	lo = n->lo;
+	hi = n->hi;
+	return bounds_of(&lo, &hi, 1, s);
 }

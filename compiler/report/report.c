@@ -327,7 +327,7 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 		fprintf(f, "%-40s %10.4g %10.4g  %s\n", l->node->name, l->min, l->max,
 			l->blocker ? l->blocker : "");
 	}
-	fprintf(f, "\nTensors: smallest and largest value, scale, zero point, range\n");
+	fprintf(f, "\nTensors: range seen, scale, zero point, how the range was chosen\n");
 	for (i = 0; i < c->g->nr_tensors; i++) {
 		const struct keel_tensor *t = c->g->tensors[i];
 		const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
