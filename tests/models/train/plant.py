@@ -22,8 +22,6 @@ from onnx import numpy_helper
 # Through these a scale passes unchanged: f(s x) = s f(x) for s > 0, channel by channel.
 HOMOGENEOUS = {"Relu", "LeakyRelu", "PRelu", "MaxPool", "AveragePool", "GlobalAveragePool",
                "GlobalMaxPool", "Identity", "Dropout"}
-# These are computed from constants alone or have no data at all.
-CONSTANT = {"Constant", "Unsqueeze"}
 
 
 class Scales:
@@ -66,6 +64,7 @@ class Planter:
         self.label = {}
         self.weights = {i.name: numpy_helper.to_array(i) for i in self.graph.initializer}
         self.own_weights()
+        self.nodes = self.find_nodes()
         self.channels = {v.name: v.type.tensor_type.shape.dim[1].dim_value
                          for v in (*self.graph.value_info, *self.graph.input, *self.graph.output)
                          if len(v.type.tensor_type.shape.dim) > 1}
@@ -87,22 +86,33 @@ class Planter:
         self.graph.node.extend(kept)
         self.weights = own
 
+    def find_nodes(self):
+        """Nodes that are not computed from constants alone, each with the inputs that are not."""
+        constant, nodes = {"", *self.weights}, []
+        for node in self.graph.node:
+            data = [name for name in node.input if name not in constant]
+            if data:
+                nodes.append((node, data))
+            else:
+                constant.update(node.output)
+        return nodes
+
     def of(self, name):
         """A tensor of which nothing is known has the scale 1."""
         if name not in self.label:
-            self.label[name] = numpy.zeros(self.channels[name], int)
+            self.label[name] = numpy.zeros(self.channels.get(name, 1), int)
         return self.label[name]
 
-    def labels(self, node):
+    def labels(self, node, data):
         """Labels of a node's output; unites and fixes those of its inputs."""
-        kind, data = node.op_type, [n for n in node.input if n not in self.weights]
+        kind = node.op_type
         if kind in ("Conv", "Gemm", "BatchNormalization"):
             return self.scales.new(self.channels[node.output[0]])
         if kind in HOMOGENEOUS:
             return self.of(data[0])
         if kind == "Flatten":
             return numpy.repeat(self.of(data[0]), self.area[data[0]])
-        if kind == "Concat":
+        if kind == "Concat" and node.attribute[0].i == 1:
             return numpy.concatenate([self.of(name) for name in data])
         if kind == "Add" and len(data) == 2:
             self.scales.unite(self.of(data[0]), self.of(data[1]))
@@ -110,9 +120,8 @@ class Planter:
         if kind == "Mul" and len(data) == 2:
             return self.product(*(self.of(name) for name in data))
         for name in data:
-            if name in self.channels:
-                self.scales.fix(self.of(name))
-        return numpy.zeros(self.channels[node.output[0]], int)
+            self.scales.fix(self.of(name))
+        return self.of(node.output[0])
 
     def product(self, a, b):
         """A gate is fixed before it comes here, and leaves the scale of what it gates."""
@@ -123,17 +132,16 @@ class Planter:
 
     def plant(self, seed, spread):
         """Number of channels whose scale is not 1."""
-        nodes = [n for n in self.graph.node if n.op_type not in CONSTANT]
-        for node in nodes:
-            self.label[node.output[0]] = self.labels(node)
+        for node, data in self.nodes:
+            self.label[node.output[0]] = self.labels(node, data)
         for output in self.graph.output:
             self.scales.fix(self.of(output.name))
         scale = self.scales.draw(seed, spread)
-        for node in nodes:
+        for node, _ in self.nodes:
             rescale = getattr(self, "rescale_" + node.op_type.lower(), None)
             if rescale:
                 rescale(node, scale[self.of(node.input[0])], scale[self.of(node.output[0])])
-        return int(sum((scale[self.of(n.output[0])] != 1).sum() for n in nodes
+        return int(sum((scale[self.of(n.output[0])] != 1).sum() for n, _ in self.nodes
                        if n.op_type in ("Conv", "Gemm", "BatchNormalization")))
 
     def rescale_conv(self, node, before, after):
@@ -179,7 +187,8 @@ def compare(path, planted):
     a, b = (onnxruntime.InferenceSession(p, options, providers=["CPUExecutionProvider"])
             for p in (path, planted))
     random = numpy.random.default_rng(0)
-    shape, name = a.get_inputs()[0].shape, a.get_inputs()[0].name
+    name = a.get_inputs()[0].name
+    shape = [d if isinstance(d, int) else 1 for d in a.get_inputs()[0].shape]
     for _ in range(16):
         x = random.uniform(-1, 1, shape).astype(numpy.float32)
         y, z = (s.run(None, {name: x})[0] for s in (a, b))
