@@ -21,5 +21,6 @@ $(PEERS_SAMPLES): $(PEERS_SAMPLES).o $(O)/libkeeltools.a $(O)/libkeelisa.a
 .PHONY: bench-accuracy
 bench-accuracy: $(O)/keel $(PEERS_SAMPLES)
 	$(if $(filter install,$(PEERS)),tests/bench/peers/install)
-	$${KEEL_PYTHON:-python3} tests/bench/peers/accuracy.py --keel $(O)/keel --samples $(PEERS_SAMPLES) \
+	PYTHONDONTWRITEBYTECODE=1 $${KEEL_PYTHON:-python3} tests/bench/peers/accuracy.py \
+		--keel $(O)/keel --samples $(PEERS_SAMPLES) \
 		--shared $(KEEL_SHARED) --work $(O)/peers $(ACCURACY)

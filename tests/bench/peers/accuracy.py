@@ -69,30 +69,41 @@ class Comparison:
                 self.leave_out(f"{program} isn't installed, it is left out")
         self.tools = [t for t in self.tools if self.bench.versions(t.program) is not None]
 
+    def run(self, chosen):
+        """All of them, unless Ctrl-C comes first: then False"""
+        for network in chosen:
+            try:
+                self.network(network)
+            except jobs.Failed as e:
+                self.leave_out(f"{network.name} is left out: {e}")
+            except KeyboardInterrupt:
+                self.leave_out("interrupted, the rest is left out")
+                return False
+        return True
+
     def network(self, network):
         samples = networks.samples(self.args.samples, network, self.args.work)
         labels = None
         if network.labels:
             labels = figures.read_labels(network.labels)[:self.args.pictures or None]
-        reference = None
-        if not network.speed:
-            reference = self.reference(network, samples, labels)
+        reference = None if network.speed else self.reference(network, samples)
         for granularity in (tools.TENSOR, tools.CHANNEL):
             self.granularity(network, granularity, samples, reference, labels)
 
-    def reference(self, network, samples, labels):
-        """Outputs of the float network, and its row"""
+    def reference(self, network, samples):
+        """Outputs of the float network"""
         took, place = self.bench.result(tools.FLOAT, None, network, samples)
         if "failed" in took:
-            raise jobs.Failed(f"the float network of {network.name}: {took['failed']}")
-        rows = figures.read_npy(place / "outputs.npy")
-        row, _ = figures.judge(rows, rows, labels)
-        self.rows.append({"network": network.name, "granularity": "float", "speed": False,
-                          "program": "ort", "tool": "float", **row})
-        return rows
+            raise jobs.Failed(f"ONNX Runtime on the float network: {took['failed']}")
+        return figures.read_npy(place / "outputs.npy")
 
     def granularity(self, network, granularity, samples, reference, labels):
         keel = {}
+        if labels:
+            row, _ = figures.judge(reference, reference, labels)
+            self.rows.append({"network": network.name, "granularity": granularity, "speed": False,
+                              "tool": tools.FLOAT.name, "program": "ort", "top1": row["top1"],
+                              "samples": row["samples"]})
         for tool in self.tools:
             if granularity not in tool.granularity or (network.speed and not tool.speed):
                 continue
@@ -100,10 +111,13 @@ class Comparison:
                    "program": tool.program, "speed": network.speed}
             took, place = self.bench.result(tool, granularity, network, samples)
             row.update(took)
-            if "failed" not in row and network.speed:
-                compare_speed(row, keel)
-            elif "failed" not in row:
-                compare(row, keel, figures.read_npy(place / "outputs.npy"), reference, labels)
+            try:
+                if "failed" not in row and network.speed:
+                    compare_speed(row, keel)
+                elif "failed" not in row:
+                    compare(row, keel, figures.read_npy(place / "outputs.npy"), reference, labels)
+            except (OSError, ValueError) as e:
+                row["failed"] = str(e)
             self.rows.append(row)
             note(one_line(row))
 
@@ -150,9 +164,9 @@ def setting(comparison):
         lines = bench.versions(program).splitlines()
         named = " ".join(line.replace("==", " ") + "," for line in lines if PACKAGES.match(line))
         versions.append(f"{program}: {named.rstrip(',')}")
-    return {"versions": versions, "machine": machine(), "threads": bench.threads,
-            "limits": bench.limits, "left_out": comparison.left_out,
-            "date": datetime.date.today().isoformat()}
+    return {"versions": versions, "pictures": comparison.args.pictures, "machine": machine(),
+            "load": os.getloadavg()[1], "threads": bench.threads, "limits": bench.limits,
+            "left_out": comparison.left_out, "date": datetime.date.today().isoformat()}
 
 
 def write(comparison):
@@ -180,19 +194,9 @@ def main():
     here, absent = networks.all_networks(HERE.parents[1] / "models", args.shared, args.pictures)
     for name in absent:
         comparison.leave_out(f"files of {name} aren't here, it is left out")
-    interrupted = False
-    try:
-        for network in here:
-            if re.search(args.networks, network.name):
-                comparison.network(network)
-    except KeyboardInterrupt:
-        comparison.leave_out("interrupted, the rest is left out")
-        interrupted = True
-    except jobs.Failed as e:
-        note(f"bench-accuracy: {e}")
-        return 1
+    done = comparison.run([n for n in here if re.search(args.networks, n.name)])
     write(comparison)
-    return 130 if interrupted else 0
+    return 0 if done else 130
 
 
 sys.exit(main())

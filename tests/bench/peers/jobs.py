@@ -167,12 +167,14 @@ class Bench:
                **dict(tool.settings)}
         (out / "job.json").write_text(json.dumps(job))
         run([self.python(tool.program), HERE / f"peer_{tool.program}.py", out / "job.json"],
-            out / "log", self.limits, self.environment())
+            out / "log", self.limits, self.environment(tool.program))
         return load(out)
 
-    def environment(self):
+    def environment(self, program):
         n = str(self.threads)
-        return {**os.environ, "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n,
+        path = f"{self.python(program).parent}:{os.environ['PATH']}"
+        return {**os.environ, "PATH": path,
+                "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n,
                 "TF_NUM_INTRAOP_THREADS": n, "TF_NUM_INTEROP_THREADS": "1",
                 "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "",
                 "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}

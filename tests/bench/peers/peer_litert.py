@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 """LiteRT: onnx2tf makes it TensorFlow's, TFLiteConverter quantizes; judged by integer kernels"""
 import os
+import shutil
 
 import numpy
 import onnx2tf
 import tensorflow
 
 import peer
+
+
+# Pictures by which onnx2tf finds out about layouts; it would fetch them.
+PROBE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 
 
 def samples(calibration, channels_last):
@@ -18,7 +23,11 @@ def convert(job, calibration):
     """Full integers; floats at the edges, so that everybody is asked the same"""
     saved = os.path.join(job["out"], "saved")
     shape = [1, *calibration.shape[1:]]
-    onnx2tf.convert(input_onnx_file_path=job["network"], output_folder_path=saved, batch_size=1,
+    # It simplifies its input in place, and puts files into the current folder.
+    os.chdir(job["out"])
+    network = shutil.copy(job["network"], "network.onnx")
+    numpy.save(PROBE, numpy.random.default_rng(1).random((20, 128, 128, 3), numpy.float32))
+    onnx2tf.convert(input_onnx_file_path=network, output_folder_path=saved, batch_size=1,
                     non_verbose=True, output_signaturedefs=True)
     converter = tensorflow.lite.TFLiteConverter.from_saved_model(saved)
     spec = tensorflow.saved_model.load(saved).signatures["serving_default"]

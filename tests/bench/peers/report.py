@@ -153,7 +153,9 @@ def markdown(rows, setting, template):
         "tables": markdown_tables(rows),
         "versions": bullets(setting["versions"], ""),
         "machine": setting["machine"], "date": setting["date"], "threads": str(setting["threads"]),
+        "load": f"{setting['load']:.1f}",
         "seconds": f"{setting['limits']['seconds']:.0f}", "mib": f"{setting['limits']['mib']:.0f}",
+        "pictures": f"the first {setting['pictures']:,}" if setting["pictures"] else "all 10,000",
         "left_out": bullets(setting["left_out"], "Nothing."),
     }
     for word, value in words.items():

@@ -249,6 +249,15 @@ class Report(unittest.TestCase):
         self.assertIn("failed: a | b", report.text(self.ROWS))
         self.assertIn("failed: a \\| b |", report.markdown_tables(self.ROWS))
 
+    def test_page_leaves_no_word_of_the_template(self):
+        template = (pathlib.Path(report.__file__).parent / "page.md").read_text()
+        setting = {"versions": ["ort: onnx 1"], "pictures": 1000, "machine": "m", "threads": 1,
+                   "load": 0.5, "limits": Run.LIMITS, "left_out": [], "date": "2026-01-01"}
+        page = report.markdown(self.ROWS, setting, template)
+        self.assertNotRegex(page, r"@\w+@")
+        self.assertIn("the first 1,000 test pictures", page)
+        self.assertIn("| better |", page)
+
     def test_all_forms_have_all_rows(self):
         self.assertEqual(report.as_csv(self.ROWS).count("\n"), 1 + len(self.ROWS))
         self.assertEqual(report.as_json(self.ROWS, {}).count('"tool"'), len(self.ROWS))
