@@ -83,7 +83,7 @@ keel_sysfs() { readlink -f "/sys/class/accel/$(basename "$(keel_node)")/device";
 
 # Where the kernel's own parts are modules, too, they come along, also those that it asks for.
 insert_module() {
-	local root=${KEEL_MODULE%/*}/root
+	local root=${KEEL_MODULE%/*}/install
 	if ! [ -d "$root" ]; then
 		insmod "$KEEL_MODULE" "$@"
 		return
