@@ -21,7 +21,7 @@
 
 #define MAX_CALIBRATE 64
 
-#define FACTORIZE_AUTO (KEEL_FACTORIZE_LEAST_NOISE + 1)
+#define FACTORIZE_AUTO (KEEL_FACTORIZE_EQUALIZE + 1)
 
 /** struct compile_args - the command line */
 struct compile_args {
@@ -77,7 +77,7 @@ static const struct argp_option options[] = {
 	{"granularity", OPT_GRANULARITY, "WHAT", 0,
 	 "weight scales: per-tensor or per-channel (default)", 0},
 	{"factorize", OPT_FACTORIZE, "HOW", 0,
-	 "none, one-step, two-step, least-noise, or auto (default): by --optimize", 0},
+	 "none, one-step, two-step, least-noise, equalize, or auto (default): by --optimize", 0},
 	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
 	 "max (default) or mse, which cuts single large weights off", 0},
 	{"ranges", OPT_RANGES, "HOW", 0,
@@ -114,8 +114,8 @@ static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 {
 	static const char *const granularities[] = {"per-tensor", "per-channel", NULL};
-	static const char *const steps[] = {"none",	   "one-step", "two-step",
-					    "least-noise", "auto",     NULL};
+	static const char *const steps[] = {"none",	"one-step", "two-step", "least-noise",
+					    "equalize", "auto",	    NULL};
 	static const char *const scales[] = {"max", "mse", NULL};
 	static const char *const bias[] = {"none", "iterative", NULL};
 	struct compile_args *a = state->input;

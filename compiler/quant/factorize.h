@@ -18,7 +18,9 @@ struct keel_stats;
  * s_i, and the float function stays what it was.
  *
  * Source: Meller, Finkelstein, Almog, Grobman, "Same, Same But Different",
- * ICML 2019, as restated in docs with the corrections found by running it.
+ * ICML 2019, as restated in docs with the corrections found by running it; EQUALIZE:
+ * Nagel, van Baalen, Blankevoort, Welling, "Data-Free Quantization Through Weight
+ * Equalization and Bias Correction", ICCV 2019.
  */
 
 enum keel_factorize_mode {
@@ -26,12 +28,14 @@ enum keel_factorize_mode {
 	KEEL_FACTORIZE_ONE_STEP,    /* amplify only: s >= 1 */
 	KEEL_FACTORIZE_TWO_STEP,    /* use the slack of the consumers first */
 	KEEL_FACTORIZE_LEAST_NOISE, /* minimize the noise of all layers together; see noise.h */
+	KEEL_FACTORIZE_EQUALIZE,    /* weights alone: rows and the columns that read them alike */
 };
 
 /** struct keel_factorize_options - zero is the default everywhere but in @mode
  * @mode: see enum
  * @per_channel: weights will have one scale per output channel: no kernel limit
- * @cap: largest amplification; 0 means 16, INFINITY none
+ * @cap: largest amplification; 0 means 16, INFINITY none. With EQUALIZE: beside the mean of
+ *	the channels, and 0 means 1024: only what is as good as dead is held back
  * @preactivation_limit: also keep the precision of values before the activation
  * @clip_bound: not 0 (0.7 in the paper): leave the bounds of ReLU6 as they are and
  *	keep s at or above this; approximate. 0: scale the bounds per channel; exact
@@ -41,7 +45,7 @@ enum keel_factorize_mode {
  * @check_samples: how many samples the check runs; 0 means 4
  * @sweeps: 0 or 1: the method as published, every scale from the original network. More:
  *	layers see the scales of their neighbours, until nothing moves or this many
- *	sweeps are over
+ *	sweeps are over. EQUALIZE always goes on until nothing moves
  */
 struct keel_factorize_options {
 	enum keel_factorize_mode mode;
@@ -66,6 +70,7 @@ enum keel_factorize_limit {
 	KEEL_LIMIT_SHARED, /* another member of the residual chain */
 	KEEL_LIMIT_NOISE,  /* the network's noise would grow */
 	KEEL_LIMIT_CLIP,   /* the bound of the approximate ReLU6 rule */
+	KEEL_LIMIT_EQUAL,  /* the producers' and the consumers' largest weights are equal */
 	KEEL_LIMIT_COUNT
 };
 

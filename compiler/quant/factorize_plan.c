@@ -24,6 +24,7 @@ static const char *const limit_names[KEEL_LIMIT_COUNT] = {
 	[KEEL_LIMIT_SHARED] = "residual",
 	[KEEL_LIMIT_NOISE] = "noise",
 	[KEEL_LIMIT_CLIP] = "clip",
+	[KEEL_LIMIT_EQUAL] = "equal",
 };
 
 const char *keel_factorize_limit_name(enum keel_factorize_limit limit)
@@ -268,6 +269,8 @@ static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *p
 		return KEEL_LIMIT_CLIP;
 	if (plan->priv->options->mode == KEEL_FACTORIZE_LEAST_NOISE)
 		return KEEL_LIMIT_NOISE;
+	if (plan->priv->options->mode == KEEL_FACTORIZE_EQUALIZE)
+		return raw->limit[c] == KEEL_LIMIT_CAP ? KEEL_LIMIT_CAP : KEEL_LIMIT_EQUAL;
 	if (!plan->layers[i].shared)
 		return raw->limit[c];
 	return m > 0 && s <= m * (1 + 1e-9) ? KEEL_LIMIT_SLACK : KEEL_LIMIT_SHARED;
@@ -314,6 +317,8 @@ static int plan_all(struct keel_factorize_plan *plan, const struct keel_stats *s
 		err = 0;
 	else if (o->mode == KEEL_FACTORIZE_LEAST_NOISE)
 		err = keel_noise_minimize(plan, stats);
+	else if (o->mode == KEEL_FACTORIZE_EQUALIZE)
+		err = keel_factorize_equalize(plan);
 	else if (o->sweeps <= 1)
 		err = plan_once(plan) ?: keel_factorize_join(plan, stats);
 	else

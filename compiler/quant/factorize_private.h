@@ -95,6 +95,9 @@ void keel_factorize_advance(struct keel_factorize_plan *plan, unsigned int group
 /** keel_factorize_anchor() - free factor of a group: its range becomes the original one again */
 void keel_factorize_anchor(struct keel_factorize_plan *plan, unsigned int group);
 
+/** keel_factorize_equalize() - cross-layer equalization of the weights; 0 or -ENOMEM */
+int keel_factorize_equalize(struct keel_factorize_plan *plan);
+
 /** keel_factorize_join() - scale the branches of concatenations to their common maximum */
 int keel_factorize_join(struct keel_factorize_plan *plan, const struct keel_stats *stats);
 

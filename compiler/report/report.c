@@ -5,7 +5,8 @@
 
 #include "report.h"
 
-static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise"};
+static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
+					      "equalize"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)

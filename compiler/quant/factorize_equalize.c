@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "factorize_private.h"
+
+/*
+ * Cross-layer equalization (Nagel et al. 2019): r1 is the largest weight that makes
+ * a channel, r2 the largest that reads it. With s = sqrt(r1 r2) / r1 both become
+ * sqrt(r1 r2). Layers are passed through again and again until nothing moves; where
+ * a depthwise layer stands between two others, the three then have the cube root of
+ * r1 r2 r3, which is what the paper's rule for triples gives at once.
+ */
+
+#define MAX_PASSES  1000
+#define CONVERGED   1e-4 /* largest change of log s */
+#define DEFAULT_CAP 1024.0
+
+/* Largest weights by variable: of the rows that make it, of the columns that read it. */
+struct extent {
+	double made, read;
+};
+
+static void measure_rows(const struct keel_factorize_plan *plan, unsigned int i, struct extent *e)
+{
+	const struct keel_factorize_matrix *m = &plan->priv->matrices[plan->priv->raw[i].node];
+	size_t r;
+
+	for (r = 0; r < m->view.runs; r++) {
+		struct extent *to = &e[m->out[keel_weight_out(&m->view, r)]];
+
+		to->made = fmax(to->made, m->range[r]);
+	}
+}
+
+static void measure_columns(const struct keel_factorize_matrix *m, struct extent *e)
+{
+	size_t r;
+
+	for (r = 0; r < m->view.runs; r++) {
+		struct extent *to = &e[m->in[keel_weight_in(&m->view, r)]];
+
+		to->read = fmax(to->read, m->range[r]);
+	}
+}
+
+static void measure(const struct keel_factorize_plan *plan, unsigned int group, struct extent *e)
+{
+	const struct keel_factorize_private *p = plan->priv;
+	unsigned int i;
+	uint32_t v;
+
+	for (v = 0; v < p->labels.nr_vars; v++)
+		e[v] = (struct extent){0};
+	for (i = 0; i < plan->nr_layers; i++)
+		if (p->raw[i].group == group)
+			measure_rows(plan, i, e);
+	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
+		measure_columns(&p->matrices[p->readers[i]], e);
+}
+
+/*
+ * Balances one group. Returns how differently log s of its channels moved: a factor
+ * that all of them have in common wanders through the network for long, but int8
+ * doesn't see it.
+ */
+static double balance(struct keel_factorize_plan *plan, unsigned int group, struct extent *e)
+{
+	struct keel_factorize_private *p = plan->priv;
+	double least = INFINITY, most = -INFINITY;
+	uint32_t v;
+
+	measure(plan, group, e);
+	for (v = 0; v < p->labels.nr_vars; v++) {
+		if (p->group_of[v] != group + 1)
+			continue;
+		/* A channel that is not made or not read can stay as it is. */
+		p->step[v] = e[v].made > 0 && e[v].read > 0 ? sqrt(e[v].read / e[v].made) : 1;
+		least = fmin(least, log(p->step[v]));
+		most = fmax(most, log(p->step[v]));
+	}
+	keel_factorize_advance(plan, group);
+	return most > least ? most - least : 0;
+}
+
+static void mark_capped(struct keel_factorize_plan *plan, uint32_t root)
+{
+	unsigned int i, c;
+
+	for (i = 0; i < plan->nr_layers; i++)
+		for (c = 0; c < plan->layers[i].channels; c++)
+			if (plan->priv->raw[i].root[c] == root)
+				plan->priv->raw[i].limit[c] = KEEL_LIMIT_CAP;
+}
+
+/* No channel moves away from its group's mean by more than the cap. */
+static void apply_cap(struct keel_factorize_plan *plan, unsigned int group)
+{
+	struct keel_factorize_private *p = plan->priv;
+	double cap = p->options->cap > 0 ? p->options->cap : DEFAULT_CAP, sum = 0, mean, s;
+	unsigned int nr = 0;
+	uint32_t v;
+
+	for (v = 0; v < p->labels.nr_vars; v++) {
+		if (p->group_of[v] != group + 1)
+			continue;
+		sum += log(p->scale[v]);
+		nr++;
+	}
+	mean = exp(sum / fmax(nr, 1));
+	for (v = 0; v < p->labels.nr_vars; v++) {
+		if (p->group_of[v] != group + 1)
+			continue;
+		s = fmin(fmax(p->scale[v], mean / cap), mean * cap);
+		if (s != p->scale[v])
+			mark_capped(plan, v);
+		p->scale[v] = s;
+	}
+}
+
+int keel_factorize_equalize(struct keel_factorize_plan *plan)
+{
+	struct keel_factorize_private *p = plan->priv;
+	struct extent *e = calloc(p->labels.nr_vars, sizeof(*e));
+	unsigned int group, pass;
+	double moved = INFINITY;
+
+	if (!e)
+		return -ENOMEM;
+	for (pass = 0; pass < MAX_PASSES && moved > CONVERGED; pass++) {
+		moved = 0;
+		for (group = 0; group < plan->nr_layers; group++)
+			if (p->raw[group].group == group)
+				moved = fmax(moved, balance(plan, group, e));
+	}
+	for (group = 0; group < plan->nr_layers; group++)
+		if (p->raw[group].group == group)
+			apply_cap(plan, group);
+	free(e);
+	return 0;
+}
