@@ -387,6 +387,13 @@ void keel_node_inherit(struct keel_node *n, const struct keel_node *from);
 /** keel_node_join() - @into does what @n did, too; returns 0, or -ENOMEM */
 int keel_node_join(struct keel_graph *g, struct keel_node *into, const struct keel_node *n);
 
+/** keel_node_own_input() - make constant input @i of @n one that no other node reads; 0, or -ENOMEM
+ */
+int keel_node_own_input(struct keel_graph *g, struct keel_node *n, unsigned int i);
+
+/** keel_node_own_bias() - the same of input 2, which is made of zeros where @n has none */
+int keel_node_own_bias(struct keel_graph *g, struct keel_node *n, unsigned int channels);
+
 /** keel_graph_replace() - let every consumer and graph output use @to instead of @from */
 void keel_graph_replace(struct keel_graph *g, struct keel_tensor *from, struct keel_tensor *to);
 

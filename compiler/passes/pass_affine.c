@@ -137,31 +137,11 @@ int keel_affine_read(const struct keel_node *n, struct keel_affine *a, struct ke
 	return 0;
 }
 
-/* A node made from @n's bias input: creates zeros where there is none. */
-static int own_bias(struct keel_graph *g, struct keel_node *n, unsigned int channels)
-{
-	const int64_t dims[] = {channels};
-	struct keel_tensor **list;
-
-	if (n->nr_inputs > 2 && n->inputs[2])
-		return keel_pass_own(g, n, 2);
-	list = keel_graph_alloc(g, 3 * sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	memcpy(list, n->inputs, 2 * sizeof(*list));
-	list[2] = keel_graph_constant(g, "bias", KEEL_F32, 1, dims, NULL);
-	if (!list[2])
-		return -ENOMEM;
-	n->inputs = list;
-	n->nr_inputs = 3;
-	return 0;
-}
-
 static int own_all(struct keel_graph *g, struct keel_node *mac, struct keel_weight_view *v)
 {
 	if (keel_pass_own(g, mac, 1))
 		return -ENOMEM;
-	return keel_weight_view(mac, v) ? own_bias(g, mac, v->outs) : -ENOMEM;
+	return keel_weight_view(mac, v) ? keel_node_own_bias(g, mac, v->outs) : -ENOMEM;
 }
 
 static int fold_back(struct keel_graph *g, struct keel_node *mac, const struct keel_affine *a)

@@ -101,18 +101,15 @@ struct keel_tensor *keel_pass_floats(struct keel_graph *g, const char *name, uns
 
 int keel_pass_own(struct keel_graph *g, struct keel_node *n, unsigned int i)
 {
-	struct keel_tensor *t = n->inputs[i], *mine;
+	struct keel_tensor *t = n->inputs[i];
 
+	if (keel_node_own_input(g, n, i))
+		return -ENOMEM;
 	/* What is about to change has no longer the steps it arrived with. */
-	if (keel_graph_uses(g, t) == 1) {
+	if (n->inputs[i] == t) {
 		t->given_scales = NULL;
 		t->nr_given_scales = 0;
-		return 0;
 	}
-	mine = keel_graph_constant(g, t->name, t->type, t->rank, t->dims, t->data);
-	if (!mine)
-		return -ENOMEM;
-	n->inputs[i] = mine;
 	return 0;
 }
 

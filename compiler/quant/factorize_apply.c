@@ -9,20 +9,6 @@
 
 /* Multiplying by what was planned: weights, biases, clamps and statistics. */
 
-/* Data that nobody else reads, to be changed in place. */
-static int own_input(struct keel_graph *g, struct keel_node *n, unsigned int i)
-{
-	struct keel_tensor *t = n->inputs[i], *mine;
-
-	if (keel_graph_uses(g, t) == 1)
-		return 0;
-	mine = keel_graph_constant(g, t->name, t->type, t->rank, t->dims, t->data);
-	if (!mine)
-		return -ENOMEM;
-	n->inputs[i] = mine;
-	return 0;
-}
-
 static double out_scale(const struct keel_factorize_private *p, unsigned int node, unsigned int c)
 {
 	uint32_t first = p->labels.first[node];
@@ -111,13 +97,13 @@ static int apply_node(const struct keel_factorize_private *p, unsigned int node,
 	in = &p->labels.of[n->inputs[0]->id];
 	if (!keel_label_by_channel(in) || is_one(p, node, in, &v))
 		return 0;
-	if (own_input(g, n, 1) || !keel_weight_view(n, &v))
+	if (keel_node_own_input(g, n, 1) || !keel_weight_view(n, &v))
 		return -ENOMEM;
 	scale_weights(p, node, in, &v);
 	if (!p->labels.first[node])
 		return 0;
 	if (n->nr_inputs > 2 && n->inputs[2]) {
-		if (own_input(g, n, 2))
+		if (keel_node_own_input(g, n, 2))
 			return -ENOMEM;
 		scale_bias(p, node, n->inputs[2]->data, v.outs);
 	}
