@@ -70,11 +70,17 @@ struct keel_graph *net_done(struct net *n, struct keel_tensor *y);
 /** net_random() - a random network; @homogeneous: only operators that scales pass through */
 struct keel_graph *net_random(uint64_t seed, bool homogeneous);
 
+/** net_blocks() - a random network of known blocks: dense, inverted residual, gates, LRN ... */
+struct keel_graph *net_blocks(uint64_t seed);
+
 /** net_source() - @count samples of uniform noise in [-1, 1), for graphs with float inputs */
 struct keel_sample_source net_source(const struct keel_graph *g, size_t count);
 
 /** net_stats() - calibration with a few samples */
 struct keel_stats *net_stats(const struct keel_graph *g, size_t samples);
+
+/** net_train() - BatchNorms get the mean and variance of their inputs on the samples */
+void net_train(struct keel_graph *g, size_t samples);
 
 /** net_fake_stats() - random statistics without execution */
 struct keel_stats *net_fake_stats(const struct keel_graph *g, uint64_t seed);

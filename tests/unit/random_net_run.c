@@ -38,6 +38,30 @@ struct keel_stats *net_stats(const struct keel_graph *g, size_t samples)
 	return stats;
 }
 
+/* Each change moves what the BatchNorms behind it see. */
+void net_train(struct keel_graph *g, size_t samples)
+{
+	unsigned int i, c;
+
+	for (i = 0; i < g->nr_nodes; i++) {
+		const struct keel_node *n = g->nodes[i];
+		const struct keel_tensor_stats *s;
+		struct keel_stats *stats;
+
+		if (n->op != KEEL_OP_BATCHNORM)
+			continue;
+		stats = net_stats(g, samples);
+		s = keel_stats_of(stats, n->inputs[0]);
+		for (c = 0; c < s->channels; c++) {
+			double mean = s->post[c].mean;
+
+			((float *)n->inputs[3]->data)[c] = mean;
+			((float *)n->inputs[4]->data)[c] = fmax(s->post[c].power - mean * mean, 0);
+		}
+		keel_stats_del(stats);
+	}
+}
+
 static void fake_channel(struct net *n, struct keel_channel_stats *c)
 {
 	double size = exp2(4 * net_uniform(n));

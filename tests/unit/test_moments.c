@@ -16,36 +16,9 @@
 
 #define SAMPLES 3
 
-static bool is_norm(const struct keel_node *n)
-{
-	return n->op == KEEL_OP_BATCHNORM;
-}
-
 static double variance(const struct keel_channel_stats *c)
 {
 	return fmax(c->power - c->mean * c->mean, 0);
-}
-
-/* Each change moves what the BatchNorms behind it see. */
-static void train(struct keel_graph *g)
-{
-	unsigned int i, c;
-
-	for (i = 0; i < g->nr_nodes; i++) {
-		const struct keel_node *n = g->nodes[i];
-		struct keel_stats *stats;
-		const struct keel_tensor_stats *s;
-
-		if (!is_norm(n))
-			continue;
-		stats = net_stats(g, SAMPLES);
-		s = keel_stats_of(stats, n->inputs[0]);
-		for (c = 0; c < s->channels; c++) {
-			((float *)n->inputs[3]->data)[c] = s->post[c].mean;
-			((float *)n->inputs[4]->data)[c] = variance(&s->post[c]);
-		}
-		keel_stats_del(stats);
-	}
 }
 
 static void prepare(struct keel_graph *g)
@@ -98,7 +71,7 @@ static void check_seed(uint64_t seed, unsigned int *found)
 	unsigned int before, after;
 
 	if (net_count(g, KEEL_OP_BATCHNORM)) {
-		train(g);
+		net_train(g, SAMPLES);
 		prepare(g);
 		before = compare(g, "folded", seed);
 		copy = keel_graph_clone(g);
