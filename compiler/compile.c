@@ -106,22 +106,27 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 	return err;
 }
 
+/* Whether the function is the same can be seen on any values. */
+static struct keel_sample_source any_samples(const struct keel_sample_source *source,
+					     const struct keel_compile_options *o,
+					     struct keel_compile_noise *noise)
+{
+	return keel_compile_without_samples(source, o) ? keel_compile_noise(noise) : *source;
+}
+
 static int factorize(struct keel_compiled *c, const struct keel_sample_source *source,
 		     const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_factorize_options f = o->factorize;
 	struct keel_compile_noise noise = {c->g, o->inputs};
-	const struct keel_sample_source noises = keel_compile_noise(&noise);
+	const struct keel_sample_source any = any_samples(source, o, &noise);
 	int err;
 
 	if (f.mode == KEEL_FACTORIZE_NONE)
 		return 0;
 	keel_stage_begin(o, "factorize");
 	f.per_channel = o->per_channel;
-	/* Whether the function is the same can be seen on any values. */
-	if (keel_compile_without_samples(source, o))
-		source = &noises;
-	err = keel_factorize(&c->g, &c->before, c->stats, source, o->threads, &f, &c->factorize, e);
+	err = keel_factorize(&c->g, &c->before, c->stats, &any, o->threads, &f, &c->factorize, e);
 	if (err)
 		return err;
 	if (c->factorize.recalibrate) {
@@ -129,6 +134,39 @@ static int factorize(struct keel_compiled *c, const struct keel_sample_source *s
 		c->stats = NULL;
 	}
 	return place(c, e);
+}
+
+static int repair(struct keel_compiled *c, const struct keel_sample_source *source,
+		  const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_compile_noise noise = {c->g, o->inputs};
+	const struct keel_sample_source any = any_samples(source, o, &noise);
+
+	if (o->keep_dead)
+		return 0;
+	keel_stage_begin(o, "dead channels");
+	return keel_repair(c->g, c->stats, &any, o->threads, &c->repair, e);
+}
+
+/* Statistics are needed as they are before, and taken again behind it. */
+static int absorb(struct keel_compiled *c, const struct keel_sample_source *source,
+		  const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_compile_noise noise = {c->g, o->inputs};
+	const struct keel_sample_source any = any_samples(source, o, &noise);
+	int err;
+
+	if (o->absorb == KEEL_ABSORB_NONE)
+		return 0;
+	err = calibrate(c, source, o, "calibrate again", false, e);
+	keel_stage_begin(o, "absorb");
+	if (!err)
+		err = keel_absorb(c->g, c->stats, o->absorb, &any, o->threads, &c->absorb, e);
+	if (!err && c->absorb.layers && !c->absorb.rolled_back) {
+		keel_stats_del(c->stats);
+		c->stats = NULL;
+	}
+	return err;
 }
 
 static int build_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
@@ -167,8 +205,8 @@ static int check_samples(const struct keel_sample_source *source,
 	if (o->ranges.method == KEEL_RANGE_BATCHNORM && !o->inputs)
 		return keel_error_set(e, -EINVAL,
 				      "ranges from BatchNorms need the range of each input");
-	if (!source->count && o->bias_correction)
-		return keel_error_set(e, -EINVAL, "bias correction needs samples");
+	if (!source->count && o->bias_correction == KEEL_CORRECT_ITERATIVE)
+		return keel_error_set(e, -EINVAL, "iterative bias correction needs samples");
 	return 0;
 }
 
@@ -187,7 +225,11 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	if (!err)
 		err = calibrate(c, source, o, "calibrate", false, e);
 	if (!err)
+		err = repair(c, source, o, e);
+	if (!err)
 		err = factorize(c, source, o, e);
+	if (!err)
+		err = absorb(c, source, o, e);
 	if (!err)
 		err = calibrate(c, source, o, "calibrate again", histograms, e);
 	if (!err)

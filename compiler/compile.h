@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "absorb.h"
 #include "calibrate.h"
 #include "correct.h"
 #include "factorize.h"
@@ -13,6 +14,7 @@
 #include "keel_model.h"
 #include "place.h"
 #include "ranges.h"
+#include "repair.h"
 #include "sweep.h"
 
 /*
@@ -23,11 +25,13 @@
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
  * @per_channel: weight scales per output channel; else one per tensor
+ * @keep_dead: leave dead channels as they are; see repair.h
  * @factorize: see keel_factorize_options
+ * @absorb: move constant parts of activations into biases; see absorb.h
  * @ranges: see keel_range_options
  * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
  * @weights_mse: search weight scales by squared error
- * @bias_correction: iterative, on the integer network
+ * @bias_correction: see keel_correct_method
  * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
@@ -42,11 +46,13 @@
 struct keel_compile_options {
 	struct keel_target target;
 	bool per_channel;
+	bool keep_dead;
 	struct keel_factorize_options factorize;
+	enum keel_absorb_source absorb;
 	struct keel_range_options ranges;
 	const struct keel_span *inputs;
 	bool weights_mse;
-	bool bias_correction;
+	enum keel_correct_method bias_correction;
 	const struct keel_sample_source *judge;
 	uint64_t memory;
 	unsigned int threads;
@@ -73,9 +79,11 @@ struct keel_range_trial {
  * @before: the graph that the factorization plan refers to; may be NULL
  * @verdicts: placement, by node of @g
  * @stats: float statistics of @g
+ * @repair: what was done about dead channels
  * @ranges: how each tensor of @g got its range, by id
  * @trial: automatic ranges: what came of trying them
  * @factorize: what factorization did
+ * @absorb: what was moved into biases
  * @correct: what bias correction did
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
@@ -96,7 +104,9 @@ struct keel_compiled {
 	struct keel_stats *stats;
 	struct keel_range_choice *ranges;
 	struct keel_range_trial trial;
+	struct keel_repair_result repair;
 	struct keel_factorize_result factorize;
+	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
 	bool corrected, measured;
 	double sqnr_db;

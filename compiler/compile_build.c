@@ -95,6 +95,10 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 		return keel_error_set(e, -ENOMEM, "out of memory while quantizing weights");
 	keel_stage_begin(o, "quantize");
 	err = quantize_weights(c, o, (*b)->weights, e);
+	if (!err && o->bias_correction == KEEL_CORRECT_ANALYTIC) {
+		err = keel_correct_analytic(c->g, (*b)->weights, c->stats, &c->correct, e);
+		c->corrected = !err;
+	}
 	if (!err)
 		err = keel_lower(c->g, &(*b)->options, &(*b)->l, e);
 	if (!err)

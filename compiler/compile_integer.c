@@ -108,7 +108,7 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 		keel_integer_free(&n);
 		return 0;
 	}
-	if (!err && o->bias_correction)
+	if (!err && o->bias_correction == KEEL_CORRECT_ITERATIVE)
 		err = correct(c, &n, stats, o, &why);
 	else if (!err && !o->judge)
 		execute(&n);

@@ -20,8 +20,10 @@ void keel_optimize(unsigned int level, unsigned int fixed, struct keel_compile_o
 	if (!(fixed & KEEL_CHOICE_FACTORIZE))
 		o->factorize.mode =
 			level && !o->per_channel ? KEEL_FACTORIZE_LEAST_NOISE : KEEL_FACTORIZE_NONE;
+	if (!(fixed & KEEL_CHOICE_DEAD))
+		o->keep_dead = !level;
 	if (!(fixed & KEEL_CHOICE_BIAS))
-		o->bias_correction = level > 0;
+		o->bias_correction = level > 0 ? KEEL_CORRECT_ITERATIVE : KEEL_CORRECT_NONE;
 }
 
 static void factorize_least_noise(struct keel_compile_options *o)
@@ -37,6 +39,21 @@ static void factorize_two_step(struct keel_compile_options *o)
 static void factorize_none(struct keel_compile_options *o)
 {
 	o->factorize.mode = KEEL_FACTORIZE_NONE;
+}
+
+static void factorize_equalize(struct keel_compile_options *o)
+{
+	o->factorize.mode = KEEL_FACTORIZE_EQUALIZE;
+}
+
+static void keep_dead(struct keel_compile_options *o)
+{
+	o->keep_dead = true;
+}
+
+static void absorb_minima(struct keel_compile_options *o)
+{
+	o->absorb = KEEL_ABSORB_MINIMA;
 }
 
 static void weights_mse(struct keel_compile_options *o)
@@ -56,7 +73,12 @@ static void ranges_percentile(struct keel_compile_options *o)
 
 static void bias_none(struct keel_compile_options *o)
 {
-	o->bias_correction = false;
+	o->bias_correction = KEEL_CORRECT_NONE;
+}
+
+static void bias_analytic(struct keel_compile_options *o)
+{
+	o->bias_correction = KEEL_CORRECT_ANALYTIC;
 }
 
 /** struct change - a change of options that may be for the better
@@ -72,12 +94,16 @@ struct change {
 
 /* In the order in which the compiler works, since each step builds on those before. */
 static const struct change changes[] = {
+	{2, KEEL_CHOICE_DEAD, "--dead-channels keep", keep_dead},
 	{2, KEEL_CHOICE_FACTORIZE, "--factorize none", factorize_none},
 	{3, KEEL_CHOICE_FACTORIZE, "--factorize two-step", factorize_two_step},
+	{3, KEEL_CHOICE_FACTORIZE, "--factorize equalize", factorize_equalize},
 	{2, KEEL_CHOICE_FACTORIZE, "--factorize least-noise", factorize_least_noise},
+	{3, KEEL_CHOICE_ABSORB, "--absorb-bias minima", absorb_minima},
 	{2, KEEL_CHOICE_WEIGHT_SCALES, "--weight-scales mse", weights_mse},
 	{2, KEEL_CHOICE_RANGES, "--ranges mse", ranges_mse},
 	{3, KEEL_CHOICE_RANGES, "--ranges percentile", ranges_percentile},
+	{3, KEEL_CHOICE_BIAS, "--bias-correction analytic", bias_analytic},
 	{2, KEEL_CHOICE_BIAS, "--bias-correction none", bias_none},
 };
 #define NR_CHANGES (sizeof(changes) / sizeof(changes[0]))
@@ -128,7 +154,8 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 
 static bool same_options(const struct keel_compile_options *a, const struct keel_compile_options *b)
 {
-	return a->factorize.mode == b->factorize.mode && a->weights_mse == b->weights_mse &&
+	return a->keep_dead == b->keep_dead && a->absorb == b->absorb &&
+	       a->factorize.mode == b->factorize.mode && a->weights_mse == b->weights_mse &&
 	       a->ranges.method == b->ranges.method && a->bias_correction == b->bias_correction;
 }
 

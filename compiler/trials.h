@@ -22,6 +22,8 @@ enum keel_choice {
 	KEEL_CHOICE_WEIGHT_SCALES = 1 << 1,
 	KEEL_CHOICE_RANGES = 1 << 2,
 	KEEL_CHOICE_BIAS = 1 << 3,
+	KEEL_CHOICE_DEAD = 1 << 4,
+	KEEL_CHOICE_ABSORB = 1 << 5,
 };
 
 #define KEEL_OPTIMIZE_MAX     3

@@ -46,6 +46,8 @@ enum {
 	OPT_INPUT_RANGE,
 	OPT_BIAS,
 	OPT_OPTIMIZE,
+	OPT_ABSORB,
+	OPT_DEAD,
 	OPT_TARGET,
 	OPT_CHECK,
 	OPT_REPORT,
@@ -90,7 +92,18 @@ static const struct argp_option options[] = {
 	 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
 	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},
-	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default from --optimize 1 on)",
+	{"bias-correction", OPT_BIAS, "HOW", 0,
+	 "none, iterative (default from --optimize 1 on) or analytic (from BatchNorms, no samples "
+	 "are run)",
+	 0},
+	{"absorb-bias", OPT_ABSORB, "HOW", 0,
+	 "move what is constant in activations into biases: none (default), minima (of the "
+	 "samples) or batchnorm (beta - 3 gamma)",
+	 0},
+	{"dead-channels", OPT_DEAD, "WHAT", 0,
+	 "channels that never change: repair (default from --optimize 1 on) takes them out of the "
+	 "ranges of weights; "
+	 "keep",
 	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
 	{"check", OPT_CHECK, NULL, 0,
@@ -117,10 +130,20 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 	static const char *const steps[] = {"none",	"one-step", "two-step", "least-noise",
 					    "equalize", "auto",	    NULL};
 	static const char *const scales[] = {"max", "mse", NULL};
-	static const char *const bias[] = {"none", "iterative", NULL};
+	static const char *const bias[] = {"none", "iterative", "analytic", NULL};
+	static const char *const absorb[] = {"none", "minima", "batchnorm", NULL};
+	static const char *const dead[] = {"repair", "keep", NULL};
 	struct compile_args *a = state->input;
 
 	switch (key) {
+	case OPT_ABSORB:
+		a->o.absorb = command_choice(arg, "absorb-bias", absorb, state);
+		fix(a, KEEL_CHOICE_ABSORB, true);
+		return 0;
+	case OPT_DEAD:
+		a->o.keep_dead = command_choice(arg, "dead-channels", dead, state);
+		fix(a, KEEL_CHOICE_DEAD, true);
+		return 0;
 	case OPT_GRANULARITY:
 		a->o.per_channel = command_choice(arg, "granularity", granularities, state);
 		return 0;
@@ -161,14 +184,15 @@ static bool is_dash(const char *path)
 
 static void check_without_samples(const struct compile_args *a, struct argp_state *state)
 {
-	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction : a->optimize > 0;
+	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction == KEEL_CORRECT_ITERATIVE
+						    : a->optimize > 0;
 
 	if (a->o.ranges.method != KEEL_RANGE_BATCHNORM)
 		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
 				     "network will see");
 	if (corrects)
 		command_usage(state, "bias correction needs samples: give some with --calibrate "
-				     "DIR, or leave it out with --bias-correction none");
+				     "DIR, or take --bias-correction analytic, or none");
 }
 
 static void check_args(const struct compile_args *a, struct argp_state *state)

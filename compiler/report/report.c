@@ -7,6 +7,8 @@
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
 					      "equalize"};
+static const char *const correct_names[] = {"none", "iterative", "analytic"};
+static const char *const absorb_names[] = {"none", "minima", "batchnorm"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -135,6 +137,38 @@ static void summary_search(FILE *f, const struct keel_search_result *r)
 		fprintf(f, "tried          nothing: %s\n", r->note);
 }
 
+static void summary_biases(FILE *f, const struct keel_compiled *c,
+			   const struct keel_compile_options *o)
+{
+	if (c->repair.rolled_back)
+		fprintf(f, "dead channels  left alone: float outputs would move by %.1e\n",
+			c->repair.difference);
+	else if (c->repair.channels || c->repair.columns)
+		fprintf(f,
+			"dead channels  %lu in %u layers are constants now, %lu no longer read\n",
+			c->repair.channels, c->repair.layers, c->repair.columns);
+	if (o->absorb == KEEL_ABSORB_NONE)
+		return;
+	fprintf(f, "absorption     %s: %lu channels of %u layers%s\n", absorb_names[o->absorb],
+		c->absorb.channels, c->absorb.layers, c->absorb.rolled_back ? ", rolled back" : "");
+}
+
+static void summary_correct(FILE *f, const struct keel_correct_result *r,
+			    enum keel_correct_method method)
+{
+	if (method == KEEL_CORRECT_ANALYTIC)
+		fprintf(f,
+			"bias           %lu channels corrected, by up to %.1f levels; inputs told "
+			"by "
+			"BatchNorm in %u layers, seen in %u, unknown in %u\n",
+			r->channels, r->largest, r->told, r->seen, r->unknown);
+	else
+		fprintf(f,
+			"bias           %lu channels corrected on %zu samples, by up to %.1f "
+			"levels\n",
+			r->channels, r->samples, r->largest);
+}
+
 void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			 const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
@@ -151,12 +185,10 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		o->weights_mse ? " of least squared error" : "",
 		c->raised ? ", some raised so that biases fit" : "");
 	summary_factorize(f, c, o);
+	summary_biases(f, c, o);
 	summary_ranges(f, c, o);
 	if (c->corrected)
-		fprintf(f,
-			"bias           %lu channels corrected on %zu samples, by up to %.1f "
-			"levels\n",
-			c->correct.channels, c->correct.samples, c->correct.largest);
+		summary_correct(f, &c->correct, o->bias_correction);
 	if (c->measured)
 		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n",
 			c->sqnr_db);
@@ -187,6 +219,19 @@ static json_t *factorize_json(const struct keel_compiled *c)
 	return json_pack("{s:b, s:f, s:s, s:o}", "rolled_back", c->factorize.rolled_back,
 			 "difference", c->factorize.difference, "note", c->factorize.note, "layers",
 			 a);
+}
+
+static json_t *repair_json(const struct keel_repair_result *r)
+{
+	return json_pack("{s:b, s:I, s:i, s:I, s:f}", "rolled_back", r->rolled_back, "channels",
+			 (json_int_t)r->channels, "layers", r->layers, "columns",
+			 (json_int_t)r->columns, "difference", r->difference);
+}
+
+static json_t *absorb_json(const struct keel_absorb_result *r)
+{
+	return json_pack("{s:b, s:I, s:i, s:f}", "rolled_back", r->rolled_back, "channels",
+			 (json_int_t)r->channels, "layers", r->layers, "difference", r->difference);
 }
 
 static json_t *range_json(const struct keel_compiled *c, const struct keel_tensor *t)
@@ -260,10 +305,14 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "commands", json_integer(c->commands));
 	json_object_set_new(j, "bytes", json_integer(c->bytes));
 	json_object_set_new(j, "options", text ? json_loads(text, 0, NULL) : json_null());
+	json_object_set_new(j, "dead_channels", repair_json(&c->repair));
 	json_object_set_new(j, "factorization", factorize_json(c));
+	json_object_set_new(j, "absorbed", absorb_json(&c->absorb));
 	json_object_set_new(j, "bias_correction",
-			    json_pack("{s:b, s:i, s:i, s:f}", "done", c->corrected, "samples",
-				      (int)c->correct.samples, "channels", (int)c->correct.channels,
+			    json_pack("{s:b, s:i, s:i, s:i, s:i, s:i, s:f}", "done", c->corrected,
+				      "samples", (int)c->correct.samples, "channels",
+				      (int)c->correct.channels, "told", c->correct.told, "seen",
+				      c->correct.seen, "unknown", c->correct.unknown,
 				      "largest_levels", c->correct.largest));
 	json_object_set_new(j, "optimize", json_integer(figures->optimize));
 	json_object_set_new(j, "tried", search_json(figures->search));
@@ -285,7 +334,7 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 		"granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
 		factorize_names[o->factorize.mode], "weight_scales", o->weights_mse ? "mse" : "max",
 		"ranges", keel_range_method_names[o->ranges.method], "bias_correction",
-		o->bias_correction ? "iterative" : "none", "target", o->target.name, "samples",
+		correct_names[o->bias_correction], "target", o->target.name, "samples",
 		(int)samples, "seed", (int)seed);
 	char *text;
 
@@ -294,6 +343,8 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 	if (o->inputs)
 		json_object_set_new(j, "input_range",
 				    json_pack("[f, f]", o->inputs[0].lo, o->inputs[0].hi));
+	json_object_set_new(j, "absorb_bias", json_string(absorb_names[o->absorb]));
+	json_object_set_new(j, "dead_channels", json_string(o->keep_dead ? "keep" : "repair"));
 	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(j);
 	return text;

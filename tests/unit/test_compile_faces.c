@@ -264,7 +264,7 @@ static void compile(const char *name, struct keel_dataset *ds, bool per_channel,
 		    struct keel_compiled *c)
 {
 	struct keel_compile_options o = {.per_channel = per_channel,
-					 .bias_correction = true,
+					 .bias_correction = KEEL_CORRECT_ITERATIVE,
 					 .factorize = {.mode = KEEL_FACTORIZE_TWO_STEP}};
 	struct keel_sample_source source = {keel_dataset_count(ds), get_sample, ds};
 	struct keel_graph *g = import(name);

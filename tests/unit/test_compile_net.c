@@ -407,7 +407,7 @@ START_TEST(bounded_memory)
 	for (i = 0; i < COUNT(memory); i++) {
 		struct crig *c = crig_new(5);
 
-		c->options.bias_correction = true;
+		c->options.bias_correction = KEEL_CORRECT_ITERATIVE;
 		c->options.memory = memory[i];
 		crig_output(c, conv(c, relu(c, conv(c, picture(c)))));
 		r = crig_measure(c, "bounded");

@@ -100,7 +100,7 @@ START_TEST(random_networks)
 
 		if (i % 3 == 1) {
 			c->options.factorize.mode = KEEL_FACTORIZE_TWO_STEP;
-			c->options.bias_correction = true;
+			c->options.bias_correction = KEEL_CORRECT_ITERATIVE;
 		}
 		snprintf(what, sizeof(what), "network %d", 25 * _i + i + 1);
 		crig_check(c, 256, 12, what);
@@ -282,7 +282,7 @@ START_TEST(threads_change_nothing)
 	void *data[2];
 
 	c->options.factorize.mode = d->options.factorize.mode = KEEL_FACTORIZE_TWO_STEP;
-	c->options.bias_correction = d->options.bias_correction = true;
+	c->options.bias_correction = d->options.bias_correction = KEEL_CORRECT_ITERATIVE;
 	d->options.threads = 3;
 	data[0] = crig_bytes(c, &bytes[0]);
 	data[1] = crig_bytes(d, &bytes[1]);

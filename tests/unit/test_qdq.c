@@ -37,8 +37,9 @@ struct both {
 
 static void compile(struct both *b, struct keel_graph *g, bool per_channel)
 {
-	struct keel_compile_options o = {
-		.per_channel = per_channel, .threads = 1, .bias_correction = true};
+	struct keel_compile_options o = {.per_channel = per_channel,
+					 .threads = 1,
+					 .bias_correction = KEEL_CORRECT_ITERATIVE};
 	struct keel_error e = {""};
 
 	ck_assert_int_eq(keel_target_get("medium", &o.target, &e), 0);

@@ -103,7 +103,7 @@ START_TEST(fixed_options_stay)
 
 	r = search(g, SAMPLES, 3,
 		   KEEL_CHOICE_FACTORIZE | KEEL_CHOICE_WEIGHT_SCALES | KEEL_CHOICE_RANGES |
-			   KEEL_CHOICE_BIAS,
+			   KEEL_CHOICE_BIAS | KEEL_CHOICE_DEAD | KEEL_CHOICE_ABSORB,
 		   &o);
 	ck_assert_uint_eq(r.nr_trials, 0);
 	ck_assert(!memcmp(&o, &before, sizeof(o)));
@@ -180,7 +180,8 @@ START_TEST(low_levels_try_nothing)
 	ck_assert_uint_eq(r.nr_trials, 0);
 	ck_assert_str_eq(r.note, "");
 	ck_assert_int_eq(o.factorize.mode, _i ? KEEL_FACTORIZE_LEAST_NOISE : KEEL_FACTORIZE_NONE);
-	ck_assert_int_eq(o.bias_correction, _i);
+	ck_assert_int_eq(o.bias_correction, _i ? KEEL_CORRECT_ITERATIVE : KEEL_CORRECT_NONE);
+	ck_assert_int_eq(o.keep_dead, !_i);
 	keel_graph_del(g);
 }
 END_TEST
