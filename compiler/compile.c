@@ -206,7 +206,7 @@ static int check_samples(const struct keel_sample_source *source,
 		return keel_error_set(e, -EINVAL,
 				      "ranges from BatchNorms need the range of each input");
 	if (!source->count && o->bias_correction == KEEL_CORRECT_ITERATIVE)
-		return keel_error_set(e, -EINVAL, "iterative bias correction needs samples");
+		return keel_error_set(e, -EINVAL, "bias correction needs samples");
 	return 0;
 }
 

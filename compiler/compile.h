@@ -87,6 +87,7 @@ struct keel_range_trial {
  * @correct: what bias correction did
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
+ * @predicted_db: what @sqnr_db should be if rounding errors were uniform and independent
  * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
  *	calibration samples
  * @noise: squared error of the outputs by sample, where measured
@@ -109,7 +110,7 @@ struct keel_compiled {
 	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
 	bool corrected, measured;
-	double sqnr_db;
+	double sqnr_db, predicted_db;
 	double *noise;
 	size_t nr_noise;
 	char note[512];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compile_private.h"
+#include "noise.h"
 #include "predict.h"
 #include "weights.h"
 
@@ -81,6 +82,15 @@ static int choose_ranges(struct keel_compiled *c, const struct keel_compile_opti
 	return err;
 }
 
+static int predict(struct keel_compiled *c, const struct keel_build *b,
+		   const struct keel_compile_options *o, struct keel_error *e)
+{
+	const struct keel_noise_scope scope = {b->l.npu_outputs, b->l.nr_npu_outputs, true};
+
+	return keel_noise_predict(c->g, c->stats, b->weights, &scope,
+				  o->bias_correction != KEEL_CORRECT_NONE, &c->predicted_db, e);
+}
+
 static int build(struct keel_compiled *c, const struct keel_sample_source *source,
 		 const struct keel_compile_options *o, enum keel_range_method method,
 		 struct keel_build **b, struct keel_error *e)
@@ -103,6 +113,8 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 		err = keel_lower(c->g, &(*b)->options, &(*b)->l, e);
 	if (!err)
 		err = keel_compile_integer(c, &(*b)->l, source, o, e);
+	if (!err && c->measured)
+		err = predict(c, *b, o, e);
 	if (!err)
 		return 0;
 	keel_build_del(*b);

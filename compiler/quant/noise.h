@@ -6,9 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct keel_labels;
-struct keel_stats;
+#include "keel_error.h"
+
 struct keel_factorize_plan;
+struct keel_graph;
+struct keel_labels;
+struct keel_node;
+struct keel_stats;
+struct keel_tensor;
+struct keel_tensor_stats;
+struct keel_weights;
 
 /*
  * How much noise int8 adds to a network's outputs, as a function of its scales.
@@ -21,7 +28,19 @@ struct keel_factorize_plan;
  * of the scales, so it has one minimum whatever factorization it starts from.
  */
 
+/** struct keel_noise_scope - where noise is listened to
+ * @ends: tensors; NULL for the outputs of the graph
+ * @nr_ends: how many
+ * @inputs: the graph's inputs are rounded, too
+ */
+struct keel_noise_scope {
+	struct keel_tensor *const *ends;
+	unsigned int nr_ends;
+	bool inputs;
+};
+
 /** struct keel_noise_layer - the weights of one node
+ * @node: its index
  * @outs: output channels
  * @ins: input channels of one group
  * @groups: as in the node
@@ -32,6 +51,7 @@ struct keel_factorize_plan;
  * @gain: from a channel's noise to the outputs', before the activation
  */
 struct keel_noise_layer {
+	unsigned int node;
 	unsigned int outs, ins, groups;
 	float *range;
 	uint32_t *in, *out;
@@ -39,6 +59,7 @@ struct keel_noise_layer {
 };
 
 /** struct keel_noise_tensor - an activation that is rounded
+ * @tensor: its id
  * @channels: of the tensor
  * @var: variable per channel
  * @hi: largest value per channel, at least 0
@@ -46,7 +67,7 @@ struct keel_noise_layer {
  * @gain: from a channel's noise to the outputs'
  */
 struct keel_noise_tensor {
-	unsigned int channels;
+	unsigned int tensor, channels;
 	uint32_t *var;
 	double *hi, *lo, *gain;
 };
@@ -70,6 +91,9 @@ struct keel_noise {
 /** keel_noise_init() - build the model of a plan's graph; 0 or -ENOMEM */
 int keel_noise_init(struct keel_noise *n, const struct keel_factorize_plan *plan,
 		    const struct keel_stats *stats);
+/** keel_noise_init_scope() - the same for other ends than the graph's outputs */
+int keel_noise_init_scope(struct keel_noise *n, const struct keel_factorize_plan *plan,
+			  const struct keel_stats *stats, const struct keel_noise_scope *scope);
 void keel_noise_free(struct keel_noise *n);
 
 /**
@@ -87,9 +111,41 @@ double keel_noise_evaluate(struct keel_noise *n, unsigned int order);
  * A variance of 1 in every element of the channel gives that much in the
  * elements of the outputs. Returns 0 or -ENOMEM.
  */
-int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats, double **gains);
+int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats,
+		     const struct keel_noise_scope *scope, double **gains);
+
+/**
+ * keel_noise_passes() - part of a channel's values that the node's activation lets through
+ * @y: statistics of the output
+ *
+ * Values before the activation are taken as normally distributed.
+ */
+double keel_noise_passes(const struct keel_node *n, const struct keel_tensor_stats *y,
+			 unsigned int c);
 
 /** keel_noise_minimize() - scales of least noise for the free variables of a plan; 0 or -ENOMEM */
 int keel_noise_minimize(struct keel_factorize_plan *plan, const struct keel_stats *stats);
+
+/* A prediction that is further off than this says that the model doesn't hold. */
+#define KEEL_NOISE_TOLERANCE_DB 1.0
+
+/**
+ * keel_noise_predict() - SQNR that a quantized network should have, from its steps alone
+ * @g: quantized
+ * @stats: of @g
+ * @weights: by node; NULL where a node has none
+ * @scope: where
+ * @corrected: biases make up for the mean errors of weights
+ * @sqnr_db: signal over predicted noise, in dB
+ *
+ * Rounding errors are taken as uniform and independent. Where values fall on few
+ * levels, are cut off, or where few weights decide, that isn't so: then what is
+ * measured differs, and says so.
+ *
+ * Return: 0, -ENOMEM.
+ */
+int keel_noise_predict(const struct keel_graph *g, const struct keel_stats *stats,
+		       struct keel_weights *const *weights, const struct keel_noise_scope *scope,
+		       bool corrected, double *sqnr_db, struct keel_error *e);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "calibrate.h"
@@ -9,13 +10,22 @@
 
 /*
  * Backward walk: gain of an input from the gains of the outputs. Noise of
- * different elements is taken as independent, as rounding errors nearly are.
+ * different channels is taken as independent, as rounding errors nearly are.
  */
 
-/* A clamp stops the noise of what it cuts off; about half of the values. */
+/* Noise of what a clamp cuts off stops there; where statistics don't say, half of the values. */
 #define CLAMP_GAIN 0.5
 
+/*
+ * A weight's error is the same at every position of a picture, and flat parts of it
+ * are rounded alike everywhere: half of the noise is taken as the same in all of them,
+ * so that no average makes it smaller. (Least noise on a small MobileNetV2 with 1/2
+ * instead of 0: 35.7 dB instead of 28.2 without bias correction, 38.5 instead of 37.8 with.)
+ */
+#define COHERENCE 0.5
+
 /** struct walker - state of the walk
+ * @scope: where the walk begins
  * @gains: by tensor id: per channel, or per position of a label that varies otherwise
  * @sums: per variable, zero between uses
  * @counts: the same
@@ -23,6 +33,7 @@
 struct walker {
 	const struct keel_labels *l;
 	const struct keel_stats *stats;
+	const struct keel_noise_scope *scope;
 	double **gains, *sums;
 	unsigned int *counts;
 };
@@ -55,35 +66,60 @@ static uint32_t variable(const struct walker *w, const struct keel_tensor *t, un
 	return keel_label_root(w->l, label->var[label->count == 1 ? 0 : entry]);
 }
 
+/* Errors at the taps' positions add up by their squares, or, where all are alike, as they are. */
 static double energy(const struct keel_weight_view *v, size_t r)
 {
-	double sum = 0;
+	double sum = 0, squares = 0;
 	size_t i;
 
-	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		sum += (double)v->data[i] * v->data[i];
-	return sum;
+	for (i = r * v->run; i < (r + 1) * v->run; i++) {
+		sum += v->data[i];
+		squares += (double)v->data[i] * v->data[i];
+	}
+	return COHERENCE * sum * sum + (1 - COHERENCE) * squares;
+}
+
+double keel_noise_passes(const struct keel_node *n, const struct keel_tensor_stats *y,
+			 unsigned int c)
+{
+	const struct keel_act *a = &n->act;
+	unsigned int i = a->channels == 1 ? 0 : c;
+	double mean, deviation;
+
+	if (a->kind != KEEL_ACT_CLIP)
+		return n->op == KEEL_OP_RELU ? CLAMP_GAIN : 1;
+	if (!y->pre || (a->channels != 1 && c >= a->channels))
+		return CLAMP_GAIN;
+	mean = y->pre[c].mean;
+	deviation = sqrt(fmax(y->pre[c].power - mean * mean, 0));
+	if (!(deviation > 0))
+		return mean > a->lo[i] && mean < a->hi[i];
+	return (erfc((a->lo[i] - mean) / deviation * M_SQRT1_2) -
+		erfc((a->hi[i] - mean) / deviation * M_SQRT1_2)) /
+	       2;
 }
 
 static bool through_weights(const struct edge *e)
 {
-	double clamp = e->n->act.kind == KEEL_ACT_CLIP ? CLAMP_GAIN : 1;
 	struct keel_weight_view v;
 	size_t r;
 
 	if (!keel_weight_view(e->n, &v) || v.outs != e->ny || v.ins != e->nx)
 		return false;
-	for (r = 0; r < v.runs; r++)
+	for (r = 0; r < v.runs; r++) {
+		unsigned int o = keel_weight_out(&v, r);
+
 		e->gx[keel_weight_in(&v, r)] +=
-			clamp * e->gy[keel_weight_out(&v, r)] * energy(&v, r);
+			keel_noise_passes(e->n, e->y, o) * e->gy[o] * energy(&v, r);
+	}
 	return true;
 }
 
 static double gain_of(const struct keel_node *n)
 {
-	if (n->op == KEEL_OP_AVERAGE_POOL)
-		return 1.0 / (n->window.kernel[0] * n->window.kernel[1]);
-	return n->op == KEEL_OP_RELU || n->act.kind == KEEL_ACT_CLIP ? CLAMP_GAIN : 1;
+	double area = n->window.kernel[0] * n->window.kernel[1];
+
+	return n->op == KEEL_OP_AVERAGE_POOL ? COHERENCE + (1 - COHERENCE) / area : 1;
 }
 
 /* Channel c of the output is made of channel c of each input, or of an input's only one. */
@@ -120,7 +156,7 @@ static void through_channels(const struct edge *e)
 	unsigned int c;
 
 	for (c = 0; c < e->ny; c++)
-		e->gx[c < e->nx ? c : 0] += gain * e->gy[c];
+		e->gx[c < e->nx ? c : 0] += gain * keel_noise_passes(e->n, e->y, c) * e->gy[c];
 }
 
 static void through_concat(const struct edge *e)
@@ -199,15 +235,19 @@ static int alloc_gains(const struct walker *w)
 		if (!w->gains[i])
 			return -ENOMEM;
 	}
-	for (i = 0; i < g->nr_outputs; i++)
-		for (c = 0; w->gains[g->outputs[i]->id] && c < entries(w, g->outputs[i]); c++)
-			w->gains[g->outputs[i]->id][c] += 1;
+	for (i = 0; i < (w->scope->ends ? w->scope->nr_ends : g->nr_outputs); i++) {
+		const struct keel_tensor *t = w->scope->ends ? w->scope->ends[i] : g->outputs[i];
+
+		for (c = 0; w->gains[t->id] && c < entries(w, t); c++)
+			w->gains[t->id][c] += 1;
+	}
 	return 0;
 }
 
-int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats, double **gains)
+int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats,
+		     const struct keel_noise_scope *scope, double **gains)
 {
-	struct walker w = {l, stats, gains};
+	struct walker w = {l, stats, scope, gains};
 	unsigned int i;
 	int err = -ENOMEM;
 

@@ -28,11 +28,10 @@ static int alloc_layer(struct keel_noise_layer *l, const struct keel_weight_view
 }
 
 /* Channels that never change are not heard: what is rounded there is a constant. */
-static double heard(const struct keel_node *n, const struct keel_channel_stats *s, double gain)
+static double heard(const struct keel_node *n, const struct keel_tensor_stats *y, unsigned int c,
+		    double gain)
 {
-	if (!(s->max > s->min))
-		return 0;
-	return n->act.kind == KEEL_ACT_CLIP ? 0.5 * gain : gain;
+	return y->post[c].max > y->post[c].min ? keel_noise_passes(n, y, c) * gain : 0;
 }
 
 static int add_layer(struct keel_noise *m, const struct keel_factorize_private *p,
@@ -50,6 +49,7 @@ static int add_layer(struct keel_noise *m, const struct keel_factorize_private *
 	if (!v->ins || !x || !y || x->channels != v->ins || y->channels != v->outs)
 		return 0;
 	m->nr_layers++;
+	l->node = node;
 	if (alloc_layer(l, v))
 		return -ENOMEM;
 	for (r = 0; r < v->runs; r++)
@@ -61,7 +61,7 @@ static int add_layer(struct keel_noise *m, const struct keel_factorize_private *
 	}
 	for (c = 0; c < v->outs; c++) {
 		l->out[c] = from->out[c];
-		l->gain[c] = heard(n, &y->post[c], gains[n->outputs[0]->id][c]);
+		l->gain[c] = heard(n, y, c, gains[n->outputs[0]->id][c]);
 	}
 	return 0;
 }
@@ -85,6 +85,7 @@ static int add_tensor(struct keel_noise *m, const struct keel_factorize_private 
 	    (label->count != 1 && label->count != s->channels))
 		return 0;
 	m->nr_tensors++;
+	to->tensor = t->id;
 	to->channels = s->channels;
 	to->var = zeros(s->channels, sizeof(*to->var));
 	to->hi = zeros(s->channels, sizeof(*to->hi));
@@ -101,20 +102,48 @@ static int add_tensor(struct keel_noise *m, const struct keel_factorize_private 
 	return 0;
 }
 
-static int add_all(struct keel_noise *m, const struct keel_factorize_private *p,
-		   const struct keel_stats *stats, double **gains)
+static int add_layers(struct keel_noise *m, const struct keel_factorize_private *p,
+		      const struct keel_stats *stats, double *const *gains)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < p->labels.g->nr_nodes; i++)
+		err = add_layer(m, p, i, stats, gains);
+	return err;
+}
+
+static int add_tensors(struct keel_noise *m, const struct keel_factorize_private *p,
+		       const struct keel_stats *stats, bool inputs, double *const *gains)
 {
 	const struct keel_graph *g = p->labels.g;
 	unsigned int i;
-	int err = keel_noise_gains(&p->labels, stats, gains);
+	int err = 0;
 
-	for (i = 0; !err && i < g->nr_nodes; i++) {
-		const struct keel_tensor *t = g->nodes[i]->outputs[0];
+	for (i = 0; !err && inputs && i < g->nr_inputs; i++)
+		if (keel_stats_of(stats, g->inputs[i]))
+			err = add_tensor(m, p, g->inputs[i], stats, gains[g->inputs[i]->id]);
+	for (i = 0; !err && i < g->nr_nodes; i++)
+		if (is_rounded(g->nodes[i]))
+			err = add_tensor(m, p, g->nodes[i]->outputs[0], stats,
+					 gains[g->nodes[i]->outputs[0]->id]);
+	return err;
+}
 
-		err = add_layer(m, p, i, stats, gains);
-		if (!err && is_rounded(g->nodes[i]))
-			err = add_tensor(m, p, t, stats, gains[t->id]);
-	}
+static int add_all(struct keel_noise *m, const struct keel_factorize_private *p,
+		   const struct keel_stats *stats, const struct keel_noise_scope *scope)
+{
+	double **gains = zeros(p->labels.g->nr_tensors, sizeof(*gains));
+	unsigned int i;
+	int err = gains ? keel_noise_gains(&p->labels, stats, scope, gains) : -ENOMEM;
+
+	if (!err)
+		err = add_layers(m, p, stats, gains);
+	if (!err)
+		err = add_tensors(m, p, stats, scope->inputs, gains);
+	for (i = 0; gains && i < p->labels.g->nr_tensors; i++)
+		free(gains[i]);
+	free(gains);
 	return err;
 }
 
@@ -137,23 +166,24 @@ static size_t widest(const struct keel_noise *m)
 int keel_noise_init(struct keel_noise *m, const struct keel_factorize_plan *plan,
 		    const struct keel_stats *stats)
 {
+	return keel_noise_init_scope(m, plan, stats, &(struct keel_noise_scope){0});
+}
+
+int keel_noise_init_scope(struct keel_noise *m, const struct keel_factorize_plan *plan,
+			  const struct keel_stats *stats, const struct keel_noise_scope *scope)
+{
 	const struct keel_factorize_private *p = plan->priv;
-	double **gains = zeros(p->labels.g->nr_tensors, sizeof(*gains));
 	uint32_t v;
-	unsigned int i;
 	int err = -ENOMEM;
 
 	*m = (struct keel_noise){.per_channel = p->options->per_channel};
 	m->nr_vars = p->labels.nr_vars;
 	m->layers = zeros(p->labels.g->nr_nodes, sizeof(*m->layers));
-	m->tensors = zeros(p->labels.g->nr_nodes, sizeof(*m->tensors));
+	m->tensors = zeros(p->labels.g->nr_nodes + p->labels.g->nr_inputs, sizeof(*m->tensors));
 	m->scale = zeros(m->nr_vars, sizeof(*m->scale));
 	m->gradient = zeros(m->nr_vars, sizeof(*m->gradient));
-	if (gains && m->layers && m->tensors && m->scale && m->gradient)
-		err = add_all(m, p, stats, gains);
-	for (i = 0; gains && i < p->labels.g->nr_tensors; i++)
-		free(gains[i]);
-	free(gains);
+	if (m->layers && m->tensors && m->scale && m->gradient)
+		err = add_all(m, p, stats, scope);
 	if (!err)
 		m->scratch = zeros(6 * widest(m), sizeof(*m->scratch));
 	for (v = 0; !err && v < m->nr_vars; v++)

@@ -51,13 +51,14 @@ static int weigh(const struct keel_label *label, const double *gains, struct kee
 
 int keel_range_weigh(const struct keel_graph *g, struct keel_stats *stats, struct keel_error *e)
 {
+	const struct keel_noise_scope outputs = {0};
 	double **gains = calloc(g->nr_tensors + 1, sizeof(*gains));
 	struct keel_labels labels;
 	unsigned int i;
 	int err = keel_labels_build(&labels, g);
 
 	if (!err)
-		err = gains ? keel_noise_gains(&labels, stats, gains) : -ENOMEM;
+		err = gains ? keel_noise_gains(&labels, stats, &outputs, gains) : -ENOMEM;
 	for (i = 0; i < stats->nr_tensors && !err; i++)
 		if (stats->tensors[i].channels)
 			err = weigh(&labels.of[i], gains[i], &stats->tensors[i]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "noise.h"
 #include "report.h"
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
@@ -153,6 +154,11 @@ static void summary_biases(FILE *f, const struct keel_compiled *c,
 		c->absorb.channels, c->absorb.layers, c->absorb.rolled_back ? ", rolled back" : "");
 }
 
+static bool noise_model_holds(const struct keel_compiled *c)
+{
+	return fabs(c->predicted_db - c->sqnr_db) <= KEEL_NOISE_TOLERANCE_DB;
+}
+
 static void summary_correct(FILE *f, const struct keel_correct_result *r,
 			    enum keel_correct_method method)
 {
@@ -192,6 +198,10 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 	if (c->measured)
 		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n",
 			c->sqnr_db);
+	if (c->measured)
+		fprintf(f, "predicted      %.1f dB; %s\n", c->predicted_db,
+			noise_model_holds(c) ? "rounding errors act as uniform noise"
+					     : "rounding errors don't act as uniform noise here");
 	if (c->note[0])
 		fprintf(f, "note           %s\n", c->note);
 	fprintf(f, "took           %.1f s, %.0f MiB\n", figures->seconds, figures->peak_rss_mib);
@@ -318,6 +328,10 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "tried", search_json(figures->search));
 	json_object_set_new(j, "range_trial", range_trial_json(c, o));
 	json_object_set_new(j, "sqnr_db", c->measured ? decibels(c->sqnr_db) : json_null());
+	json_object_set_new(j, "predicted_db",
+			    c->measured ? decibels(c->predicted_db) : json_null());
+	json_object_set_new(j, "uniform_noise",
+			    c->measured ? json_boolean(noise_model_holds(c)) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));

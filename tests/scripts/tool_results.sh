@@ -69,7 +69,7 @@ ok "${compile[@]}" -o 1.keel --json figures.json --report report
 cp figures.json out
 figures="nodes npu host unsupported folded macs seconds peak_rss_mib"
 # shellcheck disable=SC2086
-keys $figures factorization.layers bias_correction.channels tensors.0.scale options.granularity
+keys $figures dead_channels.channels absorbed.layers predicted_db factorization.layers bias_correction.channels tensors.0.scale options.granularity
 cp report/report.json out
 # shellcheck disable=SC2086
 keys $figures

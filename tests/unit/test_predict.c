@@ -224,7 +224,8 @@ START_TEST(what_needs_samples_says_so)
 	const int64_t dims[] = {1, 1, 4, 4};
 	struct keel_tensor *x = net_input(&n, 1, 4, 4), *y;
 
-	refused(small(1), (o.bias_correction = true, &o), -EINVAL, "bias correction needs samples");
+	refused(small(1), (o.bias_correction = KEEL_CORRECT_ITERATIVE, &o), -EINVAL,
+		"bias correction needs samples");
 	o = options(NULL);
 	refused(small(1), &o, -EINVAL, "range of each input");
 	o = options(&unit);

@@ -253,7 +253,7 @@ START_TEST(weights_are_gains)
 	t = keel_stats_of(s, g->nodes[0]->outputs[0]);
 	gains = calloc(g->nr_tensors, sizeof(*gains));
 	ck_assert_int_eq(keel_labels_build(&labels, g), 0);
-	ck_assert_int_eq(keel_noise_gains(&labels, s, gains), 0);
+	ck_assert_int_eq(keel_noise_gains(&labels, s, &(struct keel_noise_scope){0}, gains), 0);
 	for (i = 0; i < 6; i++) {
 		double gain = gains[g->nodes[0]->outputs[0]->id][i];
 
@@ -299,7 +299,7 @@ END_TEST
 
 static struct keel_compile_options options(enum keel_range_method method)
 {
-	struct keel_compile_options o = {.threads = 1, .bias_correction = true};
+	struct keel_compile_options o = {.threads = 1, .bias_correction = KEEL_CORRECT_ITERATIVE};
 	struct keel_error e = {""};
 
 	ck_assert_msg(!keel_target_get("medium", &o.target, &e), "%s", e.text);
