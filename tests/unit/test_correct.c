@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "calibrate.h"
+#include "compile.h"
+#include "correct.h"
+#include "integer.h"
+#include "lower.h"
+#include "random_net.h"
+#include "ranges.h"
+#include "weight_view.h"
+#include "weights.h"
+
+/* Iterative bias correction: what remains of the mean error of each channel. */
+
+#define SAMPLES 32
+
+/** struct bench - a network up to its commands, with one memory a sample */
+struct bench {
+	struct keel_graph *g;
+	struct keel_stats *stats;
+	struct keel_verdict *verdicts;
+	struct keel_weights **weights;
+	struct keel_lower_options options;
+	struct keel_lowered l;
+	struct keel_integer n;
+};
+
+static struct keel_graph *network(uint64_t seed)
+{
+	struct net n = net_new(seed);
+	struct keel_tensor *x = net_input(&n, 3, 12, 12);
+
+	n.spread = 5;
+	x = net_unary(&n, seed % 2 ? KEEL_OP_RELU : KEEL_OP_LEAKY_RELU,
+		      net_conv(&n, x, 8, 3, 1, 1));
+	x = net_clip(&n, net_depthwise(&n, x, 1), 0, 0.75);
+	if (seed % 3)
+		x = net_binary(&n, KEEL_OP_ADD, x, net_conv(&n, x, 8, 1, 1, 1));
+	return net_done(&n, net_conv(&n, x, 8, 3, 1, seed % 4 ? 1 : 2));
+}
+
+static void bench_init(struct bench *b, uint64_t seed)
+{
+	const struct keel_weight_options per_tensor = {0};
+	const struct keel_range_options ranges = {0};
+	struct keel_sample_source source;
+	struct keel_weight_view v;
+	struct keel_error e = {""};
+	unsigned int i;
+
+	b->g = network(seed);
+	ck_assert_msg(!keel_compile_prepare(b->g, &e), "%s", e.text);
+	source = net_source(b->g, SAMPLES);
+	b->verdicts = calloc(b->g->nr_nodes, sizeof(*b->verdicts));
+	b->weights = calloc(b->g->nr_nodes, sizeof(*b->weights));
+	ck_assert_uint_eq(keel_place(b->g, b->verdicts), 0);
+	b->stats = net_stats(b->g, SAMPLES);
+	ck_assert_int_eq(keel_ranges(b->g, b->stats, &ranges, NULL, &e), 0);
+	for (i = 0; i < b->g->nr_nodes; i++)
+		if (keel_weight_view(b->g->nodes[i], &v))
+			ck_assert_int_eq(
+				keel_weights_quantize(b->g->nodes[i],
+						      b->g->nodes[i]->inputs[0]->quant.scale,
+						      &per_tensor, &b->weights[i], &e),
+				0);
+	b->options = (struct keel_lower_options){b->verdicts, b->weights};
+	ck_assert_msg(!keel_lower(b->g, &b->options, &b->l, &e), "%s", e.text);
+	ck_assert_msg(!keel_integer_init(&b->n, &b->l, &source, 1, &e), "%s", e.text);
+}
+
+static void bench_free(struct bench *b)
+{
+	unsigned int i;
+
+	keel_integer_free(&b->n);
+	keel_lowered_free(&b->l);
+	for (i = 0; i < b->g->nr_nodes; i++)
+		keel_weights_del(b->weights[i]);
+	free(b->weights);
+	free(b->verdicts);
+	keel_stats_del(b->stats);
+	keel_graph_del(b->g);
+}
+
+/* Values that all lie within one level have a mean that jumps with the bias. */
+static bool is_spread(const struct keel_channel_stats *s, double step)
+{
+	return s->power - s->mean * s->mean > step * step;
+}
+
+/* Mean of the output's levels over samples and positions against the float mean, in levels. */
+static double worst_mean_error(const struct bench *b)
+{
+	const struct keel_tensor *y = b->g->outputs[0];
+	const struct keel_view *v = &b->l.views[y->id];
+	const struct keel_tensor_stats *s = keel_stats_of(b->stats, y);
+	double worst = 0;
+	size_t sample;
+	int64_t c, h, w;
+
+	for (c = 0; c < y->dims[1]; c++) {
+		double sum = 0, values = (double)SAMPLES * y->dims[2] * y->dims[3];
+
+		if (!is_spread(&s->post[c], y->quant.scale))
+			continue;
+		for (sample = 0; sample < SAMPLES; sample++) {
+			const uint8_t *base =
+				keel_integer_slots(&b->n, sample)[v->area->slot].base + v->offset;
+
+			for (h = 0; h < y->dims[2]; h++)
+				for (w = 0; w < y->dims[3]; w++)
+					sum += (int8_t)base[c * v->strides[1] + h * v->strides[2] +
+							    w * v->strides[3]] -
+					       y->quant.zero_point;
+		}
+		worst = fmax(worst, fabs(sum / values - s->post[c].mean / y->quant.scale));
+	}
+	return worst;
+}
+
+/* Less than one level over the root of the number of values that each mean is of. */
+START_TEST(little_remains)
+{
+	const struct keel_calibrate_options options = {.threads = 1};
+	const double limit = 1 / sqrt(SAMPLES * 12 * 12);
+	double before = 0, after = 0;
+	struct keel_correct_result r;
+	struct keel_error e = {""};
+	unsigned int i, seed;
+
+	for (seed = 0; seed < 30; seed++) {
+		struct bench b = {0};
+
+		bench_init(&b, seed);
+		for (i = 0; i < b.l.nr_commands; i++)
+			keel_integer_step(&b.n, i);
+		before = fmax(before, worst_mean_error(&b));
+		ck_assert_int_eq(keel_correct(&b.n, b.stats, &options, &r, &e), 0);
+		ck_assert_msg(worst_mean_error(&b) < limit, "seed %u: %g levels remain, limit %g",
+			      seed, worst_mean_error(&b), limit);
+		after = fmax(after, worst_mean_error(&b));
+		bench_free(&b);
+	}
+	printf("mean error: %.3f levels at most before, %.4f after, %.4f allowed\n", before, after,
+	       limit);
+	ck_assert_double_gt(before, 10 * limit);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("correct");
+	TCase *c = tcase_create("correct");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(c, 300);
+	tcase_add_test(c, little_remains);
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
