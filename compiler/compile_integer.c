@@ -148,8 +148,10 @@ int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 	size_t fit = samples_that_fit(l, memory_for_samples(o));
 
 	if (!source->count) {
-		snprintf(c->note, sizeof(c->note),
-			 "no samples: biases aren't corrected, and nothing was measured");
+		snprintf(c->note, sizeof(c->note), "no samples: %snothing was measured",
+			 o->bias_correction == KEEL_CORRECT_ANALYTIC
+				 ? ""
+				 : "biases aren't corrected, and ");
 		return 0;
 	}
 	if (fit < source->count)

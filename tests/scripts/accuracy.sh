@@ -35,7 +35,7 @@ datafree() {
 }
 
 if [ -r "$data/t10k-images-idx3-ubyte.gz" ]; then
-	fashion naive --granularity per-tensor --factorize none --bias-correction none
+	fashion naive --granularity per-tensor --optimize 0
 	fashion two --granularity per-tensor --factorize two-step --bias-correction none
 	fashion corrected --granularity per-tensor --factorize two-step
 	fashion least --granularity per-tensor --factorize least-noise

@@ -53,6 +53,10 @@ ok "$keel" verify 2.keel
 ok "${free[@]}" -o 3.keel --calibrate samples
 ok "${free[@]}" -o 2.keel --input-range -1e-3,5
 is "networks of another input range" differ "$(cmp -s 1.keel 2.keel || echo differ)"
+ok "${free[@]}" -o 2.keel --bias-correction analytic --json out
+keys bias_correction.told dead_channels.channels
+is "networks with biases corrected without samples" differ "$(cmp -s 1.keel 2.keel || echo differ)"
+ok "${free[@]}" -o 2.keel --absorb-bias batchnorm
 
 ok "${compile[@]}" -o 1.keel --json out --ranges auto
 keys range_trial.kept range_trial.gain tensors.0.range tensors.0.why tensors.0.minmax_error
