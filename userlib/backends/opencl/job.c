@@ -117,6 +117,7 @@ static void CL_CALLBACK finished(cl_event event, cl_int status, void *arg)
 	pthread_mutex_lock(&j->lock);
 	j->end_ns = keel_now_ns();
 	j->failure = status < 0 ? status : 0;
+	j->whole = j->kind != KEEL_RUN_PIECE && !j->failure && !j->stopping;
 	j->running = false;
 	pthread_cond_broadcast(&j->changed);
 	pthread_mutex_unlock(&j->lock);
@@ -178,6 +179,42 @@ static int start(struct keel_cl_job *j, struct keel_error *e)
 		   : 0;
 }
 
+static int put_bytes(void *ctx, uint8_t slot, uint64_t offset, const void *bytes, uint64_t n)
+{
+	struct keel_cl_job *j = ctx;
+
+	return keel_cl_memory_access(j->net->device,
+				     slot == KEEL_SLOT_SRAM ? &j->sram : &j->scratch, offset, n,
+				     (void *)bytes, true, NULL);
+}
+
+/* Whoever looks at memory finds what literal execution leaves. */
+static int settle(struct keel_cl_job *j, struct keel_error *e)
+{
+	int r = j->owed ? keel_plan_settle(j->net->model, &j->net->plan, put_bytes, j) : 0;
+
+	if (r)
+		return keel_error_set(e, r, "decoded weights cannot be put into scratch memory");
+	j->owed = false;
+	return 0;
+}
+
+static int set_kind(struct keel_cl_job *j, struct keel_error *e)
+{
+	int r = 0;
+
+	if (j->count < j->net->model->nr_commands) {
+		j->kind = KEEL_RUN_PIECE;
+		r = settle(j, e);
+	} else {
+		j->kind = j->whole && j->net->plan.ops[KEEL_RUN_AGAIN] ? KEEL_RUN_AGAIN
+								       : KEEL_RUN_FIRST;
+		j->owed = j->kind == KEEL_RUN_AGAIN;
+	}
+	j->whole = false;
+	return r;
+}
+
 int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_range *range,
 		       struct keel_error *e)
 {
@@ -191,6 +228,9 @@ int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_r
 		return r;
 	j->first = range->first;
 	j->count = range->count;
+	r = set_kind(j, e);
+	if (r)
+		return r;
 	j->profile = range->profile;
 	j->start_ns = keel_now_ns();
 	return start(j, e);
@@ -298,9 +338,14 @@ int keel_cl_job_access(struct keel_backend_job *job, unsigned int slot, uint64_t
 		       uint64_t bytes, void *data, int write, struct keel_error *e)
 {
 	struct keel_cl_job *j = (struct keel_cl_job *)job;
+	int r;
 
 	if (slot != KEEL_SLOT_SCRATCH && slot != KEEL_SLOT_SRAM)
 		return keel_error_set(e, -EINVAL, "slot %u is neither scratch nor SRAM", slot);
+	r = settle(j, e);
+	if (r)
+		return r;
+	j->whole &= !write;
 	return keel_cl_memory_access(j->net->device,
 				     slot == KEEL_SLOT_SRAM ? &j->sram : &j->scratch, offset, bytes,
 				     data, write, e);

@@ -37,6 +37,9 @@ struct keel_cl_slot {
  * @sync: stop word and, for fast launches, counters
  * @worker: scratch of the work-groups
  * @slots: of the submission
+ * @kind: of the submission
+ * @whole: scratch and SRAM are as a run of the whole network leaves them, except
+ * @owed: for what KEEL_RUN_AGAIN leaves out
  * @events: of each command, with @profile; NULL where nothing was launched
  * @lock: protects what follows
  * @changed: @running was cleared
@@ -52,7 +55,8 @@ struct keel_cl_job {
 	struct keel_cl_slot slots[KEEL_SLOT_COUNT];
 	cl_event *events;
 	uint32_t first, count;
-	bool profile;
+	enum keel_run kind;
+	bool profile, whole, owed;
 	uint64_t start_ns;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

@@ -64,7 +64,6 @@ static int set_run_arguments(struct keel_cl_job *job, struct keel_error *e)
 	cl_int err;
 
 	err = clSetKernelArg(job->run, R_COMMANDS, sizeof(cl_mem), &net->commands.mem);
-	err |= clSetKernelArg(job->run, R_OPS, sizeof(cl_mem), &net->ops.mem);
 	err |= clSetKernelArg(job->run, R_PACKED, sizeof(cl_mem), &packed->mem);
 	err |= clSetKernelArg(job->run, R_SYNC, sizeof(cl_mem), &job->sync.mem);
 	err |= clSetKernelArg(job->run, R_SCRATCH, sizeof(cl_mem), &job->worker.mem);
@@ -142,6 +141,12 @@ static cl_int set_run_slots(struct keel_cl_job *job)
 	return err | clSetKernelArg(job->run, R_OFFSETS, sizeof(offsets), offsets);
 }
 
+/* Without decoded weights all kinds of runs are the same. */
+static enum keel_run ops_of(const struct keel_cl_job *job)
+{
+	return job->net->plan.ops[job->kind] ? job->kind : KEEL_RUN_FIRST;
+}
+
 static cl_int run(struct keel_cl_job *job, cl_uint first, cl_uint count, cl_event *event)
 {
 	struct keel_cl_device *d = job->net->device;
@@ -160,9 +165,11 @@ static cl_int run(struct keel_cl_job *job, cl_uint first, cl_uint count, cl_even
 /* Everything at once, or, to measure them, one by one. */
 int keel_cl_launch_fast(struct keel_cl_job *job, cl_event *event, struct keel_error *e)
 {
+	const struct keel_plan_op *ops = job->net->plan.ops[ops_of(job)];
 	cl_int err = set_run_slots(job);
 	uint32_t i;
 
+	err |= clSetKernelArg(job->run, R_OPS, sizeof(cl_mem), &job->net->ops[ops_of(job)].mem);
 	if (err)
 		return failed("set arguments", CL_INVALID_KERNEL_ARGS, e);
 	if (!job->profile) {
@@ -170,7 +177,7 @@ int keel_cl_launch_fast(struct keel_cl_job *job, cl_event *event, struct keel_er
 		return err ? failed("start a kernel", err, e) : 0;
 	}
 	for (i = 0; !err && i < job->count; i++)
-		if (job->net->plan.ops[job->first + i].tickets)
+		if (ops[job->first + i].tickets)
 			err = run(job, job->first + i, 1, &job->events[i]);
 	return err ? failed("start a kernel", err, e) : 0;
 }

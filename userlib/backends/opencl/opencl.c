@@ -111,6 +111,18 @@ static int upload(struct keel_cl_device *d, const void *data, uint64_t bytes, bo
 	return r || !bytes ? r : keel_cl_memory_access(d, m, 0, bytes, (void *)data, true, e);
 }
 
+static int upload_ops(struct keel_cl_net *n, struct keel_error *e)
+{
+	uint64_t bytes = n->model->nr_commands * sizeof(**n->plan.ops);
+	unsigned int v;
+	int r = 0;
+
+	for (v = 0; v < KEEL_RUN_COUNT && !r; v++)
+		if (n->plan.ops[v])
+			r = upload(n->device, n->plan.ops[v], bytes, false, &n->ops[v], e);
+	return r;
+}
+
 static int upload_all(struct keel_cl_net *n, struct keel_error *e)
 {
 	const struct keel_model *m = n->model;
@@ -122,8 +134,7 @@ static int upload_all(struct keel_cl_net *n, struct keel_error *e)
 		       &n->commands, e);
 	if (r || !n->device->tier)
 		return r;
-	r = upload(n->device, n->plan.ops, m->nr_commands * sizeof(*n->plan.ops), false, &n->ops,
-		   e);
+	r = upload_ops(n, e);
 	r = r ? r : upload(n->device, n->plan.packed, n->plan.packed_bytes, false, &n->packed, e);
 	free(n->plan.packed);
 	n->plan.packed = NULL;
@@ -133,10 +144,12 @@ static int upload_all(struct keel_cl_net *n, struct keel_error *e)
 static void opencl_program_del(struct keel_backend_program *program)
 {
 	struct keel_cl_net *n = (struct keel_cl_net *)program;
+	unsigned int v;
 
 	keel_cl_memory_del(&n->constants);
 	keel_cl_memory_del(&n->commands);
-	keel_cl_memory_del(&n->ops);
+	for (v = 0; v < KEEL_RUN_COUNT; v++)
+		keel_cl_memory_del(&n->ops[v]);
 	keel_cl_memory_del(&n->packed);
 	keel_plan_free(&n->plan);
 	free(n);

@@ -147,26 +147,42 @@ struct keel_cl_buffer {
 	void *mapped;
 };
 
+/** enum keel_run - what a submission is, where weights are decoded while the network runs */
+enum keel_run {
+	KEEL_RUN_FIRST, /* the whole network */
+	KEEL_RUN_AGAIN, /* the same behind another: what it decoded isn't decoded again */
+	KEEL_RUN_PIECE, /* some commands: weights are read where they lie */
+	KEEL_RUN_COUNT
+};
+
 /** struct keel_plan - what was worked out about a command stream
- * @ops: one for each command; NULL without tier
+ * @ops: one for each command, for each kind of run; NULL without tier; those behind the first
+ *	are NULL when they would be the same
  * @packed: panels and decoded weights
  * @group_tiles: most tiles packed together
  * @worker_bytes: scratch of each work-group
  */
 struct keel_plan {
-	struct keel_plan_op *ops;
+	struct keel_plan_op *ops[KEEL_RUN_COUNT];
 	uint8_t *packed;
 	uint64_t packed_bytes, packed_room;
 	uint32_t group_tiles;
 	uint32_t worker_bytes;
 };
 
-/** struct keel_planner - while a plan is made */
+/** struct keel_planner - while a plan is made
+ * @weights: of the MAC command being planned; NULL when they are not known beforehand
+ * @decoded: what they were decoded into, where they are no constants
+ * @sources: by command: the WEIGHTS command whose weights were packed, or -1
+ */
 struct keel_planner {
 	const struct keel_cl_tier *tier;
 	const struct keel_model *model;
 	uint32_t groups;
 	struct keel_plan *plan;
+	const int8_t *weights;
+	uint8_t *decoded;
+	int64_t *sources;
 };
 
 /** keel_plan_make() - plan a checked model for a tier; @groups work-groups will run it */
@@ -176,6 +192,28 @@ void keel_plan_free(struct keel_plan *plan);
 
 /** keel_plan_elements() - elements of a command as the kernels count them; 0: nothing to do */
 uint64_t keel_plan_elements(const union keel_command *c);
+
+/** keel_plan_by_elements() - let single elements execute a command; keeps op->after */
+void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op);
+
+/** keel_plan_last_byte() - of an operand, in its slot */
+uint64_t keel_plan_last_byte(const struct keel_operand *o);
+
+/* plan_weights.c */
+
+/** keel_plan_find_weights() - p->weights and p->sources of command @index; 0 or -ENOMEM */
+int keel_plan_find_weights(struct keel_planner *p, uint32_t index);
+
+/** keel_plan_variants() - the other kinds of runs, once all commands are planned; 0 or -ENOMEM */
+int keel_plan_variants(struct keel_planner *p);
+
+/** keel_plan_put - write bytes into a slot; 0 or -errno */
+typedef int (*keel_plan_put)(void *ctx, uint8_t slot, uint64_t offset, const void *bytes,
+			     uint64_t n);
+
+/** keel_plan_settle() - put what KEEL_RUN_AGAIN left out to where literal execution leaves it */
+int keel_plan_settle(const struct keel_model *m, const struct keel_plan *plan, keel_plan_put put,
+		     void *ctx);
 
 /** keel_plan_room() - append zeroed bytes to the packed data; NULL when there is no memory */
 uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset);
@@ -238,7 +276,7 @@ struct keel_cl_net {
 	struct keel_cl_device *device;
 	const struct keel_model *model;
 	struct keel_plan plan;
-	struct keel_cl_memory constants, commands, ops, packed;
+	struct keel_cl_memory constants, commands, ops[KEEL_RUN_COUNT], packed;
 };
 
 /* job.c */

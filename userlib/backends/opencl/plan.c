@@ -105,12 +105,12 @@ static uint64_t element_cycles(const union keel_command *c)
 	}
 }
 
-static void plan_by_elements(struct keel_planner *p, const union keel_command *c,
-			     struct keel_plan_op *op)
+void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op)
 {
 	uint64_t chunk = ELEMENT_TICKET / element_cycles(c), tickets;
 
-	*op = (struct keel_plan_op){.kind = KEEL_PLAN_ELEMENTS, .elements = keel_plan_elements(c)};
+	*op = (struct keel_plan_op){
+		.kind = KEEL_PLAN_ELEMENTS, .after = op->after, .elements = keel_plan_elements(c)};
 	chunk = chunk ? chunk : 1;
 	/* Few tickets are enough to share the work; their number has 32 bits. */
 	tickets = (op->elements + chunk - 1) / chunk;
@@ -150,11 +150,12 @@ static int plan_command(struct keel_planner *p, const union keel_command *c,
 	int r;
 
 	*op = (struct keel_plan_op){.kind = KEEL_PLAN_NONE};
-	if (!keel_plan_elements(c))
-		return 0;
+	r = keel_plan_find_weights(p, (uint32_t)(c - p->model->commands));
+	if (r || !keel_plan_elements(c))
+		return r;
 	r = plan_fast(p, c, op);
 	if (!r)
-		plan_by_elements(p, c, op);
+		keel_plan_by_elements(c, op);
 	return r < 0 ? r : 0;
 }
 
@@ -164,7 +165,7 @@ struct touched {
 	unsigned int n;
 };
 
-static uint64_t last_byte(const struct keel_operand *o)
+uint64_t keel_plan_last_byte(const struct keel_operand *o)
 {
 	uint64_t last = o->offset;
 	unsigned int i;
@@ -192,7 +193,8 @@ static bool other_channels(const struct keel_operand *a, const struct keel_opera
 static bool overlap(const struct keel_operand *a, const struct keel_operand *b)
 {
 	return a->slot == b->slot && (a->access | b->access) & KEEL_WRITE &&
-	       a->offset <= last_byte(b) && b->offset <= last_byte(a) && !other_channels(a, b);
+	       a->offset <= keel_plan_last_byte(b) && b->offset <= keel_plan_last_byte(a) &&
+	       !other_channels(a, b);
 }
 
 static bool conflict(const struct touched *a, const struct touched *b)
@@ -228,18 +230,32 @@ static int order(const struct keel_model *m, struct keel_plan_op *ops)
 	return 0;
 }
 
+static int plan_commands(struct keel_planner *p)
+{
+	struct keel_plan_op *ops = p->plan->ops[KEEL_RUN_FIRST];
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < p->model->nr_commands && !r; i++)
+		r = plan_command(p, &p->model->commands[i], &ops[i]);
+	r = r ? r : order(p->model, ops);
+	return r ? r : keel_plan_variants(p);
+}
+
 int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *model, uint32_t groups,
 		   struct keel_plan *plan, struct keel_error *e)
 {
 	struct keel_planner p = {.tier = tier, .model = model, .groups = groups, .plan = plan};
-	uint32_t i;
+	int r = -ENOMEM;
 
 	*plan = (struct keel_plan){.group_tiles = 1};
-	plan->ops = calloc(model->nr_commands, sizeof(*plan->ops));
-	for (i = 0; plan->ops && i < model->nr_commands; i++)
-		if (plan_command(&p, &model->commands[i], &plan->ops[i]))
-			break;
-	if (!plan->ops || i < model->nr_commands || order(model, plan->ops)) {
+	plan->ops[KEEL_RUN_FIRST] = calloc(model->nr_commands, sizeof(**plan->ops));
+	p.sources = calloc(model->nr_commands, sizeof(*p.sources));
+	if (plan->ops[KEEL_RUN_FIRST] && p.sources)
+		r = plan_commands(&p);
+	free(p.sources);
+	free(p.decoded);
+	if (r) {
 		keel_plan_free(plan);
 		return keel_error_set(e, -ENOMEM, "no memory to pack the weights of the network");
 	}
@@ -248,7 +264,10 @@ int keel_plan_make(const struct keel_cl_tier *tier, const struct keel_model *mod
 
 void keel_plan_free(struct keel_plan *plan)
 {
-	free(plan->ops);
+	unsigned int v;
+
+	for (v = 0; v < KEEL_RUN_COUNT; v++)
+		free(plan->ops[v]);
 	free(plan->packed);
 	*plan = (struct keel_plan){0};
 }

@@ -60,8 +60,8 @@ static uint64_t put_channel(const struct keel_planner *p, const struct chunks *s
 	const struct keel_channel *ch =
 		(const struct keel_channel *)(constants + m->channels_offset) + c;
 	uint32_t taps = (uint32_t)m->kernel_h * m->kernel_w, t;
-	const int8_t *w = (const int8_t *)constants + m->weights_offset +
-			  (uint64_t)(c / KEEL_BLOCK_OC) * taps * KEEL_BLOCK_OC + c % KEEL_BLOCK_OC;
+	const int8_t *w = p->weights + (uint64_t)(c / KEEL_BLOCK_OC) * taps * KEEL_BLOCK_OC +
+			  c % KEEL_BLOCK_OC;
 	int64_t offset = m->ifm.zero_point + (p->tier->quads ? 128 : 0), sum = 0;
 	uint64_t magnitude = 0;
 
@@ -151,7 +151,7 @@ static void cut(const struct keel_planner *p, const struct keel_cmd_mac *m, stru
 static bool supported(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	return !(m->h.flags & ~KEEL_MAC_TABLE) && m->ofm_c == m->ifm_c && m->ofm_c >= p->tier->vl &&
-	       m->weights_slot == KEEL_SLOT_CONSTANTS && m->channels_slot == KEEL_SLOT_CONSTANTS;
+	       p->weights && m->channels_slot == KEEL_SLOT_CONSTANTS;
 }
 
 int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,

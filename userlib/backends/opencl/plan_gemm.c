@@ -58,7 +58,7 @@ static const int8_t *weights_of(const struct keel_planner *p, const struct shape
 	uint64_t block =
 		(uint64_t)s->taps * ceil_div(s->in, KEEL_BLOCK_IC) * KEEL_BLOCK_OC * KEEL_BLOCK_IC;
 
-	return (const int8_t *)p->model->constants + s->m->weights_offset +
+	return p->weights +
 	       ((uint64_t)group * ceil_div(s->out, KEEL_BLOCK_OC) + channel / KEEL_BLOCK_OC) *
 		       block +
 	       channel % KEEL_BLOCK_OC * KEEL_BLOCK_IC;
@@ -299,8 +299,7 @@ static bool supported(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
 
-	return !(m->h.flags & KEEL_MAC_B_ACTIVATION) && m->weights_slot == KEEL_SLOT_CONSTANTS &&
-	       m->channels_slot == KEEL_SLOT_CONSTANTS &&
+	return p->weights && m->channels_slot == KEEL_SLOT_CONSTANTS &&
 	       (uint64_t)s->taps * s->in * (p->tier->quads ? 1 : 2) <= MAX_DEPTH_BYTES;
 }
 
