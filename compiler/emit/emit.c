@@ -283,6 +283,8 @@ static void emit_costs(struct keel_emitted *x, const struct keel_target *target)
 		m->cycles += keel_target_cycles(target, c);
 		if (d->engine == KEEL_ENGINE_MAC && !(c->h.flags & KEEL_MAC_B_ACTIVATION))
 			m->weight_bytes += keel_weights_bytes(c);
+		if (c->h.opcode == KEEL_CMD_WEIGHTS)
+			m->encoded_bytes += c->weights.encoded_bytes;
 	}
 }
 

@@ -19,7 +19,8 @@ struct keel_model;
  * ModelProto in which whatever the file has already is a reference. Such an
  * initializer has no data, but one entry of external_data with a key and a value:
  *
- *	weights	COMMAND		int8 weights of a MAC command, blocked in the constants
+ *	weights	COMMAND		int8 weights of a MAC command, blocked in the constants, or coded
+ *				there for the WEIGHTS command before it
  *	bias	COMMAND		int32 biases in its channel records
  *	steps	COMMAND FACTOR	float: multiplier * 2^-shift * FACTOR of its channel records,
  *				the factor as the 16 hexadecimal digits of a double

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "keel_model.h"
+#include "keel_weights.h"
 #include "onnx.pb-c.h"
 #include "qdq.h"
 #include "import/wire.h"
@@ -100,18 +101,55 @@ static void unblock(const struct blocked *b, uint32_t ic, const int8_t *from, in
 			}
 }
 
+/* The WEIGHTS command before @c whose bytes it reads, or NULL. */
+static const struct keel_cmd_weights *stream_of(const struct keel_model *m,
+						const struct keel_cmd_mac *c)
+{
+	const union keel_command *before = (const union keel_command *)c - 1;
+	const struct keel_cmd_weights *w = &before->weights;
+
+	if (before < m->commands || before->h.opcode != KEEL_CMD_WEIGHTS ||
+	    w->src_slot != KEEL_SLOT_CONSTANTS || w->dst_slot != c->weights_slot ||
+	    w->dst_offset != c->weights_offset ||
+	    w->raw_bytes != keel_weights_bytes((const union keel_command *)c))
+		return NULL;
+	return w;
+}
+
+static int unblock_stream(const struct keel_model *m, const struct keel_cmd_weights *w,
+			  const struct blocked *b, uint32_t ic, int8_t *to)
+{
+	int8_t *raw = malloc(w->raw_bytes);
+
+	if (!raw)
+		return -ENOMEM;
+	/* A damaged stream decodes to zeros here, too. */
+	keel_weights_decode((const char *)m->constants + w->src_offset, w->encoded_bytes, raw,
+			    w->raw_bytes);
+	unblock(b, ic, raw, to);
+	free(raw);
+	return 0;
+}
+
 static int fill_weights(const struct reference *r)
 {
 	const struct keel_cmd_mac *c = command_of(r, NULL);
+	const struct keel_cmd_weights *w;
 	struct blocked b;
+	uint32_t ic;
 
-	if (!c || c->h.flags & KEEL_MAC_B_ACTIVATION || c->weights_slot != KEEL_SLOT_CONSTANTS)
+	if (!c || c->h.flags & KEEL_MAC_B_ACTIVATION)
 		return -EINVAL;
 	b = blocked_of(c);
+	ic = c->h.opcode == KEEL_CMD_DEPTHWISE ? 1 : KEEL_BLOCK_IC;
 	if (r->bytes != (uint64_t)b.oc * b.icg * b.taps)
 		return -EINVAL;
-	unblock(&b, c->h.opcode == KEEL_CMD_DEPTHWISE ? 1 : KEEL_BLOCK_IC,
-		(const int8_t *)r->m->constants + c->weights_offset, r->data);
+	w = stream_of(r->m, c);
+	if (w)
+		return unblock_stream(r->m, w, &b, ic, r->data);
+	if (c->weights_slot != KEEL_SLOT_CONSTANTS)
+		return -EINVAL;
+	unblock(&b, ic, (const int8_t *)r->m->constants + c->weights_offset, r->data);
 	return 0;
 }
 
@@ -208,10 +246,10 @@ static uint64_t element_bytes(int type)
 	}
 }
 
-/* What may be allocated is bounded: no reference is to more than the file has. */
+/* What may be allocated is bounded: no reference is to more than the file or its scratch has. */
 static int measure(struct reference *r)
 {
-	uint64_t limit = r->m->constants_bytes + r->m->host_data_bytes;
+	uint64_t limit = r->m->constants_bytes + r->m->host_data_bytes + r->m->scratch_bytes;
 	size_t i;
 
 	r->count = 1;
@@ -220,7 +258,7 @@ static int measure(struct reference *r)
 		    __builtin_mul_overflow(r->count, (uint64_t)r->t->dims[i], &r->count))
 			return -EINVAL;
 	if (__builtin_mul_overflow(r->count, element_bytes(r->t->data_type), &r->bytes) ||
-	    !r->bytes || r->bytes > limit)
+	    !r->bytes || r->bytes > limit || r->bytes > INT32_MAX)
 		return -EINVAL;
 	return 0;
 }

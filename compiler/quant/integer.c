@@ -65,11 +65,27 @@ static void execute(void *ctx, unsigned int worker, size_t sample)
 	keel_execute(s->command, keel_integer_slots(s->n, sample));
 }
 
+/* Constants decode to the same bytes for all samples. */
+static void decode_once(struct keel_integer *n, const struct keel_cmd_weights *c)
+{
+	const uint8_t *first = keel_integer_slots(n, 0)[c->dst_slot].base + c->dst_offset;
+	size_t i;
+
+	keel_execute((const union keel_command *)c, keel_integer_slots(n, 0));
+	for (i = 1; i < n->samples; i++)
+		memcpy(keel_integer_slots(n, i)[c->dst_slot].base + c->dst_offset, first,
+		       c->raw_bytes);
+}
+
 void keel_integer_step(struct keel_integer *n, unsigned int command)
 {
 	struct step s = {n, &n->l->commands[command]};
 
-	keel_integer_each(n, execute, &s);
+	if (s.command->h.opcode == KEEL_CMD_WEIGHTS &&
+	    s.command->weights.src_slot == KEEL_SLOT_CONSTANTS)
+		decode_once(n, &s.command->weights);
+	else
+		keel_integer_each(n, execute, &s);
 }
 
 /* Byte of an element, counted in the network's order, in its slot. */

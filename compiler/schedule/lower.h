@@ -22,6 +22,7 @@ struct keel_weights;
  * @first: first command that touches it
  * @last: last command that touches it
  * @touched: @first and @last are valid; all three are found when memory is planned
+ * @ahead: commands before the first one during which it shall be free of others already
  */
 struct keel_area {
 	uint64_t bytes;
@@ -29,6 +30,7 @@ struct keel_area {
 	uint64_t offset;
 	unsigned int first, last;
 	bool touched;
+	unsigned int ahead;
 };
 
 /** struct keel_view - where a tensor lies
@@ -69,13 +71,22 @@ struct keel_fixup {
 	struct keel_area *area;
 };
 
+/** enum keel_compress - entropy-coding of weights */
+enum keel_compress {
+	KEEL_COMPRESS_NEVER,
+	KEEL_COMPRESS_AUTO, /* where it saves a quarter */
+	KEEL_COMPRESS_ALWAYS,
+};
+
 /** struct keel_lower_options - what the caller decides
  * @verdicts: placement of every node
  * @weights: quantized weights by node index; NULL where a node has none
+ * @compress: see there
  */
 struct keel_lower_options {
 	const struct keel_verdict *verdicts;
 	struct keel_weights *const *weights;
+	enum keel_compress compress;
 };
 
 /** struct keel_lowered - the result; freed with keel_lowered_free()
@@ -188,6 +199,24 @@ struct lower_mark lower_mark(const struct keel_lowered *l);
 void lower_undo(struct keel_lowered *l, const struct lower_mark *m);
 /* would the validator refuse a command since @m for writing between the bytes it reads? */
 bool lower_collides(const struct keel_lowered *l, const struct lower_mark *m);
+
+/* lower_weights.c */
+
+/** struct lower_weights - where the weights of a MAC command are
+ * @area: what a WEIGHTS command decodes them into; NULL: they are constants
+ * @offset: in the constants, without @area
+ */
+struct lower_weights {
+	struct keel_area *area;
+	uint64_t offset;
+};
+
+/** lower_put_weights() - put blocked weights into the file; before the command that reads them */
+int lower_put_weights(struct keel_lowered *l, const int8_t *blocked, uint64_t bytes,
+		      struct lower_weights *w);
+/** lower_set_weights() - let the newest command, @c, read them */
+void lower_set_weights(struct keel_lowered *l, struct keel_cmd_mac *c,
+		       const struct lower_weights *w);
 
 /* lower_memory.c */
 int lower_plan_memory(struct keel_lowered *l);

@@ -28,6 +28,10 @@ static struct mac_shape shape_of(const struct keel_node *n, uint8_t opcode)
 	s.si = s.taps;
 	if (opcode == KEEL_CMD_CONV2D)
 		s.groups = n->groups;
+	if (opcode == KEEL_CMD_CONV_TRANSPOSE) {
+		s.oc = d[1] * n->groups;
+		s.icg = d[0];
+	}
 	return s;
 }
 
@@ -57,16 +61,15 @@ static void block_weights(const struct mac_shape *s, const int8_t *w, unsigned i
  * The command has no groups, so output channels read zeros of the others'
  * inputs. The source is [input channels][output channels of a group][taps].
  */
-static void block_transposed(const struct keel_node *n, const int8_t *w, int8_t *out)
+static void block_transposed(const struct keel_node *n, const struct mac_shape *s, const int8_t *w,
+			     int8_t *out)
 {
-	const int64_t *d = n->inputs[1]->dims;
-	unsigned int ocg = d[1], icg = d[0] / n->groups, i, o, t;
-	struct mac_shape s = {.oc = ocg * n->groups, .groups = 1, .icg = d[0], .taps = d[2] * d[3]};
+	unsigned int ocg = s->oc / n->groups, icg = s->icg / n->groups, i, o, t;
 
-	for (i = 0; i < s.icg; i++)
+	for (i = 0; i < s->icg; i++)
 		for (o = 0; o < ocg; o++)
-			for (t = 0; t < s.taps; t++)
-				out[block_at(&s, KEEL_BLOCK_IC, i / icg * ocg + o, t, i)] = *w++;
+			for (t = 0; t < s->taps; t++)
+				out[block_at(s, KEEL_BLOCK_IC, i / icg * ocg + o, t, i)] = *w++;
 }
 
 static uint8_t mac_opcode(const struct keel_node *n)
@@ -146,24 +149,33 @@ static int put_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const st
 	return note_mac(l, n, written, w->channels, c->channels_offset, scale);
 }
 
-static int put_weights(struct keel_lowered *l, union keel_command *c, const struct keel_node *n)
+static size_t blocked_bytes(const struct mac_shape *s, unsigned int ic)
+{
+	unsigned int ocg = s->oc / s->groups;
+
+	return (size_t)s->groups * ((ocg + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC) * s->taps *
+	       ((s->icg + ic - 1) / ic) * KEEL_BLOCK_OC * ic;
+}
+
+/* The weights of a node, in the order in which the command that comes next wants them. */
+static int put_weights(struct keel_lowered *l, const struct keel_node *n, uint8_t opcode,
+		       struct lower_weights *at)
 {
 	const struct keel_weights *w = l->options->weights[lower_node_index(l, n)];
-	bool depthwise = c->h.opcode == KEEL_CMD_DEPTHWISE;
-	struct mac_shape s = shape_of(n, c->h.opcode);
-	size_t bytes = keel_weights_bytes(c);
-	int8_t *blocked = calloc(1, bytes);
+	unsigned int ic = opcode == KEEL_CMD_DEPTHWISE ? 1 : KEEL_BLOCK_IC;
+	struct mac_shape s = shape_of(n, opcode);
+	int8_t *blocked = calloc(1, blocked_bytes(&s, ic));
+	int err = -ENOMEM;
 
 	if (!blocked)
-		return -ENOMEM;
-	if (n->op == KEEL_OP_CONV_TRANSPOSE)
-		block_transposed(n, w->q, blocked);
+		return err;
+	if (opcode == KEEL_CMD_CONV_TRANSPOSE)
+		block_transposed(n, &s, w->q, blocked);
 	else
-		block_weights(&s, w->q, depthwise ? 1 : KEEL_BLOCK_IC, blocked);
-	c->mac.weights_slot = KEEL_SLOT_CONSTANTS;
-	c->mac.weights_offset = lower_constants(l, blocked, bytes);
+		block_weights(&s, w->q, ic, blocked);
+	err = lower_put_weights(l, blocked, blocked_bytes(&s, ic), at);
 	free(blocked);
-	return l->failed;
+	return err;
 }
 
 static void put_window(struct keel_cmd_mac *c, const struct keel_window *w)
@@ -238,6 +250,7 @@ int lower_mac(struct keel_lowered *l, const struct keel_node *n, const struct ke
 	const struct keel_node *last = add ? add : n;
 	const struct keel_quant *mid = &last->outputs[0]->quant;
 	struct keel_view ifm, res, *ofm;
+	struct lower_weights weights;
 	struct keel_cmd_mac *c;
 	int err = lower_picture(l, n->inputs[0], &ifm);
 
@@ -248,13 +261,16 @@ int lower_mac(struct keel_lowered *l, const struct keel_node *n, const struct ke
 	ofm = lower_output(l, written, NULL);
 	if (!view_is_picture(ofm))
 		return -EXDEV;
+	err = put_weights(l, n, mac_opcode(n), &weights);
+	if (err)
+		return err;
 	c = put_conv(l, n, &ifm, ofm, mid->zero_point);
+	lower_set_weights(l, c, &weights);
 	if (other)
 		put_residual(l, c, &res, &other->quant, mid);
 	if (table)
 		put_table(l, c, table);
-	err = put_channels(l, c, n, written, &last->act, mid);
-	return err ? err : put_weights(l, (union keel_command *)c, n);
+	return put_channels(l, c, n, written, &last->act, mid);
 }
 
 int lower_conv(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
@@ -321,6 +337,7 @@ static struct keel_view *matrix_output(struct keel_lowered *l, const struct keel
 int lower_fc(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
 {
 	const struct keel_quant *to = &n->outputs[0]->quant;
+	struct lower_weights weights;
 	struct keel_view a, *out;
 	struct keel_cmd_mac *c;
 	int err = lower_rows(l, n->inputs[0], &a);
@@ -330,12 +347,15 @@ int lower_fc(struct keel_lowered *l, const struct keel_node *n, struct keel_erro
 	out = matrix_output(l, n->outputs[0]);
 	if (!out)
 		return -EXDEV;
+	err = put_weights(l, n, KEEL_CMD_MATMUL, &weights);
+	if (err)
+		return err;
 	c = &lower_command(l, KEEL_CMD_MATMUL)->mac;
 	put_matmul(c, &a, out);
 	put_matrix(l, &c->ifm, &a, n->inputs[0]->quant.zero_point);
 	put_matrix(l, &c->ofm, out, to->zero_point);
-	err = put_channels(l, c, n, n->outputs[0], &n->act, to);
-	return err ? err : put_weights(l, (union keel_command *)c, n);
+	lower_set_weights(l, c, &weights);
+	return put_channels(l, c, n, n->outputs[0], &n->act, to);
 }
 
 /* All output channels of a product of activations have the same record. */

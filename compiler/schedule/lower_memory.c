@@ -15,7 +15,7 @@ static void find_lifetimes(struct keel_lowered *l)
 		struct keel_area *a = l->fixups[i].area;
 
 		if (!a->touched)
-			a->first = l->fixups[i].command;
+			a->first = l->fixups[i].command - a->ahead;
 		a->last = l->fixups[i].command;
 		a->touched = true;
 	}

@@ -100,6 +100,7 @@ START_TEST(memory_plans)
 		struct lower_rig r;
 
 		lower_rig_init(&r, random_graph(20 * _i + i + 1));
+		r.options.compress = i % 2 ? KEEL_COMPRESS_ALWAYS : KEEL_COMPRESS_NEVER;
 		lower(&r);
 		check_plan(&r.l);
 		check_commands(&r.l);

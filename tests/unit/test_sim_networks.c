@@ -50,6 +50,7 @@ static void open_network(struct network *n, uint64_t seed)
 	struct keel_error e;
 
 	lower_rig_init(&n->rig, net_random(seed, false));
+	n->rig.options.compress = seed % 2 ? KEEL_COMPRESS_ALWAYS : KEEL_COMPRESS_NEVER;
 	ck_assert_msg(!keel_lower(n->rig.g, &n->rig.options, &n->rig.l, &e), "%s", e.text);
 	n->count = n->rig.l.nr_commands;
 	keel_random_end(n->rig.l.commands, n->count - 1);
