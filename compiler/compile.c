@@ -185,6 +185,7 @@ static int build_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 	keel_stage_begin(o, "write");
 	err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
 	c->commands = b->l.nr_commands;
+	keel_compile_take_weights(c, b);
 	keel_build_del(b);
 	return err;
 }
@@ -223,6 +224,8 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	if (!err)
 		err = place(c, e);
 	if (!err)
+		err = keel_compile_grids(c, o, e);
+	if (!err)
 		err = calibrate(c, source, o, "calibrate", false, e);
 	if (!err)
 		err = repair(c, source, o, e);
@@ -243,6 +246,7 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 
 void keel_compiled_free(struct keel_compiled *c)
 {
+	keel_compile_free_weights(c);
 	keel_factorize_plan_del(c->factorize.plan);
 	keel_stats_del(c->stats);
 	keel_graph_del(c->g);

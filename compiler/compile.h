@@ -12,10 +12,12 @@
 #include "factorize.h"
 #include "graph.h"
 #include "keel_model.h"
+#include "lower.h"
 #include "place.h"
 #include "ranges.h"
 #include "repair.h"
 #include "sweep.h"
+#include "weights.h"
 
 /*
  * The way from a float graph to a model file: simplify, place, calibrate,
@@ -31,6 +33,10 @@
  * @ranges: see keel_range_options
  * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
  * @weights_mse: search weight scales by squared error
+ * @rounding: of weights
+ * @rounding_seed: of stochastic rounding
+ * @power_of_two: scales of weights and activations are powers of two, as far as we choose them
+ * @compress: entropy-code weights in the file
  * @bias_correction: see keel_correct_method
  * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
@@ -52,6 +58,10 @@ struct keel_compile_options {
 	struct keel_range_options ranges;
 	const struct keel_span *inputs;
 	bool weights_mse;
+	enum keel_rounding rounding;
+	uint64_t rounding_seed;
+	bool power_of_two;
+	enum keel_compress compress;
 	enum keel_correct_method bias_correction;
 	const struct keel_sample_source *judge;
 	uint64_t memory;
@@ -97,6 +107,7 @@ struct keel_range_trial {
  * @bytes: its size
  * @macs: multiply-accumulates of one inference
  * @commands: in the stream
+ * @weights: by node of @g: how its weights were quantized; NULL for nodes without
  * @raised: weight scales raised so that biases fit
  */
 struct keel_compiled {
@@ -118,6 +129,7 @@ struct keel_compiled {
 	size_t bytes;
 	uint64_t macs;
 	unsigned int commands;
+	struct keel_weights **weights;
 	unsigned long raised;
 };
 

@@ -13,7 +13,8 @@
 #define GAIN_DB	    0.1
 #define GAIN_ERRORS 2
 
-static struct keel_build *build_new(const struct keel_compiled *c)
+static struct keel_build *build_new(const struct keel_compiled *c,
+				    const struct keel_compile_options *o)
 {
 	struct keel_build *b = calloc(1, sizeof(*b));
 
@@ -21,7 +22,7 @@ static struct keel_build *build_new(const struct keel_compiled *c)
 		return NULL;
 	b->nr_nodes = c->g->nr_nodes;
 	b->weights = calloc(b->nr_nodes + 1, sizeof(*b->weights));
-	b->options = (struct keel_lower_options){c->verdicts, b->weights};
+	b->options = (struct keel_lower_options){c->verdicts, b->weights, o->compress};
 	if (b->weights)
 		return b;
 	free(b);
@@ -41,31 +42,6 @@ void keel_build_del(struct keel_build *b)
 	free(b);
 }
 
-static bool has_weights(const struct keel_node *n)
-{
-	return n->op == KEEL_OP_CONV || n->op == KEEL_OP_CONV_TRANSPOSE || n->op == KEEL_OP_FC;
-}
-
-static int quantize_weights(struct keel_compiled *c, const struct keel_compile_options *o,
-			    struct keel_weights **weights, struct keel_error *e)
-{
-	const struct keel_weight_options w = {.per_channel = o->per_channel, .mse = o->weights_mse};
-	unsigned int i;
-	int err = 0;
-
-	c->raised = 0;
-	for (i = 0; i < c->g->nr_nodes && !err; i++) {
-		const struct keel_node *n = c->g->nodes[i];
-
-		if (!has_weights(n) || c->verdicts[i].place != KEEL_PLACE_NPU)
-			continue;
-		err = keel_weights_quantize(n, n->inputs[0]->quant.scale, &w, &weights[i], e);
-		if (!err)
-			c->raised += weights[i]->raised;
-	}
-	return err;
-}
-
 static int choose_ranges(struct keel_compiled *c, const struct keel_compile_options *o,
 			 enum keel_range_method method, struct keel_error *e)
 {
@@ -79,6 +55,8 @@ static int choose_ranges(struct keel_compiled *c, const struct keel_compile_opti
 	if (!err)
 		err = keel_ranges(c->g, predicted ? predicted : c->stats, &ranges, c->ranges, e);
 	keel_stats_del(predicted);
+	if (!err && o->power_of_two)
+		keel_ranges_power_of_two(c->g);
 	return err;
 }
 
@@ -100,11 +78,10 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 	*b = NULL;
 	if (err)
 		return err;
-	*b = build_new(c);
+	*b = build_new(c, o);
 	if (!*b)
 		return keel_error_set(e, -ENOMEM, "out of memory while quantizing weights");
-	keel_stage_begin(o, "quantize");
-	err = quantize_weights(c, o, (*b)->weights, e);
+	err = keel_compile_weights(c, source, o, (*b)->weights, e);
 	if (!err && o->bias_correction == KEEL_CORRECT_ANALYTIC) {
 		err = keel_correct_analytic(c->g, (*b)->weights, c->stats, &c->correct, e);
 		c->corrected = !err;

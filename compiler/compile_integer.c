@@ -7,8 +7,6 @@
 #include "integer.h"
 #include "lower.h"
 
-#define MEMORY_FOR_SAMPLES (1ull << 30)
-
 /** struct subset - some of the samples, evenly spread */
 struct subset {
 	const struct keel_sample_source *all;
@@ -24,7 +22,7 @@ static int get_some(void *ctx, size_t index, void *const *inputs, struct keel_er
 
 static uint64_t memory_for_samples(const struct keel_compile_options *o)
 {
-	return o->memory ? o->memory : MEMORY_FOR_SAMPLES;
+	return o->memory ? o->memory : KEEL_COMPILE_MEMORY;
 }
 
 /* Every sample has a memory of its own while all of them go from layer to layer. */

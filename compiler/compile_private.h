@@ -19,6 +19,25 @@ void keel_stage_begin(const struct keel_compile_options *o, const char *name);
 /** keel_stage_options() - options of a walk over samples that tells its progress as @s */
 struct keel_calibrate_options keel_stage_options(struct keel_stage *s);
 
+/* What samples, and what layers read of them, may take unless the caller says. */
+#define KEEL_COMPILE_MEMORY (1ull << 30)
+
+/** keel_compile_grids() - find weights that lie on grids already; 0 or -ENOMEM */
+int keel_compile_grids(struct keel_compiled *c, const struct keel_compile_options *o,
+		       struct keel_error *e);
+
+/** keel_compile_weights() - quantize into @weights, by node; every tensor has its range */
+int keel_compile_weights(struct keel_compiled *c, const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_weights **weights,
+			 struct keel_error *e);
+
+struct keel_build;
+
+/** keel_compile_take_weights() - keep what was built, and note what it takes in the file */
+void keel_compile_take_weights(struct keel_compiled *c, struct keel_build *b);
+
+void keel_compile_free_weights(struct keel_compiled *c);
+
 /**
  * keel_compile_integer() - correct biases on the integer network, and measure it
  *

@@ -71,6 +71,11 @@ static void ranges_percentile(struct keel_compile_options *o)
 	o->ranges.method = KEEL_RANGE_PERCENTILE;
 }
 
+static void rounding_compensated(struct keel_compile_options *o)
+{
+	o->rounding = KEEL_ROUND_COMPENSATED;
+}
+
 static void bias_none(struct keel_compile_options *o)
 {
 	o->bias_correction = KEEL_CORRECT_NONE;
@@ -103,6 +108,7 @@ static const struct change changes[] = {
 	{2, KEEL_CHOICE_WEIGHT_SCALES, "--weight-scales mse", weights_mse},
 	{2, KEEL_CHOICE_RANGES, "--ranges mse", ranges_mse},
 	{3, KEEL_CHOICE_RANGES, "--ranges percentile", ranges_percentile},
+	{2, KEEL_CHOICE_ROUNDING, "--rounding compensated", rounding_compensated},
 	{3, KEEL_CHOICE_BIAS, "--bias-correction analytic", bias_analytic},
 	{2, KEEL_CHOICE_BIAS, "--bias-correction none", bias_none},
 };
@@ -156,7 +162,8 @@ static bool same_options(const struct keel_compile_options *a, const struct keel
 {
 	return a->keep_dead == b->keep_dead && a->absorb == b->absorb &&
 	       a->factorize.mode == b->factorize.mode && a->weights_mse == b->weights_mse &&
-	       a->ranges.method == b->ranges.method && a->bias_correction == b->bias_correction;
+	       a->ranges.method == b->ranges.method && a->rounding == b->rounding &&
+	       a->bias_correction == b->bias_correction;
 }
 
 static int try_change(const struct search *s, const struct change *change,

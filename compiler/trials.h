@@ -24,6 +24,7 @@ enum keel_choice {
 	KEEL_CHOICE_BIAS = 1 << 3,
 	KEEL_CHOICE_DEAD = 1 << 4,
 	KEEL_CHOICE_ABSORB = 1 << 5,
+	KEEL_CHOICE_ROUNDING = 1 << 6,
 };
 
 #define KEEL_OPTIMIZE_MAX     3

@@ -59,6 +59,10 @@ enum {
 	OPT_QUIET,
 	OPT_SPLIT,
 	OPT_SWAP,
+	OPT_ROUNDING,
+	OPT_ROUNDING_SEED,
+	OPT_POWER_OF_TWO,
+	OPT_COMPRESS,
 };
 
 static const struct argp_option options[] = {
@@ -92,6 +96,15 @@ static const struct argp_option options[] = {
 	 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
 	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},
+	{"rounding", OPT_ROUNDING, "HOW", 0,
+	 "of weights: nearest (default), compensated, or stochastic (for study)", 0},
+	{"rounding-seed", OPT_ROUNDING_SEED, "N", 0, "with --rounding stochastic (default 0)", 0},
+	{"power-of-two", OPT_POWER_OF_TWO, NULL, 0,
+	 "scales of weights and activations are powers of two: rescaling is shifting", 0},
+	{"compress-weights", OPT_COMPRESS, "WHEN", 0,
+	 "entropy-code weights in the file: never, auto (default; where it saves a quarter of a "
+	 "layer) or always",
+	 0},
 	{"bias-correction", OPT_BIAS, "HOW", 0,
 	 "none, iterative (default from --optimize 1 on) or analytic (from BatchNorms, no samples "
 	 "are run)",
@@ -122,6 +135,31 @@ static const struct argp_option options[] = {
 static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
 {
 	a->fixed = fixed ? a->fixed | choice : a->fixed & ~choice;
+}
+
+static error_t parse_weights(int key, char *arg, struct argp_state *state)
+{
+	static const char *const compress[] = {"never", "auto", "always", NULL};
+	static const char *const roundings[] = {"nearest", "compensated", "stochastic", NULL};
+	struct compile_args *a = state->input;
+
+	switch (key) {
+	case OPT_ROUNDING:
+		a->o.rounding = command_choice(arg, "rounding", roundings, state);
+		fix(a, KEEL_CHOICE_ROUNDING, true);
+		return 0;
+	case OPT_ROUNDING_SEED:
+		a->o.rounding_seed = command_number(arg, "rounding-seed", 0, 2147483647, state);
+		return 0;
+	case OPT_COMPRESS:
+		a->o.compress = command_choice(arg, "compress-weights", compress, state);
+		return 0;
+	case OPT_POWER_OF_TWO:
+		a->o.power_of_two = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
@@ -173,7 +211,7 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 		a->o.ranges.percentile = command_real(arg, "percentile", 50, 100, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_weights(key, arg, state);
 	}
 }
 
@@ -208,6 +246,8 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE &&
 	    a->o.ranges.method != KEEL_RANGE_AUTO)
 		command_usage(state, "--percentile needs --ranges percentile or auto");
+	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
+		command_usage(state, "--rounding-seed needs --rounding stochastic");
 	if (is_dash(a->output) && is_dash(a->json))
 		command_usage(state, "the model and JSON can't both go to the standard output");
 }
@@ -626,7 +666,7 @@ int keel_compile_main(int argc, char **argv)
 		.limit = 64,
 		.target = "medium",
 		.optimize = KEEL_OPTIMIZE_DEFAULT,
-		.o = {.per_channel = true},
+		.o = {.per_channel = true, .compress = KEEL_COMPRESS_AUTO},
 	};
 	struct keel_import_options import = {0};
 	struct keel_error e = {""};

@@ -138,15 +138,15 @@ static void print_layers(const struct keel_model *m)
 	uint32_t i;
 	unsigned int k;
 
-	printf("%5s %-16s %14s %12s %10s %10s %4s  %s\n", "layer", "operator", "MACs", "cycles",
-	       "weights", "scale", "zp", "name and shape");
+	printf("%5s %-16s %14s %12s %10s %10s %10s %4s  %s\n", "layer", "operator", "MACs",
+	       "cycles", "weights", "encoded", "scale", "zp", "name and shape");
 	for (i = 0; i < m->nr_layers; i++) {
 		const struct keel_model_layer *l = &m->layers[i];
 
-		printf("%5u %-16s %14llu %12llu %10llu %10.4g %4d  ", i,
+		printf("%5u %-16s %14llu %12llu %10llu %10llu %10.4g %4d  ", i,
 		       keel_model_string(m, l->op), (unsigned long long)l->macs,
-		       (unsigned long long)l->cycles, (unsigned long long)l->weight_bytes, l->scale,
-		       l->zero_point);
+		       (unsigned long long)l->cycles, (unsigned long long)l->weight_bytes,
+		       (unsigned long long)l->encoded_bytes, l->scale, l->zero_point);
 		command_print_name(stdout, keel_model_string(m, l->name));
 		for (k = 0; k < l->rank; k++)
 			printf("%s%u", k ? "x" : " [", l->dims[k]);
@@ -180,13 +180,13 @@ static json_t *tensor_json(const struct keel_model *m, uint32_t index)
 
 static json_t *layer_json(const struct keel_model *m, const struct keel_model_layer *l)
 {
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:f, s:i}", "name",
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:f, s:i}", "name",
 			 command_json_text(keel_model_string(m, l->name)), "op",
 			 command_json_text(keel_model_string(m, l->op)), "sources",
 			 command_json_text(keel_model_string(m, l->sources)), "macs",
 			 (json_int_t)l->macs, "cycles", (json_int_t)l->cycles, "weight_bytes",
-			 (json_int_t)l->weight_bytes, "scale", l->scale, "zero_point",
-			 (int)l->zero_point);
+			 (json_int_t)l->weight_bytes, "encoded_bytes", (json_int_t)l->encoded_bytes,
+			 "scale", l->scale, "zero_point", (int)l->zero_point);
 }
 
 /* The text is JSON in every file of ours, and anything in a hostile one. */

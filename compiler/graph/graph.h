@@ -165,6 +165,7 @@ struct keel_node;
  * @quant: quantization when it runs on the NPU; scale 0 while unknown
  * @given_scales: steps of a weight constant that arrived quantized; NULL otherwise
  * @nr_given_scales: 1, or the number of output channels
+ * @recovered: @given_scales were found in the values themselves
  */
 struct keel_tensor {
 	unsigned int id;
@@ -177,6 +178,7 @@ struct keel_tensor {
 	struct keel_quant quant;
 	double *given_scales;
 	unsigned int nr_given_scales;
+	bool recovered;
 };
 
 /** struct keel_window - sliding window of convolutions and pools, in pixels

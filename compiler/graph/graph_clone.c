@@ -38,6 +38,7 @@ static bool clone_steps(struct keel_graph *copy, struct keel_tensor *c, const st
 		return false;
 	memcpy(c->given_scales, t->given_scales, bytes);
 	c->nr_given_scales = t->nr_given_scales;
+	c->recovered = t->recovered;
 	return true;
 }
 

@@ -92,6 +92,14 @@ int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
  */
 int keel_range_weigh(const struct keel_graph *g, struct keel_stats *stats, struct keel_error *e);
 
+/**
+ * keel_ranges_power_of_two() - raise every scale that is ours to the next power of two
+ *
+ * Between such tensors, with weight scales that are powers of two as well, everything but slopes,
+ * means over other counts than powers of two, and tables is rescaled by a shift.
+ */
+void keel_ranges_power_of_two(struct keel_graph *g);
+
 /** keel_range_shares() - does @n pass levels through, so that inputs and output must be quantized
  * alike? */
 bool keel_range_shares(const struct keel_node *n);

@@ -4,29 +4,9 @@
 #include <stdlib.h>
 
 #include "graph.h"
-#include "weight_view.h"
-#include "weights.h"
+#include "weights_private.h"
 
-#define LEVEL_MAX    127
-#define INPUT_MAX    255 /* |x - zero point| of an int8 activation */
-#define SEARCH_STEPS 64
-
-/* Resolution of the bias of a channel without weights, in bits. */
-#define LONE_BIAS_BITS 24
-
-/** struct job - one node being quantized
- * @in: its weights
- * @bias: float bias or NULL
- * @step: of the input
- */
-struct job {
-	const struct keel_node *n;
-	struct keel_weight_view in;
-	const float *bias;
-	double step;
-	struct keel_weights *w;
-	struct keel_error *e;
-};
+#define INPUT_MAX 255 /* |x - zero point| of an int8 activation */
 
 void keel_weights_del(struct keel_weights *w)
 {
@@ -58,19 +38,14 @@ static struct keel_weights *weights_new(const struct keel_weight_view *in)
 	return NULL;
 }
 
-static double bias_of(const struct job *j, unsigned int channel)
-{
-	return j->bias ? j->bias[channel] : 0;
-}
-
-static int check_finite(const struct job *j)
+static int check_finite(const struct keel_weight_job *j)
 {
 	size_t i;
 
 	for (i = 0; i < j->w->count; i++)
 		if (!isfinite(j->in.data[i]))
 			goto bad;
-	for (i = 0; j->bias && i < j->w->channels; i++)
+	for (i = 0; i < j->w->channels; i++)
 		if (!isfinite(j->bias[i]))
 			goto bad;
 	return 0;
@@ -81,151 +56,17 @@ bad:
 			      j->n->name);
 }
 
-/* max |w| per channel into scale[], not yet divided by the number of levels */
-static void channel_maxima(const struct job *j)
-{
-	size_t r, i;
-
-	for (r = 0; r < j->in.runs; r++) {
-		double *max = &j->w->scale[keel_weight_out(&j->in, r)];
-
-		for (i = 0; i < j->in.run; i++)
-			*max = fmax(*max, fabsf(j->in.data[r * j->in.run + i]));
-	}
-}
-
-static int level(double w, double scale)
+/* The one level that only arriving networks use: ours are symmetric. */
+static int8_t arrived_level(double w, double scale)
 {
 	double q = round(w / scale);
 
-	return q > LEVEL_MAX ? LEVEL_MAX : q < -LEVEL_MAX ? -LEVEL_MAX : (int)q;
+	return q <= -128 ? -128 : keel_weight_level(w, scale);
 }
 
-/* Squared error per channel with the scales as they are times @factor. */
-static void channel_errors(const struct job *j, double factor, double *error)
+static void quantize(const struct keel_weight_job *j)
 {
-	unsigned int c;
-	size_t r, i;
-
-	for (c = 0; c < j->w->channels; c++)
-		error[c] = 0;
-	for (r = 0; r < j->in.runs; r++) {
-		unsigned int out = keel_weight_out(&j->in, r);
-		double scale = j->w->scale[out] * factor;
-
-		for (i = 0; i < j->in.run && scale > 0; i++) {
-			double w = j->in.data[r * j->in.run + i];
-			double d = w - scale * level(w, scale);
-
-			error[out] += d * d;
-		}
-	}
-}
-
-static double total(const double *v, unsigned int nr)
-{
-	double sum = 0;
-
-	while (nr--)
-		sum += v[nr];
-	return sum;
-}
-
-/** struct search - best shrinking of scales so far
- * @error: of the candidate, per channel
- * @best: least error so far
- * @factor: what it was reached with
- */
-struct search {
-	double *error, *best, *factor;
-};
-
-static void search_take(struct search *s, unsigned int channels, bool per_channel, double factor)
-{
-	bool all = total(s->error, channels) < total(s->best, channels);
-	unsigned int c;
-
-	for (c = 0; c < channels; c++) {
-		if (per_channel ? s->error[c] >= s->best[c] : !all)
-			continue;
-		s->best[c] = s->error[c];
-		s->factor[c] = factor;
-	}
-}
-
-static int search_scales(const struct job *j, bool per_channel)
-{
-	unsigned int channels = j->w->channels, c, step;
-	double *memory = calloc(3 * (size_t)channels, sizeof(*memory));
-	struct search s = {.error = memory};
-
-	if (!memory)
-		return -ENOMEM;
-	s.best = memory + channels;
-	s.factor = s.best + channels;
-	channel_errors(j, 1, s.best);
-	for (c = 0; c < channels; c++)
-		s.factor[c] = 1;
-	for (step = 1; step < SEARCH_STEPS; step++) {
-		double factor = 1 - step / (2.0 * SEARCH_STEPS);
-
-		channel_errors(j, factor, s.error);
-		search_take(&s, channels, per_channel, factor);
-	}
-	for (c = 0; c < channels; c++)
-		j->w->scale[c] *= s.factor[c];
-	free(memory);
-	return 0;
-}
-
-static double largest(const double *v, unsigned int nr)
-{
-	double max = 0;
-
-	while (nr--)
-		max = fmax(max, v[nr]);
-	return max;
-}
-
-/* A channel without weights only needs steps in which its bias can be said. */
-static double lone_scale(const struct job *j, unsigned int channel, double common)
-{
-	double bias = fabs(bias_of(j, channel));
-
-	if (bias > 0)
-		return ldexp(bias / j->step, -LONE_BIAS_BITS);
-	return common > 0 ? common : 1;
-}
-
-static void fill_scales(const struct job *j, bool per_channel)
-{
-	struct keel_weights *w = j->w;
-	double common = largest(w->scale, w->channels), lone = 0;
-	unsigned int c;
-
-	for (c = 0; c < w->channels; c++)
-		lone = fmax(lone, lone_scale(j, c, common));
-	for (c = 0; c < w->channels; c++)
-		if (!per_channel)
-			w->scale[c] = common > 0 ? common : lone;
-		else if (!(w->scale[c] > 0))
-			w->scale[c] = lone_scale(j, c, common);
-}
-
-static int choose_scales(const struct job *j, const struct keel_weight_options *options)
-{
-	struct keel_weights *w = j->w;
-	unsigned int c;
-
-	channel_maxima(j);
-	for (c = 0; c < w->channels; c++)
-		w->scale[c] /= LEVEL_MAX;
-	fill_scales(j, options->per_channel);
-	return options->mse ? search_scales(j, options->per_channel) : 0;
-}
-
-static void quantize(const struct job *j)
-{
+	bool given = j->w->origin == KEEL_SCALES_GIVEN;
 	struct keel_weights *w = j->w;
 	unsigned int c;
 	size_t r, i;
@@ -235,38 +76,46 @@ static void quantize(const struct job *j)
 	for (r = 0; r < j->in.runs; r++) {
 		c = keel_weight_out(&j->in, r);
 		for (i = r * j->in.run; i < (r + 1) * j->in.run; i++) {
-			w->q[i] = level(j->in.data[i], w->scale[c]);
+			w->q[i] = given ? arrived_level(j->in.data[i], w->scale[c])
+					: keel_weight_level(j->in.data[i], w->scale[c]);
 			w->magnitude[c] += abs(w->q[i]);
 		}
 	}
 }
 
 /* What the accumulator has left for the bias beside the products. */
-static double room(const struct keel_weights *w, unsigned int channel)
+double keel_weight_room(const struct keel_weights *w, unsigned int channel)
 {
 	return (double)INT32_MAX - (double)INPUT_MAX * w->magnitude[channel];
 }
 
-/* Smallest scale with which the bias fits; fewer levels only make more room. */
-static int raise_scales(const struct job *j, bool per_channel)
+static int too_long(const struct keel_weight_job *j, unsigned int channel)
 {
+	return keel_error_set(j->e, -ERANGE,
+			      "node '%s': output channel %u adds %zu products, which may reach "
+			      "%.0f and overflow the 32-bit accumulator (limit %d); split its "
+			      "input channels into several layers",
+			      j->n->name, channel, j->w->taps,
+			      (double)INPUT_MAX * j->w->magnitude[channel], INT32_MAX);
+}
+
+/* Smallest scale with which the bias fits; fewer levels only make more room. */
+static int raise_scales(const struct keel_weight_job *j)
+{
+	bool per_channel = j->options->per_channel;
 	struct keel_weights *w = j->w;
 	double common = 0;
 	unsigned int c;
 
 	for (c = 0; c < w->channels; c++) {
-		double least = fabs(bias_of(j, c)) / j->step / (room(w, c) - 1) * (1 + 1e-12);
+		double room = keel_weight_room(w, c);
+		double least = fabs(j->bias[c]) / j->step / (room - 1) * (1 + 1e-12);
 
-		if (room(w, c) < 2)
-			return keel_error_set(
-				j->e, -ERANGE,
-				"node '%s': output channel %u adds %zu products, which may reach "
-				"%.0f and overflow the 32-bit accumulator (limit %d); split its "
-				"input channels into several layers",
-				j->n->name, c, w->taps, (double)INPUT_MAX * w->magnitude[c],
-				INT32_MAX);
+		if (room < 2)
+			return too_long(j, c);
 		if (least <= w->scale[c])
 			continue;
+		least = keel_weight_scale_up(j, least);
 		common = fmax(common, least);
 		w->raised++;
 		if (per_channel)
@@ -287,70 +136,77 @@ int keel_weights_bias(struct keel_weights *w, double input_scale, const double *
 	for (c = 0; c < w->channels; c++) {
 		double q = round(bias[c] / (input_scale * w->scale[c]));
 
-		if (!(fabs(q) <= room(w, c)))
+		if (!(fabs(q) <= keel_weight_room(w, c)))
 			return keel_error_set(
 				e, -ERANGE,
 				"the bias of output channel %u is %.0f steps, %.0f at most "
 				"fit beside the weights in 32 bits",
-				c, q, room(w, c));
+				c, q, keel_weight_room(w, c));
 	}
 	for (c = 0; c < w->channels; c++)
 		w->bias[c] = (int32_t)round(bias[c] / (input_scale * w->scale[c]));
 	return 0;
 }
 
-static int quantize_bias(const struct job *j)
+static int quantize_bias(const struct keel_weight_job *j)
 {
-	double *bias = calloc(j->w->channels, sizeof(*bias));
 	struct keel_error why = {""};
-	unsigned int c;
-	int err;
+	int err = keel_weights_bias(j->w, j->step, j->bias, &why);
 
-	if (!bias)
-		return -ENOMEM;
-	for (c = 0; c < j->w->channels; c++)
-		bias[c] = bias_of(j, c);
-	err = keel_weights_bias(j->w, j->step, bias, &why);
 	if (err)
 		keel_error_set(j->e, err, "node '%s': %s", j->n->name, why.text);
-	free(bias);
 	return err;
 }
 
-static void take_given(const struct job *j, const struct keel_tensor *t)
+static void take_given(const struct keel_weight_job *j, const struct keel_tensor *t)
 {
 	unsigned int c;
 
 	for (c = 0; c < j->w->channels; c++)
 		j->w->scale[c] = t->given_scales[t->nr_given_scales == 1 ? 0 : c];
+	j->w->origin = t->recovered ? KEEL_SCALES_RECOVERED : KEEL_SCALES_GIVEN;
 }
 
-static int run(const struct job *j, const struct keel_weight_options *options)
+static int run(const struct keel_weight_job *j)
 {
 	const struct keel_tensor *t = j->n->inputs[1];
-	bool given = t->given_scales &&
-		     (t->nr_given_scales == 1 || t->nr_given_scales == j->w->channels);
+	struct keel_weights *w = j->w;
 	int err = check_finite(j);
 
 	if (err)
 		return err;
-	if (given)
+	keel_weight_count(j);
+	if (t->given_scales && (t->nr_given_scales == 1 || t->nr_given_scales == w->channels))
 		take_given(j, t);
 	else
-		err = choose_scales(j, options);
+		err = keel_weight_scales(j);
 	if (err)
 		return err;
 	quantize(j);
-	if (!given)
-		err = raise_scales(j, options->per_channel);
+	if (w->origin != KEEL_SCALES_GIVEN)
+		err = raise_scales(j);
+	if (!err)
+		err = keel_weight_round(j);
 	return err ? err : quantize_bias(j);
+}
+
+static int copy_bias(struct keel_weight_job *j, const struct keel_tensor *b)
+{
+	unsigned int c;
+
+	j->bias = calloc(j->w->channels, sizeof(*j->bias));
+	if (!j->bias)
+		return -ENOMEM;
+	for (c = 0; b && c < j->w->channels; c++)
+		j->bias[c] = ((const float *)b->data)[c];
+	return 0;
 }
 
 int keel_weights_quantize(const struct keel_node *n, double input_scale,
 			  const struct keel_weight_options *options, struct keel_weights **w,
 			  struct keel_error *e)
 {
-	struct job j = {.n = n, .step = input_scale, .e = e};
+	struct keel_weight_job j = {.n = n, .options = options, .step = input_scale, .e = e};
 	const struct keel_tensor *b = n->nr_inputs > 2 ? n->inputs[2] : NULL;
 	int err;
 
@@ -360,11 +216,13 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 				      "node '%s' (%s) cannot be quantized: its weights must be "
 				      "constant and its input must have a scale",
 				      n->name, n->onnx_op);
-	j.bias = b ? b->data : NULL;
 	j.w = weights_new(&j.in);
-	err = j.w ? run(&j, options) : -ENOMEM;
+	err = j.w ? copy_bias(&j, b) : -ENOMEM;
+	if (!err)
+		err = run(&j);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "no memory to quantize the weights of node '%s'", n->name);
+	free(j.bias);
 	if (err)
 		keel_weights_del(j.w);
 	else

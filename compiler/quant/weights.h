@@ -9,14 +9,38 @@
 #include "keel_error.h"
 
 struct keel_node;
+struct keel_patches;
+
+/** enum keel_rounding - how a weight becomes the level below or above it */
+enum keel_rounding {
+	KEEL_ROUND_NEAREST,
+	KEEL_ROUND_COMPENSATED, /* later weights make up for what earlier ones lost */
+	KEEL_ROUND_STOCHASTIC,	/* up with the probability of the fraction; for study */
+};
 
 /** struct keel_weight_options - how weights are quantized
  * @per_channel: one scale per output channel; else all are equal
  * @mse: search the scale with the least squared error instead of taking the maximum
+ * @power_of_two: scales are powers of two
+ * @rounding: see there; layers where it can't be done are rounded to the nearest level
+ * @seed: of stochastic rounding
+ * @patches: what the node reads, for compensated rounding; NULL: there are none
  */
 struct keel_weight_options {
 	bool per_channel;
 	bool mse;
+	bool power_of_two;
+	enum keel_rounding rounding;
+	uint64_t seed;
+	const struct keel_patches *patches;
+};
+
+/** enum keel_scale_origin - where the scales of a layer come from */
+enum keel_scale_origin {
+	KEEL_SCALES_CHOSEN,
+	KEEL_SCALES_SHARED,    /* chosen, one for all channels: their weights share values */
+	KEEL_SCALES_GIVEN,     /* the network arrived quantized */
+	KEEL_SCALES_RECOVERED, /* the weights lie on a grid, see weight_grid.h */
 };
 
 /** struct keel_weights - int8 weights of one CONV, CONV_TRANSPOSE or FC
@@ -28,6 +52,16 @@ struct keel_weight_options {
  * @magnitude: per output channel, sum |q|
  * @bias: int32 per output channel, in steps of input scale * scale
  * @raised: channels whose scale was raised so that the bias fits
+ * @origin: of the scales
+ * @rounding: what was done
+ * @kept: why not what was asked for; "" otherwise
+ * @error: with compensated rounding: mean square of what rounding changes in the output, in
+ *	real units, over patches and channels
+ * @nearest_error: the same for the nearest levels
+ * @zeros: weights that are 0
+ * @values: different float values, 0 for more than 256
+ * @stored_bytes: in the file, blocked; filled in when they have been lowered
+ * @encoded_bytes: the same entropy-coded; 0 when they are stored as they are
  *
  * Proven for every channel: 255 * sum |q| + |bias| < 2^31.
  */
@@ -39,6 +73,13 @@ struct keel_weights {
 	uint64_t *magnitude;
 	int32_t *bias;
 	unsigned int raised;
+	enum keel_scale_origin origin;
+	enum keel_rounding rounding;
+	char kept[128];
+	double error, nearest_error;
+	size_t zeros;
+	unsigned int values;
+	uint64_t stored_bytes, encoded_bytes;
 };
 
 /**
@@ -46,7 +87,9 @@ struct keel_weights {
  * @n: its input 1 (and 2) hold float data
  * @input_scale: step of input 0
  *
- * Weights that arrived quantized (tensor->given_scales) keep their steps and levels.
+ * Weights that arrived quantized (tensor->given_scales) keep their steps and levels. Zeros stay
+ * zeros with every rounding. Where a layer has few different values (clusters), equal
+ * values of a channel keep equal levels: such layers are always rounded to the nearest level.
  *
  * Return: 0; -ERANGE with a sentence when the accumulator cannot be proven to
  * fit; -EINVAL for weights or a bias that are not finite; -ENOMEM.

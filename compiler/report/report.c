@@ -5,11 +5,13 @@
 
 #include "noise.h"
 #include "report.h"
+#include "report_weights.h"
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
 					      "equalize"};
 static const char *const correct_names[] = {"none", "iterative", "analytic"};
 static const char *const absorb_names[] = {"none", "minima", "batchnorm"};
+static const char *const compress_names[] = {"never", "auto", "always"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -187,9 +189,7 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "target         %s, %u commands, %.1f million MACs, %.2f MiB\n", o->target.name,
 		c->commands, c->macs / 1e6, c->bytes / 1048576.0);
 	summary_search(f, figures->search);
-	fprintf(f, "weights        %s scales%s%s\n", o->per_channel ? "per-channel" : "per-tensor",
-		o->weights_mse ? " of least squared error" : "",
-		c->raised ? ", some raised so that biases fit" : "");
+	keel_report_weights_summary(f, c, o);
 	summary_factorize(f, c, o);
 	summary_biases(f, c, o);
 	summary_ranges(f, c, o);
@@ -335,6 +335,7 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
+	json_object_set_new(j, "weights", keel_report_weights_json(c));
 	free(text);
 	return j;
 }
@@ -344,12 +345,15 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 			       unsigned int seed)
 {
 	json_t *j = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
-		"granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
-		factorize_names[o->factorize.mode], "weight_scales", o->weights_mse ? "mse" : "max",
-		"ranges", keel_range_method_names[o->ranges.method], "bias_correction",
-		correct_names[o->bias_correction], "target", o->target.name, "samples",
-		(int)samples, "seed", (int)seed);
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:b, s:s}", "compiler",
+		KEEL_VERSION, "granularity", o->per_channel ? "per-channel" : "per-tensor",
+		"factorize", factorize_names[o->factorize.mode], "weight_scales",
+		o->weights_mse ? "mse" : "max", "ranges", keel_range_method_names[o->ranges.method],
+		"bias_correction", correct_names[o->bias_correction], "target", o->target.name,
+		"samples", (int)samples, "seed", (int)seed, "rounding",
+		keel_report_rounding_name(o->rounding), "rounding_seed",
+		(json_int_t)o->rounding_seed, "power_of_two", o->power_of_two, "compress_weights",
+		compress_names[o->compress]);
 	char *text;
 
 	if (o->ranges.percentile > 0)
@@ -393,6 +397,7 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 		fprintf(f, "%-40s %10.4g %10.4g  %s\n", l->node->name, l->min, l->max,
 			l->blocker ? l->blocker : "");
 	}
+	keel_report_weights_text(f, c);
 	fprintf(f, "\nTensors: range seen, scale, zero point, how the range was chosen\n");
 	for (i = 0; i < c->g->nr_tensors; i++) {
 		const struct keel_tensor *t = c->g->tensors[i];

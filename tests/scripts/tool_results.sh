@@ -36,7 +36,9 @@ compile=("$keel" compile "$net" --calibrate samples --calibrate "$models/picture
 for options in "--granularity per-tensor" "--granularity per-channel --ranges percentile" \
 	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none" \
 	"--granularity per-tensor --optimize 3" "--ranges auto" \
-	"--granularity per-tensor --ranges batchnorm"; do
+	"--granularity per-tensor --ranges batchnorm" \
+	"--rounding compensated --weight-scales mse --compress-weights always" \
+	"--rounding stochastic --rounding-seed 7 --power-of-two"; do
 	for n in 1 2 3; do
 		# shellcheck disable=SC2086
 		ok "${compile[@]}" $options --threads $n -o $n.keel
@@ -73,11 +75,28 @@ ok "${compile[@]}" -o 1.keel --json figures.json --report report
 cp figures.json out
 figures="nodes npu host unsupported folded macs seconds peak_rss_mib"
 # shellcheck disable=SC2086
-keys $figures dead_channels.channels absorbed.layers predicted_db factorization.layers bias_correction.channels tensors.0.scale options.granularity
+keys $figures dead_channels.channels absorbed.layers predicted_db factorization.layers bias_correction.channels tensors.0.scale options.granularity \
+	options.rounding options.rounding_seed options.weight_scales options.power_of_two \
+	options.compress_weights weights.0.node weights.0.bits_per_weight weights.0.encoded_bytes
 cp report/report.json out
 # shellcheck disable=SC2086
 keys $figures
 has "text report" '^Tensors: range' report/report.txt
+has "text report" '^Weights: ' report/report.txt
+
+top() { sed -n 's/.*"score": //p' | head -n 5 | tr '\n' ' '; }
+
+# Coded weights mean the same; so does what is exported.
+ok "${compile[@]}" -o coded.keel --compress-weights always
+ok "$keel" verify coded.keel
+for net_file in fashion coded; do
+	ok "$keel" run $net_file.keel --input samples/0.u8 --json
+	cp out $net_file.scores
+	ok "$keel" inspect $net_file.keel --qdq-onnx $net_file.onnx
+done
+is "scores with coded weights" "$(top <fashion.scores)" "$(top <coded.scores)"
+is "exports with coded weights" "" "$(cmp fashion.onnx coded.onnx)"
+
 ok "${compile[@]}" -o 1.keel --json -
 # shellcheck disable=SC2086
 keys $figures
@@ -97,7 +116,6 @@ cp pixels r.u8
 ok "$keel" run fashion.keel --input p.pgm --json
 keys outputs.0.name outputs.0.shape.0 outputs.0.top.0.index outputs.0.top.0.label \
 	outputs.0.top.0.score outputs.0.top.4 ms input backend
-top() { sed -n 's/.*"score": //p' | head -n 5 | tr '\n' ' '; }
 wanted=$(top <out)
 for file in n.npy t.pb i.idx r.u8; do
 	ok "$keel" run fashion.keel --input $file --json

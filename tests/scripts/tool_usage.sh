@@ -47,6 +47,11 @@ usage '--threads takes a whole number' compile a --check --threads 1e3
 usage '--limit takes a whole number' compile a --check --limit ''
 usage '--seed takes a whole number' compile a --check --seed 99999999999999999999
 usage "can't both go" compile a --check -o - --json -
+usage '--rounding-seed needs --rounding stochastic' compile a --check --rounding-seed 1
+usage '--rounding-seed takes a whole number' compile a --check --rounding-seed -1
+usage '--rounding takes one of' compile a --check --rounding up
+usage '--weight-scales takes one of' compile a --check --weight-scales min
+usage '--compress-weights takes one of' compile a --check --compress-weights yes
 usage '--top takes a whole number' run a --input b --top 101
 usage 'name the model and an input' run a
 usage 'put --input in front' run a b

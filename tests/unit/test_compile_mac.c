@@ -21,6 +21,15 @@ struct conv_row {
 		.kernel = {kh, kw}, .stride = {sy, sx}, .dilation = {dy, dx}, .pad = __VA_ARGS__ \
 	}
 
+/* A network means the same with weights as they are and with coded ones. */
+static struct crig *mac_rig(uint64_t seed)
+{
+	struct crig *c = crig_new(seed);
+
+	c->options.compress = seed % 3;
+	return c;
+}
+
 static const struct conv_row convs[] = {
 	{3, 9, 7, 16, 1, WINDOW(3, 3, 1, 1, 1, 1, {1, 1, 1, 1})},
 	{1, 5, 5, 1, 1, WINDOW(1, 1, 1, 1, 1, 1, {0, 0, 0, 0})},
@@ -53,7 +62,7 @@ static struct keel_tensor *conv(struct crig *c, struct keel_tensor *x, const str
 START_TEST(convolutions)
 {
 	const struct conv_row *r = &convs[_i];
-	struct crig *c = crig_new(_i + 1);
+	struct crig *c = mac_rig(_i + 1);
 	char what[32];
 
 	snprintf(what, sizeof(what), "convolution %d", _i);
@@ -103,7 +112,7 @@ START_TEST(convolutions_with_activations)
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct conv_row *r = &convs[rows[i]];
-		struct crig *c = crig_new(_i + 100);
+		struct crig *c = mac_rig(_i + 100);
 		struct keel_tensor *x = crig_input(c, DIMS(1, r->ic, r->h, r->w));
 
 		crig_output(c, activation(c, conv(c, x, r, true), _i));
@@ -130,7 +139,7 @@ START_TEST(transposed_convolutions)
 {
 	const struct transpose_row *r = &transposes[_i];
 	const int64_t w[] = {r->ic, r->oc / r->groups, r->win.kernel[0], r->win.kernel[1]};
-	struct crig *c = crig_new(_i + 1);
+	struct crig *c = mac_rig(_i + 1);
 	struct keel_tensor *x = crig_input(c, DIMS(1, r->ic, r->h, r->w));
 	struct keel_tensor *weights = crig_weights(c, 1, 4, w);
 	char what[32];
@@ -150,7 +159,7 @@ START_TEST(fully_connected)
 {
 	static const int64_t rows[][3] = {{1, 10, 10}, {1, 1, 1}, {5, 33, 17}, {3, 4, 64}};
 	const int64_t *r = rows[_i / NR_ACTIVATIONS];
-	struct crig *c = crig_new(_i + 1);
+	struct crig *c = mac_rig(_i + 1);
 
 	crig_output(c, activation(c, crig_fc(c, crig_input(c, 2, r), r[2]), _i % NR_ACTIVATIONS));
 	crig_check(c, activation_steps(_i % NR_ACTIVATIONS), 28, "fully connected");
@@ -159,7 +168,7 @@ END_TEST
 
 START_TEST(plain_fully_connected)
 {
-	struct crig *c = crig_new(_i);
+	struct crig *c = mac_rig(_i);
 
 	crig_output(c, crig_fc(c, crig_input(c, DIMS(1, 100)), 1000));
 	crig_check(c, ROUNDING, 30, "fully connected");
@@ -198,7 +207,7 @@ static struct keel_tensor *product(struct crig *c, const struct matmul_row *r)
 
 START_TEST(products)
 {
-	struct crig *c = crig_new(_i + 1);
+	struct crig *c = mac_rig(_i + 1);
 	char what[32];
 
 	snprintf(what, sizeof(what), "product %d", _i);
@@ -214,7 +223,7 @@ START_TEST(products_inside)
 	unsigned int axis;
 
 	for (axis = 0; axis < r->rank; axis++) {
-		struct crig *c = crig_new(_i + 1);
+		struct crig *c = mac_rig(_i + 1);
 		struct keel_tensor *y = product(c, r);
 		char what[48];
 
@@ -229,7 +238,7 @@ END_TEST
 START_TEST(attention)
 {
 	static const int heads[] = {0, 2, 1, 3}, keys[] = {0, 2, 3, 1};
-	struct crig *c = crig_new(7);
+	struct crig *c = mac_rig(7);
 	struct keel_tensor *x = crig_input(c, DIMS(1, 12, 16)), *q[3], *y;
 	unsigned int i;
 
@@ -248,38 +257,38 @@ END_TEST
 
 START_TEST(refused)
 {
-	struct crig *c = crig_new(1);
+	struct crig *c = mac_rig(1);
 	struct keel_tensor *x = crig_input(c, DIMS(2, 3, 8, 8));
 
 	crig_output(c, crig_conv(c, x, 4, 3, 1, 1));
 	crig_refused(c, "batch");
 
-	c = crig_new(1);
+	c = mac_rig(1);
 	crig_output(c, crig_conv(c, crig_input(c, DIMS(1, 1, 1, 70000)), 2, 1, 1, 1));
 	crig_refused(c, "65535");
 
 	/* The output is small enough, the input is not. */
-	c = crig_new(1);
+	c = mac_rig(1);
 	crig_output(c, crig_conv(c, crig_input(c, DIMS(1, 1, 1, 70000)), 2, 1, 2, 1));
 	crig_refused(c, "65535");
 
-	c = crig_new(1);
+	c = mac_rig(1);
 	crig_output(c, crig_fc(c, crig_input(c, DIMS(1, 70000)), 2));
 	crig_refused(c, "65535");
-	c = crig_new(1);
+	c = mac_rig(1);
 	crig_output(c, crig_fc(c, crig_input(c, DIMS(70000, 2)), 2));
 	crig_refused(c, "65535");
 
 	/* 255 * 255 * 40000 exceeds the accumulator. */
-	c = crig_new(1);
+	c = mac_rig(1);
 	x = crig_input(c, DIMS(1, 40000));
 	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(40000, 1))));
 	crig_refused(c, "accumulator");
-	c = crig_new(1);
+	c = mac_rig(1);
 	x = crig_input(c, DIMS(2, 3, 4));
 	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(1, 4, 5))));
 	crig_refused(c, "broadcast");
-	c = crig_new(1);
+	c = mac_rig(1);
 	x = crig_const(c, DIMS(3, 4));
 	crig_output(c, crig_binary(c, KEEL_OP_MATMUL, x, crig_input(c, DIMS(4, 5))));
 	crig_refused(c, "constant");

@@ -80,6 +80,7 @@ static struct crig *random_network(uint64_t seed)
 	struct keel_tensor *pool[24] = {crig_input(c, DIMS(1, 6, 5, 6))};
 	unsigned int nr = 1, i;
 
+	c->options.compress = seed % 3;
 	while (nr < 4 + seed % 10) {
 		pool[nr] = grow(c, pool, &nr);
 		nr++;
@@ -283,6 +284,7 @@ START_TEST(threads_change_nothing)
 
 	c->options.factorize.mode = d->options.factorize.mode = KEEL_FACTORIZE_TWO_STEP;
 	c->options.bias_correction = d->options.bias_correction = KEEL_CORRECT_ITERATIVE;
+	c->options.rounding = d->options.rounding = _i % 3;
 	d->options.threads = 3;
 	data[0] = crig_bytes(c, &bytes[0]);
 	data[1] = crig_bytes(d, &bytes[1]);

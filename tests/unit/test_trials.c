@@ -103,7 +103,8 @@ START_TEST(fixed_options_stay)
 
 	r = search(g, SAMPLES, 3,
 		   KEEL_CHOICE_FACTORIZE | KEEL_CHOICE_WEIGHT_SCALES | KEEL_CHOICE_RANGES |
-			   KEEL_CHOICE_BIAS | KEEL_CHOICE_DEAD | KEEL_CHOICE_ABSORB,
+			   KEEL_CHOICE_BIAS | KEEL_CHOICE_DEAD | KEEL_CHOICE_ABSORB |
+			   KEEL_CHOICE_ROUNDING,
 		   &o);
 	ck_assert_uint_eq(r.nr_trials, 0);
 	ck_assert(!memcmp(&o, &before, sizeof(o)));
