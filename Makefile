@@ -54,6 +54,7 @@ $(O)/lib%.a:
 	$(AR) rcsD $@ $^
 
 include userlib/module.mk
+-include compiler/report/module.mk
 -include firmware_sim/module.mk
 
 $(O)/keel: $(O)/tools/keel.o $(O)/libkeeltools.a $(O)/libkeelcompiler.a $(O)/libkeel.a
@@ -77,6 +78,7 @@ $(O)/%.o: %.c
 $(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
 # Its loops are written for the vectorizer.
 $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
+$(O)/compiler/quant/diagnose_layer.o $(O)/compiler/quant/slots.o: FILE_CFLAGS := -O3
 
 # Tests: each test_*.c is a program of its own; exit 77 means skipped.
 .PHONY: tests

@@ -169,6 +169,24 @@ static int absorb(struct keel_compiled *c, const struct keel_sample_source *sour
 	return err;
 }
 
+static int diagnose(struct keel_compiled *c, struct keel_lowered *l,
+		    const struct keel_sample_source *source, const struct keel_compile_options *o,
+		    struct keel_error *e)
+{
+	struct keel_stage s = {o, "look at layers"};
+	struct keel_calibrate_options options = keel_stage_options(&s);
+	struct keel_error why = {""};
+	int err = 0;
+
+	if (o->diagnose && !keel_compile_without_samples(source, o))
+		err = keel_diagnose(l, source, c->stats, &options,
+				    o->diagnose >= KEEL_DIAGNOSE_SWEEP, &c->diagnosis, &why);
+	/* The sentence about bias correction says the same. */
+	if (err == -EOPNOTSUPP)
+		return 0;
+	return err ? keel_error_set(e, err, "%s", why.text) : 0;
+}
+
 static int build_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
 			  const struct keel_compile_options *o, struct keel_error *e)
 {
@@ -182,8 +200,10 @@ static int build_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 
 	if (err)
 		return err;
+	err = diagnose(c, &b->l, source, o, e);
 	keel_stage_begin(o, "write");
-	err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
+	if (!err)
+		err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
 	c->commands = b->l.nr_commands;
 	keel_compile_take_weights(c, b);
 	keel_build_del(b);
@@ -248,6 +268,7 @@ void keel_compiled_free(struct keel_compiled *c)
 {
 	keel_compile_free_weights(c);
 	keel_factorize_plan_del(c->factorize.plan);
+	keel_diagnosis_del(c->diagnosis);
 	keel_stats_del(c->stats);
 	keel_graph_del(c->g);
 	keel_graph_del(c->before);

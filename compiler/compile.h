@@ -9,6 +9,7 @@
 #include "absorb.h"
 #include "calibrate.h"
 #include "correct.h"
+#include "diagnose.h"
 #include "factorize.h"
 #include "graph.h"
 #include "keel_model.h"
@@ -23,6 +24,13 @@
  * The way from a float graph to a model file: simplify, place, calibrate,
  * factorize, choose ranges, quantize, lower, correct biases, emit.
  */
+
+/** enum keel_diagnose_depth - how closely the layers of the finished network are looked at */
+enum keel_diagnose_depth {
+	KEEL_DIAGNOSE_NONE,
+	KEEL_DIAGNOSE_LAYERS,
+	KEEL_DIAGNOSE_SWEEP, /* also one layer at a time in int8, and one in float */
+};
 
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
@@ -41,6 +49,7 @@
  * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
+ * @diagnose: see enum; never changes the model
  * @threads: 0 for one per processor; never changes the result
  * @preprocess: text stored in the file; NULL for none
  * @labels: text stored in the file; NULL for none
@@ -65,6 +74,7 @@ struct keel_compile_options {
 	enum keel_correct_method bias_correction;
 	const struct keel_sample_source *judge;
 	uint64_t memory;
+	enum keel_diagnose_depth diagnose;
 	unsigned int threads;
 	const char *preprocess, *labels, *options_json;
 	void (*stage)(void *ctx, const char *name, size_t done, size_t total);
@@ -100,8 +110,11 @@ struct keel_range_trial {
  * @predicted_db: what @sqnr_db should be if rounding errors were uniform and independent
  * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
  *	calibration samples
+ * @agreement: part of those samples on which the first output has its largest value in the same
+ *	place as the float network's
  * @noise: squared error of the outputs by sample, where measured
  * @nr_noise: how many samples that was
+ * @diagnosis: what the layers look like; NULL where it was not asked for or not possible
  * @note: why a step that was asked for was left out or cut short; "" otherwise
  * @data: the model file
  * @bytes: its size
@@ -121,9 +134,10 @@ struct keel_compiled {
 	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
 	bool corrected, measured;
-	double sqnr_db, predicted_db;
+	double sqnr_db, predicted_db, agreement;
 	double *noise;
 	size_t nr_noise;
+	struct keel_diagnosis *diagnosis;
 	char note[512];
 	void *data;
 	size_t bytes;

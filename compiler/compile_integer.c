@@ -6,19 +6,8 @@
 #include "compile_private.h"
 #include "integer.h"
 #include "lower.h"
+#include "some.h"
 
-/** struct subset - some of the samples, evenly spread */
-struct subset {
-	const struct keel_sample_source *all;
-	size_t count;
-};
-
-static int get_some(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
-{
-	const struct subset *s = ctx;
-
-	return s->all->get(s->all->ctx, index * s->all->count / s->count, inputs, e);
-}
 
 static uint64_t memory_for_samples(const struct keel_compile_options *o)
 {
@@ -61,6 +50,7 @@ static int measure(struct keel_compiled *c, const struct keel_integer *n,
 		   const struct keel_sample_source *source, const struct keel_compile_options *o,
 		   struct keel_error *e)
 {
+	struct keel_integer_error error = {0};
 	int err;
 
 	keel_stage_begin(o, "measure");
@@ -69,8 +59,10 @@ static int measure(struct keel_compiled *c, const struct keel_integer *n,
 	c->noise = calloc(c->nr_noise + 1, sizeof(*c->noise));
 	if (!c->noise)
 		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
-	err = keel_integer_sqnr(n, source, o->threads, c->noise, &c->sqnr_db, e);
+	err = keel_integer_judge(n, source, o->threads, c->noise, &error, e);
 	c->measured = !err;
+	c->sqnr_db = error.sqnr;
+	c->agreement = error.agreement;
 	return err;
 }
 
@@ -79,8 +71,8 @@ static int judge(struct keel_compiled *c, struct keel_lowered *l,
 		 const struct keel_compile_options *o, struct keel_error *e)
 {
 	size_t fit = samples_that_fit(l, memory_for_samples(o));
-	struct subset subset = {o->judge, fit < o->judge->count ? fit : o->judge->count};
-	const struct keel_sample_source some = {subset.count, get_some, &subset};
+	struct keel_some part = {o->judge, fit < o->judge->count ? fit : o->judge->count};
+	const struct keel_sample_source some = keel_some_source(&part);
 	struct keel_integer n;
 	int err = keel_integer_init(&n, l, &some, o->threads, e);
 
@@ -123,8 +115,8 @@ static int correct_on_some(struct keel_compiled *c, struct keel_lowered *l,
 			   const struct keel_sample_source *source, size_t count,
 			   const struct keel_compile_options *o, struct keel_error *e)
 {
-	struct subset subset = {source, count};
-	const struct keel_sample_source some = {count, get_some, &subset};
+	struct keel_some part = {source, count};
+	const struct keel_sample_source some = keel_some_source(&part);
 	struct keel_stage s = {o, "calibrate on some"};
 	struct keel_calibrate_options options = keel_stage_options(&s);
 	struct keel_stats *stats = NULL;

@@ -150,6 +150,7 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 	if (!g)
 		return keel_error_set(e, -ENOMEM, "out of memory while trying options");
 	trial.judge = &s->judge;
+	trial.diagnose = KEEL_DIAGNOSE_NONE;
 	err = keel_compile(g, &s->fit, &trial, &c, e);
 	if (err)
 		return err;

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "float_net.h"
 #include "integer.h"
 #include "lower.h"
+#include "slots.h"
 #include "sweep.h"
 
 /** struct worker - one thread's part of keel_integer_each() */
@@ -88,29 +90,6 @@ void keel_integer_step(struct keel_integer *n, unsigned int command)
 		keel_integer_each(n, execute, &s);
 }
 
-/* Byte of an element, counted in the network's order, in its slot. */
-static int64_t element_at(const struct keel_tensor *t, const struct keel_view *v, int64_t i)
-{
-	int64_t at = v->offset;
-	unsigned int d;
-
-	for (d = t->rank; d-- > 0; i /= t->dims[d])
-		at += i % t->dims[d] * v->strides[d];
-	return at;
-}
-
-static void quantize_input(const struct keel_tensor *t, const struct keel_view *v, const float *x,
-			   uint8_t *base)
-{
-	int64_t i, n = keel_tensor_count(t);
-
-	for (i = 0; i < n; i++) {
-		double q = rint(x[i] / t->quant.scale) + t->quant.zero_point;
-
-		base[element_at(t, v, i)] = (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
-	}
-}
-
 static int fill_sample(struct keel_integer *n, const struct keel_sample_source *source,
 		       size_t sample, struct keel_error *e)
 {
@@ -128,46 +107,24 @@ static int fill_sample(struct keel_integer *n, const struct keel_sample_source *
 		err = source->get(source->ctx, sample, inputs, e);
 	for (i = 0; i < n->l->nr_npu_inputs && !err; i++) {
 		const struct keel_tensor *t = n->l->npu_inputs[i];
-		const struct keel_view *v = &n->l->views[t->id];
 
 		for (k = 0; g->inputs[k] != t; k++)
 			;
-		quantize_input(t, v, inputs[k], keel_integer_slots(n, sample)[v->area->slot].base);
+		keel_slots_write(n->l, keel_integer_slots(n, sample), t, inputs[k]);
 	}
 	for (i = 0; i < g->nr_inputs; i++)
 		free(inputs[i]);
 	return err;
 }
 
-static int slot_alloc(struct keel_memory *m, uint64_t bytes)
-{
-	uint64_t rounded = (bytes / KEEL_ALIGN + 1) * KEEL_ALIGN;
-
-	m->bytes = bytes;
-	m->base = aligned_alloc(KEEL_ALIGN, rounded);
-	if (!m->base)
-		return -ENOMEM;
-	memset(m->base, 0, rounded);
-	return 0;
-}
-
 static int fill_memory(struct keel_integer *n, const struct keel_sample_source *source,
 		       struct keel_error *e)
 {
-	struct keel_lowered *l = n->l;
 	size_t s;
-	unsigned int i;
 	int err = 0;
 
 	for (s = 0; s < n->samples && !err; s++) {
-		struct keel_memory *m = keel_integer_slots(n, s);
-
-		m[KEEL_SLOT_CONSTANTS].base = l->constants;
-		m[KEEL_SLOT_CONSTANTS].bytes = l->constants_bytes;
-		err = slot_alloc(&m[KEEL_SLOT_SCRATCH], l->scratch_bytes);
-		for (i = 0; i < l->nr_areas && !err; i++)
-			if (l->areas[i]->slot > KEEL_SLOT_SCRATCH)
-				err = slot_alloc(&m[l->areas[i]->slot], l->areas[i]->bytes);
+		err = keel_slots_alloc(n->l, keel_integer_slots(n, s));
 		if (!err)
 			err = fill_sample(n, source, s, e);
 	}
@@ -200,71 +157,107 @@ int keel_integer_init(struct keel_integer *n, struct keel_lowered *l,
 
 void keel_integer_free(struct keel_integer *n)
 {
-	size_t i;
+	size_t s;
 
-	for (i = 0; n->memory && i < n->samples * KEEL_SLOT_COUNT; i++)
-		if (i % KEEL_SLOT_COUNT != KEEL_SLOT_CONSTANTS)
-			free(n->memory[i].base);
+	for (s = 0; n->memory && s < n->samples; s++)
+		keel_slots_free(keel_integer_slots(n, s));
 	free(n->memory);
 	memset(n, 0, sizeof(*n));
 }
 
-/** struct sqnr - signal and noise of every sample, added up in their order afterwards */
-struct sqnr {
+/** struct judging - of every sample, added up in their order afterwards
+ * @signal: energy of the float outputs
+ * @noise: energy of the difference
+ * @agrees: the largest value of the first output is in the same place
+ */
+struct judging {
 	const struct keel_integer *n;
 	double *signal, *noise;
+	bool *agrees;
+	int8_t *levels;
 };
+
+/* The first of several that are equal, on both sides. */
+static bool agrees(const int8_t *levels, const float *values, size_t count)
+{
+	size_t i, best_level = 0, best_value = 0;
+
+	for (i = 1; i < count; i++) {
+		if (levels[i] > levels[best_level])
+			best_level = i;
+		if (values[i] > values[best_value])
+			best_value = i;
+	}
+	return best_level == best_value || levels[best_value] == levels[best_level];
+}
 
 static void compare(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		    const float *pre, const float *post)
 {
-	const struct sqnr *q = ctx;
-	const struct keel_lowered *l = q->n->l;
+	const struct judging *j = ctx;
+	const struct keel_lowered *l = j->n->l;
+	const struct keel_memory *slots = keel_integer_slots(j->n, sample);
 	const struct keel_tensor *t = node->outputs[0];
-	const struct keel_view *v = &l->views[t->id];
-	const uint8_t *base;
 	unsigned int k;
-	int64_t i;
 
 	for (k = 0; k < l->nr_npu_outputs && l->npu_outputs[k] != t; k++)
 		;
 	if (k == l->nr_npu_outputs || !t->quant.scale)
 		return;
-	base = keel_integer_slots(q->n, sample)[v->area->slot].base;
-	for (i = 0; i < keel_tensor_count(t); i++) {
-		int level = (int8_t)base[element_at(t, v, i)];
-		double d = (level - t->quant.zero_point) * t->quant.scale - post[i];
+	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
+	if (!k) {
+		int8_t *levels = j->levels + worker * keel_tensor_count(t);
 
-		q->signal[sample] += (double)post[i] * post[i];
-		q->noise[sample] += d * d;
+		keel_slots_read(l, slots, t, levels);
+		j->agrees[sample] = agrees(levels, post, keel_tensor_count(t));
 	}
 }
 
-int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_source *source,
-		      unsigned int threads, double *noise, double *sqnr, struct keel_error *e)
+static void sum_up(const struct judging *j, struct keel_integer_error *error)
+{
+	double signal = 0, noise = 0, agree = 0;
+	size_t i;
+
+	for (i = 0; i < j->n->samples; i++) {
+		signal += j->signal[i];
+		noise += j->noise[i];
+		agree += j->agrees[i];
+	}
+	error->sqnr = noise > 0 ? 10 * log10(signal / noise) : INFINITY;
+	error->agreement = agree / j->n->samples;
+	error->samples = j->n->samples;
+}
+
+static size_t first_output(const struct keel_lowered *l)
+{
+	return l->nr_npu_outputs ? keel_tensor_count(l->npu_outputs[0]) : 0;
+}
+
+int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
+		       unsigned int threads, double *noise, struct keel_integer_error *error,
+		       struct keel_error *e)
 {
 	static const struct keel_sweep_ops ops = {.watch = compare};
-	struct sqnr q = {.n = n};
+	struct judging j = {.n = n};
 	struct keel_float *f = keel_float_new(n->l->g, e);
-	double all_signal = 0, all_noise = 0;
-	size_t i;
 	int err = f ? 0 : -EINVAL;
 
-	q.signal = calloc(n->samples, 2 * sizeof(*q.signal));
-	if (!err && !q.signal)
+	j.signal = calloc(n->samples, 2 * sizeof(*j.signal));
+	j.agrees = calloc(n->samples, sizeof(*j.agrees));
+	j.levels = malloc(keel_sweep_workers(threads, n->samples) * first_output(n->l) + 1);
+	if (!err && (!j.signal || !j.agrees || !j.levels))
 		err = keel_error_set(e, -ENOMEM, "out of memory while measuring");
 	if (!err) {
-		q.noise = q.signal + n->samples;
-		err = keel_float_sweep(f, threads, source, &ops, &q, e);
+		j.noise = j.signal + n->samples;
+		err = keel_float_sweep(f, threads, source, &ops, &j, e);
 	}
-	for (i = 0; i < n->samples && !err; i++) {
-		all_signal += q.signal[i];
-		all_noise += q.noise[i];
-		if (noise)
-			noise[i] = q.noise[i];
-	}
-	*sqnr = all_noise > 0 ? 10 * log10(all_signal / all_noise) : INFINITY;
-	free(q.signal);
+	if (!err)
+		sum_up(&j, error);
+	if (!err && noise)
+		memcpy(noise, j.noise, n->samples * sizeof(*noise));
+	free(j.signal);
+	free(j.agrees);
+	free(j.levels);
 	keel_float_del(f);
 	return err;
 }

@@ -55,13 +55,23 @@ void keel_integer_each(struct keel_integer *n,
 /** keel_integer_step() - execute one command for all samples */
 void keel_integer_step(struct keel_integer *n, unsigned int command);
 
+/** struct keel_integer_error - the network's outputs against the float network's
+ * @sqnr: 10 log10 of signal over noise, over everything that leaves the NPU
+ * @agreement: part of the samples whose first output has its largest value in the same place
+ * @samples: how many
+ */
+struct keel_integer_error {
+	double sqnr, agreement;
+	size_t samples;
+};
+
 /**
- * keel_integer_sqnr() - the network's outputs against the float network's, in dB
+ * keel_integer_judge() - the network's outputs against the float network's
  * @source: the samples that @n holds, all commands executed
  * @noise: per sample, squared error of everything that leaves the NPU; may be NULL
- * @sqnr: 10 log10 of signal over noise, over everything that leaves the NPU
  */
-int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_source *source,
-		      unsigned int threads, double *noise, double *sqnr, struct keel_error *e);
+int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
+		       unsigned int threads, double *noise, struct keel_integer_error *error,
+		       struct keel_error *e);
 
 #endif

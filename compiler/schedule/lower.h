@@ -162,6 +162,8 @@ bool lower_same_quant(const struct keel_quant *a, const struct keel_quant *b);
 int lower_index(struct keel_lowered *l);
 int lower_give_slots(struct keel_lowered *l, struct keel_error *e);
 void lower_place_concats(struct keel_lowered *l);
+/* operators that hand out a view of what they read instead of writing */
+bool lower_only_views(enum keel_op op);
 
 /* lower_fuse.c: what one command does for two nodes */
 void lower_fuse(struct keel_lowered *l);

@@ -114,8 +114,7 @@ int lower_give_slots(struct keel_lowered *l, struct keel_error *e)
 	return l->failed;
 }
 
-/* Operators that hand out a view of what they read instead of writing. */
-static bool only_views(enum keel_op op)
+bool lower_only_views(enum keel_op op)
 {
 	return op == KEEL_OP_SLICE || op == KEEL_OP_RESHAPE || op == KEEL_OP_TRANSPOSE;
 }
@@ -125,7 +124,7 @@ static bool writes_into(const struct keel_lowered *l, const struct keel_tensor *
 			const struct keel_tensor *out)
 {
 	return !l->views[t->id].area && lower_on_npu(l, t->producer) &&
-	       !only_views(t->producer->op) && lower_same_quant(&t->quant, &out->quant);
+	       !lower_only_views(t->producer->op) && lower_same_quant(&t->quant, &out->quant);
 }
 
 static void place_inputs(struct keel_lowered *l, const struct keel_node *n)
