@@ -23,6 +23,9 @@
 
 #define FACTORIZE_AUTO (KEEL_FACTORIZE_EQUALIZE + 1)
 
+/* With a report: layers. */
+#define DIAGNOSE_AUTO (-1)
+
 /** struct compile_args - the command line */
 struct compile_args {
 	const char *network, *output, *preprocess, *json, *report, *target;
@@ -33,6 +36,7 @@ struct compile_args {
 	struct keel_span input_range;
 	struct keel_search_result search;
 	unsigned int optimize, fixed, seed;
+	int diagnose;
 	bool check, quiet, swap;
 };
 
@@ -63,6 +67,7 @@ enum {
 	OPT_ROUNDING_SEED,
 	OPT_POWER_OF_TWO,
 	OPT_COMPRESS,
+	OPT_DIAGNOSE,
 };
 
 static const struct argp_option options[] = {
@@ -122,6 +127,8 @@ static const struct argp_option options[] = {
 	{"check", OPT_CHECK, NULL, 0,
 	 "only list every node with its verdict; nothing is computed or written", 0},
 	{"report", OPT_REPORT, "DIR", 0, "write a report into DIR", 0},
+	{"diagnose", OPT_DIAGNOSE, "HOW", 0,
+	 "how closely the report looks at layers: none, layers (default) or sweep", 0},
 	{"json", OPT_JSON, "FILE", 0, "write figures as JSON; - is the standard output", 0},
 	{"seed", OPT_SEED, "N", 0,
 	 "give constants of topology-only networks (ConstantOfShape) seeded random values", 0},
@@ -248,12 +255,15 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 		command_usage(state, "--percentile needs --ranges percentile or auto");
 	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
 		command_usage(state, "--rounding-seed needs --rounding stochastic");
+	if (a->diagnose != DIAGNOSE_AUTO && !a->report)
+		command_usage(state, "--diagnose needs --report DIR, where its result goes");
 	if (is_dash(a->output) && is_dash(a->json))
 		command_usage(state, "the model and JSON can't both go to the standard output");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+	static const char *const depths[] = {"none", "layers", "sweep", NULL};
 	struct compile_args *a = state->input;
 
 	switch (key) {
@@ -287,6 +297,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_REPORT:
 		a->report = arg;
+		return 0;
+	case OPT_DIAGNOSE:
+		a->diagnose = command_choice(arg, "diagnose", depths, state);
 		return 0;
 	case OPT_JSON:
 		a->json = arg;
@@ -456,7 +469,8 @@ static int open_output(const struct compile_args *a, struct keel_outfile **out,
 
 /* The model comes last: when it is there, everything is. Takes @out over. */
 static int write_results(const struct compile_args *a, const struct keel_compiled *c,
-			 struct keel_outfile *out, double start, struct keel_error *e)
+			 const struct keel_advice *advice, struct keel_outfile *out, double start,
+			 struct keel_error *e)
 {
 	char *path = default_output(a->network);
 	struct keel_report_list list = {0};
@@ -465,6 +479,7 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 		.output = a->output ? a->output : path,
 		.seed = a->seed,
 		.list = &list,
+		.advice = advice,
 		.optimize = a->optimize,
 		.search = &a->search,
 		.seconds = command_seconds() - start,
@@ -574,13 +589,26 @@ static int inputs_open(struct compile_inputs *in, const struct compile_args *a,
 	return err;
 }
 
-/* Takes @g over. */
+/* @g: the graph before it was compiled */
+static int advise(const struct compile_args *a, const struct keel_graph *g,
+		  const struct keel_sample_source *source, const struct keel_compiled *c,
+		  struct keel_advice *advice, struct keel_error *e)
+{
+	int err = keel_advise(g, source, &a->o, c, advice, e);
+
+	if (!err && c->diagnosis && a->o.diagnose >= KEEL_DIAGNOSE_SWEEP)
+		err = keel_advise_sizes(g, source, &a->o, advice, e);
+	return err;
+}
+
+/* Takes @g over. @advice is there where the layers were looked at. */
 static int run_compiler(struct compile_args *a, struct keel_graph *g,
 			const struct compile_inputs *in, struct keel_compiled *c,
-			struct keel_error *e)
+			struct keel_advice *advice, struct keel_error *e)
 {
 	struct stage_bar bar = {.quiet = a->quiet};
 	struct keel_sample_source source = {.get = get_sample, .ctx = in->ds};
+	struct keel_graph *twin = a->o.diagnose ? keel_graph_clone(g) : NULL;
 	char *json = NULL;
 	int err;
 
@@ -598,6 +626,12 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 		a->o.options_json = json;
 		err = keel_compile(g, &source, &a->o, c, e);
 	}
+	if (!err && twin) {
+		err = advise(a, twin, &source, c, advice, e);
+		if (err)
+			keel_compiled_free(c);
+	}
+	keel_graph_del(twin);
 	if (bar.name)
 		keel_progress_end(&bar.bar);
 	a->o.options_json = NULL;
@@ -611,6 +645,7 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start, s
 	struct keel_outfile *out = NULL;
 	struct compile_inputs in;
 	struct keel_compiled c;
+	struct keel_advice advice = {.best = -1};
 	int err = inputs_open(&in, a, g, e);
 
 	if (err) {
@@ -627,11 +662,11 @@ static int compile(struct compile_args *a, struct keel_graph *g, double start, s
 	if (err)
 		keel_graph_del(g);
 	else
-		err = run_compiler(a, g, &in, &c, e);
+		err = run_compiler(a, g, &in, &c, &advice, e);
 	if (err) {
 		keel_outfile_cancel(out);
 	} else {
-		err = write_results(a, &c, out, start, e);
+		err = write_results(a, &c, a->o.diagnose ? &advice : NULL, out, start, e);
 		keel_compiled_free(&c);
 	}
 	inputs_close(&in);
@@ -665,6 +700,7 @@ int keel_compile_main(int argc, char **argv)
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
+		.diagnose = DIAGNOSE_AUTO,
 		.optimize = KEEL_OPTIMIZE_DEFAULT,
 		.o = {.per_channel = true, .compress = KEEL_COMPRESS_AUTO},
 	};
@@ -677,6 +713,8 @@ int keel_compile_main(int argc, char **argv)
 	command_parse(&argp, argc, argv, &a);
 	spare_inputs(&a);
 	keel_optimize(a.optimize, a.fixed, &a.o);
+	if (a.report)
+		a.o.diagnose = a.diagnose == DIAGNOSE_AUTO ? KEEL_DIAGNOSE_LAYERS : a.diagnose;
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);

@@ -307,6 +307,7 @@ static double suspicion_of(const struct diagnose *d, unsigned int layer,
 
 int diagnose_suspect(struct diagnose *d, struct keel_diagnosis *made, const double *own)
 {
+	const struct keel_noise_scope outputs = {0};
 	const struct keel_graph *g = d->layers.l->g;
 	double **gains = calloc(g->nr_tensors + 1, sizeof(*gains));
 	struct keel_labels labels;
@@ -317,7 +318,7 @@ int diagnose_suspect(struct diagnose *d, struct keel_diagnosis *made, const doub
 		free(gains);
 		return err;
 	}
-	err = keel_noise_gains(&labels, d->stats, gains);
+	err = keel_noise_gains(&labels, d->stats, &outputs, gains);
 	for (i = 0; i < made->nr && !err; i++) {
 		const double *g_of = gains[d->layers.layers[i].out->id];
 

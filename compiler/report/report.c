@@ -5,6 +5,7 @@
 
 #include "noise.h"
 #include "report.h"
+#include "report_layers.h"
 #include "report_weights.h"
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
@@ -120,6 +121,27 @@ static void summary_ranges(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "\n");
 }
 
+static void summary_advice(FILE *f, const struct keel_compiled *c, const struct keel_advice *a)
+{
+	char text[256];
+
+	if (c->diagnosis && c->diagnosis->nr) {
+		const struct keel_layer_diagnosis *l = &c->diagnosis->layers[c->diagnosis->worst];
+
+		fputs("worst layer    ", f);
+		keel_report_print_text(f, l->node->name);
+		fprintf(f, ": %.1f dB isolated, %.1f cumulative", l->isolated.sqnr,
+			l->cumulative.sqnr);
+		if (!isnan(l->alone))
+			fprintf(f, ", %.1f at the outputs if it alone is int8", l->alone);
+		fputc('\n', f);
+	}
+	if (!a)
+		return;
+	keel_advice_sentence(a, text, sizeof(text));
+	fprintf(f, "advice         %s\n", text);
+}
+
 static void summary_search(FILE *f, const struct keel_search_result *r)
 {
 	unsigned int i;
@@ -202,6 +224,7 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		fprintf(f, "predicted      %.1f dB; %s\n", c->predicted_db,
 			noise_model_holds(c) ? "rounding errors act as uniform noise"
 					     : "rounding errors don't act as uniform noise here");
+	summary_advice(f, c, figures->advice);
 	if (c->note[0])
 		fprintf(f, "note           %s\n", c->note);
 	fprintf(f, "took           %.1f s, %.0f MiB\n", figures->seconds, figures->peak_rss_mib);
@@ -214,9 +237,10 @@ static json_t *factorize_json(const struct keel_compiled *c)
 
 	for (i = 0; c->factorize.plan && i < c->factorize.plan->nr_layers; i++) {
 		const struct keel_factorize_layer *l = &c->factorize.plan->layers[i];
-		json_t *j =
-			json_pack("{s:s, s:i, s:f, s:f, s:s?}", "node", l->node->name, "channels",
-				  l->channels, "min", l->min, "max", l->max, "blocker", l->blocker);
+		json_t *j = json_pack("{s:o, s:i, s:f, s:f, s:o}", "node",
+				      keel_report_text_json(l->node->name), "channels", l->channels,
+				      "min", l->min, "max", l->max, "blocker",
+				      l->blocker ? keel_report_text_json(l->blocker) : json_null());
 		json_t *limits = json_object();
 
 		for (k = 0; k < KEEL_LIMIT_COUNT; k++)
@@ -226,9 +250,9 @@ static json_t *factorize_json(const struct keel_compiled *c)
 		json_object_set_new(j, "limits", limits);
 		json_array_append_new(a, j);
 	}
-	return json_pack("{s:b, s:f, s:s, s:o}", "rolled_back", c->factorize.rolled_back,
-			 "difference", c->factorize.difference, "note", c->factorize.note, "layers",
-			 a);
+	return json_pack("{s:b, s:f, s:o, s:o}", "rolled_back", c->factorize.rolled_back,
+			 "difference", c->factorize.difference, "note",
+			 keel_report_text_json(c->factorize.note), "layers", a);
 }
 
 static json_t *repair_json(const struct keel_repair_result *r)
@@ -249,11 +273,11 @@ static json_t *range_json(const struct keel_compiled *c, const struct keel_tenso
 	const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
 	const struct keel_range_choice *r = &c->ranges[t->id];
 
-	return json_pack("{s:s, s:f, s:f, s:f, s:i, s:b, s:s, s:s?, s:f, s:f}", "tensor", t->name,
-			 "min", s->min, "max", s->max, "scale", t->quant.scale, "zero_point",
-			 t->quant.zero_point, "given", t->quant.given, "range",
-			 keel_range_method_names[r->method], "why", r->why, "error", r->error,
-			 "minmax_error", r->minmax_error);
+	return json_pack("{s:o, s:f, s:f, s:f, s:i, s:b, s:s, s:s?, s:f, s:f}", "tensor",
+			 keel_report_text_json(t->name), "min", s->min, "max", s->max, "scale",
+			 t->quant.scale, "zero_point", t->quant.zero_point, "given", t->quant.given,
+			 "range", keel_range_method_names[r->method], "why", r->why, "error",
+			 r->error, "minmax_error", r->minmax_error);
 }
 
 static json_t *tensors_json(const struct keel_compiled *c)
@@ -310,8 +334,8 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_t *j = counts_json(figures, c->macs);
 	char *text = keel_report_options_json(o, c->stats->samples, figures->seed);
 
-	json_object_set_new(j, "network", json_string(figures->network));
-	json_object_set_new(j, "output", json_string(figures->output));
+	json_object_set_new(j, "network", keel_report_text_json(figures->network));
+	json_object_set_new(j, "output", keel_report_text_json(figures->output));
 	json_object_set_new(j, "commands", json_integer(c->commands));
 	json_object_set_new(j, "bytes", json_integer(c->bytes));
 	json_object_set_new(j, "options", text ? json_loads(text, 0, NULL) : json_null());
@@ -332,10 +356,12 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 			    c->measured ? decibels(c->predicted_db) : json_null());
 	json_object_set_new(j, "uniform_noise",
 			    c->measured ? json_boolean(noise_model_holds(c)) : json_null());
-	json_object_set_new(j, "note", json_string(c->note));
+	json_object_set_new(j, "note", keel_report_text_json(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
 	json_object_set_new(j, "weights", keel_report_weights_json(c));
+	json_object_set_new(j, "diagnosis", keel_report_layers_json(c->diagnosis));
+	json_object_set_new(j, "advice", keel_advice_json(figures->advice));
 	free(text);
 	return j;
 }
@@ -390,6 +416,10 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 	keel_report_summary(f, c, o, figures);
 	fprintf(f, "\nNodes\n");
 	keel_report_list_print(f, figures->list);
+	if (c->diagnosis)
+		keel_report_layers_text(f, c->diagnosis);
+	if (figures->advice)
+		keel_advice_text(f, figures->advice);
 	fprintf(f, "\nFactorization: smallest and largest scale of each layer\n");
 	for (i = 0; c->factorize.plan && i < c->factorize.plan->nr_layers; i++) {
 		const struct keel_factorize_layer *l = &c->factorize.plan->layers[i];

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "advise.h"
 #include "compile.h"
 #include "report_list.h"
 #include "trials.h"
@@ -14,6 +15,7 @@
  * @output: path of the model file
  * @seed: of the constants of topology-only networks, 0 for none
  * @list: what became of every node
+ * @advice: what would help; NULL where nothing was tried
  * @optimize: level of the options' choice
  * @search: what was tried; NULL for nothing
  * @macs: of the graph, for keel_report_check_json()
@@ -24,6 +26,7 @@ struct keel_report_figures {
 	const char *network, *output;
 	unsigned int seed;
 	const struct keel_report_list *list;
+	const struct keel_advice *advice;
 	unsigned int optimize;
 	const struct keel_search_result *search;
 	uint64_t macs;

@@ -76,15 +76,20 @@ void keel_report_list_free(struct keel_report_list *l)
 }
 
 /* Names come from the network's file; a terminal obeys control characters. */
-static void print_text(FILE *f, const char *text)
+void keel_report_print_text(FILE *f, const char *text)
 {
 	for (; *text; text++)
 		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, f);
 }
 
-static const char *reason_of(const struct keel_report_row *row)
+const char *keel_report_reason(const struct keel_report_row *row)
 {
 	return row->reason ? row->reason : row->verdict->reason;
+}
+
+const char *keel_report_fate(unsigned int fate)
+{
+	return fates[fate];
 }
 
 static const char *suggestion_of(const struct keel_report_row *row)
@@ -95,21 +100,21 @@ static const char *suggestion_of(const struct keel_report_row *row)
 static void print_row(FILE *f, const struct keel_report_row *row)
 {
 	fprintf(f, "%-11s  ", fates[row->fate]);
-	print_text(f, row->op);
+	keel_report_print_text(f, row->op);
 	fprintf(f, "%*s ", strlen(row->op) < 20 ? (int)(20 - strlen(row->op)) : 0, "");
-	print_text(f, row->name);
+	keel_report_print_text(f, row->name);
 	if (row->joined) {
 		fputs(" (done by ", f);
-		print_text(f, row->step->name);
+		keel_report_print_text(f, row->step->name);
 		fputc(')', f);
 	}
-	if (*reason_of(row)) {
+	if (*keel_report_reason(row)) {
 		fputs(": ", f);
-		print_text(f, reason_of(row));
+		keel_report_print_text(f, keel_report_reason(row));
 	}
 	if (*suggestion_of(row)) {
 		fputs("; ", f);
-		print_text(f, suggestion_of(row));
+		keel_report_print_text(f, suggestion_of(row));
 	}
 	fputc('\n', f);
 }
@@ -126,7 +131,7 @@ void keel_report_list_print(FILE *f, const struct keel_report_list *l)
 }
 
 /* JSON is UTF-8, and a long sentence may have been cut within a character. */
-static json_t *text_json(const char *text)
+json_t *keel_report_text_json(const char *text)
 {
 	json_t *j = json_string(text);
 	char *copy, *p;
@@ -146,14 +151,14 @@ static json_t *row_json(const struct keel_report_row *row)
 {
 	json_t *j = json_object();
 
-	json_object_set_new(j, "node", text_json(row->name));
-	json_object_set_new(j, "op", text_json(row->op));
+	json_object_set_new(j, "node", keel_report_text_json(row->name));
+	json_object_set_new(j, "op", keel_report_text_json(row->op));
 	json_object_set_new(j, "verdict", json_string(fates[row->fate]));
-	json_object_set_new(j, "step", text_json(row->step ? row->step->name : ""));
-	json_object_set_new(j, "reason", text_json(reason_of(row)));
+	json_object_set_new(j, "step", keel_report_text_json(row->step ? row->step->name : ""));
+	json_object_set_new(j, "reason", keel_report_text_json(keel_report_reason(row)));
 	if (row->verdict && row->verdict->limit)
 		json_object_set_new(j, "limit", json_integer(row->verdict->limit));
-	json_object_set_new(j, "suggestion", text_json(suggestion_of(row)));
+	json_object_set_new(j, "suggestion", keel_report_text_json(suggestion_of(row)));
 	return j;
 }
 

@@ -58,4 +58,13 @@ void keel_report_list_print(FILE *f, const struct keel_report_list *l);
 /** keel_report_list_json() - an array of objects */
 json_t *keel_report_list_json(const struct keel_report_list *l);
 
+/** keel_report_fate() - a word for it */
+const char *keel_report_fate(unsigned int fate);
+/** keel_report_reason() - why; "" where there is nothing to say */
+const char *keel_report_reason(const struct keel_report_row *row);
+/** keel_report_print_text() - text from the network's file, control characters as '?' */
+void keel_report_print_text(FILE *f, const char *text);
+/** keel_report_text_json() - the same as JSON; bytes that are no UTF-8 become '?' */
+json_t *keel_report_text_json(const char *text);
+
 #endif
