@@ -54,10 +54,11 @@ lint-cppcheck:
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppressions-list=packaging/cppcheck.supp \
 		--suppress='*:userlib/backends/opencl/kernels/*' -j 2 -D__GNUC__ -DKEEL_VERSION='"x"' \
-		$(ROOMS) -i userlib/backends/opencl/source.c isa compiler firmware_sim \
+		$(ROOMS) -i userlib/backends/opencl/source.c -i compiler/report/html_source.c isa compiler firmware_sim \
 		userlib tools
 # protobuf-c's generated header and the embedded kernel text are not for sparse.
-NOT_SPARSE := compiler/import/% compiler/emit/qdq% userlib/backends/opencl/source.c
+NOT_SPARSE := compiler/import/% compiler/emit/qdq% compiler/report/html_source.c \
+	userlib/backends/opencl/source.c
 lint-sparse: $(O)/gen/onnx.pb-c.h
 	packaging/lint-sparse "$(ROOMS) -I$(O)/gen" $(filter-out $(NOT_SPARSE),$(ISA_SRC) $(COMPILER_SRC) \
 		$(SIM_SRC) $(USERLIB_SRC) $(TOOLS_SRC))
