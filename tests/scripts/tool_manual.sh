@@ -14,6 +14,6 @@ for sub in compile run eval bench verify inspect top doctor coredump; do
 	has "page of $sub" '^\.Sh EXIT STATUS' "$page"
 done
 if command -v mandoc >/dev/null; then
-	is "mandoc" "" "$(mandoc -Tlint -W warning "$here"/docs/man/*.1)"
+	is "mandoc" "" "$(mandoc -Tlint -W warning "$here"/docs/man/*.[15])"
 fi
 finish
