@@ -70,6 +70,16 @@ static bool ranges_minmax(struct keel_compile_options *o)
 	return set_ranges(o, KEEL_RANGE_MINMAX);
 }
 
+static bool ranges_auto(struct keel_compile_options *o)
+{
+	return set_ranges(o, KEEL_RANGE_AUTO);
+}
+
+static bool ranges_moving_average(struct keel_compile_options *o)
+{
+	return set_ranges(o, KEEL_RANGE_MOVING_AVERAGE);
+}
+
 static bool correct_bias(struct keel_compile_options *o)
 {
 	if (o->bias_correction)
@@ -99,6 +109,8 @@ static const struct change changes[] = {
 	{"--ranges minmax", SYMPTOM_SATURATION, ranges_minmax},
 	{"--ranges mse", SYMPTOM_ROUNDING, ranges_mse},
 	{"--ranges percentile", SYMPTOM_ROUNDING, ranges_percentile},
+	{"--ranges auto", SYMPTOM_ROUNDING, ranges_auto},
+	{"--ranges moving-average", SYMPTOM_ROUNDING, ranges_moving_average},
 };
 
 #define NR_CHANGES (sizeof(changes) / sizeof(changes[0]))
