@@ -30,20 +30,29 @@ struct placing {
 	double gap;
 };
 
-static bool make_room(void *array, unsigned int nr, unsigned int *room, size_t size)
+/* @array with room for one more; NULL when memory is short, and then it stays as it is. */
+static void *grow(void *array, unsigned int nr, unsigned int *room, size_t size)
 {
 	unsigned int wanted = *room ? 2 * *room : 64;
-	void *old, *grown;
+	void *grown;
 
 	if (nr < *room)
-		return true;
-	memcpy(&old, array, sizeof(old));
-	grown = realloc(old, wanted * size);
+		return array;
+	grown = realloc(array, wanted * size);
+	if (grown)
+		*room = wanted;
+	return grown;
+}
+
+static int add_vertex(struct layered *g, unsigned int rank, double width)
+{
+	void *grown = grow(g->vertices, g->nr, &g->room, sizeof(*g->vertices));
+
 	if (!grown)
-		return false;
-	memcpy(array, &grown, sizeof(grown));
-	*room = wanted;
-	return true;
+		return -ENOMEM;
+	g->vertices = grown;
+	g->vertices[g->nr++] = (struct layered_vertex){.rank = rank, .width = width};
+	return 0;
 }
 
 int layered_init(struct layered *g, unsigned int nr, double width)
@@ -70,8 +79,11 @@ void layered_free(struct layered *g)
 
 int layered_edge(struct layered *g, unsigned int from, unsigned int to)
 {
-	if (!make_room(&g->steps, g->nr_steps, &g->steps_room, sizeof(*g->steps)))
+	void *grown = grow(g->steps, g->nr_steps, &g->steps_room, sizeof(*g->steps));
+
+	if (!grown)
 		return -ENOMEM;
+	g->steps = grown;
 	g->steps[g->nr_steps++] = (struct layered_step){from, to};
 	return 0;
 }
@@ -116,9 +128,8 @@ static int bend_step(struct layered *g, unsigned int step, double width)
 	for (; rank < target; rank++) {
 		if (g->nr >= LAYERED_MOST)
 			return -E2BIG;
-		if (!make_room(&g->vertices, g->nr, &g->room, sizeof(*g->vertices)))
+		if (add_vertex(g, rank, width))
 			return -ENOMEM;
-		g->vertices[g->nr++] = (struct layered_vertex){.rank = rank, .width = width};
 		if (rank + 1 < target && layered_edge(g, g->nr - 1, g->nr))
 			return -ENOMEM;
 	}
