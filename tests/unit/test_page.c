@@ -312,17 +312,11 @@ START_TEST(test_page)
 END_TEST
 
 static const char *const hostile[] = {
-	"<script>alert(1)</script>",
-	"\"><img src=x onerror=alert(1)>",
-	"' onmouseover='alert(1)",
-	"]]></script><script>alert(1)//",
-	"</title></svg></details>",
-	"&lt;q&gt;<q>&#x41;",
-	"\x01\x02\x1b[31mred\x7f",
-	"\xff\xfe\xc0\xbc\xed\xa0\x80",
-	"\xe2\x80\xae"
-	"txet",
-	"%s%n%p",
+	"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>",
+	"' onmouseover='alert(1)",   "]]></script><script>alert(1)//",
+	"</title></svg></details>",  "&lt;q&gt;<q>&#x41;",
+	"\x01\x02\x1b[31mred\x7f",   "\xff\xfe\xc0\xbc\xed\xa0\x80",
+	"\xe2\x80\xaetxet",	     "%s%n%p",
 };
 
 /* Names that would take the page over come out as text. */
