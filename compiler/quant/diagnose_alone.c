@@ -271,7 +271,8 @@ static int try_layers(struct sensitivity *s, const struct keel_calibrate_options
 	return err;
 }
 
-static int sensitivity_init(struct sensitivity *s, struct keel_lowered *l, struct keel_error *e)
+static int sensitivity_init(struct sensitivity *s, struct keel_lowered *l, bool every,
+			    struct keel_error *e)
 {
 	const struct keel_sample_source *source = s->d->source;
 	unsigned int threads = s->d->options->threads;
@@ -282,7 +283,9 @@ static int sensitivity_init(struct sensitivity *s, struct keel_lowered *l, struc
 	s->err = calloc(source->count + 1, sizeof(*s->err));
 	if (!err && (!s->signal || !s->noise || !s->err))
 		err = -ENOMEM;
-	return err ? err : keel_integer_init(&s->fork, l, source, threads, e);
+	if (!err && every)
+		err = keel_integer_init(&s->fork, l, source, threads, e);
+	return err;
 }
 
 static void sensitivity_free(struct sensitivity *s)
@@ -298,7 +301,7 @@ int diagnose_alone(const struct diagnose *d, struct keel_lowered *l, bool every,
 		   struct keel_diagnosis *made, struct keel_error *e)
 {
 	struct sensitivity s = {.d = d};
-	int err = sensitivity_init(&s, l, e);
+	int err = sensitivity_init(&s, l, every, e);
 
 	if (!err)
 		err = try_layers(&s, d->options, every, made, e);

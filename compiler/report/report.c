@@ -13,6 +13,7 @@ static const char *const factorize_names[] = {"none", "one-step", "two-step", "l
 static const char *const correct_names[] = {"none", "iterative", "analytic"};
 static const char *const absorb_names[] = {"none", "minima", "batchnorm"};
 static const char *const compress_names[] = {"never", "auto", "always"};
+static const char *const diagnose_names[] = {"none", "layers", "sweep"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -360,6 +361,7 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
 	json_object_set_new(j, "weights", keel_report_weights_json(c));
+	json_object_set_new(j, "diagnose", json_string(diagnose_names[o->diagnose]));
 	json_object_set_new(j, "diagnosis", keel_report_layers_json(c->diagnosis));
 	json_object_set_new(j, "advice", keel_advice_json(figures->advice));
 	free(text);

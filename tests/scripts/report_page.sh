@@ -28,6 +28,7 @@ is "JSON of other threads" "" "$(cmp 1.json 2.json; cmp 1.json 3.json)"
 is "text of other threads" "" "$(cmp 1.txt 2.txt; cmp 1.txt 3.txt)"
 is "page of other threads" "" "$(cmp 1.html 2.html; cmp 1.html 3.html)"
 has "advice" '^Advice: ' report/report.txt
+is "depth in the JSON" 1 "$(grep -c '"diagnose": "sweep"' 1.json)"
 has "sweep" '^Samples to calibrate with' report/report.txt
 fails 2 "$keel" compile "$net" --calibrate samples --diagnose sweep
 fails 2 "${compile[@]}" --diagnose deeply
