@@ -55,6 +55,14 @@ static bool set_ranges(struct keel_compile_options *o, enum keel_range_method me
 	return true;
 }
 
+static bool round_compensated(struct keel_compile_options *o)
+{
+	if (o->rounding == KEEL_ROUND_COMPENSATED)
+		return false;
+	o->rounding = KEEL_ROUND_COMPENSATED;
+	return true;
+}
+
 static bool ranges_mse(struct keel_compile_options *o)
 {
 	return set_ranges(o, KEEL_RANGE_MSE);
@@ -82,9 +90,9 @@ static bool ranges_moving_average(struct keel_compile_options *o)
 
 static bool correct_bias(struct keel_compile_options *o)
 {
-	if (o->bias_correction)
+	if (o->bias_correction == KEEL_CORRECT_ITERATIVE)
 		return false;
-	o->bias_correction = true;
+	o->bias_correction = KEEL_CORRECT_ITERATIVE;
 	return true;
 }
 
@@ -105,6 +113,7 @@ static const struct change changes[] = {
 	{"--granularity per-channel --factorize none", SYMPTOM_WEIGHTS, per_channel},
 	{"--factorize least-noise", SYMPTOM_WEIGHTS, least_noise},
 	{"--factorize none", SYMPTOM_WEIGHTS | SYMPTOM_ROUNDING, no_factorization},
+	{"--rounding compensated", SYMPTOM_WEIGHTS, round_compensated},
 	{"--weight-scales mse", SYMPTOM_WEIGHTS, weights_mse},
 	{"--ranges minmax", SYMPTOM_SATURATION, ranges_minmax},
 	{"--ranges mse", SYMPTOM_ROUNDING, ranges_mse},

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "compile.h"
+#include "report_list.h"
 #include "report_weights.h"
 
 static const char *const roundings[] = {"nearest", "compensated", "stochastic"};
@@ -124,10 +125,10 @@ void keel_report_weights_text(FILE *f, const struct keel_compiled *c)
 static json_t *layer_json(const struct keel_node *n, const struct keel_weights *w)
 {
 	json_t *j =
-		json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:f}", "node",
-			  n->name, "scales", origins[w->origin], "raised", (int)w->raised,
-			  "rounding", roundings[w->rounding], "kept", w->kept, "weights",
-			  (json_int_t)w->count, "zeros", (json_int_t)w->zeros, "values",
+		json_pack("{s:o, s:s, s:i, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:f}", "node",
+			  keel_report_text_json(n->name), "scales", origins[w->origin], "raised",
+			  (int)w->raised, "rounding", roundings[w->rounding], "kept", w->kept,
+			  "weights", (json_int_t)w->count, "zeros", (json_int_t)w->zeros, "values",
 			  (int)w->values, "raw_bytes", (json_int_t)w->stored_bytes, "encoded_bytes",
 			  (json_int_t)w->encoded_bytes, "bits_per_weight", bits(w));
 
