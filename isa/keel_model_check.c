@@ -220,8 +220,14 @@ static int check_commands(struct keel_model *m, struct keel_error *e)
 	const struct keel_command_desc *d;
 
 	if (!keel_validate(m->commands, (uint64_t)m->nr_commands * KEEL_COMMAND_SIZE,
-			   m->target.sram_bytes, &m->info, &r))
+			   m->target.sram_bytes, &m->info, &r)) {
+		if (m->info.wide && !m->target.int16)
+			return keel_error_set(e, -EINVAL,
+					      "%u commands of the model have int16 activations, "
+					      "which its NPU %s doesn't have",
+					      m->info.wide, m->target.name);
 		return check_layer_numbers(m, e);
+	}
 	d = r.command < m->nr_commands ? keel_command_desc(m->commands[r.command].h.opcode) : NULL;
 	return keel_error_set(e, -EINVAL, "command %u (%s) of the model is refused: %s %s",
 			      r.command, d ? d->name : "unknown", r.field, r.reason);
