@@ -25,6 +25,24 @@ static inline global char *keel_at_out(global uchar *slot, global const struct k
 	       (ulong)x * fm->pixel_stride + c;
 }
 
+/* Level of an int8 or int16 map. */
+static inline int keel_level(global const uchar *slot, global const struct keel_fm *fm, uint type,
+			     uint y, uint x, uint c)
+{
+	if (type == KEEL_TYPE_S16)
+		return *(global const short *)keel_at(slot, fm, y, x, 2 * c);
+	return *keel_at(slot, fm, y, x, c);
+}
+
+static inline void keel_put(global uchar *slot, global const struct keel_fm *fm, uint type, uint y,
+			    uint x, uint c, int q)
+{
+	if (type == KEEL_TYPE_S16)
+		*(global short *)keel_at_out(slot, fm, y, x, 2 * c) = (short)q;
+	else
+		*keel_at_out(slot, fm, y, x, c) = (char)q;
+}
+
 static inline uint keel_extent(uint in, uint pads, uint kernel_size, uint dilation, uint stride)
 {
 	return (in + pads - (kernel_size - 1) * dilation - 1) / stride + 1;
@@ -65,10 +83,32 @@ static inline int keel_tap(int transposed, uint o, uint k, uint stride, uint dil
 	return i < (int)extent ? i : -1;
 }
 
-/* One tap over the input channels of a group: sum of (x - zx) * w over quads of four. */
-static inline uint keel_dot_tap(global const char *x, global const char *w, uint channels, int zx)
+/* keel_dot_tap() of int16, which has no zero point. */
+static inline ulong keel_dot_tap16(global const short *x, global const char *w, uint channels)
 {
+	ulong acc = 0;
+	uint c, j;
+
+	for (c = 0; c + 4 <= channels; c += 4, w += KEEL_BLOCK_OC * KEEL_BLOCK_IC)
+		for (j = 0; j < 4; j++)
+			acc += (ulong)(long)(x[c + j] * w[j]);
+	for (j = 0; c + j < channels; j++)
+		acc += (ulong)(long)(x[c + j] * w[j]);
+	return acc;
+}
+
+/*
+ * One tap over the input channels of a group: sum of (x - zx) * w over quads of four. Of int8
+ * the low 32 bits count.
+ */
+static inline ulong keel_dot_tap(global const struct keel_cmd_mac *m, global const char *x,
+				 global const char *w, uint channels)
+{
+	int zx = m->ifm.zero_point;
 	uint acc = 0, c, j;
+
+	if (m->h.ifm_type == KEEL_TYPE_S16)
+		return keel_dot_tap16((global const short *)x, w, channels);
 
 	for (c = 0; c + 4 <= channels; c += 4, w += KEEL_BLOCK_OC * KEEL_BLOCK_IC)
 		for (j = 0; j < 4; j++)
@@ -78,18 +118,19 @@ static inline uint keel_dot_tap(global const char *x, global const char *w, uint
 	return acc;
 }
 
-static inline uint keel_conv_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+static inline ulong keel_conv_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
 				 uint x, uint c)
 {
 	uint groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1;
 	uint in_c = m->ifm_c / groups, out_c = m->ofm_c / groups, g = c / out_c, oc = c % out_c;
 	uint quads = (in_c + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC;
 	uint blocks = (out_c + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC;
+	uint size = m->h.ifm_type == KEEL_TYPE_S16 ? 2 : 1;
 	int transposed = m->h.opcode == KEEL_CMD_CONV_TRANSPOSE;
 	global const char *w = (global const char *)io.weights + m->weights_offset +
 			       (((ulong)g * blocks + oc / KEEL_BLOCK_OC) * m->kernel_h * m->kernel_w *
 					quads * KEEL_BLOCK_OC + oc % KEEL_BLOCK_OC) * KEEL_BLOCK_IC;
-	uint acc = 0;
+	ulong acc = 0;
 
 	for (uint ky = 0; ky < m->kernel_h; ky++) {
 		int iy = keel_tap(transposed, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
@@ -99,21 +140,21 @@ static inline uint keel_conv_sum(global const struct keel_cmd_mac *m, struct kee
 					  m->ifm_w);
 
 			if (iy >= 0 && ix >= 0)
-				acc += keel_dot_tap(keel_at(io.ifm, &m->ifm, iy, ix, g * in_c), w,
-						    in_c, m->ifm.zero_point);
+				acc += keel_dot_tap(m, keel_at(io.ifm, &m->ifm, iy, ix,
+							       g * in_c * size), w, in_c);
 		}
 	}
 	return acc;
 }
 
-static inline uint keel_depthwise_sum(global const struct keel_cmd_mac *m, struct keel_io io,
+static inline ulong keel_depthwise_sum(global const struct keel_cmd_mac *m, struct keel_io io,
 				      uint y, uint x, uint c)
 {
 	uint in = c / (m->ofm_c / m->ifm_c);
 	global const char *w = (global const char *)io.weights + m->weights_offset +
 			       ((ulong)(c / KEEL_BLOCK_OC) * m->kernel_h * m->kernel_w) *
 				       KEEL_BLOCK_OC + c % KEEL_BLOCK_OC;
-	uint acc = 0;
+	ulong acc = 0;
 
 	for (uint ky = 0; ky < m->kernel_h; ky++) {
 		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
@@ -122,15 +163,16 @@ static inline uint keel_depthwise_sum(global const struct keel_cmd_mac *m, struc
 			int ix = keel_tap(0, x, kx, m->stride_x, m->dilation_x, m->pad_left, m->ifm_w);
 
 			if (iy >= 0 && ix >= 0)
-				acc += (uint)((*keel_at(io.ifm, &m->ifm, iy, ix, in) -
-					       m->ifm.zero_point) * *w);
+				acc += (ulong)(long)((keel_level(io.ifm, &m->ifm, m->h.ifm_type,
+								 iy, ix, in) -
+						      m->ifm.zero_point) * *w);
 		}
 	}
 	return acc;
 }
 
 /* MATMUL: the second operand is weights, or activations with a zero point of their own. */
-static inline uint keel_matmul_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+static inline ulong keel_matmul_sum(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
 				   uint x, uint n)
 {
 	global const char *a = keel_at(io.ifm, &m->ifm, y, x, 0);
@@ -141,8 +183,8 @@ static inline uint keel_matmul_sum(global const struct keel_cmd_mac *m, struct k
 		uint quads = (m->ifm_c + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC;
 		ulong block = (ulong)(n / KEEL_BLOCK_OC) * quads * KEEL_BLOCK_OC + n % KEEL_BLOCK_OC;
 
-		return keel_dot_tap(a, (global const char *)io.weights + m->weights_offset +
-				    block * KEEL_BLOCK_IC, m->ifm_c, za);
+		return keel_dot_tap(m, a, (global const char *)io.weights + m->weights_offset +
+				    block * KEEL_BLOCK_IC, m->ifm_c);
 	}
 	for (uint k = 0; k < m->ifm_c; k++) {
 		int b = transposed ? *keel_at(io.ifm2, &m->ifm2, y, n, k) :
@@ -158,12 +200,36 @@ static inline ulong keel_psum_index(global const struct keel_cmd_mac *m, uint y,
 	return ((ulong)y * keel_mac_width(m) + x) * m->ofm_c + c;
 }
 
-static inline int keel_mac_accumulator(global const struct keel_cmd_mac *m, struct keel_io io,
-				       uint y, uint x, uint c)
+static inline uint keel_mac_is_wide(global const struct keel_cmd_mac *m)
 {
-	global const struct keel_channel *channel =
-		(global const struct keel_channel *)(io.channels + m->channels_offset) + c;
-	uint acc = (uint)channel->bias;
+	return m->h.ifm_type == KEEL_TYPE_S16 || m->h.ofm_type == KEEL_TYPE_S16;
+}
+
+/* Channel record, of either kind, as a wide one. */
+static inline struct keel_channel_wide keel_mac_channel(global const struct keel_cmd_mac *m,
+							struct keel_io io, uint c)
+{
+	global const uchar *records = io.channels + m->channels_offset;
+	global const struct keel_channel *r = (global const struct keel_channel *)records + c;
+	struct keel_channel_wide w;
+
+	if (keel_mac_is_wide(m))
+		return ((global const struct keel_channel_wide *)records)[c];
+	w.bias = r->bias;
+	w.multiplier = r->multiplier;
+	w.multiplier_neg = r->multiplier_neg;
+	w.clamp_lo = r->clamp_lo;
+	w.clamp_hi = r->clamp_hi;
+	w.shift = r->shift;
+	w.shift_neg = r->shift_neg;
+	return w;
+}
+
+/* Of int8 input it wraps to 32 bits. */
+static inline long keel_mac_accumulator(global const struct keel_cmd_mac *m, struct keel_io io,
+					long bias, uint y, uint x, uint c)
+{
+	ulong acc = (ulong)bias;
 
 	if (m->h.flags & KEEL_MAC_ACC_IN)
 		acc = ((global const uint *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)];
@@ -173,28 +239,31 @@ static inline int keel_mac_accumulator(global const struct keel_cmd_mac *m, stru
 		acc += keel_matmul_sum(m, io, y, x, c);
 	else
 		acc += keel_conv_sum(m, io, y, x, c);
-	return (int)acc;
+	return m->h.ifm_type == KEEL_TYPE_S16 ? (long)acc : (long)(int)(uint)acc;
 }
 
 /* From an accumulator to a finished level, pooling excepted. */
-static inline int keel_mac_finish(global const struct keel_cmd_mac *m, struct keel_io io, int acc,
-				  uint y, uint x, uint c)
+static inline int keel_mac_finish(global const struct keel_cmd_mac *m, struct keel_io io,
+				  const struct keel_channel_wide *channel, long acc, uint y, uint x,
+				  uint c)
 {
-	global const struct keel_channel *channel =
-		(global const struct keel_channel *)(io.channels + m->channels_offset) + c;
 	uint flags = m->h.flags, round = flags & KEEL_DOUBLE_ROUND;
 	int negative = (flags & KEEL_MAC_PRELU) && acc < 0;
-	int q = keel_rescale(acc, negative ? channel->multiplier_neg : channel->multiplier,
-			     negative ? channel->shift_neg : channel->shift, round);
+	int k = negative ? channel->multiplier_neg : channel->multiplier;
+	uint s = negative ? channel->shift_neg : channel->shift;
+	int q = m->h.ifm_type == KEEL_TYPE_S16 ? keel_rescale48(acc, k, s) :
+						 keel_rescale((int)acc, k, s, round);
 
 	if (flags & KEEL_MAC_RESIDUAL) {
-		int r = *keel_at(io.ifm2, &m->ifm2, y, x, c) - m->ifm2.zero_point;
+		int r = keel_level(io.ifm2, &m->ifm2, m->h.ofm_type, y, x, c) - m->ifm2.zero_point;
 
 		q = keel_sat32((long)q + keel_rescale(r, m->residual_multiplier, m->residual_shift,
 						      round));
 	}
 	q = keel_clamp(keel_sat32((long)q + m->ofm.zero_point), channel->clamp_lo,
 		       channel->clamp_hi);
+	if (m->h.ofm_type != KEEL_TYPE_S16)
+		q = keel_clamp(q, -128, 127);
 	if (flags & KEEL_MAC_TABLE)
 		q = ((global const char *)io.table)[m->table_offset + q + 128];
 	return q;
@@ -203,13 +272,16 @@ static inline int keel_mac_finish(global const struct keel_cmd_mac *m, struct ke
 static inline int keel_mac_level(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
 				 uint x, uint c)
 {
-	return keel_mac_finish(m, io, keel_mac_accumulator(m, io, y, x, c), y, x, c);
+	const struct keel_channel_wide channel = keel_mac_channel(m, io, c);
+
+	return keel_mac_finish(m, io, &channel,
+			       keel_mac_accumulator(m, io, channel.bias, y, x, c), y, x, c);
 }
 
 static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
 				  uint x, uint c)
 {
-	int best = -128, sum = 0;
+	int wide = m->h.ofm_type == KEEL_TYPE_S16, best = -32768, sum = 0;
 
 	for (uint i = 0; i < 4; i++) {
 		int q = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c);
@@ -219,7 +291,8 @@ static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct ke
 	}
 	if (m->h.flags & KEEL_MAC_POOL_MAX)
 		return best;
-	return keel_clamp(keel_average(sum, 4) + m->ofm.zero_point, -128, 127);
+	return keel_clamp(keel_average(sum, 4) + m->ofm.zero_point, wide ? -32768 : -128,
+			  wide ? 32767 : 127);
 }
 
 /* Element @i of the output as stored, [h][w][c]; with ACC_OUT of the partial sums. */
@@ -232,10 +305,10 @@ static inline void keel_mac_element(global const struct keel_cmd_mac *m, struct 
 	y = (uint)(i / w);
 	if (m->h.flags & KEEL_MAC_ACC_OUT)
 		((global int *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)] =
-			keel_mac_accumulator(m, io, y, x, c);
+			(int)keel_mac_accumulator(m, io, keel_mac_channel(m, io, c).bias, y, x, c);
 	else
-		*keel_at_out(io.ofm, &m->ofm, y, x, c) =
-			(char)(m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ?
-				       keel_mac_pooled(m, io, y, x, c) :
-				       keel_mac_level(m, io, y, x, c));
+		keel_put(io.ofm, &m->ofm, m->h.ofm_type, y, x, c,
+			 m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ?
+				 keel_mac_pooled(m, io, y, x, c) :
+				 keel_mac_level(m, io, y, x, c));
 }
