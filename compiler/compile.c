@@ -138,7 +138,7 @@ static bool has_weights(const struct keel_node *n)
 static int quantize_weights(struct keel_compiled *c, const struct keel_compile_options *o,
 			    struct keel_weights **weights, struct keel_error *e)
 {
-	const struct keel_weight_options w = {.per_channel = o->per_channel, .mse = o->weights_mse};
+	struct keel_weight_options w = {.per_channel = o->per_channel, .mse = o->weights_mse};
 	unsigned int i;
 	int err = 0;
 
@@ -147,6 +147,7 @@ static int quantize_weights(struct keel_compiled *c, const struct keel_compile_o
 
 		if (!has_weights(n) || c->verdicts[i].place != KEEL_PLACE_NPU)
 			continue;
+		w.wide = n->inputs[0]->quant.wide;
 		err = keel_weights_quantize(n, n->inputs[0]->quant.scale, &w, &weights[i], e);
 		if (!err)
 			c->raised += weights[i]->raised;
@@ -256,8 +257,9 @@ static int use_integer(struct keel_compiled *c, struct keel_lowered *l,
 	return correct_and_measure(c, l, source, c->stats, o, e);
 }
 
+/* Quantize the weights, lower, run the integer network; then the file, if it is wanted. */
 static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_source *source,
-			  const struct keel_compile_options *o, struct keel_error *e)
+			  const struct keel_compile_options *o, bool emit, struct keel_error *e)
 {
 	struct keel_weights **weights = calloc(c->g->nr_nodes + 1, sizeof(*weights));
 	struct keel_lower_options options = {c->verdicts, weights};
@@ -278,8 +280,9 @@ static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 		err = keel_lower(c->g, &options, &l, e);
 	if (!err) {
 		err = use_integer(c, &l, source, o, e);
-		stage(o, "write", 0, 0);
-		if (!err)
+		if (emit)
+			stage(o, "write", 0, 0);
+		if (!err && emit)
 			err = keel_emit(&l, &o->target, &texts, &c->data, &c->bytes, e);
 		c->commands = l.nr_commands;
 		keel_lowered_free(&l);
@@ -287,6 +290,131 @@ static int lower_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 	for (i = 0; i < c->g->nr_nodes; i++)
 		keel_weights_del(weights[i]);
 	free(weights);
+	return err;
+}
+
+/* Ranges of every tensor, then what goes between int8 and int16. */
+static int set_types(struct keel_compiled *c, const struct keel_compile_options *o,
+		     const struct keel_int16 *w, struct keel_error *e)
+{
+	struct keel_range_options ranges = o->ranges;
+	int err;
+
+	ranges.int16 = w;
+	err = keel_ranges(c->g, c->stats, &ranges, e);
+	if (!err && keel_int16_count(w))
+		err = keel_int16_convert(c->g, e);
+	return err ? err : place(c, e);
+}
+
+/* The SQNR on the calibration samples with the groups that have been chosen. */
+static int try_types(const struct keel_compiled *c, const struct keel_sample_source *source,
+		     const struct keel_compile_options *o, const struct keel_int16 *w, double *db,
+		     struct keel_error *e)
+{
+	struct keel_compiled t = {.g = keel_graph_clone(c->g), .stats = c->stats};
+	int err = t.g ? set_types(&t, o, w, e)
+		      : keel_error_set(e, -ENOMEM, "out of memory while choosing int16");
+
+	if (!err)
+		err = lower_and_emit(&t, source, o, false, e);
+	if (!err && !t.measured)
+		err = keel_error_set(e, -EOPNOTSUPP,
+				     "--int16 auto measures the integer network, which can't be "
+				     "run while compiling, since host steps come before the NPU; "
+				     "name the nodes instead");
+	*db = t.sqnr_db;
+	t.stats = NULL;
+	keel_compiled_free(&t);
+	return err;
+}
+
+/** struct candidate - a group that AUTO may choose */
+struct candidate {
+	unsigned int group;
+	double noise;
+};
+
+static int by_noise(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->noise != y->noise)
+		return x->noise < y->noise ? 1 : -1;
+	return x->group < y->group ? -1 : x->group > y->group;
+}
+
+/* What can be int16, by the noise that it makes as int8. Return: how many, or -ENOMEM. */
+static int find_candidates(struct keel_compiled *c, const struct keel_int16 *w,
+			   struct candidate *list)
+{
+	double *noise = calloc(w->nr + 1, sizeof(*noise));
+	unsigned int i, n = 0;
+	int err = noise ? keel_int16_noise(w, c->stats, noise) : -ENOMEM;
+
+	for (i = 0; i < w->nr && !err; i++)
+		if (!w->why[i] && w->useful[i])
+			list[n++] = (struct candidate){i, noise[i]};
+	free(noise);
+	if (err)
+		return err;
+	qsort(list, n, sizeof(*list), by_noise);
+	return n;
+}
+
+static bool enough(const struct keel_int16_options *o, const struct keel_int16 *w, double db)
+{
+	return (o->budget_db > 0 && db >= o->budget_db) ||
+	       (o->most && keel_int16_count(w) >= o->most);
+}
+
+/* Greedy: the group of most noise first; it stays if the measured outputs are the better for it. */
+static int choose_auto(struct keel_compiled *c, const struct keel_sample_source *source,
+		       const struct keel_compile_options *o, struct keel_int16 *w,
+		       struct keel_error *e)
+{
+	struct candidate *list = calloc(w->nr + 1, sizeof(*list));
+	double best, db;
+	int i, n = -ENOMEM, err = list ? set_types(c, o, w, e) : -ENOMEM;
+
+	if (!err)
+		n = find_candidates(c, w, list);
+	if (!err)
+		err = n < 0 ? n : try_types(c, source, o, w, &best, e);
+	for (i = 0; i < n && !err && !enough(&o->int16, w, best); i++) {
+		stage(o, "int16", i, n);
+		w->chosen[list[i].group] = true;
+		c->int16_tried++;
+		err = try_types(c, source, o, w, &db, e);
+		w->chosen[list[i].group] = !err && db > best;
+		best = !err && db > best ? db : best;
+	}
+	free(list);
+	if (err == -ENOMEM)
+		keel_error_set(e, err, "out of memory while choosing int16");
+	return err;
+}
+
+static int choose_types(struct keel_compiled *c, const struct keel_sample_source *source,
+			const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_int16 w;
+	int err = 0;
+
+	if (o->int16.mode != KEEL_INT16_NONE && !o->target.int16)
+		return keel_error_set(e, -EINVAL,
+				      "the target %.31s has no int16 activations; compile with "
+				      "--int16 none, or for another target",
+				      o->target.name);
+	if (keel_int16_init(&w, c->g, c->verdicts))
+		return keel_error_set(e, -ENOMEM, "out of memory while choosing types");
+	err = keel_int16_choose(&w, &o->int16, e);
+	if (!err && o->int16.mode == KEEL_INT16_AUTO)
+		err = choose_auto(c, source, o, &w, e);
+	if (!err)
+		err = set_types(c, o, &w, e);
+	c->int16 = keel_int16_count(&w);
+	keel_int16_free(&w);
 	return err;
 }
 
@@ -317,9 +445,9 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	if (!err)
 		err = calibrate(c, source, o, "calibrate again", histograms, e);
 	if (!err)
-		err = keel_ranges(c->g, c->stats, &o->ranges, e);
+		err = choose_types(c, source, o, e);
 	if (!err)
-		err = lower_and_emit(c, source, o, e);
+		err = lower_and_emit(c, source, o, true, e);
 	if (!err)
 		err = count_macs(c, e);
 	if (err)

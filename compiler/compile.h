@@ -10,6 +10,7 @@
 #include "correct.h"
 #include "factorize.h"
 #include "graph.h"
+#include "int16.h"
 #include "keel_model.h"
 #include "place.h"
 #include "ranges.h"
@@ -25,6 +26,7 @@
  * @per_channel: weight scales per output channel; else one per tensor
  * @factorize: see keel_factorize_options
  * @ranges: see keel_range_options
+ * @int16: activations that are int16 instead of int8; see keel_int16_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
@@ -42,6 +44,7 @@ struct keel_compile_options {
 	bool per_channel;
 	struct keel_factorize_options factorize;
 	struct keel_range_options ranges;
+	struct keel_int16_options int16;
 	bool weights_mse;
 	bool bias_correction;
 	uint64_t memory;
@@ -59,6 +62,8 @@ struct keel_compile_options {
  * @stats: float statistics of @g
  * @factorize: what factorization did
  * @correct: what bias correction did
+ * @int16: groups of activations that are int16
+ * @int16_tried: groups that AUTO tried
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
  * @sqnr_db: outputs of the integer network against the float one's on the calibration samples
@@ -75,6 +80,7 @@ struct keel_compiled {
 	struct keel_stats *stats;
 	struct keel_factorize_result factorize;
 	struct keel_correct_result correct;
+	unsigned int int16, int16_tried;
 	bool corrected, measured;
 	double sqnr_db;
 	char note[512];

@@ -85,13 +85,13 @@ static uint32_t emit_slot_tensor(struct keel_emitted *x, const struct keel_tenso
 	describe(x, t, &m);
 	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32 : KEEL_VALUE_S8;
 	m.slot = v->area->slot;
-	m.offset = v->area->offset + v->offset;
+	m.offset = v->area->offset + v->offset * v->size;
 	if (m.type == KEEL_VALUE_S8) {
 		m.scale = t->quant.scale;
 		m.zero_point = t->quant.zero_point;
 	}
 	for (i = 0; i < t->rank; i++)
-		m.strides[i] = v->strides[i];
+		m.strides[i] = v->strides[i] * v->size;
 	return emit_tensor(x, &m);
 }
 
@@ -263,7 +263,7 @@ static void emit_layer(struct keel_emitted *x, unsigned int i)
 	m->rank = t->rank;
 	for (k = 0; k < t->rank; k++) {
 		m->dims[k] = t->dims[k];
-		m->strides[k] = v->strides[k] < 0 ? 0 : v->strides[k];
+		m->strides[k] = v->strides[k] < 0 ? 0 : v->strides[k] * v->size;
 	}
 }
 
@@ -284,6 +284,16 @@ static void emit_costs(struct keel_emitted *x, const struct keel_target *target)
 		if (d->engine == KEEL_ENGINE_MAC && !(c->h.flags & KEEL_MAC_B_ACTIVATION))
 			m->weight_bytes += keel_weights_bytes(c);
 	}
+}
+
+static bool has_wide(const struct keel_lowered *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_commands; i++)
+		if (keel_command_wide(&l->commands[i]))
+			return true;
+	return false;
 }
 
 static void seal(struct keel_lowered *l)
@@ -322,7 +332,8 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	emit_costs(x, target);
 	seal((struct keel_lowered *)l);
 	err = x->failed;
-	if (!err)
+	/* Levels of int16 have no place in the graph that other runtimes execute in int8. */
+	if (!err && !has_wide(l))
 		err = keel_qdq_skeleton(x, &x->graph, &x->graph_bytes, e);
 
 	*m = (struct keel_model){

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,4 +278,12 @@ bool keel_tensor_is_input(const struct keel_graph *g, const struct keel_tensor *
 bool keel_tensor_is_output(const struct keel_graph *g, const struct keel_tensor *t)
 {
 	return list_count(g->outputs, g->nr_outputs, t);
+}
+
+int keel_quant_level(const struct keel_quant *q, double value)
+{
+	const double lo = q->wide ? INT16_MIN : INT8_MIN, hi = q->wide ? INT16_MAX : INT8_MAX;
+	double v = rint(value / q->scale) + q->zero_point;
+
+	return v < lo ? lo : v > hi ? hi : v;
 }

@@ -143,14 +143,25 @@ enum keel_op {
 
 /** struct keel_quant - affine quantization of one tensor
  * @scale: real step between two levels, > 0
- * @zero_point: the int8 level that stands for 0.0
+ * @zero_point: the level that stands for 0.0; 0 where levels are int16
  * @given: the network arrived with it; calibration may not change it
+ * @wide: levels are int16, else int8
  */
 struct keel_quant {
 	double scale;
 	int zero_point;
 	bool given;
+	bool wide;
 };
+
+/** keel_quant_bytes() - size of a level */
+static inline unsigned int keel_quant_bytes(const struct keel_quant *q)
+{
+	return q->wide ? 2 : 1;
+}
+
+/** keel_quant_level() - the level of a value: rounded half to even, clamped */
+int keel_quant_level(const struct keel_quant *q, double value);
 
 struct keel_node;
 
@@ -163,6 +174,7 @@ struct keel_node;
  * @data: value of a constant, dense, last dimension innermost; NULL otherwise
  * @producer: node that computes it; NULL for constants and graph inputs
  * @quant: quantization when it runs on the NPU; scale 0 while unknown
+ * @narrow: quantization for readers that take only int8, where @quant is int16
  * @given_scales: steps of a weight constant that arrived quantized; NULL otherwise
  * @nr_given_scales: 1, or the number of output channels
  */
@@ -174,7 +186,7 @@ struct keel_tensor {
 	int64_t dims[KEEL_MAX_RANK];
 	void *data;
 	struct keel_node *producer;
-	struct keel_quant quant;
+	struct keel_quant quant, narrow;
 	double *given_scales;
 	unsigned int nr_given_scales;
 };

@@ -80,7 +80,7 @@ static int64_t element_at(const struct keel_tensor *t, const struct keel_view *v
 
 	for (d = t->rank; d-- > 0; i /= t->dims[d])
 		at += i % t->dims[d] * v->strides[d];
-	return at;
+	return at * v->size;
 }
 
 static void quantize_input(const struct keel_tensor *t, const struct keel_view *v, const float *x,
@@ -89,9 +89,9 @@ static void quantize_input(const struct keel_tensor *t, const struct keel_view *
 	int64_t i, n = keel_tensor_count(t);
 
 	for (i = 0; i < n; i++) {
-		double q = rint(x[i] / t->quant.scale) + t->quant.zero_point;
+		int16_t level = keel_quant_level(&t->quant, x[i]);
 
-		base[element_at(t, v, i)] = (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
+		memcpy(base + element_at(t, v, i), &level, v->size);
 	}
 }
 
@@ -199,6 +199,17 @@ struct sqnr {
 	double *signal, *noise;
 };
 
+static int level_at(const struct keel_tensor *t, const struct keel_view *v, const uint8_t *base,
+		    int64_t i)
+{
+	int16_t wide;
+
+	if (!t->quant.wide)
+		return (int8_t)base[element_at(t, v, i)];
+	memcpy(&wide, base + element_at(t, v, i), sizeof(wide));
+	return wide;
+}
+
 static void compare(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		    const float *pre, const float *post)
 {
@@ -216,7 +227,7 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 		return;
 	base = keel_integer_slots(q->n, sample)[v->area->slot].base;
 	for (i = 0; i < keel_tensor_count(t); i++) {
-		int level = (int8_t)base[element_at(t, v, i)];
+		int level = level_at(t, v, base, i);
 		double d = (level - t->quant.zero_point) * t->quant.scale - post[i];
 
 		q->signal[sample] += (double)post[i] * post[i];

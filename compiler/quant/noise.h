@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct keel_labels;
+struct keel_tensor;
 struct keel_stats;
 struct keel_factorize_plan;
 
@@ -88,6 +89,10 @@ double keel_noise_evaluate(struct keel_noise *n, unsigned int order);
  * elements of the outputs. Returns 0 or -ENOMEM.
  */
 int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats, double **gains);
+
+/** keel_noise_entries() - how many entries the array of a tensor with statistics has there */
+unsigned int keel_noise_entries(const struct keel_labels *l, const struct keel_stats *stats,
+				const struct keel_tensor *t);
 
 /** keel_noise_minimize() - scales of least noise for the free variables of a plan; 0 or -ENOMEM */
 int keel_noise_minimize(struct keel_factorize_plan *plan, const struct keel_stats *stats);

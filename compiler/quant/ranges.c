@@ -5,6 +5,7 @@
 
 #include "calibrate.h"
 #include "graph.h"
+#include "int16.h"
 #include "ranges.h"
 
 #define DEFAULT_PERCENTILE 99.99
@@ -13,11 +14,12 @@
  * @parent: index; itself for a root
  * @lo: smallest value to be represented, of the whole class at its root
  * @hi: largest value
+ * @absmax: largest magnitude that was seen
  * @fixed: @quant is not ours to choose
  */
 struct member {
 	unsigned int parent;
-	double lo, hi;
+	double lo, hi, absmax;
 	bool fixed;
 	struct keel_quant quant;
 };
@@ -99,6 +101,7 @@ static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_erro
 			t->name);
 	m->lo = s->min;
 	m->hi = s->max;
+	m->absmax = fmax(fabs(m->lo), fabs(m->hi));
 	if (!is_logits(r->g, t))
 		pick(r, s, m);
 	m->fixed = t->quant.given;
@@ -191,6 +194,7 @@ static void unite(struct ranges *r, const struct keel_tensor *x, const struct ke
 	from->parent = to - r->members;
 	to->lo = fmin(to->lo, from->lo);
 	to->hi = fmax(to->hi, from->hi);
+	to->absmax = fmax(to->absmax, from->absmax);
 	if (from->fixed)
 		to->quant = from->quant;
 	to->fixed |= from->fixed;
@@ -215,6 +219,13 @@ static void assign(struct ranges *r, struct keel_tensor *t)
 		return;
 	t->quant = m->fixed ? m->quant : keel_quant_of_range(m->lo, m->hi);
 	t->quant.given = false;
+	if (!r->options->int16 || !keel_int16_tensor(r->options->int16, t))
+		return;
+	t->narrow = t->quant;
+	t->quant = (struct keel_quant){
+		.scale = m->absmax > 0 ? m->absmax / INT16_MAX : 1,
+		.wide = true,
+	};
 }
 
 int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,

@@ -18,12 +18,17 @@ enum keel_range_method {
 	KEEL_RANGE_MSE,
 };
 
-/** struct keel_range_options - @percentile: 0 means 99.99; the part of values kept below the top,
- * and above the bottom
+struct keel_int16;
+
+/** struct keel_range_options - how ranges are chosen
+ * @method: of int8 tensors; those of int16 take the whole range
+ * @percentile: 0 means 99.99; the part of values kept below the top, and above the bottom
+ * @int16: tensors that become int16; NULL for none
  */
 struct keel_range_options {
 	enum keel_range_method method;
 	double percentile;
+	const struct keel_int16 *int16;
 };
 
 /**

@@ -8,7 +8,9 @@
 #include "weights.h"
 
 #define LEVEL_MAX    127
-#define INPUT_MAX    255 /* |x - zero point| of an int8 activation */
+#define INPUT_MAX    255   /* |x - zero point| of an int8 activation */
+#define WIDE_MAX     32768 /* |x| of an int16 activation */
+#define WIDE_ACC_MAX ((INT64_C(1) << 47) - 1)
 #define SEARCH_STEPS 64
 
 /* Resolution of the bias of a channel without weights, in bits. */
@@ -39,12 +41,14 @@ void keel_weights_del(struct keel_weights *w)
 	free(w);
 }
 
-static struct keel_weights *weights_new(const struct keel_weight_view *in)
+static struct keel_weights *weights_new(const struct keel_weight_view *in, bool wide)
 {
 	struct keel_weights *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
+	w->input_max = wide ? WIDE_MAX : INPUT_MAX;
+	w->acc_max = wide ? WIDE_ACC_MAX : INT32_MAX;
 	w->channels = in->outs;
 	w->count = in->runs * in->run;
 	w->taps = w->count / in->outs;
@@ -242,9 +246,9 @@ static void quantize(const struct job *j)
 }
 
 /* What the accumulator has left for the bias beside the products. */
-static double room(const struct keel_weights *w, unsigned int channel)
+double keel_weights_room(const struct keel_weights *w, unsigned int channel)
 {
-	return (double)INT32_MAX - (double)INPUT_MAX * w->magnitude[channel];
+	return (double)w->acc_max - (double)w->input_max * w->magnitude[channel];
 }
 
 /* Smallest scale with which the bias fits; fewer levels only make more room. */
@@ -255,16 +259,17 @@ static int raise_scales(const struct job *j, bool per_channel)
 	unsigned int c;
 
 	for (c = 0; c < w->channels; c++) {
-		double least = fabs(bias_of(j, c)) / j->step / (room(w, c) - 1) * (1 + 1e-12);
+		double least =
+			fabs(bias_of(j, c)) / j->step / (keel_weights_room(w, c) - 1) * (1 + 1e-12);
 
-		if (room(w, c) < 2)
+		if (keel_weights_room(w, c) < 2)
 			return keel_error_set(
 				j->e, -ERANGE,
 				"node '%s': output channel %u adds %zu products, which may reach "
-				"%.0f and overflow the 32-bit accumulator (limit %d); split its "
+				"%.0f and overflow the accumulator (limit %lld); split its "
 				"input channels into several layers",
-				j->n->name, c, w->taps, (double)INPUT_MAX * w->magnitude[c],
-				INT32_MAX);
+				j->n->name, c, w->taps, (double)w->input_max * w->magnitude[c],
+				(long long)w->acc_max);
 		if (least <= w->scale[c])
 			continue;
 		common = fmax(common, least);
@@ -287,15 +292,15 @@ int keel_weights_bias(struct keel_weights *w, double input_scale, const double *
 	for (c = 0; c < w->channels; c++) {
 		double q = round(bias[c] / (input_scale * w->scale[c]));
 
-		if (!(fabs(q) <= room(w, c)))
+		if (!(fabs(q) <= keel_weights_room(w, c)))
 			return keel_error_set(
 				e, -ERANGE,
 				"the bias of output channel %u is %.0f steps, %.0f at most "
-				"fit beside the weights in 32 bits",
-				c, q, room(w, c));
+				"fit beside the weights in the accumulator",
+				c, q, keel_weights_room(w, c));
 	}
 	for (c = 0; c < w->channels; c++)
-		w->bias[c] = (int32_t)round(bias[c] / (input_scale * w->scale[c]));
+		w->bias[c] = (int64_t)round(bias[c] / (input_scale * w->scale[c]));
 	return 0;
 }
 
@@ -361,7 +366,7 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 				      "constant and its input must have a scale",
 				      n->name, n->onnx_op);
 	j.bias = b ? b->data : NULL;
-	j.w = weights_new(&j.in);
+	j.w = weights_new(&j.in, options->wide);
 	err = j.w ? run(&j, options) : -ENOMEM;
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "no memory to quantize the weights of node '%s'", n->name);

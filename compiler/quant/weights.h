@@ -13,10 +13,12 @@ struct keel_node;
 /** struct keel_weight_options - how weights are quantized
  * @per_channel: one scale per output channel; else all are equal
  * @mse: search the scale with the least squared error instead of taking the maximum
+ * @wide: the input is int16, so the accumulator has 48 bits instead of 32
  */
 struct keel_weight_options {
 	bool per_channel;
 	bool mse;
+	bool wide;
 };
 
 /** struct keel_weights - int8 weights of one CONV, CONV_TRANSPOSE or FC
@@ -26,10 +28,13 @@ struct keel_weight_options {
  * @q: in the order of the float tensor, [-127, 127]
  * @scale: per output channel, > 0
  * @magnitude: per output channel, sum |q|
- * @bias: int32 per output channel, in steps of input scale * scale
+ * @bias: per output channel, in steps of input scale * scale
+ * @input_max: largest magnitude of an input level less its zero point
+ * @acc_max: largest accumulator
  * @raised: channels whose scale was raised so that the bias fits
  *
- * Proven for every channel: 255 * sum |q| + |bias| < 2^31.
+ * Proven for every channel: @input_max * sum |q| + |bias| <= @acc_max, with 255 and 2^31 - 1 for
+ * int8 input, 2^15 and 2^47 - 1 for int16 input.
  */
 struct keel_weights {
 	unsigned int channels;
@@ -37,7 +42,8 @@ struct keel_weights {
 	int8_t *q;
 	double *scale;
 	uint64_t *magnitude;
-	int32_t *bias;
+	int64_t *bias;
+	int64_t input_max, acc_max;
 	unsigned int raised;
 };
 
@@ -55,6 +61,9 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 			  const struct keel_weight_options *options, struct keel_weights **w,
 			  struct keel_error *e);
 void keel_weights_del(struct keel_weights *w);
+
+/** keel_weights_room() - the largest magnitude that a channel's bias may have */
+double keel_weights_room(const struct keel_weights *w, unsigned int channel);
 
 /**
  * keel_weights_bias() - quantize other biases for weights that are done: bias correction

@@ -161,10 +161,11 @@ static json_t *tensors_json(const struct keel_compiled *c)
 
 		if (!s || !t->quant.scale)
 			continue;
-		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b}", "tensor",
+		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b, s:s}", "tensor",
 						   t->name, "min", s->min, "max", s->max, "scale",
 						   t->quant.scale, "zero_point",
-						   t->quant.zero_point, "given", t->quant.given));
+						   t->quant.zero_point, "given", t->quant.given,
+						   "type", t->quant.wide ? "int16" : "int8"));
 	}
 	return a;
 }
@@ -181,6 +182,9 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "bytes", json_integer(c->bytes));
 	json_object_set_new(j, "options", text ? json_loads(text, 0, NULL) : json_null());
 	json_object_set_new(j, "factorization", factorize_json(c));
+	json_object_set_new(
+		j, "int16",
+		json_pack("{s:i, s:i}", "groups", (int)c->int16, "tried", (int)c->int16_tried));
 	json_object_set_new(j, "bias_correction",
 			    json_pack("{s:b, s:i, s:i, s:f}", "done", c->corrected, "samples",
 				      (int)c->correct.samples, "channels", (int)c->correct.channels,
@@ -195,6 +199,21 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	return j;
 }
 
+static json_t *int16_json(const struct keel_int16_options *o)
+{
+	static const char *const modes[] = {"none", "names", "all", "auto"};
+	json_t *j = json_object(), *names = json_array();
+	unsigned int i;
+
+	json_object_set_new(j, "mode", json_string(modes[o->mode]));
+	for (i = 0; i < o->nr_names && o->mode == KEEL_INT16_NAMES; i++)
+		json_array_append_new(names, json_string(o->names[i]));
+	json_object_set_new(j, "names", names);
+	json_object_set_new(j, "most", json_integer(o->most));
+	json_object_set_new(j, "budget_db", json_real(o->budget_db));
+	return j;
+}
+
 /* No times, paths or thread counts: the same options must give the same file. */
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
@@ -205,8 +224,10 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 			      range_names[o->ranges.method], "bias_correction",
 			      o->bias_correction ? "iterative" : "none", "target", o->target.name,
 			      "samples", (int)samples, "seed", (int)seed);
-	char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	char *text;
 
+	json_object_set_new(j, "int16", int16_json(&o->int16));
+	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(j);
 	return text;
 }
@@ -232,7 +253,8 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 		const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
 
 		if (s && t->quant.scale)
-			fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d\n", t->name, s->min, s->max,
-				t->quant.scale, t->quant.zero_point);
+			fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d%s\n", t->name, s->min, s->max,
+				t->quant.scale, t->quant.zero_point,
+				t->quant.wide ? "  int16" : "");
 	}
 }
