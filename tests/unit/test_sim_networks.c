@@ -49,7 +49,12 @@ static void open_network(struct network *n, uint64_t seed)
 	struct keel_refusal why;
 	struct keel_error e;
 
-	lower_rig_init(&n->rig, net_random(seed, false));
+	/* Of every second one some activations are int16, of every eighth all that can be. */
+	lower_rig_init_mixed(&n->rig, net_random(seed, false),
+			     seed % 8 == 7 ? 100
+			     : seed % 2	   ? 50
+					   : 0,
+			     seed);
 	ck_assert_msg(!keel_lower(n->rig.g, &n->rig.options, &n->rig.l, &e), "%s", e.text);
 	n->count = n->rig.l.nr_commands;
 	keel_random_end(n->rig.l.commands, n->count - 1);
