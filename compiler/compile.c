@@ -303,7 +303,7 @@ static int set_types(struct keel_compiled *c, const struct keel_compile_options 
 	ranges.int16 = w;
 	err = keel_ranges(c->g, c->stats, &ranges, e);
 	if (!err && keel_int16_count(w))
-		err = keel_int16_convert(c->g, e);
+		err = keel_int16_convert(c->g, c->verdicts, e);
 	return err ? err : place(c, e);
 }
 
@@ -313,9 +313,11 @@ static int try_types(const struct keel_compiled *c, const struct keel_sample_sou
 		     struct keel_error *e)
 {
 	struct keel_compiled t = {.g = keel_graph_clone(c->g), .stats = c->stats};
-	int err = t.g ? set_types(&t, o, w, e)
+	int err = t.g ? place(&t, e)
 		      : keel_error_set(e, -ENOMEM, "out of memory while choosing int16");
 
+	if (!err)
+		err = set_types(&t, o, w, e);
 	if (!err)
 		err = lower_and_emit(&t, source, o, false, e);
 	if (!err && !t.measured)

@@ -5,6 +5,7 @@
 
 #include "emit.h"
 #include "fold.h"
+#include "keel_model_format.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -83,10 +84,12 @@ static uint32_t emit_slot_tensor(struct keel_emitted *x, const struct keel_tenso
 	unsigned int i;
 
 	describe(x, t, &m);
-	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32 : KEEL_VALUE_S8;
+	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32
+		 : t->quant.wide     ? KEEL_VALUE_S16
+				     : KEEL_VALUE_S8;
 	m.slot = v->area->slot;
 	m.offset = v->area->offset + v->offset * v->size;
-	if (m.type == KEEL_VALUE_S8) {
+	if (m.type != KEEL_VALUE_S32) {
 		m.scale = t->quant.scale;
 		m.zero_point = t->quant.zero_point;
 	}
@@ -126,11 +129,6 @@ uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t)
 	return x->host_tensor[t->id] - 1;
 }
 
-static unsigned int element_bytes(const struct keel_model_tensor *m)
-{
-	return m->type == KEEL_VALUE_S8 ? 1 : m->type == KEEL_VALUE_S64 ? 8 : 4;
-}
-
 static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tensor)
 {
 	const struct keel_model_tensor *m = &x->tensors[tensor];
@@ -138,7 +136,7 @@ static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tens
 	unsigned int i;
 
 	for (i = 0; i < m->rank; i++)
-		v.strides[i] = m->strides[i] / element_bytes(m);
+		v.strides[i] = m->strides[i] / keel_model_element_bytes(m->type);
 	return v;
 }
 

@@ -95,15 +95,14 @@ static const char *output_blocked(const struct keel_node *n)
 	return NULL;
 }
 
-static const char *tensor_blocked(const struct keel_int16 *w, const struct keel_tensor *t,
-				  const bool *outside)
+static const char *tensor_blocked(const struct keel_tensor *t, const bool *outside)
 {
 	if (!t->producer)
 		return "comes from outside";
 	if (t->quant.given)
 		return "arrived quantized";
 	if (outside[t->id])
-		return "is not computed and read by the NPU alone";
+		return "is computed on the host";
 	return output_blocked(t->producer);
 }
 
@@ -134,22 +133,14 @@ static void unite(unsigned int *parent, const struct keel_node *n)
 	}
 }
 
-/* Tensors that the host or the caller writes or reads. */
+/* Tensors that the host writes. */
 static void find_outside(const struct keel_graph *g, const struct keel_verdict *v, bool *outside)
 {
 	unsigned int i, k;
 
-	for (i = 0; i < g->nr_nodes; i++) {
-		const struct keel_node *n = g->nodes[i];
-
-		for (k = 0; k < n->nr_inputs && v[i].place != KEEL_PLACE_NPU; k++)
-			if (n->inputs[k])
-				outside[n->inputs[k]->id] = true;
-		for (k = 0; k < n->nr_outputs && v[i].place != KEEL_PLACE_NPU; k++)
-			outside[n->outputs[k]->id] = true;
-	}
-	for (i = 0; i < g->nr_outputs; i++)
-		outside[g->outputs[i]->id] = true;
+	for (i = 0; i < g->nr_nodes; i++)
+		for (k = 0; k < g->nodes[i]->nr_outputs && v[i].place != KEEL_PLACE_NPU; k++)
+			outside[g->nodes[i]->outputs[k]->id] = true;
 }
 
 /* Numbers in the order of the graph's nodes, so that they mean the same in every run. */
@@ -170,10 +161,31 @@ static void number_groups(struct keel_int16 *w, const unsigned int *parent)
 	}
 }
 
-static void judge(struct keel_int16 *w, const bool *outside)
+static void use(struct keel_int16 *w, const struct keel_tensor *t)
+{
+	if (is_activation(t))
+		w->useful[w->of[t->id]] = true;
+}
+
+/* Who reads int16: the host and the caller, and commands that compute with it. */
+static void find_uses(struct keel_int16 *w, const struct keel_verdict *v)
 {
 	const struct keel_graph *g = w->g;
 	unsigned int i, k;
+
+	for (i = 0; i < g->nr_nodes; i++)
+		for (k = 0; k < g->nodes[i]->nr_inputs; k++)
+			if (v[i].place == KEEL_PLACE_HOST ||
+			    (takes_wide(g->nodes[i], k) && !keeps_type(g->nodes[i])))
+				use(w, g->nodes[i]->inputs[k]);
+	for (i = 0; i < g->nr_outputs; i++)
+		use(w, g->outputs[i]);
+}
+
+static void judge(struct keel_int16 *w, const bool *outside)
+{
+	const struct keel_graph *g = w->g;
+	unsigned int i;
 
 	for (i = 0; i < g->nr_tensors; i++) {
 		const struct keel_tensor *t = g->tensors[i];
@@ -181,15 +193,10 @@ static void judge(struct keel_int16 *w, const bool *outside)
 
 		if (w->of[i] == NO_GROUP || w->why[w->of[i]])
 			continue;
-		why = tensor_blocked(w, t, outside);
+		why = tensor_blocked(t, outside);
 		w->why[w->of[i]] = why;
 		w->blocker[w->of[i]] = t;
 	}
-	for (i = 0; i < g->nr_nodes; i++)
-		for (k = 0; k < g->nodes[i]->nr_inputs; k++)
-			if (is_activation(g->nodes[i]->inputs[k]) && takes_wide(g->nodes[i], k) &&
-			    !keeps_type(g->nodes[i]))
-				w->useful[w->of[g->nodes[i]->inputs[k]->id]] = true;
 }
 
 int keel_int16_init(struct keel_int16 *w, const struct keel_graph *g,
@@ -214,6 +221,7 @@ int keel_int16_init(struct keel_int16 *w, const struct keel_graph *g,
 		number_groups(w, parent);
 		find_outside(g, verdicts, outside);
 		judge(w, outside);
+		find_uses(w, verdicts);
 	} else {
 		keel_int16_free(w);
 	}
@@ -342,7 +350,7 @@ static int convert_input(struct copies *c, struct keel_node *n, unsigned int k,
 	return 0;
 }
 
-static int convert_node(struct copies *c, struct keel_node *n)
+static int convert_node(struct copies *c, struct keel_node *n, bool on_npu)
 {
 	unsigned int k;
 	bool any = false;
@@ -357,22 +365,23 @@ static int convert_node(struct copies *c, struct keel_node *n)
 		if (!is_activation(t) || t->id >= c->nr)
 			continue;
 		wide = widened(&t->quant);
-		if (t->quant.wide && !takes_wide(n, k))
+		if (t->quant.wide && on_npu && !takes_wide(n, k))
 			err = convert_input(c, n, k, &t->narrow);
-		else if (!t->quant.wide && is_sum(n))
+		else if (!t->quant.wide && on_npu && is_sum(n))
 			err = convert_input(c, n, k, &wide);
 	}
 	return err;
 }
 
-int keel_int16_convert(struct keel_graph *g, struct keel_error *e)
+int keel_int16_convert(struct keel_graph *g, const struct keel_verdict *verdicts,
+		       struct keel_error *e)
 {
 	struct copies c = {g, calloc(g->nr_tensors + 1, sizeof(*c.of)), g->nr_tensors};
 	unsigned int i, nr = g->nr_nodes;
 	int err = c.of ? 0 : -ENOMEM;
 
 	for (i = 0; i < nr && !err; i++)
-		err = convert_node(&c, g->nodes[i]);
+		err = convert_node(&c, g->nodes[i], verdicts[i].place == KEEL_PLACE_NPU);
 	free(c.of);
 	if (err)
 		return keel_error_set(e, err, "no memory to change the types of activations");

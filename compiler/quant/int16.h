@@ -12,8 +12,8 @@ struct keel_stats;
 /*
  * Activations that are int16 instead of int8. Tensors between which commands
  * don't change the type form a group, which is int16 as a whole or not at all.
- * What comes from outside, leaves the NPU or is computed through a table stays
- * int8; a reader that takes only int8 gets the tensor in int8 besides.
+ * What comes from outside or is computed through a table stays int8; a reader
+ * that takes only int8 gets the tensor in int8 besides.
  */
 
 /** enum keel_int16_mode - which groups are chosen */
@@ -85,9 +85,11 @@ int keel_int16_noise(const struct keel_int16 *w, const struct keel_stats *stats,
 /**
  * keel_int16_convert() - changes of type where readers need them
  * @g: quantized, sorted; gets nodes that copy a tensor in another type
+ * @verdicts: of @g's nodes
  *
  * Return: 0 or -ENOMEM. Verdicts of before are no longer those of @g's nodes.
  */
-int keel_int16_convert(struct keel_graph *g, struct keel_error *e);
+int keel_int16_convert(struct keel_graph *g, const struct keel_verdict *verdicts,
+		       struct keel_error *e);
 
 #endif

@@ -39,7 +39,7 @@ static void widen(struct lower_rig *r, unsigned int percent, uint64_t seed)
 			t->quant = (struct keel_quant){.scale = t->quant.scale / 256, .wide = true};
 	}
 	keel_int16_free(&w);
-	ck_assert_int_eq(keel_int16_convert(r->g, &e), 0);
+	ck_assert_int_eq(keel_int16_convert(r->g, r->verdicts, &e), 0);
 	place(r);
 }
 

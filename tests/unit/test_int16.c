@@ -17,14 +17,14 @@
 /* Activations of int16: who may have them, what they gain, that all executors agree. */
 
 /* Tensors of the network that was built last. */
-static const char *clipped, *through_table, *output;
+static const char *clipped, *through_table;
 
 static struct keel_tensor *relu6(struct crig *c, struct keel_tensor *x)
 {
 	return crig_node(c, (struct keel_node){.op = KEEL_OP_CLIP, .lo = 0, .hi = 6}, 1, x);
 }
 
-/* Weights lie on levels, so without rounding in between only the output's own is left. */
+/* Weights lie on levels, so nothing is rounded but activations. */
 static struct crig *bottlenecks(uint64_t seed)
 {
 	struct crig *c = crig_new(seed);
@@ -44,7 +44,7 @@ static struct crig *bottlenecks(uint64_t seed)
 	return c;
 }
 
-START_TEST(only_the_output_is_rounded)
+START_TEST(rounding_of_int16_is_small)
 {
 	struct crig *c = bottlenecks(_i + 1);
 	struct crig_result narrow = crig_measure(bottlenecks(_i + 1), "int8"), wide;
@@ -52,12 +52,12 @@ START_TEST(only_the_output_is_rounded)
 	c->options.int16.mode = KEEL_INT16_ALL;
 	wide = crig_measure(c, "int16");
 	ck_assert_uint_gt(wide.int16, 4);
-	ck_assert_msg(wide.steps < 0.53, "%g steps", wide.steps);
-	ck_assert_msg(wide.sqnr > narrow.sqnr + 3, "%g dB, %g dB as int8", wide.sqnr, narrow.sqnr);
+	ck_assert_msg(wide.sqnr > 60 && wide.sqnr > narrow.sqnr + 25, "%g dB, %g dB as int8",
+		      wide.sqnr, narrow.sqnr);
 }
 END_TEST
 
-/* A clip that differs between channels is exact, too: nothing but the output's rounding. */
+/* Clips that differ between channels; weights are no longer on levels. */
 START_TEST(factorized_clips_are_exact)
 {
 	struct crig *c = bottlenecks(_i + 40);
@@ -82,9 +82,7 @@ static struct crig *gates(uint64_t seed)
 	z = crig_conv(c, x, 8, 1, 1, 1);
 	x = crig_binary(c, KEEL_OP_MUL, z, y);
 	x = crig_binary(c, KEEL_OP_SUB, crig_conv(c, x, 8, 1, 1, 8), x);
-	y = crig_conv(c, x, 5, 3, 2, 1);
-	output = y->name;
-	crig_output(c, y);
+	crig_output(c, crig_conv(c, x, 5, 3, 2, 1));
 	crig_output(c, crig_node(c, (struct keel_node){.op = KEEL_OP_SOFTMAX, .axis = 1}, 1, x));
 	return c;
 }
@@ -170,7 +168,6 @@ static const struct refusal refusals[] = {
 	{&nothing, "there is no node 'nothing'"},
 	{&input, "comes from outside"},
 	{&through_table, "is computed in int8"},
-	{&output, "is not computed and read by the NPU alone"},
 };
 
 START_TEST(names_that_are_refused)
@@ -283,7 +280,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(t, 600);
-	tcase_add_loop_test(t, only_the_output_is_rounded, 0, 8);
+	tcase_add_loop_test(t, rounding_of_int16_is_small, 0, 8);
 	tcase_add_loop_test(t, factorized_clips_are_exact, 0, 4);
 	tcase_add_loop_test(t, readers_of_int8_get_it, 0, 6);
 	tcase_add_test(t, named_nodes);
