@@ -113,6 +113,11 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 	summary_factorize(f, c, o);
 	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method],
 		c->stats->samples);
+	if (o->int16.mode == KEEL_INT16_AUTO)
+		fprintf(f, "int16          %u groups of activations, %u tried\n", c->int16,
+			c->int16_tried);
+	else if (o->int16.mode != KEEL_INT16_NONE)
+		fprintf(f, "int16          %u groups of activations\n", c->int16);
 	if (c->corrected)
 		fprintf(f,
 			"bias           %lu channels corrected on %zu samples, by up to %.1f "

@@ -225,14 +225,21 @@ static inline struct keel_channel_wide keel_mac_channel(global const struct keel
 	return w;
 }
 
+/* What the sum of products is added to. */
+static inline long keel_mac_start(global const struct keel_cmd_mac *m, struct keel_io io, long bias,
+				  uint y, uint x, uint c)
+{
+	if (m->h.flags & KEEL_MAC_ACC_IN)
+		return ((global const int *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)];
+	return bias;
+}
+
 /* Of int8 input it wraps to 32 bits. */
 static inline long keel_mac_accumulator(global const struct keel_cmd_mac *m, struct keel_io io,
 					long bias, uint y, uint x, uint c)
 {
-	ulong acc = (ulong)bias;
+	ulong acc = (ulong)keel_mac_start(m, io, bias, y, x, c);
 
-	if (m->h.flags & KEEL_MAC_ACC_IN)
-		acc = ((global const uint *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)];
 	if (m->h.opcode == KEEL_CMD_DEPTHWISE)
 		acc += keel_depthwise_sum(m, io, y, x, c);
 	else if (m->h.opcode == KEEL_CMD_MATMUL)
@@ -278,16 +285,14 @@ static inline int keel_mac_level(global const struct keel_cmd_mac *m, struct kee
 			       keel_mac_accumulator(m, io, channel.bias, y, x, c), y, x, c);
 }
 
-static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
-				  uint x, uint c)
+/* The four levels of a window as one. */
+static inline int keel_mac_pool(global const struct keel_cmd_mac *m, const int *levels)
 {
 	int wide = m->h.ofm_type == KEEL_TYPE_S16, best = -32768, sum = 0;
 
 	for (uint i = 0; i < 4; i++) {
-		int q = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c);
-
-		best = max(best, q);
-		sum += q - m->ofm.zero_point;
+		best = max(best, levels[i]);
+		sum += levels[i] - m->ofm.zero_point;
 	}
 	if (m->h.flags & KEEL_MAC_POOL_MAX)
 		return best;
@@ -295,11 +300,205 @@ static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct ke
 			  wide ? 32767 : 127);
 }
 
+static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
+				  uint x, uint c)
+{
+	int levels[4];
+
+	for (uint i = 0; i < 4; i++)
+		levels[i] = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c);
+	return keel_mac_pool(m, levels);
+}
+
+/*
+ * Commands with int16 and constant weights: sixteen output channels at a time, which is how weights
+ * lie. Sums of so many products fit into 32 bits.
+ */
+#define KEEL_SUM_QUADS 64
+#define KEEL_SUM_TAPS  256
+
+/** struct keel_block - up to sixteen output channels of a group
+ * @group: the group
+ * @first: first channel of the group
+ * @channel: the same, counted over all groups
+ * @count: channels
+ */
+struct keel_block {
+	uint group, first, channel, count;
+};
+
+static inline struct keel_block keel_block(global const struct keel_cmd_mac *m, uint i)
+{
+	uint groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1, out_c = m->ofm_c / groups;
+	uint blocks = (out_c + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC;
+	struct keel_block b;
+
+	b.group = i / blocks;
+	b.first = i % blocks * KEEL_BLOCK_OC;
+	b.channel = b.group * out_c + b.first;
+	b.count = min((uint)KEEL_BLOCK_OC, out_c - b.first);
+	return b;
+}
+
+/* Four input levels less their zero point; those behind the last are 0. */
+static inline int4 keel_quad(global const struct keel_cmd_mac *m, global const char *x, uint at,
+			     uint channels)
+{
+	int v[4] = {0, 0, 0, 0};
+
+	for (uint j = 0; j < 4 && at + j < channels; j++)
+		v[j] = m->h.ifm_type == KEEL_TYPE_S16 ? ((global const short *)x)[at + j] :
+							x[at + j] - m->ifm.zero_point;
+	return (int4)(v[0], v[1], v[2], v[3]);
+}
+
+/* One tap of a block over the input channels of a group. */
+static inline long16 keel_block_tap(global const struct keel_cmd_mac *m, global const char *x,
+				    global const char *w, uint channels)
+{
+	uint quads = (channels + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC, q = 0;
+	long16 acc = (long16)(0);
+
+	while (q < quads) {
+		uint end = min(q + KEEL_SUM_QUADS, quads);
+		int16 sum = (int16)(0);
+
+		for (; q < end; q++, w += KEEL_BLOCK_OC * KEEL_BLOCK_IC) {
+			int16 four = vload16(0, (global const int *)w);
+			int4 v = keel_quad(m, x, q * KEEL_BLOCK_IC, channels);
+
+			sum += ((four << 24) >> 24) * v.s0 + ((four << 16) >> 24) * v.s1 +
+			       ((four << 8) >> 24) * v.s2 + (four >> 24) * v.s3;
+		}
+		acc += convert_long16(sum);
+	}
+	return acc;
+}
+
+/* CONV2D, CONV_TRANSPOSE, and MATMUL, whose window is one pixel. */
+static inline long16 keel_block_conv(global const struct keel_cmd_mac *m, struct keel_io io,
+				     struct keel_block b, uint y, uint x)
+{
+	uint groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1;
+	uint in_c = m->ifm_c / groups, out_c = m->ofm_c / groups;
+	uint tap_bytes = (in_c + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC * KEEL_BLOCK_OC * KEEL_BLOCK_IC;
+	uint blocks = (out_c + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC;
+	uint size = m->h.ifm_type == KEEL_TYPE_S16 ? 2 : 1;
+	int transposed = m->h.opcode == KEEL_CMD_CONV_TRANSPOSE;
+	global const char *w = (global const char *)io.weights + m->weights_offset +
+			       ((ulong)b.group * blocks + b.first / KEEL_BLOCK_OC) * m->kernel_h *
+				       m->kernel_w * tap_bytes;
+	long16 acc = (long16)(0);
+
+	for (uint ky = 0; ky < m->kernel_h; ky++) {
+		int iy = keel_tap(transposed, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
+
+		for (uint kx = 0; kx < m->kernel_w; kx++, w += tap_bytes) {
+			int ix = keel_tap(transposed, x, kx, m->stride_x, m->dilation_x, m->pad_left,
+					  m->ifm_w);
+
+			if (iy >= 0 && ix >= 0)
+				acc += keel_block_tap(m, keel_at(io.ifm, &m->ifm, iy, ix,
+								 b.group * in_c * size), w, in_c);
+		}
+	}
+	return acc;
+}
+
+/* Levels, less their zero point, that the channels of a block see at one pixel. */
+static inline int16 keel_block_pixel(global const struct keel_cmd_mac *m, struct keel_io io,
+				     struct keel_block b, uint y, uint x)
+{
+	uint repeat = m->ofm_c / m->ifm_c;
+	int v[KEEL_BLOCK_OC];
+
+	if (repeat == 1 && b.count == KEEL_BLOCK_OC && m->h.ifm_type == KEEL_TYPE_S16)
+		return convert_int16(vload16(0, (global const short *)keel_at(io.ifm, &m->ifm, y, x,
+									      2 * b.channel)));
+	for (uint i = 0; i < KEEL_BLOCK_OC; i++)
+		v[i] = i < b.count ? keel_level(io.ifm, &m->ifm, m->h.ifm_type, y, x,
+						(b.channel + i) / repeat) - m->ifm.zero_point : 0;
+	return vload16(0, v);
+}
+
+static inline long16 keel_block_depthwise(global const struct keel_cmd_mac *m, struct keel_io io,
+					  struct keel_block b, uint y, uint x)
+{
+	global const char *w = (global const char *)io.weights + m->weights_offset +
+			       (ulong)b.channel * m->kernel_h * m->kernel_w;
+	long16 acc = (long16)(0);
+	int16 sum = (int16)(0);
+	uint taps = 0;
+
+	for (uint ky = 0; ky < m->kernel_h; ky++) {
+		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
+
+		for (uint kx = 0; kx < m->kernel_w; kx++, w += KEEL_BLOCK_OC) {
+			int ix = keel_tap(0, x, kx, m->stride_x, m->dilation_x, m->pad_left, m->ifm_w);
+
+			if (iy >= 0 && ix >= 0)
+				sum += keel_block_pixel(m, io, b, iy, ix) *
+				       convert_int16(vload16(0, w));
+			if (++taps % KEEL_SUM_TAPS == 0) {
+				acc += convert_long16(sum);
+				sum = (int16)(0);
+			}
+		}
+	}
+	return acc + convert_long16(sum);
+}
+
+/* Finished levels of a block at one pixel, pooling excepted. */
+static inline void keel_block_levels(global const struct keel_cmd_mac *m, struct keel_io io,
+				     struct keel_block b, uint y, uint x, int *levels)
+{
+	long sums[KEEL_BLOCK_OC];
+
+	vstore16(m->h.opcode == KEEL_CMD_DEPTHWISE ? keel_block_depthwise(m, io, b, y, x) :
+						     keel_block_conv(m, io, b, y, x), 0, sums);
+	for (uint i = 0; i < b.count; i++) {
+		uint c = b.channel + i;
+		const struct keel_channel_wide channel = keel_mac_channel(m, io, c);
+		long acc = (long)((ulong)keel_mac_start(m, io, channel.bias, y, x, c) +
+				  (ulong)sums[i]);
+
+		if (m->h.ifm_type != KEEL_TYPE_S16)
+			acc = (int)(uint)(ulong)acc;
+		levels[i] = keel_mac_finish(m, io, &channel, acc, y, x, c);
+	}
+}
+
+/* Block @i of the output as stored, [h][w][blocks]. */
+static inline void keel_mac_block(global const struct keel_cmd_mac *m, struct keel_io io, ulong i)
+{
+	uint groups = m->h.opcode == KEEL_CMD_CONV2D ? m->groups : 1;
+	uint blocks = groups * ((m->ofm_c / groups + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC);
+	struct keel_block b = keel_block(m, (uint)(i % blocks));
+	uint x = (uint)(i / blocks % m->ofm_w), y = (uint)(i / blocks / m->ofm_w);
+	int levels[4][KEEL_BLOCK_OC], pool = (m->h.flags & (KEEL_MAC_POOL_MAX |
+							    KEEL_MAC_POOL_AVERAGE)) != 0;
+
+	for (uint k = 0; k < (pool ? 4 : 1); k++)
+		keel_block_levels(m, io, b, pool ? 2 * y + (k >> 1) : y, pool ? 2 * x + (k & 1) : x,
+				  levels[k]);
+	for (uint c = 0; c < b.count; c++) {
+		const int window[4] = {levels[0][c], pool ? levels[1][c] : 0,
+				       pool ? levels[2][c] : 0, pool ? levels[3][c] : 0};
+
+		keel_put(io.ofm, &m->ofm, m->h.ofm_type, y, x, b.channel + c,
+			 pool ? keel_mac_pool(m, window) : window[0]);
+	}
+}
+
 /* Element @i of the output as stored, [h][w][c]; with ACC_OUT of the partial sums. */
 static inline void keel_mac_element(global const struct keel_cmd_mac *m, struct keel_io io, ulong i)
 {
 	uint c = (uint)(i % m->ofm_c), w = m->ofm_w, x, y;
 
+	if (keel_mac_is_wide(m) && !(m->h.flags & KEEL_MAC_B_ACTIVATION)) {
+		keel_mac_block(m, io, i);
+		return;
+	}
 	i /= m->ofm_c;
 	x = (uint)(i % w);
 	y = (uint)(i / w);
