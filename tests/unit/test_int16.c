@@ -205,6 +205,11 @@ START_TEST(files_for_targets_without_int16)
 	ck_assert_uint_gt(m.info.wide, 5);
 	ck_assert_int_eq(keel_qdq_export(&m, KEEL_QDQ_U8, &out, &onnx, &e), -ENODATA);
 	ck_assert_ptr_nonnull(strstr(e.text, "int16"));
+
+	/* The same file for an NPU that has only int8. */
+	m.target.int16 = 0;
+	ck_assert_int_eq(keel_model_serialize(&m, &out, &onnx, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.text, "int16 activations, which its NPU medium"));
 	free(data);
 }
 END_TEST
