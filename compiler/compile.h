@@ -26,9 +26,11 @@
  * @per_channel: weight scales per output channel; else one per tensor
  * @factorize: see keel_factorize_options
  * @ranges: see keel_range_options
+ * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
  * @int16: activations that are int16 instead of int8; see keel_int16_options
  * @weights_mse: search weight scales by squared error
  * @bias_correction: iterative, on the integer network
+ * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
  * @threads: 0 for one per processor; never changes the result
@@ -44,9 +46,11 @@ struct keel_compile_options {
 	bool per_channel;
 	struct keel_factorize_options factorize;
 	struct keel_range_options ranges;
+	const struct keel_span *inputs;
 	struct keel_int16_options int16;
 	bool weights_mse;
 	bool bias_correction;
+	const struct keel_sample_source *judge;
 	uint64_t memory;
 	unsigned int threads;
 	const char *preprocess, *labels, *options_json;
@@ -55,18 +59,35 @@ struct keel_compile_options {
 	const volatile int *cancel;
 };
 
+/** struct keel_range_trial - what automatic ranges were worth
+ * @minmax_db: outputs of the integer network with minmax ranges against the float network's
+ * @auto_db: the same with the ranges that were predicted to be best
+ * @gain: part of the noise that went
+ * @error: standard error of that, by the differences between samples
+ * @kept: they were better by more than chance, and taken
+ */
+struct keel_range_trial {
+	double minmax_db, auto_db, gain, error;
+	bool kept;
+};
+
 /** struct keel_compiled - everything that is known after compiling; keel_compiled_free()
  * @g: the graph as lowered: fused, factorized, quantized
  * @before: the graph that the factorization plan refers to; may be NULL
  * @verdicts: placement, by node of @g
  * @stats: float statistics of @g
+ * @ranges: how each tensor of @g got its range, by id
+ * @trial: automatic ranges: what came of trying them
  * @factorize: what factorization did
  * @correct: what bias correction did
  * @int16: groups of activations that are int16
  * @int16_tried: groups that AUTO tried
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
- * @sqnr_db: outputs of the integer network against the float one's on the calibration samples
+ * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
+ *	calibration samples
+ * @noise: squared error of the outputs by sample, where measured
+ * @nr_noise: how many samples that was
  * @note: why a step that was asked for was left out or cut short; "" otherwise
  * @data: the model file
  * @bytes: its size
@@ -78,11 +99,15 @@ struct keel_compiled {
 	struct keel_graph *g, *before;
 	struct keel_verdict *verdicts;
 	struct keel_stats *stats;
+	struct keel_range_choice *ranges;
+	struct keel_range_trial trial;
 	struct keel_factorize_result factorize;
 	struct keel_correct_result correct;
 	unsigned int int16, int16_tried;
 	bool corrected, measured;
 	double sqnr_db;
+	double *noise;
+	size_t nr_noise;
 	char note[512];
 	void *data;
 	size_t bytes;
@@ -101,7 +126,8 @@ int keel_compile_prepare(struct keel_graph *g, struct keel_error *e);
 /**
  * keel_compile() - compile a prepared graph
  * @g: taken over, also on failure
- * @source: calibration samples
+ * @source: calibration samples; of none only with ranges from BatchNorms and without bias
+ *	correction
  * @c: filled on success
  *
  * Return: 0; -EOPNOTSUPP with a sentence naming the first unsupported node;

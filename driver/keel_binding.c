@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/err.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/scatterlist.h>
@@ -6,8 +7,16 @@
 
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_print.h>
 
-#include "keel_drv.h"
+#include "keel_binding.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_gem.h"
+#include "keel_job.h"
+#include "keel_mem.h"
+#include "keel_mmu.h"
 
 /*
  * What slots are bound to: checked against the command buffer's needs, pinned, and described to the

@@ -7,7 +7,11 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 
-#include "keel_drv.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_mem.h"
+#include "keel_perf.h"
 #include "keel_rules.h"
 
 /*

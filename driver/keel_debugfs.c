@@ -7,8 +7,14 @@
 #include <drm/drm_file.h>
 
 #include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fault.h"
+#include "keel_file.h"
+#include "keel_gem.h"
+#include "keel_job.h"
 #include "keel_perf.h"
+#include "keel_queue.h"
+#include "keel_record.h"
 
 /*
  * debugfs: what the driver knows. One line a thing, words separated by blanks, so that scripts and

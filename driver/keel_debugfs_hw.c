@@ -8,7 +8,10 @@
 
 #include "keel_debugfs.h"
 #include "keel_devfreq.h"
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fw.h"
+#include "keel_log.h"
+#include "keel_regs.h"
 
 /* debugfs: fw_log, fw_info, regs, clock. Nothing here wakes an NPU that sleeps. */
 

@@ -5,12 +5,17 @@
  * lowest and highest clock. Load is the share of time in which the NPU has a job.
  */
 #include <linux/devfreq.h>
+#include <linux/device.h>
+#include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/pm_opp.h>
 #include <linux/slab.h>
 
+#include "keel_bus.h"
 #include "keel_devfreq.h"
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fw.h"
+#include "keel_regs.h"
 #include "keel_trace.h"
 
 /* Operating points that are made when nobody describes any. */

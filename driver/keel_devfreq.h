@@ -4,7 +4,19 @@
 
 struct keel_device;
 
-/* For keel_pm.c: around the time without power; without reset_lock. */
+/* The clock follows the load. */
+
+int keel_devfreq_init(struct keel_device *kdev);
+void keel_devfreq_fini(struct keel_device *kdev);
+
+/* By reset_lock, after a boot. */
+void keel_devfreq_restore(struct keel_device *kdev);
+
+/* By hw_lock, with the jobs that the NPU has. */
+void keel_devfreq_begin(struct keel_device *kdev);
+void keel_devfreq_end(struct keel_device *kdev);
+
+/* Around the time without power; without reset_lock. */
 void keel_devfreq_suspend(struct keel_device *kdev);
 void keel_devfreq_resume(struct keel_device *kdev);
 

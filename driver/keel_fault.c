@@ -6,8 +6,7 @@
 #include <linux/debugfs.h>
 #include <linux/fault-inject.h>
 
-#include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_fault.h"
 
 static struct {
 	const char *name;

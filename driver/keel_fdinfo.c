@@ -6,7 +6,10 @@
 #include <drm/drm_file.h>
 #include <drm/drm_print.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fdinfo.h"
+#include "keel_file.h"
+#include "keel_validate.h"
 
 static const char *const engines[KEEL_ENGINE_COUNT] = {
 	[KEEL_ENGINE_DMA] = "dma",

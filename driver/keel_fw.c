@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/firmware.h>
 #include <linux/iopoll.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
-#include <linux/log2.h>
 #include <linux/math64.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "keel_drv.h"
+#include "keel_devfreq.h"
+#include "keel_device.h"
+#include "keel_fault.h"
+#include "keel_fw.h"
+#include "keel_mem.h"
+#include "keel_mmu.h"
+#include "keel_perf.h"
+#include "keel_regs.h"
+#include "keel_ring.h"
 #include "keel_rules.h"
 #include "keel_trace.h"
 
@@ -15,6 +25,10 @@
  * The firmware: its image, how it is booted, reset and stopped, its log and its heartbeat. Whoever
  * calls holds reset_lock, has the NPU powered and may touch registers.
  */
+
+#define KEEL_FW_MAX_BYTES SZ_4M
+#define KEEL_BOOT_MS	  5000
+#define KEEL_RESET_MS	  2000
 
 #define POLL_US 500
 

@@ -2,14 +2,21 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_print.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_gem.h"
+#include "keel_mmu.h"
+#include "keel_perf.h"
 
 /*
  * Buffer objects: shmem memory, mapped for the NPU when a job first uses it. All are on a list, so

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
 #include <linux/interrupt.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fault.h"
+#include "keel_fw.h"
+#include "keel_irq.h"
+#include "keel_perf.h"
+#include "keel_regs.h"
+#include "keel_ring.h"
 #include "keel_trace.h"
 
 /* One interrupt, message signalled or level. */

@@ -2,11 +2,21 @@
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/dma-fence.h>
+#include <linux/jiffies.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
-#include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_fw.h"
+#include "keel_job.h"
 #include "keel_kunit.h"
+#include "keel_queue.h"
+#include "keel_record.h"
+#include "keel_reset.h"
+#include "keel_ring.h"
+#include "keel_sched.h"
 
 /*
  * Unit tests that need no NPU: what the firmware says is made up here, in ordinary memory, on a

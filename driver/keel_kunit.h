@@ -8,7 +8,7 @@
 
 struct keel_device;
 
-/* keel_coredump.c */
+/* keel_dump.c */
 u32 keel_core_window(u32 commands, u32 bad, u32 *first);
 
 /* keel_reset.c; by reset_lock */

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/test.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
 
-#include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_bus.h"
+#include "keel_device.h"
+#include "keel_fw.h"
 #include "keel_kunit.h"
+#include "keel_log.h"
+#include "keel_perf.h"
+#include "keel_pm.h"
+#include "keel_validate.h"
 
 /* Unit tests of parts that need no device at all. */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_fw.h"
+#include "keel_log.h"
 
 /*
  * The firmware's log ring for readers that come later: debugfs and coredumps. Entries may be

@@ -6,7 +6,8 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_mem.h"
 
 /*
  * Memory that the NPU reaches, other than buffer objects. There is a list of all of it, so that

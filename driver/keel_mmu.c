@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/hashtable.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_mm.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_gem.h"
+#include "keel_job.h"
+#include "keel_mem.h"
+#include "keel_mmu.h"
+#include "keel_regs.h"
 
 /*
  * Address spaces of the NPU's own MMU, one for each file. Addresses are given out when a buffer

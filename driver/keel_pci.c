@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
+#include <linux/err.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/pm_runtime.h>
 
+#include "keel_bus.h"
+#include "keel_device.h"
 #include "keel_drv.h"
+#include "keel_hw.h"
+#include "keel_pm.h"
 
 /* The NPU as a PCI function: registers in a BAR, one message signalled interrupt. */
 

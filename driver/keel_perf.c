@@ -8,14 +8,19 @@
  * its jobs.
  */
 #include <linux/capability.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_managed.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_fw.h"
+#include "keel_job.h"
 #include "keel_kunit.h"
 #include "keel_perf.h"
 #include "keel_rules.h"

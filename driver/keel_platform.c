@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/clk.h>
+#include <linux/device.h>
+#include <linux/err.h>
 #include <linux/genalloc.h>
 #include <linux/module.h>
 #include <linux/of_reserved_mem.h>
@@ -8,7 +10,10 @@
 #include <linux/regulator/consumer.h>
 #include <linux/reset.h>
 
+#include "keel_bus.h"
+#include "keel_device.h"
 #include "keel_drv.h"
+#include "keel_pm.h"
 
 /*
  * The NPU as a part of a SoC, described by the device tree (bindings/keel,npu.yaml): clocks,

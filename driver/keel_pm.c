@@ -5,15 +5,26 @@
  * system sleep jobs that the NPU has are finished, or, when that takes too long, stopped and given
  * to it again afterwards.
  */
+#include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
 #include <drm/drm_drv.h>
 
+#include "keel_bus.h"
 #include "keel_devfreq.h"
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_fw.h"
+#include "keel_perf.h"
+#include "keel_pm.h"
+#include "keel_regs.h"
+#include "keel_reset.h"
+#include "keel_ring.h"
+#include "keel_sched.h"
 #include "keel_trace.h"
+
+#define KEEL_AUTOSUSPEND_MS 200
 
 static bool keel_pm_is_gone(struct keel_device *kdev)
 {

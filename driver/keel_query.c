@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "keel_drv.h"
+#include <drm/drm_print.h>
+
+#include "keel_device.h"
+#include "keel_mmu.h"
+#include "keel_perf.h"
+#include "keel_query.h"
+#include "keel_regs.h"
+#include "keel_validate.h"
 
 /* What the hardware says about itself, and how user space hears of it. */
 

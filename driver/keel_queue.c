@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/capability.h>
+#include <linux/err.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include <drm/drm_file.h>
 
-#include "keel_drv.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_perf.h"
+#include "keel_queue.h"
+#include "keel_ring.h"
+#include "keel_sched.h"
 
 /* Queues: each is an entity of the scheduler with a priority. */
 

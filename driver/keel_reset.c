@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/jiffies.h>
 
 #include <drm/drm_drv.h>
 
-#include "keel_drv.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_dump.h"
+#include "keel_fw.h"
+#include "keel_job.h"
 #include "keel_kunit.h"
+#include "keel_perf.h"
+#include "keel_pm.h"
+#include "keel_queue.h"
+#include "keel_regs.h"
+#include "keel_reset.h"
+#include "keel_ring.h"
 #include "keel_trace.h"
 
 /*
@@ -14,6 +25,8 @@
  * of the engines; when that doesn't help, or the firmware is dead or talks nonsense, everything is
  * reset and booted, and those that had to suffer for it start again.
  */
+
+#define KEEL_ABORT_MS 500 /* from an engine reset to the completion of the job */
 
 /*
  * While the state is KEEL_STATE_RESET no completion is taken, so jobs in flight stay so and can be
@@ -179,7 +192,7 @@ static void reset_full(struct keel_device *kdev, struct keel_job *guilty, int er
 	trace_keel_reset_start(kdev->dev, true, seq);
 	keel_fw_drain_log(kdev);
 	keel_fw_stop(kdev, KEEL_STATE_RESET);
-	keel_coredump(kdev, guilty, reason);
+	keel_dump(kdev, guilty, reason);
 	for (try = 0; ret && try < KEEL_RESET_RETRIES; try++) {
 		ret = reset_and_power_cycle(kdev, try);
 		if (ret)
@@ -217,7 +230,7 @@ static int reset_engines(struct keel_device *kdev, struct keel_job *job)
 	int ret;
 
 	trace_keel_reset_start(kdev->dev, false, seq);
-	keel_coredump(kdev, job, KEEL_CORE_HANG);
+	keel_dump(kdev, job, KEEL_CORE_HANG);
 	spin_lock_irq(&kdev->hw_lock);
 	kdev->guilty_seq = seq;
 	kdev->state = KEEL_STATE_READY;

@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/string.h>
 
-#include "keel_drv.h"
+#include "keel_cmd.h"
+#include "keel_devfreq.h"
+#include "keel_device.h"
+#include "keel_dump.h"
+#include "keel_fault.h"
+#include "keel_file.h"
+#include "keel_fw.h"
+#include "keel_job.h"
+#include "keel_mem.h"
+#include "keel_mmu.h"
+#include "keel_perf.h"
+#include "keel_queue.h"
+#include "keel_record.h"
+#include "keel_regs.h"
+#include "keel_ring.h"
+#include "keel_sched.h"
 #include "keel_trace.h"
 
 /*
@@ -256,7 +273,7 @@ static int ending(struct keel_device *kdev, struct keel_job *job, const struct c
 	if (endings[c->status].ban) {
 		/* Hangs left theirs when they were found. */
 		if (c->status != KEEL_HW_ABORTED)
-			keel_coredump_fault(kdev, job, c->fault_command);
+			keel_dump_fault(kdev, job, c->fault_command);
 		keel_queue_ban(kdev, job->queue);
 		keel_count(kdev, job->kfile,
 			   c->status == KEEL_HW_ABORTED ? KEEL_HW_COUNTER_TIMEOUTS

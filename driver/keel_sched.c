@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/device.h>
 #include <linux/dma-fence-chain.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -9,7 +12,15 @@
 #include <drm/drm_managed.h>
 
 #include "keel_compat.h"
+#include "keel_device.h"
 #include "keel_drv.h"
+#include "keel_fw.h"
+#include "keel_job.h"
+#include "keel_queue.h"
+#include "keel_record.h"
+#include "keel_reset.h"
+#include "keel_ring.h"
+#include "keel_sched.h"
 
 /*
  * The scheduler decides whose job goes next and waits for what it depends on. It never learns of
@@ -19,6 +30,12 @@
  * follow a plain pointer to the scheduler when somebody asks for their name. So each of them holds
  * the hardware fence of its job, and that the scheduler's memory and the module.
  */
+
+/* Jobs that the NPU has at the same time: one runs, one waits, so that priorities matter. */
+#define KEEL_CREDITS 2
+
+#define KEEL_TICK_MS	100  /* how often a job that isn't over is looked at */
+#define KEEL_QUIESCE_MS 5000 /* from system sleep's wish to the end of the jobs */
 
 static void scheduler_release(struct kref *ref)
 {

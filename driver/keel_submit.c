@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-resv.h>
+#include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -9,15 +12,28 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_print.h>
 #include <drm/drm_syncobj.h>
 
-#include "keel_drv.h"
+#include "keel_binding.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_file.h"
+#include "keel_gem.h"
+#include "keel_job.h"
+#include "keel_pm.h"
+#include "keel_queue.h"
+#include "keel_record.h"
+#include "keel_reset.h"
+#include "keel_submit.h"
 #include "keel_trace.h"
 
 /*
  * DRM_KEEL_SUBMIT. Everything a job needs is checked and allocated here, so that nothing can fail
  * from the moment it is armed; run_job only moves it to the ring.
  */
+
+#define KEEL_HANG_SLACK 16 /* times its cycle bound is what a job may take without progress */
 
 /**
  * struct keel_out_sync - a syncobj to signal
@@ -58,31 +74,6 @@ struct keel_submit {
 	u32 written;
 	unsigned int nr_objs;
 };
-
-static struct keel_job *job_new(struct keel_file *kfile, struct keel_queue *queue)
-{
-	struct keel_job *job;
-
-	if (keel_fault(KEEL_FAULT_SUBMIT_ALLOC))
-		return NULL;
-	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
-	if (!job)
-		return NULL;
-	job->kdev = kfile->kdev;
-	job->kfile = kfile;
-	job->queue = queue;
-	job->context = -1;
-	kref_get(&kfile->ref);
-	kref_get(&queue->ref);
-	atomic_inc(&kfile->jobs);
-	atomic_inc(&kfile->in_flight);
-	job->fence = keel_fence_new(kfile->kdev);
-	job->record = keel_record_new(kfile);
-	if (job->fence && job->record)
-		return job;
-	keel_job_free(job);
-	return NULL;
-}
 
 /* More time without progress, beyond keel_device.hang_ms, isn't explained by its commands. */
 static unsigned long allowance(const struct keel_job *job)
@@ -383,7 +374,7 @@ static int submit_one(struct keel_submit *s)
 	struct keel_file *kfile = s->file->driver_priv;
 	int ret;
 
-	s->job = job_new(kfile, s->queue);
+	s->job = keel_job_new(kfile, s->queue);
 	if (!s->job)
 		return -ENOMEM;
 	ret = queue_state(s->queue);

@@ -12,20 +12,16 @@
 #include "data/dataset.h"
 #include "data/preprocess.h"
 #include "import.h"
+#include "input_range.h"
 #include "output.h"
 #include "progress.h"
 #include "report.h"
 #include "report_files.h"
+#include "trials.h"
 
 #define MAX_CALIBRATE 64
 #define MAX_INT16     256
 
-/*
- * auto: with one scale a tensor, least noise was best on every network measured.
- * With a scale for each channel the weights need no equalizing, and amplified
- * activations only amplify the rounding of the weights that read them: "none" was
- * level with the others or up to 11 dB better.
- */
 #define FACTORIZE_AUTO (KEEL_FACTORIZE_LEAST_NOISE + 1)
 
 /** struct compile_args - the command line */
@@ -36,8 +32,9 @@ struct compile_args {
 	const char *int16[MAX_INT16];
 	size_t limit, split;
 	struct keel_compile_options o;
-	int factorize;
-	unsigned int seed;
+	struct keel_span input_range;
+	struct keel_search_result search;
+	unsigned int optimize, fixed, seed;
 	bool check, quiet, swap;
 };
 
@@ -46,8 +43,11 @@ enum {
 	OPT_PREPROCESS,
 	OPT_GRANULARITY,
 	OPT_FACTORIZE,
+	OPT_WEIGHT_SCALES,
 	OPT_RANGES,
+	OPT_INPUT_RANGE,
 	OPT_BIAS,
+	OPT_OPTIMIZE,
 	OPT_INT16,
 	OPT_MAX_INT16,
 	OPT_BUDGET,
@@ -75,20 +75,31 @@ static const struct argp_option options[] = {
 	{"swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0},
 	{"preprocess", OPT_PREPROCESS, "FILE", 0,
 	 "how pictures become inputs (default: NET.preprocess beside the network)", 0},
+	{"optimize", OPT_OPTIMIZE, "LEVEL", 0,
+	 "0: rounding alone; 1 (default): what is best on most networks; 2: try more, keep what "
+	 "brings samples closer that were held out; 3: try all",
+	 0},
 	{"granularity", OPT_GRANULARITY, "WHAT", 0,
 	 "weight scales: per-tensor or per-channel (default)", 0},
 	{"factorize", OPT_FACTORIZE, "HOW", 0,
-	 "none, one-step, two-step, least-noise, or auto (default): least-noise for per-tensor "
-	 "scales, none for per-channel",
+	 "none, one-step, two-step, least-noise, or auto (default): by --optimize", 0},
+	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
+	 "max (default) or mse, which cuts single large weights off", 0},
+	{"ranges", OPT_RANGES, "HOW", 0,
+	 "minmax (default), moving-average, percentile, mse, kl, aciq-laplace, aciq-gauss, auto: "
+	 "for each tensor what hurts the outputs least, or batchnorm: without looking at samples",
 	 0},
-	{"ranges", OPT_RANGES, "HOW", 0, "minmax (default), percentile or mse", 0},
+	{"input-range", OPT_INPUT_RANGE, "LO,HI", 0,
+	 "with --ranges batchnorm: values of the inputs (default: what preprocessing makes of 0 "
+	 "to 255)",
+	 0},
 	{"percentile", OPT_PERCENTILE, "P", 0,
-	 "part of the values that percentile keeps (default 99.99)", 0},
-	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default)", 0},
+	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},
+	{"bias-correction", OPT_BIAS, "HOW", 0, "none or iterative (default from --optimize 1 on)",
+	 0},
 	{"int16", OPT_INT16, "WHAT", 0,
 	 "activations that are int16: none (default), all, auto, or names of the nodes that "
-	 "compute "
-	 "them, with commas",
+	 "compute them, with commas",
 	 0},
 	{"max-int16", OPT_MAX_INT16, "N", 0, "with --int16 auto: at most N of them", 0},
 	{"budget", OPT_BUDGET, "DB", 0,
@@ -155,12 +166,18 @@ static error_t parse_types(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* What the user has chosen, neither a level nor a search changes. */
+static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
+{
+	a->fixed = fixed ? a->fixed | choice : a->fixed & ~choice;
+}
+
 static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 {
 	static const char *const granularities[] = {"per-tensor", "per-channel", NULL};
 	static const char *const steps[] = {"none",	   "one-step", "two-step",
 					    "least-noise", "auto",     NULL};
-	static const char *const ranges[] = {"minmax", "percentile", "mse", NULL};
+	static const char *const scales[] = {"max", "mse", NULL};
 	static const char *const bias[] = {"none", "iterative", NULL};
 	struct compile_args *a = state->input;
 
@@ -168,14 +185,27 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 	case OPT_GRANULARITY:
 		a->o.per_channel = command_choice(arg, "granularity", granularities, state);
 		return 0;
+	case OPT_OPTIMIZE:
+		a->optimize = command_number(arg, "optimize", 0, KEEL_OPTIMIZE_MAX, state);
+		return 0;
 	case OPT_FACTORIZE:
-		a->factorize = command_choice(arg, "factorize", steps, state);
+		a->o.factorize.mode = command_choice(arg, "factorize", steps, state);
+		fix(a, KEEL_CHOICE_FACTORIZE, a->o.factorize.mode != FACTORIZE_AUTO);
+		return 0;
+	case OPT_WEIGHT_SCALES:
+		a->o.weights_mse = command_choice(arg, "weight-scales", scales, state);
+		fix(a, KEEL_CHOICE_WEIGHT_SCALES, true);
 		return 0;
 	case OPT_RANGES:
-		a->o.ranges.method = command_choice(arg, "ranges", ranges, state);
+		a->o.ranges.method = command_choice(arg, "ranges", keel_range_method_names, state);
+		fix(a, KEEL_CHOICE_RANGES, true);
+		return 0;
+	case OPT_INPUT_RANGE:
+		a->input_range = input_range_parse(arg, state);
 		return 0;
 	case OPT_BIAS:
 		a->o.bias_correction = command_choice(arg, "bias-correction", bias, state);
+		fix(a, KEEL_CHOICE_BIAS, true);
 		return 0;
 	case OPT_PERCENTILE:
 		a->o.ranges.percentile = command_real(arg, "percentile", 50, 100, state);
@@ -190,17 +220,31 @@ static bool is_dash(const char *path)
 	return path && !strcmp(path, "-");
 }
 
+static void check_without_samples(const struct compile_args *a, struct argp_state *state)
+{
+	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction : a->optimize > 0;
+
+	if (a->o.ranges.method != KEEL_RANGE_BATCHNORM)
+		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
+				     "network will see");
+	if (corrects)
+		command_usage(state, "bias correction needs samples: give some with --calibrate "
+				     "DIR, or leave it out with --bias-correction none");
+}
+
 static void check_args(const struct compile_args *a, struct argp_state *state)
 {
 	if (!a->network)
 		command_usage(state, "name the network: keel compile NET.onnx --calibrate DIR");
 	if (!a->check && !a->nr_calibrate)
-		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
-				     "network will see");
+		check_without_samples(a, state);
+	if (a->input_range.lo < a->input_range.hi && a->o.ranges.method != KEEL_RANGE_BATCHNORM)
+		command_usage(state, "--input-range needs --ranges batchnorm");
 	if (a->swap && !a->split)
 		command_usage(state, "--swap needs --split K");
-	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE)
-		command_usage(state, "--percentile needs --ranges percentile");
+	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE &&
+	    a->o.ranges.method != KEEL_RANGE_AUTO)
+		command_usage(state, "--percentile needs --ranges percentile or auto");
 	if ((a->o.int16.most || a->o.int16.budget_db > 0) && a->o.int16.mode != KEEL_INT16_AUTO)
 		command_usage(state, "--max-int16 and --budget need --int16 auto");
 	if (is_dash(a->output) && is_dash(a->json))
@@ -420,6 +464,8 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 		.output = a->output ? a->output : path,
 		.seed = a->seed,
 		.list = &list,
+		.optimize = a->optimize,
+		.search = &a->search,
 		.seconds = command_seconds() - start,
 		.peak_rss_mib = peak_rss_mib(),
 	};
@@ -484,18 +530,22 @@ static char *labels_text(const struct keel_preprocess *p)
  * @p: how pictures become inputs
  * @text: the same as canonical text
  * @labels: class names, may be NULL
- * @ds: calibration samples
+ * @ds: calibration samples; NULL for none
+ * @ranges: of each input of the network, for ranges from BatchNorms; else NULL
  */
 struct compile_inputs {
 	struct keel_preprocess p;
 	char *text, *labels;
 	struct keel_dataset *ds;
+	struct keel_span *ranges;
 };
 
 static void inputs_close(struct compile_inputs *in)
 {
-	keel_dataset_close(in->ds);
+	if (in->ds)
+		keel_dataset_close(in->ds);
 	keel_preprocess_free(&in->p);
+	free(in->ranges);
 	free(in->text);
 	free(in->labels);
 }
@@ -512,11 +562,13 @@ static int inputs_open(struct compile_inputs *in, const struct compile_args *a,
 		return err;
 	in->labels = labels_text(&in->p);
 	err = keel_preprocess_print(&in->p, &in->text, &size, e);
-	if (!err)
+	if (!err && a->nr_calibrate)
 		err = open_dataset(a, g, &in->p, &in->ds, e);
+	if (!err && a->o.ranges.method == KEEL_RANGE_BATCHNORM)
+		err = input_ranges(g, &in->p, &a->input_range, &in->ranges, e);
 	if (err)
 		inputs_close(in);
-	else if (keel_dataset_notice(in->ds) && !a->quiet)
+	else if (in->ds && keel_dataset_notice(in->ds) && !a->quiet)
 		fprintf(stderr, "keel: %s\n", keel_dataset_notice(in->ds));
 	return err;
 }
@@ -528,19 +580,26 @@ static int run_compiler(struct compile_args *a, struct keel_graph *g,
 {
 	struct stage_bar bar = {.quiet = a->quiet};
 	struct keel_sample_source source = {.get = get_sample, .ctx = in->ds};
-	char *json;
+	char *json = NULL;
 	int err;
 
-	source.count = keel_dataset_count(in->ds);
-	json = keel_report_options_json(&a->o, source.count, a->seed);
+	source.count = in->ds ? keel_dataset_count(in->ds) : 0;
+	a->o.inputs = in->ranges;
 	a->o.preprocess = in->text;
 	a->o.labels = in->labels;
-	a->o.options_json = json;
 	a->o.stage = on_stage;
 	a->o.ctx = &bar;
-	err = keel_compile(g, &source, &a->o, c, e);
+	err = keel_search(g, &source, a->optimize, a->fixed, &a->o, &a->search, e);
+	if (err) {
+		keel_graph_del(g);
+	} else {
+		json = keel_report_options_json(&a->o, source.count, a->seed);
+		a->o.options_json = json;
+		err = keel_compile(g, &source, &a->o, c, e);
+	}
 	if (bar.name)
 		keel_progress_end(&bar.bar);
+	a->o.options_json = NULL;
 	free(json);
 	return err;
 }
@@ -605,8 +664,8 @@ int keel_compile_main(int argc, char **argv)
 	struct compile_args a = {
 		.limit = 64,
 		.target = "medium",
-		.factorize = FACTORIZE_AUTO,
-		.o = {.per_channel = true, .bias_correction = true},
+		.optimize = KEEL_OPTIMIZE_DEFAULT,
+		.o = {.per_channel = true},
 	};
 	struct keel_import_options import = {0};
 	struct keel_error e = {""};
@@ -616,9 +675,7 @@ int keel_compile_main(int argc, char **argv)
 
 	command_parse(&argp, argc, argv, &a);
 	spare_inputs(&a);
-	if (a.factorize == FACTORIZE_AUTO)
-		a.factorize = a.o.per_channel ? KEEL_FACTORIZE_NONE : KEEL_FACTORIZE_LEAST_NOISE;
-	a.o.factorize.mode = a.factorize;
+	keel_optimize(a.optimize, a.fixed, &a.o);
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);

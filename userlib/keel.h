@@ -444,7 +444,9 @@ int keel_job_submit(struct keel_job *job, struct keel_error *error);
 
 /** keel_job_submit_range() - execute commands @first .. @first + @count - 1 and no host steps
  *
- * Scratch and outputs keep their contents between submissions, so a network can be stepped.
+ * Scratch and outputs keep their contents between submissions, so a network can be stepped. When
+ * an NPU had to begin the commands again after a reset, the job ends with -EIO: what they start
+ * from may be overwritten, and only the whole network can be trusted then.
  */
 int keel_job_submit_range(struct keel_job *job, uint32_t first, uint32_t count,
 			  struct keel_error *error);

@@ -145,7 +145,7 @@ enum keel_op {
  * @scale: real step between two levels, > 0
  * @zero_point: the level that stands for 0.0; 0 where levels are int16
  * @given: the network arrived with it; calibration may not change it
- * @wide: levels are int16, else int8
+ * @wide: levels are int16, else int8; set before the rest is chosen
  */
 struct keel_quant {
 	double scale;
@@ -263,6 +263,20 @@ struct keel_act {
 	double alpha, beta;
 };
 
+/** struct keel_moments - what a BatchNorm knows of a node's output, before the fused activation
+ * @channels: extent of the arrays: the output's axis 1; 0 while unknown
+ * @mean: per channel: beta. NULL while unknown
+ * @deviation: standard deviation per channel, >= 0: |gamma|, less what epsilon takes off. NULL
+ *	while unknown
+ *
+ * Statistics of the data that the network was trained on, which came with it: no calibration
+ * is needed. keel_pass_fold() notes them, rewrites keep them, factorization scales them.
+ */
+struct keel_moments {
+	unsigned int channels;
+	float *mean, *deviation;
+};
+
 /** struct keel_origin - a node of the network's file; for reports
  * @id: index in keel_graph.origins
  * @name: as the file calls it, not always unique
@@ -280,6 +294,7 @@ struct keel_origin {
  * @origins: the same as nodes of the file, the one that it was first in front
  * @onnx_op: operator name in the source file (the first one when fused)
  * @reason: for KEEL_OP_UNSUPPORTED: a sentence why
+ * @moments: mean and standard deviation of output 0 per channel, where a BatchNorm told
  */
 struct keel_node {
 	enum keel_op op;
@@ -297,10 +312,12 @@ struct keel_node {
 	struct keel_window window;
 	int groups;
 	struct keel_act act;
+	struct keel_moments moments;
 	double alpha, beta, lo, hi, epsilon, bias;
 	int size, axis, block;
 	unsigned int axes;
 	bool keepdims, select_last, crd;
+	bool recast; /* RESHAPE: a copy of its input in the other of int8 and int16 */
 	int perm[KEEL_MAX_RANK];
 	int64_t start[KEEL_MAX_RANK], step[KEEL_MAX_RANK];
 	int64_t pad_begin[KEEL_MAX_RANK], pad_end[KEEL_MAX_RANK];

@@ -114,6 +114,8 @@ static bool clone_node(struct keel_graph *copy, const struct keel_node *n)
 	       clone_floats(copy, &c->act.lo, c->act.channels) &&
 	       clone_floats(copy, &c->act.hi, c->act.channels) &&
 	       clone_floats(copy, &c->act.slope, c->act.channels) &&
+	       clone_floats(copy, &c->moments.mean, c->moments.channels) &&
+	       clone_floats(copy, &c->moments.deviation, c->moments.channels) &&
 	       clone_string(copy, &c->sources, n->sources) &&
 	       clone_string(copy, &c->onnx_op, n->onnx_op) &&
 	       clone_string(copy, &c->reason, n->reason);

@@ -193,11 +193,12 @@ int keel_rule_affine_back(struct keel_graph *g, struct keel_node *n, struct keel
 	if (err <= 0)
 		return err;
 	mac = keel_pass_private_producer(g, a.x);
+	err = 0;
 	if (mac && keel_pass_is_mac(mac) && mac->act.kind == KEEL_ACT_NONE &&
-	    keel_weight_view(mac, &v) && v.outs == a.channels)
+	    keel_weight_view(mac, &v) && v.outs == a.channels) {
+		keel_moments_through(mac, n, &a);
 		err = fold_back(g, mac, &a) ? -ENOMEM : keel_pass_absorb(g, mac, n);
-	else
-		err = 0;
+	}
 	keel_affine_free(&a);
 	return err;
 }

@@ -60,6 +60,7 @@ static int merge(struct keel_graph *g, struct keel_node *n, const struct keel_af
 	if (err <= 0)
 		return err;
 	compose(&first, second);
+	keel_moments_through(before, n, second);
 	err = make_batchnorm(g, before, &first);
 	keel_affine_free(&first);
 	return err ? err : keel_pass_absorb(g, before, n);

@@ -62,6 +62,8 @@ int keel_pass_fold(struct keel_graph *g, struct keel_error *e)
 
 	for (i = 0; !err && i < g->nr_nodes; i++)
 		err = check_node(g->nodes[i], e);
+	if (!err && keel_pass_note_moments(g))
+		err = keel_error_set(e, -ENOMEM, "no memory for the statistics of BatchNorms");
 	if (!err)
 		err = keel_pass_run(g, merge_rules, e);
 	if (!err)

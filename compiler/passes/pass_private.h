@@ -71,6 +71,13 @@ struct keel_affine {
 int keel_affine_read(const struct keel_node *n, struct keel_affine *a, struct keel_error *e);
 void keel_affine_free(struct keel_affine *a);
 
+/** keel_pass_note_moments() - let BatchNorms tell what they know of their outputs and inputs */
+int keel_pass_note_moments(struct keel_graph *g);
+
+/** keel_moments_through() - @n, which is @a, is about to become a part of @into */
+void keel_moments_through(struct keel_node *into, const struct keel_node *n,
+			  const struct keel_affine *a);
+
 /* Rules, by file. */
 keel_pass_rule keel_rule_affine_back, keel_rule_affine_forward, keel_rule_affine_merge;
 keel_pass_rule keel_rule_affine_lower, keel_rule_subtract, keel_rule_divide, keel_rule_power;

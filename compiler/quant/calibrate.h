@@ -40,12 +40,21 @@ struct keel_channel_stats {
  * @min: over all channels
  * @max: over all channels
  * @bins: histogram over [min, max], NULL before keel_calibrate_histograms()
+ * @mean_min: mean over the samples of each one's smallest value; valid with @bins
+ * @mean_max: mean over the samples of each one's largest value; valid with @bins
+ * @weights: per channel, how much a value counts in @weighted; NULL: no such histogram is wanted
+ * @gain: what a weight of 1 stands for, see keel_range_weigh()
+ * @weighted: histogram over [min, max] with these weights; NULL like @bins
  */
 struct keel_tensor_stats {
 	unsigned int channels;
 	struct keel_channel_stats *post, *pre;
 	float min, max;
 	uint64_t *bins;
+	double mean_min, mean_max;
+	uint32_t *weights;
+	double gain;
+	uint64_t *weighted;
 };
 
 /** struct keel_stats - statistics of a graph
@@ -84,7 +93,7 @@ int keel_calibrate(const struct keel_graph *g, const struct keel_sample_source *
 		   struct keel_error *e);
 
 /**
- * keel_calibrate_histograms() - second walk: histograms over the ranges in @stats
+ * keel_calibrate_histograms() - second walk: histograms over the ranges in @stats, mean extremes
  *
  * Values outside of the range (rescaled statistics) count in the outermost bins.
  */
@@ -104,6 +113,9 @@ const struct keel_tensor_stats *keel_stats_of(const struct keel_stats *stats,
 /** keel_stats_pre() - values of a channel before the fused activation */
 const struct keel_channel_stats *keel_stats_pre(const struct keel_tensor_stats *s,
 						unsigned int channel);
+
+/** keel_stats_drop_histograms() - free what keel_calibrate_histograms() filled in */
+void keel_stats_drop_histograms(struct keel_tensor_stats *s);
 
 /** keel_stats_absmax() - max |value| of a channel */
 double keel_stats_absmax(const struct keel_channel_stats *c);

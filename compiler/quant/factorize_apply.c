@@ -124,6 +124,26 @@ static int apply_node(const struct keel_factorize_private *p, unsigned int node,
 	return scale_clamp(p, node, g, v.outs);
 }
 
+/* Any node's output may have been seen by a BatchNorm, not only what has weights. */
+static void scale_moments(const struct keel_factorize_private *p, struct keel_node *n)
+{
+	struct keel_moments *m = &n->moments;
+	const struct keel_label *label;
+	unsigned int c;
+
+	if (!m->channels)
+		return;
+	label = &p->labels.of[n->outputs[0]->id];
+	if (!keel_label_by_channel(label) || (label->count != 1 && label->count != m->channels)) {
+		*m = (struct keel_moments){0};
+		return;
+	}
+	for (c = 0; c < m->channels; c++) {
+		m->mean[c] = m->mean[c] * in_scale(p, label, c);
+		m->deviation[c] = m->deviation[c] * in_scale(p, label, c);
+	}
+}
+
 static void scale_channel(struct keel_channel_stats *c, double s)
 {
 	c->min = c->min * s;
@@ -147,8 +167,7 @@ static bool scale_stats(const struct keel_factorize_private *p, const struct kee
 {
 	unsigned int c;
 
-	free(s->bins);
-	s->bins = NULL;
+	keel_stats_drop_histograms(s);
 	if (!s->channels || !label->var)
 		return true;
 	if (label->count != 1 && (!keel_label_by_channel(label) || label->count != s->channels))
@@ -174,10 +193,12 @@ int keel_factorize_apply(const struct keel_factorize_plan *plan, struct keel_gra
 	unsigned int i;
 	bool known = true;
 
-	for (i = 0; i < target->nr_nodes; i++)
+	for (i = 0; i < target->nr_nodes; i++) {
 		if (apply_node(p, i, target))
 			return keel_error_set(e, -ENOMEM, "no memory to scale the weights of '%s'",
 					      target->nodes[i]->name);
+		scale_moments(p, target->nodes[i]);
+	}
 	for (i = 0; stats && i < stats->nr_tensors; i++)
 		known &= scale_stats(p, &p->labels.of[i], &stats->tensors[i]);
 	if (known)

@@ -307,50 +307,43 @@ unsigned int keel_int16_count(const struct keel_int16 *w)
 }
 
 /* Nothing but the type changes: a reshape to the same shape. */
-static struct keel_tensor *copy_as(struct keel_graph *g, struct keel_tensor *t,
-				   const struct keel_node *reader, const struct keel_quant *q)
+static struct keel_tensor *recast(struct keel_graph *g, struct keel_tensor *t,
+				  const struct keel_node *reader)
 {
 	char name[512];
 	struct keel_tensor *copy;
 	struct keel_node *n;
 
-	snprintf(name, sizeof(name), "%.480s/%s", t->name, q->wide ? "int16" : "int8");
+	snprintf(name, sizeof(name), "%.480s/%s", t->name, t->quant.wide ? "int8" : "int16");
 	copy = keel_graph_tensor(g, name, t->type, t->rank, t->dims);
 	n = copy ? keel_graph_node(g, KEEL_OP_RESHAPE, NULL, 1, &t, 1, &copy) : NULL;
 	if (!n)
 		return NULL;
 	keel_node_inherit(n, reader);
-	copy->quant = *q;
+	n->recast = true;
+	copy->quant.wide = !t->quant.wide;
 	return copy;
-}
-
-/* Exact: a level less its zero point has 9 bits, 64 times that 15. */
-static struct keel_quant widened(const struct keel_quant *q)
-{
-	return (struct keel_quant){.scale = q->scale / 64, .wide = true};
 }
 
 /** struct copies - by tensor of the graph as it was: its copy in the other type, once it has one */
 struct copies {
 	struct keel_graph *g;
 	struct keel_tensor **of;
-	unsigned int nr;
 };
 
-static int convert_input(struct copies *c, struct keel_node *n, unsigned int k,
-			 const struct keel_quant *q)
+static int convert_input(struct copies *c, struct keel_node *n, unsigned int k)
 {
 	struct keel_tensor *t = n->inputs[k];
 
 	if (!c->of[t->id])
-		c->of[t->id] = copy_as(c->g, t, n, q);
+		c->of[t->id] = recast(c->g, t, n);
 	if (!c->of[t->id])
 		return -ENOMEM;
 	n->inputs[k] = c->of[t->id];
 	return 0;
 }
 
-static int convert_node(struct copies *c, struct keel_node *n, bool on_npu)
+static int convert_node(struct copies *c, struct keel_node *n)
 {
 	unsigned int k;
 	bool any = false;
@@ -359,29 +352,34 @@ static int convert_node(struct copies *c, struct keel_node *n, bool on_npu)
 	for (k = 0; k < n->nr_inputs; k++)
 		any |= is_activation(n->inputs[k]) && n->inputs[k]->quant.wide;
 	for (k = 0; any && k < n->nr_inputs && !err; k++) {
-		struct keel_tensor *t = n->inputs[k];
-		struct keel_quant wide;
+		const struct keel_tensor *t = n->inputs[k];
 
-		if (!is_activation(t) || t->id >= c->nr)
-			continue;
-		wide = widened(&t->quant);
-		if (t->quant.wide && on_npu && !takes_wide(n, k))
-			err = convert_input(c, n, k, &t->narrow);
-		else if (!t->quant.wide && on_npu && is_sum(n))
-			err = convert_input(c, n, k, &wide);
+		if (is_activation(t) && t->quant.wide ? !takes_wide(n, k)
+						      : is_sum(n) && is_activation(t))
+			err = convert_input(c, n, k);
 	}
 	return err;
+}
+
+void keel_int16_mark(const struct keel_int16 *w, struct keel_graph *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->g->nr_tensors; i++)
+		if (keel_int16_tensor(w, w->g->tensors[i]))
+			g->tensors[i]->quant.wide = true;
 }
 
 int keel_int16_convert(struct keel_graph *g, const struct keel_verdict *verdicts,
 		       struct keel_error *e)
 {
-	struct copies c = {g, calloc(g->nr_tensors + 1, sizeof(*c.of)), g->nr_tensors};
+	struct copies c = {g, calloc(g->nr_tensors + 1, sizeof(*c.of))};
 	unsigned int i, nr = g->nr_nodes;
 	int err = c.of ? 0 : -ENOMEM;
 
 	for (i = 0; i < nr && !err; i++)
-		err = convert_node(&c, g->nodes[i], verdicts[i].place == KEEL_PLACE_NPU);
+		if (verdicts[i].place == KEEL_PLACE_NPU)
+			err = convert_node(&c, g->nodes[i]);
 	free(c.of);
 	if (err)
 		return keel_error_set(e, err, "no memory to change the types of activations");

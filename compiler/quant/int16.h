@@ -82,9 +82,12 @@ unsigned int keel_int16_count(const struct keel_int16 *w);
  */
 int keel_int16_noise(const struct keel_int16 *w, const struct keel_stats *stats, double *noise);
 
+/** keel_int16_mark() - set quant.wide of what has been chosen in @g: the graph, or a clone of it */
+void keel_int16_mark(const struct keel_int16 *w, struct keel_graph *g);
+
 /**
  * keel_int16_convert() - changes of type where readers need them
- * @g: quantized, sorted; gets nodes that copy a tensor in another type
+ * @g: marked, sorted; gets nodes that copy a tensor in the other type
  * @verdicts: of @g's nodes
  *
  * Return: 0 or -ENOMEM. Verdicts of before are no longer those of @g's nodes.

@@ -236,12 +236,12 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 }
 
 int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_source *source,
-		      unsigned int threads, double *sqnr, struct keel_error *e)
+		      unsigned int threads, double *noise, double *sqnr, struct keel_error *e)
 {
 	static const struct keel_sweep_ops ops = {.watch = compare};
 	struct sqnr q = {.n = n};
 	struct keel_float *f = keel_float_new(n->l->g, e);
-	double signal = 0, noise = 0;
+	double all_signal = 0, all_noise = 0;
 	size_t i;
 	int err = f ? 0 : -EINVAL;
 
@@ -253,10 +253,12 @@ int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_sou
 		err = keel_float_sweep(f, threads, source, &ops, &q, e);
 	}
 	for (i = 0; i < n->samples && !err; i++) {
-		signal += q.signal[i];
-		noise += q.noise[i];
+		all_signal += q.signal[i];
+		all_noise += q.noise[i];
+		if (noise)
+			noise[i] = q.noise[i];
 	}
-	*sqnr = noise > 0 ? 10 * log10(signal / noise) : INFINITY;
+	*sqnr = all_noise > 0 ? 10 * log10(all_signal / all_noise) : INFINITY;
 	free(q.signal);
 	keel_float_del(f);
 	return err;

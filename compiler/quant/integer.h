@@ -58,9 +58,10 @@ void keel_integer_step(struct keel_integer *n, unsigned int command);
 /**
  * keel_integer_sqnr() - the network's outputs against the float network's, in dB
  * @source: the samples that @n holds, all commands executed
+ * @noise: per sample, squared error of everything that leaves the NPU; may be NULL
  * @sqnr: 10 log10 of signal over noise, over everything that leaves the NPU
  */
 int keel_integer_sqnr(const struct keel_integer *n, const struct keel_sample_source *source,
-		      unsigned int threads, double *sqnr, struct keel_error *e);
+		      unsigned int threads, double *noise, double *sqnr, struct keel_error *e);
 
 #endif

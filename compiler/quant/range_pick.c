@@ -4,12 +4,10 @@
 
 #include "calibrate.h"
 #include "graph.h"
+#include "range_search.h"
 #include "ranges.h"
 
-#define LEVELS	   255
-#define CANDIDATES 100
-#define SMALLEST   20 /* of CANDIDATES: never clip further than this */
-#define NEIGHBOURS 4
+#define LEVELS 255
 
 struct keel_quant keel_quant_of_range(double lo, double hi)
 {
@@ -66,65 +64,29 @@ double keel_range_mse_error(const uint64_t *bins, double lo, double hi, double c
 	return error;
 }
 
-/** struct search - a histogram and the best part of it so far
- * @from: of the first bin
- * @to: of the last bin
- * @lo: lower end with zero included
- * @hi: upper end with zero included
- */
-struct search {
-	const uint64_t *bins;
-	double from, to, lo, hi;
-	double best_lo, best_hi, best;
-};
-
-static void try(struct search *s, double clip_lo, double clip_hi)
+/* What keel_range_mse_error() says, from level to level instead of from bin to bin. */
+static double mse_cost(const struct keel_range_sums *s, double lo, double hi)
 {
-	double error = keel_range_mse_error(s->bins, s->from, s->to, clip_lo, clip_hi);
+	struct keel_quant q = keel_quant_of_range(lo, hi);
+	unsigned int b = 0, end;
+	double error = 0;
+	int level;
 
-	if (error >= s->best)
-		return;
-	s->best = error;
-	s->best_lo = clip_lo;
-	s->best_hi = clip_hi;
-}
+	for (level = -128 - q.zero_point; level <= 127 - q.zero_point; level++, b = end) {
+		double v = level * q.scale;
 
-/* Ends in steps of a hundredth, no end further in than SMALLEST. */
-static void try_steps(struct search *s, int lo, int hi)
-{
-	if (lo >= SMALLEST && hi >= SMALLEST && lo <= CANDIDATES && hi <= CANDIDATES)
-		try(s, s->lo * lo / CANDIDATES, s->hi * hi / CANDIDATES);
-}
-
-static int step_of(double end, double whole)
-{
-	return whole != 0 ? lrint(end / whole * CANDIDATES) : CANDIDATES;
-}
-
-/* The rounding of the zero point makes the valley rough: look at a neighbourhood at a time. */
-static bool improve(struct search *s)
-{
-	int lo = step_of(s->best_lo, s->lo), hi = step_of(s->best_hi, s->hi), i, k;
-	double before = s->best;
-
-	for (i = -NEIGHBOURS; i <= NEIGHBOURS; i++)
-		for (k = -NEIGHBOURS; k <= NEIGHBOURS; k++)
-			try_steps(s, lo + i, hi + k);
-	return s->best < before;
+		end = keel_range_bin(s, (level + 0.5) * q.scale);
+		if (level == 127 - q.zero_point)
+			end = KEEL_HISTOGRAM_BINS;
+		if (end > b)
+			error += s->second[end] - s->second[b] -
+				 2 * v * (s->first[end] - s->first[b]) +
+				 v * v * (s->count[end] - s->count[b]);
+	}
+	return error;
 }
 
 void keel_range_mse(const uint64_t *bins, double *lo, double *hi)
 {
-	struct search s = {bins, *lo, *hi, fmin(*lo, 0), fmax(*hi, 0), *lo, *hi, INFINITY};
-	int i;
-
-	for (i = CANDIDATES; i >= SMALLEST; i--) {
-		try_steps(&s, i, i);
-		try_steps(&s, i, CANDIDATES);
-		try_steps(&s, CANDIDATES, i);
-	}
-	while (improve(&s))
-		;
-	*lo = s.best_lo;
-	*hi = s.best_hi;
+	keel_range_search(bins, mse_cost, lo, hi);
 }

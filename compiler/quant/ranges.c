@@ -5,30 +5,38 @@
 
 #include "calibrate.h"
 #include "graph.h"
-#include "int16.h"
-#include "ranges.h"
-
-#define DEFAULT_PERCENTILE 99.99
+#include "range_private.h"
 
 /** struct member - a tensor in the union-find forest of tensors that share a quantization
  * @parent: index; itself for a root
- * @lo: smallest value to be represented, of the whole class at its root
- * @hi: largest value
- * @absmax: largest magnitude that was seen
+ * @spans: by plain method, values to be represented; of the whole class at its root
+ * @absmax: largest magnitude that was seen, of the whole class at its root
  * @fixed: @quant is not ours to choose
+ * @rounded: values are brought onto levels here, not only passed on
+ * @why: see keel_range_choice
+ * @error: by method, of the whole class, at its root
  */
 struct member {
 	unsigned int parent;
-	double lo, hi, absmax;
-	bool fixed;
+	struct keel_span spans[KEEL_RANGE_PLAIN];
+	double absmax;
+	bool fixed, rounded;
 	struct keel_quant quant;
+	const char *why;
+	double error[KEEL_RANGE_PLAIN];
 };
 
+/** struct ranges - work on a graph
+ * @first: first plain method that is asked for
+ * @last: the last one
+ */
 struct ranges {
 	struct keel_graph *g;
 	const struct keel_stats *stats;
 	const struct keel_range_options *options;
+	enum keel_range_method first, last;
 	struct member *members;
+	struct keel_range_choice *choices;
 };
 
 static unsigned int root_of(const struct ranges *r, const struct keel_tensor *t)
@@ -74,41 +82,71 @@ static bool is_logits(const struct keel_graph *g, const struct keel_tensor *t)
 	return false;
 }
 
-static void pick(const struct ranges *r, const struct keel_tensor_stats *s, struct member *m)
+static bool is_fixed(const struct keel_tensor *t, struct member *m)
 {
-	const struct keel_range_options *o = r->options;
+	const struct keel_node *n = t->producer;
 
-	if (o->method == KEEL_RANGE_PERCENTILE)
-		keel_range_percentile(s->bins,
-				      o->percentile > 0 ? o->percentile : DEFAULT_PERCENTILE,
-				      &m->lo, &m->hi);
-	else if (o->method == KEEL_RANGE_MSE)
-		keel_range_mse(s->bins, &m->lo, &m->hi);
+	m->quant = t->quant;
+	m->why = "given by the network";
+	if (t->quant.given)
+		return true;
+	m->why = "known range of the function";
+	if (n && n->act.kind == KEEL_ACT_NONE && natural_quant(n->op, &m->quant))
+		return true;
+	m->why = NULL;
+	return false;
+}
+
+/* No range is wider than the bounds of a clip, and those of a learned one are the range. */
+static void heed_bounds(struct member *m, const struct keel_range_bounds *b)
+{
+	unsigned int k;
+
+	for (k = 0; k < KEEL_RANGE_PLAIN; k++) {
+		struct keel_span *r = &m->spans[k];
+
+		r->lo = b->learned_lo ? b->span.lo : fmax(r->lo, b->span.lo);
+		r->hi = b->learned_hi ? b->span.hi : fmin(r->hi, b->span.hi);
+	}
+	if (b->learned_lo || b->learned_hi)
+		m->why = "bound of a learned clip";
+}
+
+/* A copy in another type, which has the range of its source. */
+static bool is_recast(const struct keel_tensor *t)
+{
+	return t->producer && t->producer->recast;
 }
 
 static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_error *e)
 {
 	struct member *m = &r->members[t->id];
 	const struct keel_tensor_stats *s = keel_stats_of(r->stats, t);
+	struct keel_range_bounds bounds;
+	bool whole;
+	unsigned int k;
 
-	if (t->type != KEEL_F32 || t->data)
+	if (t->type != KEEL_F32 || t->data || is_recast(t))
 		return 0;
-	if (!s || (r->options->method != KEEL_RANGE_MINMAX && !s->bins))
+	if (!s || (keel_range_needs_histograms(r->options->method) && !s->bins))
 		return keel_error_set(
 			e, -EINVAL,
 			"no calibration statistics for '%s'; calibrate the graph as it "
-			"is now, with histograms for percentile and mse ranges",
+			"is now, with histograms for all ranges but minmax",
 			t->name);
-	m->lo = s->min;
-	m->hi = s->max;
-	m->absmax = fmax(fabs(m->lo), fabs(m->hi));
-	if (!is_logits(r->g, t))
-		pick(r, s, m);
-	m->fixed = t->quant.given;
-	if (m->fixed)
-		m->quant = t->quant;
-	else if (t->producer && t->producer->act.kind == KEEL_ACT_NONE)
-		m->fixed = natural_quant(t->producer->op, &m->quant);
+	m->absmax = fmax(fabs(s->min), fabs(s->max));
+	m->fixed = is_fixed(t, m);
+	/* What is only predicted can't be known to be whole. */
+	whole = r->options->method != KEEL_RANGE_BATCHNORM && is_logits(r->g, t);
+	if (whole && !m->fixed)
+		m->why = "output or input of softmax: never clipped";
+	for (k = r->first; k <= r->last; k++)
+		m->spans[k] = keel_range_pick(m->fixed || whole ? KEEL_RANGE_MINMAX : k,
+					      r->options->percentile, s);
+	bounds = keel_range_bounds(t, s);
+	if (!m->fixed)
+		heed_bounds(m, &bounds);
+	m->rounded = !t->producer || !keel_range_shares(t->producer);
 	return 0;
 }
 
@@ -167,21 +205,22 @@ static bool same(const struct keel_quant *a, const struct keel_quant *b)
 }
 
 /* Can the fixed quantization say everything that the other class holds, up to one level? */
-static bool holds(const struct member *fixed, const struct member *other)
+static bool holds(const struct ranges *r, const struct member *fixed, const struct member *other)
 {
 	const struct keel_quant *q = &fixed->quant;
+	const struct keel_span *s = &other->spans[r->first];
 
-	return other->lo >= (-129 - q->zero_point) * q->scale &&
-	       other->hi <= (128 - q->zero_point) * q->scale;
+	return s->lo >= (-129 - q->zero_point) * q->scale &&
+	       s->hi <= (128 - q->zero_point) * q->scale;
 }
 
-static bool compatible(const struct member *a, const struct member *b)
+static bool compatible(const struct ranges *r, const struct member *a, const struct member *b)
 {
 	if (a->fixed && b->fixed)
 		return same(&a->quant, &b->quant);
 	if (a->fixed)
-		return holds(a, b);
-	return !b->fixed || holds(b, a);
+		return holds(r, a, b);
+	return !b->fixed || holds(r, b, a);
 }
 
 static void unite(struct ranges *r, const struct keel_tensor *x, const struct keel_tensor *y)
@@ -189,11 +228,13 @@ static void unite(struct ranges *r, const struct keel_tensor *x, const struct ke
 	unsigned int i = root_of(r, x), k = root_of(r, y);
 	struct member *to = &r->members[i < k ? i : k], *from = &r->members[i < k ? k : i];
 
-	if (i == k || !compatible(to, from))
+	if (i == k || !compatible(r, to, from))
 		return;
 	from->parent = to - r->members;
-	to->lo = fmin(to->lo, from->lo);
-	to->hi = fmax(to->hi, from->hi);
+	for (k = r->first; k <= r->last; k++) {
+		to->spans[k].lo = fmin(to->spans[k].lo, from->spans[k].lo);
+		to->spans[k].hi = fmax(to->spans[k].hi, from->spans[k].hi);
+	}
 	to->absmax = fmax(to->absmax, from->absmax);
 	if (from->fixed)
 		to->quant = from->quant;
@@ -204,34 +245,98 @@ static void unite_node(struct ranges *r, const struct keel_node *n)
 {
 	unsigned int i;
 
-	if (!keel_range_shares(n) || n->outputs[0]->type != KEEL_F32)
+	if (!keel_range_shares(n) || n->outputs[0]->type != KEEL_F32 || n->recast)
 		return;
 	for (i = 0; i < n->nr_inputs; i++)
 		if (n->inputs[i] && !n->inputs[i]->data && n->inputs[i]->type == KEEL_F32)
 			unite(r, n->inputs[i], n->outputs[0]);
 }
 
+/* What rounding with each method's range is heard of at the outputs, over whole classes. */
+static void add_errors(struct ranges *r, struct keel_tensor *t)
+{
+	struct member *root = &r->members[root_of(r, t)];
+	unsigned int k;
+
+	if (t->type != KEEL_F32 || t->data || root->fixed || !r->members[t->id].rounded)
+		return;
+	for (k = r->first; k <= r->last; k++)
+		root->error[k] += keel_range_heard(keel_stats_of(r->stats, t), &root->spans[k]);
+}
+
+static enum keel_range_method least(const struct ranges *r, const struct member *m)
+{
+	enum keel_range_method best = r->first;
+	unsigned int k;
+
+	for (k = r->first; k <= r->last; k++)
+		if (m->error[k] < m->error[best])
+			best = k;
+	return best;
+}
+
+/* Nothing is gained by clipping where there are so many levels. */
+static struct keel_quant whole_range(double absmax)
+{
+	return (struct keel_quant){.scale = absmax > 0 ? absmax / INT16_MAX : 1, .wide = true};
+}
+
+/* Exact: a level less its zero point has 9 bits, 64 times that 15. */
+static struct keel_quant widened(const struct keel_quant *q)
+{
+	return (struct keel_quant){.scale = q->scale / 64, .wide = true};
+}
+
 static void assign(struct ranges *r, struct keel_tensor *t)
 {
 	const struct member *m = &r->members[root_of(r, t)];
+	enum keel_range_method method = least(r, m);
+	const struct keel_span *s = &m->spans[method];
 
-	if (t->type != KEEL_F32 || t->data || t->quant.given)
+	if (t->type != KEEL_F32 || t->data)
 		return;
-	t->quant = m->fixed ? m->quant : keel_quant_of_range(m->lo, m->hi);
-	t->quant.given = false;
-	if (!r->options->int16 || !keel_int16_tensor(r->options->int16, t))
+	if (r->choices)
+		r->choices[t->id] = (struct keel_range_choice){
+			r->options->method == KEEL_RANGE_AUTO ? method : r->options->method,
+			r->members[t->id].why, m->error[method], m->error[0]};
+	if (t->quant.given)
 		return;
-	t->narrow = t->quant;
-	t->quant = (struct keel_quant){
-		.scale = m->absmax > 0 ? m->absmax / INT16_MAX : 1,
-		.wide = true,
-	};
+	if (is_recast(t)) {
+		const struct keel_tensor *of = t->producer->inputs[0];
+
+		t->quant = of->quant.wide ? of->narrow : widened(&of->quant);
+		return;
+	}
+	t->narrow = m->fixed ? m->quant : keel_quant_of_range(s->lo, s->hi);
+	t->narrow.given = false;
+	t->quant = t->quant.wide ? whole_range(m->absmax) : t->narrow;
+}
+
+static void for_each (struct ranges *r, void (*work)(struct ranges *r, struct keel_tensor *t))
+{
+	unsigned int i;
+
+	for (i = 0; i < r->g->nr_inputs; i++)
+		work(r, r->g->inputs[i]);
+	for (i = 0; i < r->g->nr_nodes; i++)
+		work(r, r->g->nodes[i]->outputs[0]);
 }
 
 int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
-		const struct keel_range_options *options, struct keel_error *e)
+		const struct keel_range_options *options, struct keel_range_choice *choices,
+		struct keel_error *e)
 {
-	struct ranges r = {g, stats, options};
+	bool all = options->method == KEEL_RANGE_AUTO;
+	enum keel_range_method one =
+		options->method < KEEL_RANGE_PLAIN ? options->method : KEEL_RANGE_MINMAX;
+	struct ranges r = {
+		.g = g,
+		.stats = stats,
+		.options = options,
+		.first = one,
+		.last = all ? KEEL_RANGE_PLAIN - 1 : one,
+		.choices = choices,
+	};
 	unsigned int i;
 	int err;
 
@@ -242,10 +347,12 @@ int keel_ranges(struct keel_graph *g, const struct keel_stats *stats,
 	err = init_members(&r, e);
 	for (i = 0; i < g->nr_nodes && !err; i++)
 		unite_node(&r, g->nodes[i]);
-	for (i = 0; i < g->nr_inputs && !err; i++)
-		assign(&r, g->inputs[i]);
-	for (i = 0; i < g->nr_nodes && !err; i++)
-		assign(&r, g->nodes[i]->outputs[0]);
+	if (!err && all)
+		for_each (&r, add_errors)
+			;
+	if (!err)
+		for_each (&r, assign)
+			;
 	free(r.members);
 	return err;
 }

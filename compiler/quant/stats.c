@@ -29,10 +29,19 @@ void keel_stats_del(struct keel_stats *stats)
 	for (i = 0; i < stats->nr_tensors; i++) {
 		free(stats->tensors[i].post);
 		free(stats->tensors[i].pre);
-		free(stats->tensors[i].bins);
+		keel_stats_drop_histograms(&stats->tensors[i]);
 	}
 	free(stats->tensors);
 	free(stats);
+}
+
+void keel_stats_drop_histograms(struct keel_tensor_stats *s)
+{
+	free(s->bins);
+	free(s->weights);
+	free(s->weighted);
+	s->bins = s->weighted = NULL;
+	s->weights = NULL;
 }
 
 static bool copy(void *to, const void *from, size_t bytes)
@@ -52,12 +61,15 @@ static bool copy(void *to, const void *from, size_t bytes)
 static bool clone_tensor(struct keel_tensor_stats *to, const struct keel_tensor_stats *from)
 {
 	size_t bytes = from->channels * sizeof(*from->post);
+	size_t bins = KEEL_HISTOGRAM_BINS * sizeof(*from->bins);
 
 	*to = *from;
 	to->post = to->pre = NULL;
-	to->bins = NULL;
+	to->bins = to->weighted = NULL;
+	to->weights = NULL;
 	return copy(&to->post, from->post, bytes) && copy(&to->pre, from->pre, bytes) &&
-	       copy(&to->bins, from->bins, KEEL_HISTOGRAM_BINS * sizeof(*from->bins));
+	       copy(&to->bins, from->bins, bins) && copy(&to->weighted, from->weighted, bins) &&
+	       copy(&to->weights, from->weights, from->channels * sizeof(*from->weights));
 }
 
 struct keel_stats *keel_stats_clone(const struct keel_stats *stats)

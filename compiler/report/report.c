@@ -6,7 +6,6 @@
 #include "report.h"
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise"};
-static const char *const range_names[] = {"minmax", "percentile", "mse"};
 
 /* Weights behind one channel of the first dimension; 0 where a shape is not known. */
 static uint64_t taps(const struct keel_tensor *w)
@@ -97,6 +96,44 @@ static void summary_factorize(FILE *f, const struct keel_compiled *c,
 	fprintf(f, "; float outputs moved by %.1e\n", c->factorize.difference);
 }
 
+static void summary_ranges(FILE *f, const struct keel_compiled *c,
+			   const struct keel_compile_options *o)
+{
+	const struct keel_range_trial *t = &c->trial;
+
+	fprintf(f, "ranges         %s, %zu samples", keel_range_method_names[o->ranges.method],
+		c->stats->samples);
+	if (o->ranges.method == KEEL_RANGE_AUTO && !c->measured)
+		fprintf(f, "; left at minmax, since the integer network can't be tried");
+	else if (o->ranges.method == KEEL_RANGE_AUTO)
+		fprintf(f,
+			"; %.2f dB instead of %.2f with minmax, a sample %.2f dB better (+- %.2f): "
+			"%s",
+			t->auto_db, t->minmax_db, -100 * t->gain, 100 * t->error,
+			t->kept ? "kept" : "left at minmax");
+	fprintf(f, "\n");
+}
+
+static void summary_search(FILE *f, const struct keel_search_result *r)
+{
+	unsigned int i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->nr_trials; i++) {
+		const struct keel_trial *t = &r->trials[i];
+
+		fprintf(f, "%s %-28s %.2f dB instead of %.2f: %s\n",
+			i ? "              " : "tried         ", t->option, t->after, t->before,
+			t->kept ? "kept" : "left");
+	}
+	if (r->nr_trials)
+		fprintf(f, "               (fitted to %zu samples, measured on %zu others)\n",
+			r->fitted, r->judged);
+	if (r->note[0])
+		fprintf(f, "tried          nothing: %s\n", r->note);
+}
+
 void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			 const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
@@ -108,11 +145,12 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		n[KEEL_PLACE_HOST], n[KEEL_REPORT_FOLDED]);
 	fprintf(f, "target         %s, %u commands, %.1f million MACs, %.2f MiB\n", o->target.name,
 		c->commands, c->macs / 1e6, c->bytes / 1048576.0);
-	fprintf(f, "weights        %s scales%s\n", o->per_channel ? "per-channel" : "per-tensor",
+	summary_search(f, figures->search);
+	fprintf(f, "weights        %s scales%s%s\n", o->per_channel ? "per-channel" : "per-tensor",
+		o->weights_mse ? " of least squared error" : "",
 		c->raised ? ", some raised so that biases fit" : "");
 	summary_factorize(f, c, o);
-	fprintf(f, "ranges         %s, %zu samples\n", range_names[o->ranges.method],
-		c->stats->samples);
+	summary_ranges(f, c, o);
 	if (o->int16.mode == KEEL_INT16_AUTO)
 		fprintf(f, "int16          %u groups of activations, %u tried\n", c->int16,
 			c->int16_tried);
@@ -155,6 +193,19 @@ static json_t *factorize_json(const struct keel_compiled *c)
 			 a);
 }
 
+static json_t *range_json(const struct keel_compiled *c, const struct keel_tensor *t)
+{
+	const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
+	const struct keel_range_choice *r = &c->ranges[t->id];
+
+	return json_pack("{s:s, s:f, s:f, s:f, s:i, s:b, s:s, s:s, s:s?, s:f, s:f}", "tensor",
+			 t->name, "min", s->min, "max", s->max, "scale", t->quant.scale,
+			 "zero_point", t->quant.zero_point, "given", t->quant.given, "type",
+			 t->quant.wide ? "int16" : "int8", "range",
+			 keel_range_method_names[r->method], "why", r->why, "error", r->error,
+			 "minmax_error", r->minmax_error);
+}
+
 static json_t *tensors_json(const struct keel_compiled *c)
 {
 	json_t *a = json_array();
@@ -166,13 +217,41 @@ static json_t *tensors_json(const struct keel_compiled *c)
 
 		if (!s || !t->quant.scale)
 			continue;
-		json_array_append_new(a, json_pack("{s:s, s:f, s:f, s:f, s:i, s:b, s:s}", "tensor",
-						   t->name, "min", s->min, "max", s->max, "scale",
-						   t->quant.scale, "zero_point",
-						   t->quant.zero_point, "given", t->quant.given,
-						   "type", t->quant.wide ? "int16" : "int8"));
+		json_array_append_new(a, range_json(c, t));
 	}
 	return a;
+}
+
+/* JSON has no infinity, and nothing that isn't a number. */
+static json_t *decibels(double db)
+{
+	return isnan(db) ? json_null() : json_real(fmax(fmin(db, 200), -200));
+}
+
+static json_t *search_json(const struct keel_search_result *r)
+{
+	json_t *a = json_array();
+	unsigned int i;
+
+	for (i = 0; r && i < r->nr_trials; i++) {
+		const struct keel_trial *t = &r->trials[i];
+
+		json_array_append_new(a, json_pack("{s:s, s:o, s:o, s:b}", "option", t->option,
+						   "before_db", decibels(t->before), "after_db",
+						   decibels(t->after), "kept", t->kept));
+	}
+	return a;
+}
+
+static json_t *range_trial_json(const struct keel_compiled *c, const struct keel_compile_options *o)
+{
+	const struct keel_range_trial *t = &c->trial;
+
+	if (o->ranges.method != KEEL_RANGE_AUTO || !c->measured)
+		return json_null();
+	return json_pack("{s:o, s:o, s:f, s:f, s:b}", "minmax_db", decibels(t->minmax_db),
+			 "auto_db", decibels(t->auto_db), "gain", t->gain, "error", t->error,
+			 "kept", t->kept);
 }
 
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
@@ -194,9 +273,10 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 			    json_pack("{s:b, s:i, s:i, s:f}", "done", c->corrected, "samples",
 				      (int)c->correct.samples, "channels", (int)c->correct.channels,
 				      "largest_levels", c->correct.largest));
-	/* JSON has no infinity. */
-	json_object_set_new(j, "sqnr_db",
-			    c->measured ? json_real(fmin(c->sqnr_db, 200)) : json_null());
+	json_object_set_new(j, "optimize", json_integer(figures->optimize));
+	json_object_set_new(j, "tried", search_json(figures->search));
+	json_object_set_new(j, "range_trial", range_trial_json(c, o));
+	json_object_set_new(j, "sqnr_db", c->measured ? decibels(c->sqnr_db) : json_null());
 	json_object_set_new(j, "note", json_string(c->note));
 	json_object_set_new(j, "verdicts", keel_report_list_json(figures->list));
 	json_object_set_new(j, "tensors", tensors_json(c));
@@ -223,18 +303,40 @@ static json_t *int16_json(const struct keel_int16_options *o)
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
 {
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
-			      "granularity", o->per_channel ? "per-channel" : "per-tensor",
-			      "factorize", factorize_names[o->factorize.mode], "ranges",
-			      range_names[o->ranges.method], "bias_correction",
-			      o->bias_correction ? "iterative" : "none", "target", o->target.name,
-			      "samples", (int)samples, "seed", (int)seed);
+	json_t *j = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "compiler", KEEL_VERSION,
+		"granularity", o->per_channel ? "per-channel" : "per-tensor", "factorize",
+		factorize_names[o->factorize.mode], "weight_scales", o->weights_mse ? "mse" : "max",
+		"ranges", keel_range_method_names[o->ranges.method], "bias_correction",
+		o->bias_correction ? "iterative" : "none", "target", o->target.name, "samples",
+		(int)samples, "seed", (int)seed);
 	char *text;
 
 	json_object_set_new(j, "int16", int16_json(&o->int16));
+	if (o->ranges.percentile > 0)
+		json_object_set_new(j, "percentile", json_real(o->ranges.percentile));
+	if (o->inputs)
+		json_object_set_new(j, "input_range",
+				    json_pack("[f, f]", o->inputs[0].lo, o->inputs[0].hi));
 	text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(j);
 	return text;
+}
+
+static void text_range(FILE *f, const struct keel_tensor *t, const struct keel_tensor_stats *s,
+		       const struct keel_range_choice *r)
+{
+	fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d  ", t->name, s->min, s->max, t->quant.scale,
+		t->quant.zero_point);
+	if (t->quant.wide)
+		fprintf(f, "int16, ");
+	if (r->why)
+		fprintf(f, "%s\n", r->why);
+	else if (r->minmax_error > 0)
+		fprintf(f, "%s, predicted error %.3f of minmax's\n",
+			keel_range_method_names[r->method], r->error / r->minmax_error);
+	else
+		fprintf(f, "%s\n", keel_range_method_names[r->method]);
 }
 
 void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_compile_options *o,
@@ -252,14 +354,12 @@ void keel_report_text(FILE *f, const struct keel_compiled *c, const struct keel_
 		fprintf(f, "%-40s %10.4g %10.4g  %s\n", l->node->name, l->min, l->max,
 			l->blocker ? l->blocker : "");
 	}
-	fprintf(f, "\nTensors: range, scale, zero point\n");
+	fprintf(f, "\nTensors: range seen, scale, zero point, how the range was chosen\n");
 	for (i = 0; i < c->g->nr_tensors; i++) {
 		const struct keel_tensor *t = c->g->tensors[i];
 		const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
 
 		if (s && t->quant.scale)
-			fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d%s\n", t->name, s->min, s->max,
-				t->quant.scale, t->quant.zero_point,
-				t->quant.wide ? "  int16" : "");
+			text_range(f, t, s, &c->ranges[t->id]);
 	}
 }

@@ -7,12 +7,15 @@
 
 #include "compile.h"
 #include "report_list.h"
+#include "trials.h"
 
 /** struct keel_report_figures - what the caller measured
  * @network: path of the source
  * @output: path of the model file
  * @seed: of the constants of topology-only networks, 0 for none
  * @list: what became of every node
+ * @optimize: level of the options' choice
+ * @search: what was tried; NULL for nothing
  * @macs: of the graph, for keel_report_check_json()
  * @seconds: wall time so far
  * @peak_rss_mib: largest resident size
@@ -21,6 +24,8 @@ struct keel_report_figures {
 	const char *network, *output;
 	unsigned int seed;
 	const struct keel_report_list *list;
+	unsigned int optimize;
+	const struct keel_search_result *search;
 	uint64_t macs;
 	double seconds, peak_rss_mib;
 };

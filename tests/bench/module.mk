@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 #: make bench        speed: against ONNX Runtime, of the compiler, of the parts; BENCH="--json"
-# ONNX Runtime is found through $KEEL_PYTHON, else python3. No part of `make check`.
+#: make bench-accuracy  int8 accuracy against other quantizers; PEERS=install fetches them from PyPI
+# ONNX Runtime is found through $KEEL_PYTHON, else python3. Neither is part of `make check`.
 
 BENCH_SRC := $(wildcard tests/bench/*.c)
 
@@ -11,3 +12,15 @@ $(O)/tests/bench/bench: $(call objs,$(BENCH_SRC)) $(O)/libkeel.a
 bench: $(O)/tests/bench/bench $(O)/keel
 	$< --keel $(O)/keel --shared $(KEEL_SHARED) --scripts tests/bench \
 		--preprocess tests/models/preprocess --work $(O)/bench $(BENCH)
+
+# Environments and results stay in $KEEL_CACHE/peers; ACCURACY="--help" tells the options.
+PEERS_SAMPLES := $(O)/tests/bench/peers/samples
+$(PEERS_SAMPLES): $(PEERS_SAMPLES).o $(O)/libkeeltools.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TOOLS_LIBS) -lm
+
+.PHONY: bench-accuracy
+bench-accuracy: $(O)/keel $(PEERS_SAMPLES)
+	$(if $(filter install,$(PEERS)),tests/bench/peers/install)
+	PYTHONDONTWRITEBYTECODE=1 $${KEEL_PYTHON:-python3} tests/bench/peers/accuracy.py \
+		--keel $(O)/keel --samples $(PEERS_SAMPLES) \
+		--shared $(KEEL_SHARED) --work $(O)/peers $(ACCURACY)

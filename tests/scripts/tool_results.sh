@@ -34,19 +34,37 @@ done
 compile=("$keel" compile "$net" --calibrate samples --calibrate "$models/pictures" --quiet
 	--preprocess fashion_mbv2s.preprocess)
 for options in "--granularity per-tensor" "--granularity per-channel --ranges percentile" \
-	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none"; do
+	"--granularity per-tensor --ranges mse --factorize one-step --bias-correction none" \
+	"--granularity per-tensor --optimize 3" "--ranges auto" \
+	"--granularity per-tensor --ranges batchnorm"; do
 	for n in 1 2 3; do
 		# shellcheck disable=SC2086
 		ok "${compile[@]}" $options --threads $n -o $n.keel
 	done
 	is "models with $options" "" "$(cmp 1.keel 2.keel; cmp 1.keel 3.keel)"
 done
+# Without samples the network says what it knows.
+free=("$keel" compile "$net" --ranges batchnorm --bias-correction none --quiet
+	--preprocess fashion_mbv2s.preprocess)
+ok "${free[@]}" -o 1.keel --json out
+keys tensors.0.range note
+ok "${free[@]}" -o 2.keel --threads 1 --input-range -1,1
+ok "$keel" verify 2.keel
+ok "${free[@]}" -o 3.keel --calibrate samples
+ok "${free[@]}" -o 2.keel --input-range -1e-3,5
+is "networks of another input range" differ "$(cmp -s 1.keel 2.keel || echo differ)"
+
+ok "${compile[@]}" -o 1.keel --json out --ranges auto
+keys range_trial.kept range_trial.gain tensors.0.range tensors.0.why tensors.0.minmax_error
+
 cp "$net" renamed.onnx
 ok "$keel" compile renamed.onnx --quiet -o 1.keel --calibrate samples --calibrate "$models/pictures" \
 	--preprocess fashion_mbv2s.preprocess
 ok "${compile[@]}" -o fashion.keel
 is "models of the same network with another name" "" "$(cmp 1.keel fashion.keel)"
 
+ok "${compile[@]}" -o 1.keel --json out --optimize 2
+keys optimize tried.0.option tried.0.before_db tried.0.after_db tried.0.kept
 ok "${compile[@]}" -o 1.keel --json figures.json --report report
 cp figures.json out
 figures="nodes npu host unsupported folded macs seconds peak_rss_mib"

@@ -34,6 +34,13 @@ usage '--ranges takes one of' compile a --check --ranges max
 usage '--bias-correction takes one of' compile a --check --bias-correction yes
 usage '--percentile takes a number above 50' compile a --check --percentile 12
 usage '--percentile needs --ranges percentile' compile a --check --percentile 99
+usage '--input-range needs --ranges batchnorm' compile a --check --input-range 0,1
+for range in 1 1,0 1,1 0,1x 0,inf nan,1 0,1e39 ''; do
+	usage '--input-range takes two numbers' compile a --ranges batchnorm --input-range "$range"
+done
+usage 'bias correction needs samples' compile a --ranges batchnorm
+usage 'bias correction needs samples' compile a --ranges batchnorm --optimize 0 \
+	--bias-correction iterative
 usage '--swap needs --split' compile a --check --swap
 usage '--threads takes a whole number' compile a --check --threads -1
 usage '--threads takes a whole number' compile a --check --threads 1e3

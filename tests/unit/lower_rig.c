@@ -31,16 +31,14 @@ static void widen(struct lower_rig *r, unsigned int percent, uint64_t seed)
 	ck_assert_int_eq(keel_int16_init(&w, r->g, r->verdicts), 0);
 	for (i = 0; i < w.nr; i++)
 		w.chosen[i] = !w.why[i] && keel_random_below(&random, 100) < percent;
-	for (i = 0; i < r->g->nr_tensors; i++) {
-		struct keel_tensor *t = r->g->tensors[i];
-
-		t->narrow = t->quant;
-		if (keel_int16_tensor(&w, t))
-			t->quant = (struct keel_quant){.scale = t->quant.scale / 256, .wide = true};
-	}
+	keel_int16_mark(&w, r->g);
 	keel_int16_free(&w);
 	ck_assert_int_eq(keel_int16_convert(r->g, r->verdicts, &e), 0);
 	place(r);
+	for (i = 0; i < r->g->nr_tensors; i++)
+		if (r->g->tensors[i]->quant.wide)
+			r->g->tensors[i]->quant =
+				(struct keel_quant){.scale = 1.0 / 8192, .wide = true};
 }
 
 static void quantize(struct lower_rig *r)
@@ -69,10 +67,12 @@ void lower_rig_init_mixed(struct lower_rig *r, struct keel_graph *g, unsigned in
 	*r = (struct lower_rig){.g = g};
 	ck_assert_msg(!keel_compile_prepare(g, &e), "%s", e.text);
 	place(r);
-	for (i = 0; i < g->nr_tensors; i++)
-		g->tensors[i]->quant = (struct keel_quant){.scale = 1.0 / 32, .zero_point = 3};
 	if (percent)
 		widen(r, percent, seed);
+	for (i = 0; i < g->nr_tensors; i++)
+		if (!g->tensors[i]->quant.wide)
+			g->tensors[i]->quant =
+				(struct keel_quant){.scale = 1.0 / 32, .zero_point = 3};
 	quantize(r);
 	r->options = (struct keel_lower_options){r->verdicts, r->weights};
 }

@@ -106,7 +106,9 @@ qemu_command() {
 		-device x-pci-proxy-dev,id=npu,fd=20
 		-kernel "$tree/image" -append "console=ttyS0 root=root rootfstype=9p rootflags=$root9p ro
 		init=$here/guest/init notsc clocksource=hpet no_timer_check reboot=t ${common_args[*]}
-		KEEL_MACHINE=qemu")
+		KEEL_MACHINE=qemu KEEL_INIT=$here/guest/init KEEL_ROOTFLAGS=$root9p")
+	# Then helpers/initrd.c does what root=, rootflags= and init= ask for.
+	[ ! -e "$tree/initrd" ] || guest+=(-initrd "$tree/initrd")
 }
 
 # machine_command [console]: how to start the guest, in the array `guest`

@@ -3,6 +3,10 @@
 # awk -v allow=FILE -v tags="rig ..." -v module=keel -f reports.awk console.log
 # Lines of the allow file: a tag, then a regular expression; other titles that an
 # active tag's expression matches are the rig's own noise.
+#
+# Of a data race the title names only the two functions that touched the data. What belongs to the
+# module may be touched by the kernel on its behalf, so the module's races are those that it is on a
+# stack of; unless the kernel was at its own data there, which the tag "private" knows by functions.
 
 BEGIN {
 	start = "WARNING: |BUG: |UBSAN: |Kernel panic|Oops|general protection|[Uu]nable to handle" \
@@ -17,25 +21,71 @@ BEGIN {
 		tag = line
 		sub(/[ \t].*/, "", tag)
 		sub(/^[^ \t]+[ \t]+/, "", line)
-		if (tag in active)
+		if (tag == "private")
+			secret[++secrets] = "^(" line ")$"
+		else if (tag in active)
 			allowed[++count] = line
 	}
 }
 
 function is_noise(title, i)
 {
-	# Races inside the kernel itself are not ours to judge.
-	if (title ~ /BUG: KCSAN/ && index(title, "[" module "]") == 0)
-		return 1
 	for (i = 1; i <= count; i++)
 		if (title ~ allowed[i])
 			return 1
 	return 0
 }
 
-$0 ~ start {
+function is_private(name, i)
+{
+	for (i = 1; i <= secrets; i++)
+		if (name ~ secret[i])
+			return 1
+	return 0
+}
+
+function tell(title)
+{
+	if (!is_noise(title))
+		print title
+}
+
+# Frames come innermost first; what the module was called by says nothing of the data.
+function race_frame(name, ours)
+{
+	sub(/^ +/, "", name)
+	sub(/\+0x.*/, "", name)
+	if (ours && !hidden && ways !~ (" " name "( |$)"))
+		ways = ways " " name
+	if (ours || is_private(name))
+		hidden = 1
+}
+
+function race_end()
+{
+	if (race != "" && ways != "")
+		tell(index(race, "[" module "]") ? race : race " by way of" ways)
+	race = ""
+}
+
+{
 	sub(/\r$/, "")
 	sub(/^\[[^]]*\] /, "")
-	if (!is_noise($0))
-		print
 }
+
+/BUG: KCSAN: / {
+	race_end()
+	race = $0
+	ways = ""
+	next
+}
+
+race != "" && / bytes by .* on cpu [0-9]+:$/ { hidden = 0 }
+
+race != "" && /^ [^ ]+\+0x[0-9a-f]+\/0x[0-9a-f]+/ { race_frame($0, index($0, "[" module "]")) }
+
+race != "" && /^(Reported by Kernel Concurrency|=====)/ { race_end() }
+
+$0 ~ start { tell($0) }
+
+END { race_end() }

@@ -81,9 +81,22 @@ keel_debugfs() { echo "/sys/kernel/debug/accel/$(basename "$(readlink -f "$(keel
 # keel_sysfs: the device's folder in sysfs
 keel_sysfs() { readlink -f "/sys/class/accel/$(basename "$(keel_node)")/device"; }
 
+# Where the kernel's own parts are modules, too, they come along, also those that it asks for.
+insert_module() {
+	local root=${KEEL_MODULE%/*}/install
+	if ! [ -d "$root" ]; then
+		insmod "$KEEL_MODULE" "$@"
+		return
+	fi
+	printf '#!/bin/sh\nexec /sbin/modprobe -d "%s" "$@"\n' "$root" >/run/modprobe
+	chmod +x /run/modprobe
+	echo /run/modprobe >/proc/sys/kernel/modprobe
+	/run/modprobe "$KEEL_MODULE_NAME" "$@"
+}
+
 # keel_load [PARAMETER=VALUE ...], keel_unload: one result each
 keel_load() {
-	check "the module loads" insmod "$KEEL_MODULE" "$@" &&
+	check "the module loads" insert_module "$@" &&
 		check "the device appears" wait_for 30 keel_node
 }
 

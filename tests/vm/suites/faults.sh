@@ -11,8 +11,9 @@ value() { awk -v name="$1" '$1 == name { print $2; exit }' "$(keel_debugfs)/coun
 for gauge in clients queues command_buffers buffers jobs_in_flight; do
 	check "no $gauge are left" test "$(value $gauge)" = 0
 done
-for counter in timeouts engine_resets full_resets boots bad_records lost_interrupts \
-	spurious_interrupts queues_banned faults; do
+# Not lost_interrupts: under load the next job's interrupt comes before anybody notices.
+for counter in timeouts engine_resets full_resets boots bad_records spurious_interrupts \
+	queues_banned faults; do
 	check "$counter were counted" test "$(value $counter)" -gt 0
 done
 note "$(value jobs_done) jobs, $(value jobs_replayed) replays, $(value full_resets) full resets, $(value boots) boots"

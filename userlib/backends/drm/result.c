@@ -58,6 +58,25 @@ static uint64_t ns_of(const struct drm_keel_result *r, uint64_t cycles)
 	return ns < 0x1p63 ? (uint64_t)ns : INT64_MAX;
 }
 
+/*
+ * The NPU was reset for somebody else's sake, or the system slept, and the commands began again. A
+ * whole network finds its inputs as they were; a part of one may have overwritten what the part
+ * before it had left.
+ */
+static bool lost_its_beginning(const struct job *j)
+{
+	return !j->record.status && j->record.replays && j->count < j->program->model->nr_commands;
+}
+
+static int explain_loss(const struct job *j, struct keel_error *e)
+{
+	return keel_error_set(e, -EIO,
+			      "the NPU was reset and began %u commands from command %u on again: "
+			      "what they read may be overwritten, so execute the network from its "
+			      "first command",
+			      j->count, j->first);
+}
+
 void keel_drm_result(const struct job *j, struct keel_job_result *result, struct keel_error *e)
 {
 	const struct drm_keel_result *r = &j->record;
@@ -72,6 +91,8 @@ void keel_drm_result(const struct job *j, struct keel_job_result *result, struct
 		result->busy_ns[i] = ns_of(r, r->busy_cycles[i]);
 	if (r->status)
 		explain(j, e);
+	else if (lost_its_beginning(j))
+		result->status = explain_loss(j, e);
 }
 
 static int begin_trace(struct job *j, struct keel_error *e)

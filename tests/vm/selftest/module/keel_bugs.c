@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -21,6 +22,7 @@ static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
 static DEFINE_SPINLOCK(spin);
 static int sink;
+static struct rnd_state random;
 
 static void use_after_free(void)
 {
@@ -108,27 +110,53 @@ static void warn(void)
 	WARN_ON(sink == 0);
 }
 
-static int count_unlocked(void *unused)
+static noinline void count(void)
+{
+	sink++;
+	barrier();
+}
+
+/* The kernel is at our data then, in a function that takes no locks. */
+static noinline void draw(void)
+{
+	WRITE_ONCE(sink, prandom_u32_state(&random));
+}
+
+static void repeat(void (*step)(void))
 {
 	const unsigned long end = jiffies + 3 * HZ;
 
-	while (time_before(jiffies, end)) {
-		sink++;
-		barrier();
-	}
-	while (unused && !kthread_should_stop())
+	while (time_before(jiffies, end))
+		step();
+}
+
+static int repeat_in_thread(void *step)
+{
+	repeat(step);
+	while (!kthread_should_stop())
 		msleep(20);
 	return 0;
 }
 
-static void race(void)
+static void race_with_itself(void (*step)(void))
 {
-	struct task_struct *other = kthread_run(count_unlocked, &sink, "keel_bugs");
+	struct task_struct *other = kthread_run(repeat_in_thread, step, "keel_bugs");
 
 	if (IS_ERR(other))
 		return;
-	count_unlocked(NULL);
+	repeat(step);
 	kthread_stop(other);
+}
+
+static void race(void)
+{
+	race_with_itself(count);
+}
+
+static void race_in_kernel(void)
+{
+	prandom_seed_state(&random, 1);
+	race_with_itself(draw);
 }
 
 static const struct {
@@ -144,6 +172,7 @@ static const struct {
 	{"shift", shift},
 	{"dma_mismatch", dma_mismatch},
 	{"race", race},
+	{"race_in_kernel", race_in_kernel},
 	{"warn", warn},
 };
 

@@ -6,16 +6,30 @@
  * the first one tells most. Without memory for the copy there is no dump, and nothing else is lost.
  */
 #include <linux/devcoredump.h>
+#include <linux/device.h>
+#include <linux/ktime.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
 #include <drm/drm_drv.h>
 
-#include "keel_debugfs.h"
-#include "keel_drv.h"
+#include "keel_binding.h"
+#include "keel_bus.h"
+#include "keel_cmd.h"
+#include "keel_device.h"
+#include "keel_dump.h"
+#include "keel_file.h"
+#include "keel_fw.h"
+#include "keel_job.h"
 #include "keel_kunit.h"
+#include "keel_log.h"
+#include "keel_mem.h"
 #include "keel_perf.h"
+#include "keel_queue.h"
+#include "keel_record.h"
+#include "keel_regs.h"
 
 /* Room in each section, in elements; what is more is left out. */
 #define KEEL_CORE_WINDOW 256 /* commands around the bad one */
@@ -388,14 +402,14 @@ static bool keel_core_is_gone(struct keel_device *kdev)
 }
 
 /**
- * keel_coredump() - save what there is to see, for user space
+ * keel_dump() - save what there is to see, for user space
  * @kdev: device
  * @guilty: job that is to blame, or NULL
  * @reason: why
  */
-void keel_coredump(struct keel_device *kdev, struct keel_job *guilty, enum keel_core_reason reason)
+void keel_dump(struct keel_device *kdev, struct keel_job *guilty, enum keel_core_reason reason)
 {
-	struct keel_core_store *store = kdev->coredump;
+	struct keel_core_store *store = kdev->dump;
 	u32 command = KEEL_CORE_NO_COMMAND;
 	unsigned long flags;
 	bool gone;
@@ -412,26 +426,26 @@ void keel_coredump(struct keel_device *kdev, struct keel_job *guilty, enum keel_
 }
 
 /**
- * keel_coredump_fault() - the same for a job whose completion says that it faulted; by hw_lock
+ * keel_dump_fault() - the same for a job whose completion says that it faulted; by hw_lock
  * @kdev: device
  * @guilty: the job, in flight
  * @command: that the completion blames
  */
-void keel_coredump_fault(struct keel_device *kdev, struct keel_job *guilty, u32 command)
+void keel_dump_fault(struct keel_device *kdev, struct keel_job *guilty, u32 command)
 {
-	struct keel_core_store *store = kdev->coredump;
+	struct keel_core_store *store = kdev->dump;
 
 	if (store && !test_and_set_bit_lock(0, &store->busy))
 		keel_core_save(store, guilty, KEEL_CORE_FAULT, command, keel_core_is_gone(kdev));
 }
 
 /**
- * keel_coredump_init() - get the memory for later
+ * keel_dump_init() - get the memory for later
  * @kdev: device
  *
  * Return: 0 or -ENOMEM.
  */
-int keel_coredump_init(struct keel_device *kdev)
+int keel_dump_init(struct keel_device *kdev)
 {
 	struct keel_core_store *store = kzalloc(sizeof(*store), GFP_KERNEL);
 
@@ -445,22 +459,22 @@ int keel_coredump_init(struct keel_device *kdev)
 		kfree(store);
 		return -ENOMEM;
 	}
-	kdev->coredump = store;
+	kdev->dump = store;
 	return 0;
 }
 
 /**
- * keel_coredump_fini() - give the memory back, once there is no recovery any more
+ * keel_dump_fini() - give the memory back, once there is no recovery any more
  * @kdev: device
  */
-void keel_coredump_fini(struct keel_device *kdev)
+void keel_dump_fini(struct keel_device *kdev)
 {
-	struct keel_core_store *store = kdev->coredump;
+	struct keel_core_store *store = kdev->dump;
 
 	if (!store)
 		return;
 	cancel_work_sync(&store->work);
 	vfree(store->dump);
 	kfree(store);
-	kdev->coredump = NULL;
+	kdev->dump = NULL;
 }

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compile_private.h"
+#include "integer.h"
+#include "lower.h"
+
+#define MEMORY_FOR_SAMPLES (1ull << 30)
+
+/** struct subset - some of the samples, evenly spread */
+struct subset {
+	const struct keel_sample_source *all;
+	size_t count;
+};
+
+static int get_some(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
+{
+	const struct subset *s = ctx;
+
+	return s->all->get(s->all->ctx, index * s->all->count / s->count, inputs, e);
+}
+
+static uint64_t memory_for_samples(const struct keel_compile_options *o)
+{
+	return o->memory ? o->memory : MEMORY_FOR_SAMPLES;
+}
+
+/* Every sample has a memory of its own while all of them go from layer to layer. */
+static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
+{
+	uint64_t bytes = l->scratch_bytes + 1, fit;
+	unsigned int i;
+
+	for (i = 0; i < l->nr_areas; i++)
+		if (l->areas[i]->slot > KEEL_SLOT_SCRATCH)
+			bytes += l->areas[i]->bytes;
+	fit = memory / bytes;
+	return fit ? fit : 1;
+}
+
+static void execute(struct keel_integer *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n->l->nr_commands; i++)
+		keel_integer_step(n, i);
+}
+
+static int correct(struct keel_compiled *c, struct keel_integer *n, const struct keel_stats *stats,
+		   const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct keel_stage s = {o, "bias correction"};
+	struct keel_calibrate_options options = keel_stage_options(&s);
+	int err = keel_correct(n, stats, &options, &c->correct, e);
+
+	c->corrected = !err;
+	return err;
+}
+
+static int measure(struct keel_compiled *c, const struct keel_integer *n,
+		   const struct keel_sample_source *source, const struct keel_compile_options *o,
+		   struct keel_error *e)
+{
+	int err;
+
+	keel_stage_begin(o, "measure");
+	free(c->noise);
+	c->nr_noise = source->count;
+	c->noise = calloc(c->nr_noise + 1, sizeof(*c->noise));
+	if (!c->noise)
+		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
+	err = keel_integer_sqnr(n, source, o->threads, c->noise, &c->sqnr_db, e);
+	c->measured = !err;
+	return err;
+}
+
+/* Other samples than those that the biases were corrected on. */
+static int judge(struct keel_compiled *c, struct keel_lowered *l,
+		 const struct keel_compile_options *o, struct keel_error *e)
+{
+	size_t fit = samples_that_fit(l, memory_for_samples(o));
+	struct subset subset = {o->judge, fit < o->judge->count ? fit : o->judge->count};
+	const struct keel_sample_source some = {subset.count, get_some, &subset};
+	struct keel_integer n;
+	int err = keel_integer_init(&n, l, &some, o->threads, e);
+
+	if (!err) {
+		execute(&n);
+		err = measure(c, &n, &some, o, e);
+	}
+	keel_integer_free(&n);
+	return err;
+}
+
+static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
+			       const struct keel_sample_source *source,
+			       const struct keel_stats *stats, const struct keel_compile_options *o,
+			       struct keel_error *e)
+{
+	struct keel_error why = {""};
+	struct keel_integer n;
+	int err = keel_integer_init(&n, l, source, o->threads, &why);
+
+	if (err == -EOPNOTSUPP) {
+		snprintf(c->note, sizeof(c->note), "no bias correction: %.400s", why.text);
+		keel_integer_free(&n);
+		return 0;
+	}
+	if (!err && o->bias_correction)
+		err = correct(c, &n, stats, o, &why);
+	else if (!err && !o->judge)
+		execute(&n);
+	if (!err && !o->judge)
+		err = measure(c, &n, source, o, &why);
+	keel_integer_free(&n);
+	if (!err && o->judge)
+		err = judge(c, l, o, &why);
+	return err ? keel_error_set(e, err, "%s", why.text) : 0;
+}
+
+/* Means over some samples are only comparable with the float network's over the same ones. */
+static int correct_on_some(struct keel_compiled *c, struct keel_lowered *l,
+			   const struct keel_sample_source *source, size_t count,
+			   const struct keel_compile_options *o, struct keel_error *e)
+{
+	struct subset subset = {source, count};
+	const struct keel_sample_source some = {count, get_some, &subset};
+	struct keel_stage s = {o, "calibrate on some"};
+	struct keel_calibrate_options options = keel_stage_options(&s);
+	struct keel_stats *stats = NULL;
+	int err = keel_calibrate(c->g, &some, &options, &stats, e);
+
+	snprintf(c->note, sizeof(c->note),
+		 "the integer network saw %zu of %zu samples: as many as fit into %llu MiB", count,
+		 source->count, (unsigned long long)memory_for_samples(o) >> 20);
+	if (!err)
+		err = correct_and_measure(c, l, &some, stats, o, e);
+	keel_stats_del(stats);
+	return err;
+}
+
+int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
+			 const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e)
+{
+	size_t fit = samples_that_fit(l, memory_for_samples(o));
+
+	if (!source->count) {
+		snprintf(c->note, sizeof(c->note),
+			 "no samples: biases aren't corrected, and nothing was measured");
+		return 0;
+	}
+	if (fit < source->count)
+		return correct_on_some(c, l, source, fit, o, e);
+	return correct_and_measure(c, l, source, c->stats, o, e);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KEEL_COMPILE_PRIVATE_H
+#define KEEL_COMPILE_PRIVATE_H
+
+#include "compile.h"
+#include "lower.h"
+
+struct keel_weights;
+
+/** struct keel_stage - adapts progress by sample to named stages */
+struct keel_stage {
+	const struct keel_compile_options *o;
+	const char *name;
+};
+
+/** keel_stage_begin() - tell the caller what begins */
+void keel_stage_begin(const struct keel_compile_options *o, const char *name);
+
+/** keel_stage_options() - options of a walk over samples that tells its progress as @s */
+struct keel_calibrate_options keel_stage_options(struct keel_stage *s);
+
+/** keel_compile_place() - verdicts of c->g; an error when a node is unsupported */
+int keel_compile_place(struct keel_compiled *c, struct keel_error *e);
+
+/**
+ * keel_compile_types() - choose what is int16, and change c->g so that all readers can read
+ * @c: calibrated
+ *
+ * Return: 0, or a negative errno with a sentence.
+ */
+int keel_compile_types(struct keel_compiled *c, const struct keel_sample_source *source,
+		       const struct keel_compile_options *o, struct keel_error *e);
+
+/**
+ * keel_compile_integer() - correct biases on the integer network, and measure it
+ *
+ * Measured are options->judge, or the samples themselves. Without samples, or where
+ * host steps come before the NPU, nothing is done, and c->note says so.
+ */
+int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
+			 const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e);
+
+/** keel_compile_without_samples() - are ranges from BatchNorms all there is? */
+bool keel_compile_without_samples(const struct keel_sample_source *source,
+				  const struct keel_compile_options *o);
+
+/** struct keel_compile_noise - where samples are missing
+ * @g: network
+ * @inputs: range of each input
+ */
+struct keel_compile_noise {
+	const struct keel_graph *g;
+	const struct keel_span *inputs;
+};
+
+/** keel_compile_noise() - a few samples of uniform noise; the same every time */
+struct keel_sample_source keel_compile_noise(struct keel_compile_noise *noise);
+
+/** struct keel_build - everything between statistics and the file, on the heap
+ * @weights: of the nodes on the NPU, by node
+ * @options: refers to them
+ * @l: the commands, with corrected biases
+ */
+struct keel_build {
+	unsigned int nr_nodes;
+	struct keel_weights **weights;
+	struct keel_lower_options options;
+	struct keel_lowered l;
+};
+
+/**
+ * keel_build_best() - choose ranges, quantize, lower, correct and measure
+ * @b: freed with keel_build_del()
+ *
+ * Automatic ranges are a prediction, so the integer network has the last word: it
+ * is built with minmax ranges, too, and the better one is returned; c->trial tells.
+ */
+int keel_build_best(struct keel_compiled *c, const struct keel_sample_source *source,
+		    const struct keel_compile_options *o, struct keel_build **b,
+		    struct keel_error *e);
+void keel_build_del(struct keel_build *b);
+
+#endif

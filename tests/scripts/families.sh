@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# What quantization may cost the network families, per-tensor and on all 10,000 test
+# pictures. Thresholds are the project's promises; "note:" lines show the figures.
+#
+# KEEL_FAMILIES names some families instead of all; KEEL_FAMILIES_OUT keeps what was measured.
+set -eu
+
+out=${KEEL_FAMILIES_OUT:-$(mktemp -d)}
+[ -n "${KEEL_FAMILIES_OUT:-}" ] || trap 'rm -rf "$out"' EXIT
+bad=0
+
+# figure FAMILY.WHAT KEY: one figure a line in our own JSON
+figure() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*$/\1/p" "$out/$1.json"; }
+
+# at_most WHAT FIGURE THRESHOLD
+at_most() {
+	if awk -v a="$2" -v b="$3" 'BEGIN { exit !(a <= b) }'; then
+		echo "note: $1 $2 (<= $3)"
+	else
+		echo "$1 is $2, more than $3"
+		bad=1
+	fi
+}
+
+# loss FAMILY WHAT: points of accuracy below the float network
+loss() {
+	awk -v f="$(figure "$1.default" float_top1)" -v q="$(figure "$1.$2" top1)" \
+		'BEGIN { printf "%.2f", 100 * (f - q) }'
+}
+
+# judge FAMILY LOSS PLANTED: points that the default may cost, there and on the planted variant
+judge() {
+	local code=0
+	[ -z "${KEEL_FAMILIES:-}" ] || [[ " $KEEL_FAMILIES " == *" $1 "* ]] || return 0
+	tests/models/measure "$1" "$out" || code=$?
+	[ $code -ne 77 ] || exit 77
+	[ $code -eq 0 ] || { echo "$1 could not be measured" && bad=1 && return; }
+	echo "note: $1 float $(figure "$1.default" float_top1), naive $(figure "$1.naive" top1)"
+	at_most "$1 loss of the default" "$(loss "$1" default)" "$2"
+	if [ -e "$out/$1.planted-default.json" ]; then
+		echo "note: $1 planted naive $(figure "$1.planted-naive" top1)"
+		at_most "$1 planted, loss of the default" "$(loss "$1" planted-default)" "$3"
+	else
+		echo "note: python3-onnx isn't installed, $1's planted variant is left out"
+	fi
+}
+
+judge resnet18 0.25 0.25
+judge resnet50 0.25 0.25
+judge inception_v1 0.25 0.25
+judge inception_v3 0.25 0.25
+judge densenet121 0.25 0.25
+judge mobilenet_v1 0.40 0.40
+judge mobilenet_v2 0.40 0.40
+judge mobilenet_v3 0.40 0.40
+judge mobilefacenet 0.40 0.40
+judge efficientnet 0.40 0.40
+exit $bad
