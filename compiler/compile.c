@@ -62,7 +62,7 @@ struct keel_calibrate_options keel_stage_options(struct keel_stage *s)
 	};
 }
 
-static int place(struct keel_compiled *c, struct keel_error *e)
+int keel_compile_place(struct keel_compiled *c, struct keel_error *e)
 {
 	struct keel_verdict *v = realloc(c->verdicts, (c->g->nr_nodes + 1) * sizeof(*v));
 	unsigned int i, unsupported;
@@ -133,7 +133,7 @@ static int factorize(struct keel_compiled *c, const struct keel_sample_source *s
 		keel_stats_del(c->stats);
 		c->stats = NULL;
 	}
-	return place(c, e);
+	return keel_compile_place(c, e);
 }
 
 static int repair(struct keel_compiled *c, const struct keel_sample_source *source,
@@ -242,7 +242,7 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	c->g = g;
 	err = check_samples(source, o, e);
 	if (!err)
-		err = place(c, e);
+		err = keel_compile_place(c, e);
 	if (!err)
 		err = keel_compile_grids(c, o, e);
 	if (!err)
@@ -255,6 +255,8 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 		err = absorb(c, source, o, e);
 	if (!err)
 		err = calibrate(c, source, o, "calibrate again", histograms, e);
+	if (!err)
+		err = keel_compile_types(c, source, o, e);
 	if (!err)
 		err = build_and_emit(c, source, o, e);
 	if (!err)

@@ -12,6 +12,7 @@
 #include "diagnose.h"
 #include "factorize.h"
 #include "graph.h"
+#include "int16.h"
 #include "keel_model.h"
 #include "lower.h"
 #include "place.h"
@@ -40,6 +41,7 @@ enum keel_diagnose_depth {
  * @absorb: move constant parts of activations into biases; see absorb.h
  * @ranges: see keel_range_options
  * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
+ * @int16: activations that are int16 instead of int8; see keel_int16_options
  * @weights_mse: search weight scales by squared error
  * @rounding: of weights
  * @rounding_seed: of stochastic rounding
@@ -66,6 +68,7 @@ struct keel_compile_options {
 	enum keel_absorb_source absorb;
 	struct keel_range_options ranges;
 	const struct keel_span *inputs;
+	struct keel_int16_options int16;
 	bool weights_mse;
 	enum keel_rounding rounding;
 	uint64_t rounding_seed;
@@ -105,6 +108,8 @@ struct keel_range_trial {
  * @factorize: what factorization did
  * @absorb: what was moved into biases
  * @correct: what bias correction did
+ * @int16: groups of activations that are int16
+ * @int16_tried: groups that AUTO tried
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
  * @predicted_db: what @sqnr_db should be if rounding errors were uniform and independent
@@ -133,6 +138,7 @@ struct keel_compiled {
 	struct keel_factorize_result factorize;
 	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
+	unsigned int int16, int16_tried;
 	bool corrected, measured;
 	double sqnr_db, predicted_db, agreement;
 	double *noise;

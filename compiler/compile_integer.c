@@ -8,7 +8,6 @@
 #include "lower.h"
 #include "some.h"
 
-
 static uint64_t memory_for_samples(const struct keel_compile_options *o)
 {
 	return o->memory ? o->memory : KEEL_COMPILE_MEMORY;

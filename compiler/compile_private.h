@@ -38,6 +38,18 @@ void keel_compile_take_weights(struct keel_compiled *c, struct keel_build *b);
 
 void keel_compile_free_weights(struct keel_compiled *c);
 
+/** keel_compile_place() - verdicts of c->g; an error when a node is unsupported */
+int keel_compile_place(struct keel_compiled *c, struct keel_error *e);
+
+/**
+ * keel_compile_types() - choose what is int16, and change c->g so that all readers can read
+ * @c: calibrated
+ *
+ * Return: 0, or a negative errno with a sentence.
+ */
+int keel_compile_types(struct keel_compiled *c, const struct keel_sample_source *source,
+		       const struct keel_compile_options *o, struct keel_error *e);
+
 /**
  * keel_compile_integer() - correct biases on the integer network, and measure it
  *

@@ -51,7 +51,8 @@ static const char *kind_name(enum keel_kind kind)
 {
 	static const char *const names[] = {
 		[KEEL_KIND_fm] = "fm",	 [KEEL_KIND_u8] = "u8",	  [KEEL_KIND_s8] = "s8",
-		[KEEL_KIND_u16] = "u16", [KEEL_KIND_u32] = "u32", [KEEL_KIND_s32] = "s32",
+		[KEEL_KIND_u16] = "u16", [KEEL_KIND_s16] = "s16", [KEEL_KIND_u32] = "u32",
+		[KEEL_KIND_s32] = "s32",
 	};
 
 	return names[kind];
@@ -70,8 +71,9 @@ static void print_header(void)
 	printf("| 8 | u16[3] | wait | start when DMA, MAC and VEC have each completed at least "
 	       "this many "
 	       "of the commands since the last FENCE |\n"
-	       "| 14 | u8 | ifm_type | element type of the input: 0 (S8) |\n"
-	       "| 15 | u8 | ofm_type | element type of the output: 0 (S8); ARGMAX: 1 (S32) |\n\n");
+	       "| 14 | u8 | ifm_type | element type of the inputs: 0 (S8) or 2 (S16) |\n"
+	       "| 15 | u8 | ofm_type | element type of the output and of a MAC command's residual: "
+	       "0 (S8) or 2 (S16); ARGMAX: 1 (S32) |\n\n");
 }
 
 static void print_feature_maps(void)
@@ -85,7 +87,7 @@ static void print_feature_maps(void)
 	       "| 4 | u32 | row_stride | bytes from one row to the next |\n"
 	       "| 8 | u32 | pixel_stride | bytes from one pixel to the next |\n"
 	       "| 12 | u8 | slot | slot number |\n"
-	       "| 13 | s8 | zero_point | int8 level of 0.0 |\n"
+	       "| 13 | s8 | zero_point | int8 level of 0.0; 0 where elements are int16 |\n"
 	       "| 14 | u16 | rsv | zero |\n\n");
 }
 
@@ -115,17 +117,31 @@ static void print_slots(void)
 	printf("\n%s\n", isa_constants);
 }
 
+/* Pairs of KEEL_TYPES_*, as the text form has them. */
+static void print_types(unsigned int types)
+{
+	static const char *const names[] = {"s8,s8", "s8,s16", "s16,s8", "s16,s16"};
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 4; i++)
+		if (types & 1u << i)
+			printf("%s%s", n++ ? " or " : "", names[i]);
+}
+
 static void print_summary(void)
 {
 	unsigned int i;
 
 	printf("## Commands\n\n"
-	       "| command | opcode | engine | modes | |\n|---|---|---|---|---|\n");
+	       "| command | opcode | engine | modes | types | |\n|---|---|---|---|---|---|\n");
 	for (i = 0; i < keel_nr_commands; i++) {
 		const struct keel_command_desc *d = &keel_commands[i];
 
-		printf("| %s | 0x%02x | %s | %u | %s |\n", d->name, d->opcode,
-		       engine_names[d->engine], d->modes, d->text);
+		printf("| %s | 0x%02x | %s | %u | ", d->name, d->opcode, engine_names[d->engine],
+		       d->modes);
+		if (d->engine != KEEL_ENGINE_CONTROL)
+			print_types(d->types);
+		printf(" | %s |\n", d->text);
 	}
 	printf("\n");
 }

@@ -11,9 +11,16 @@ const char isa_introduction[] =
 "    rescale(v, m, s)              sat32((v * m + 2^(s-1)) >> s); DOUBLE_ROUND adds +-2^30 where s > 31\n"
 "    requant(v, m, s, zp, lo, hi)  clamp(sat32(rescale(v, m, s) + zp), lo, hi)\n"
 "    average(sum, n)               rescale(sum, ((2^30 + 1) << k) / n, 30 + k), k = ceil(log2(n))\n"
+"    rescale48(v, m, s)            sat32((sat48(v) * m + 2^(s-1)) >> s), s from 17; exact in 64 bits\n"
 "\n"
 "Sums of products wrap as two's complement, so no value of any operand is undefined. `zi`, `zo` and\n"
-"`z2` below are the zero points of `ifm`, `ofm` and `ifm2`.\n";
+"`z2` below are the zero points of `ifm`, `ofm` and `ifm2`.\n"
+"\n"
+"Activations are int8 with a zero point, or int16 with zero point 0; the header's types say which.\n"
+"Offsets and strides count bytes, and are even for int16. The accumulators of MAC commands are int32\n"
+"for int8 input and int64 for int16 input, whose sums have at most 2^24 products. With an int16 input\n"
+"or output channel records are wide, there is no DOUBLE_ROUND, and `clamp16` takes the place of `clamp`\n"
+"where the output is int16.\n";
 
 const char isa_constants[] =
 "### Channel records\n"
@@ -29,6 +36,19 @@ const char isa_constants[] =
 "| 13 | u8 | shift_neg | of multiplier_neg |\n"
 "| 14 | s8 | clamp_lo | lowest output level |\n"
 "| 15 | s8 | clamp_hi | highest output level; wins should it be below clamp_lo |\n"
+"\n"
+"Where the input or the output is int16 the record has 24 bytes:\n"
+"\n"
+"| bytes | type | name | meaning |\n"
+"|---|---|---|---|\n"
+"| 0 | s64 | bias | start of the accumulator; of an int32 accumulator the low 32 bits |\n"
+"| 8 | s32 | multiplier | scale to output levels: rescale for int8 input, rescale48 for int16 |\n"
+"| 12 | s32 | multiplier_neg | the same for negative accumulators, with `prelu` |\n"
+"| 16 | s16 | clamp_lo | lowest output level; int8 output is clamped to int8 besides |\n"
+"| 18 | s16 | clamp_hi | highest output level; wins should it be below clamp_lo |\n"
+"| 20 | u8 | shift | of multiplier; above 62 counts as 62, for rescale48 below 17 as 17 |\n"
+"| 21 | u8 | shift_neg | of multiplier_neg |\n"
+"| 22 | u16 | rsv | ignored |\n"
 "\n"
 "### Weights\n"
 "\n"
@@ -52,11 +72,11 @@ const char isa_validation[] =
 "* a wait counts only commands that come earlier, so no deadlock can be expressed;\n"
 "* every operand lies in its slot: the reach becomes the size that the slot must have, at most 4 GiB,\n"
 "  and for on-chip memory at most what the NPU has; only writable slots are written;\n"
-"* `pixel_stride` is at least a pixel, `row_stride` at least a row;\n"
+"* `pixel_stride` is at least a pixel, `row_stride` at least a row; both are multiples of the element;\n"
 "* what a command writes overlaps nothing that it reads. Apart are operands in different slots, in\n"
 "  disjoint byte ranges, or interleaved in one range: equal strides and disjoint channels of the same\n"
 "  pixels, or equal row strides and disjoint columns of the same rows. ELTWISE (operands that are not\n"
-"  repeated), RESCALE, TABLE and the residual of MAC commands without pool may read the very view\n"
+"  repeated), RESCALE (both of one type), TABLE and the residual of MAC commands without pool may read the very view\n"
 "  that they write.\n"
 "\n"
 "A refusal names command, field and reason.\n";
@@ -100,7 +120,9 @@ const struct isa_text isa_texts[] = {
 	  "    q = clamp(sat32(v + zo), clamp_lo[c], clamp_hi[c])\n"
 	  "    table:    q = table[q + 128]\n"
 	  "    pool_max: maximum of 2x2 levels; pool_average: average(sum of the four (q - zo), 4) + zo,\n"
-	  "              clamped to int8; an odd last row or column is dropped\n",
+	  "              clamped to the type; an odd last row or column is dropped\n"
+	  "\n"
+	  "With int16 input `rescale48` takes the place of `rescale` for `acc`.\n",
 	  "CONV2D.table " MAPS "in=56x56x8 out=56x56x8 kernel=3x3 pad=1,1,1,1 " ARRAYS
 	  " table=constants+0x2000" },
 	{ "DEPTHWISE",
@@ -132,6 +154,7 @@ const struct isa_text isa_texts[] = {
 	{ "ELTWISE",
 	  "    add, sub: q = requant(a' +- b', multiplier, shift), a' = rescale((a - zi) << 20, multiplier_a, shift_a),\n"
 	  "              b' in the same way from ifm2, the sum wraps\n"
+	  "              int16: a' = rescale(a << 15, multiplier_a, shift_a)\n"
 	  "    mul:      q = requant((a - zi) * (b - z2), multiplier, shift)\n"
 	  "    max, min: of the levels as they are\n"
 	  "\n"
@@ -158,7 +181,7 @@ const struct isa_text isa_texts[] = {
 	  "The table has 513 int32, at a multiple of 4.\n",
 	  "LRN " MAPS "out=56x56x8 clamp=-128..127 scale=1073741824>>48 table=constants+0x0 size=5 "
 	  "index_shift=9" },
-	{ "FILL", "`q = value`\n", "FILL ofm=scratch+0x0:448:8 out=56x56x8 value=-128" },
+	{ "FILL", "`q = value`; of int16 `value16`\n", "FILL ofm=scratch+0x0:448:8 out=56x56x8 value=-128" },
 	{ "RESIZE",
 	  "    (iy, ry): iy + ry / scale_y_n = (oy * scale_y_d + offset_y) / scale_y_n, 0 <= ry < scale_y_n\n"
 	  "    nearest:  q = ifm[iy + (2 ry >= scale_y_n)][ix + (2 rx >= scale_x_n)], clamped to clamp_lo .. clamp_hi\n"

@@ -131,6 +131,12 @@ static int cmd_validate(struct keel_cmd *cmd, struct drm_keel_cmd_create *args)
 
 	ret = keel_validate(cmd->commands, cmd->bytes, kdev->info.sram_bytes, &cmd->program,
 			    &refusal);
+	if (!ret && cmd->program.wide && !kdev->target.int16) {
+		refusal.command = DRM_KEEL_NO_COMMAND;
+		refusal.field = "ifm_type";
+		refusal.reason = "the NPU has no int16 activations";
+		ret = -EINVAL;
+	}
 	if (ret) {
 		refuse(args, refusal.command, refusal.field, refusal.reason);
 		keel_count(kdev, cmd->kfile, KEEL_HW_COUNTER_REFUSED_COMMANDS, 1);

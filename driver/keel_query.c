@@ -80,6 +80,8 @@ static void read_capabilities(struct keel_device *kdev)
 		info->capabilities |= DRM_KEEL_CAP_TRACE;
 	if (kdev->hw_caps & KEEL_HW_CAP_COHERENT)
 		info->capabilities |= DRM_KEEL_CAP_COHERENT;
+	if (kdev->hw_caps & KEEL_HW_CAP_INT16)
+		info->capabilities |= DRM_KEEL_CAP_INT16;
 	info->address_spaces = min_t(u32, info->address_spaces, KEEL_MAX_CONTEXTS);
 }
 
@@ -99,6 +101,7 @@ static void describe_target(struct keel_device *kdev)
 	t->dma_bytes_per_cycle = info->dma_bytes_per_cycle;
 	t->decode_bytes_per_cycle = info->decode_bytes_per_cycle;
 	t->fifo_depth = info->fifo_depth;
+	t->int16 = !!(info->capabilities & DRM_KEEL_CAP_INT16);
 }
 
 /**

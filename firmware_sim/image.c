@@ -14,8 +14,8 @@
 
 #define NR_DISPATCHED (sizeof(dispatch) / sizeof(dispatch[0]))
 
-#define ROW(NAME, opcode, LAYOUT, ENGINE, flags, modes, text) \
-	{opcode, KEEL_ENGINE_##ENGINE,                        \
+#define ROW(NAME, opcode, LAYOUT, ENGINE, flags, modes, types, text) \
+	{opcode, KEEL_ENGINE_##ENGINE,                               \
 	 KEEL_ENGINE_##ENGINE == KEEL_ENGINE_CONTROL ? ISSUE_CYCLES_CONTROL : ISSUE_CYCLES},
 static const struct keel_fw_command dispatch[] = {KEEL_COMMANDS(ROW)};
 #undef ROW

@@ -122,6 +122,13 @@ static void check_commands(struct sim_job *job)
 		sim_job_fail(job, KEEL_HW_BAD_COMMAND, refusal.command, 0);
 		return;
 	}
+	if (job->info.wide && !job->npu->options.target.int16) {
+		sim_log_ring(job->npu, KEEL_LOG_WARNING, job->seq,
+			     "%u commands have int16 activations, which the NPU doesn't have",
+			     job->info.wide);
+		sim_job_fail(job, KEEL_HW_BAD_COMMAND, job->hw.first, 0);
+		return;
+	}
 	for (i = job->hw.first; i < last && !job->status; i++)
 		check_dispatch(job, i);
 }

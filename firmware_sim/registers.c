@@ -60,7 +60,8 @@ static void set_identification(struct sim_npu *npu)
 		{KEEL_REG_ISA_VERSION, KEEL_ISA_VERSION},
 		{KEEL_REG_ABI_VERSION, KEEL_HW_ABI_VERSION},
 		{KEEL_REG_CAPS, KEEL_HW_CAP_TRACE | KEEL_HW_CAP_COHERENT |
-					(npu->options.mmu_contexts ? KEEL_HW_CAP_MMU : 0)},
+					(npu->options.mmu_contexts ? KEEL_HW_CAP_MMU : 0) |
+					(t->int16 ? KEEL_HW_CAP_INT16 : 0)},
 		{KEEL_REG_ADDRESS_SPACES, npu->options.mmu_contexts},
 		{KEEL_REG_ADDRESS_BITS, SIM_ADDRESS_BITS},
 		{KEEL_REG_CLOCK_MIN, t->clock_mhz * 1000 / SIM_CLOCK_STEPS},

@@ -5,6 +5,7 @@ static_assert(sizeof(union keel_command) == KEEL_COMMAND_SIZE, "a command is 128
 static_assert(sizeof(struct keel_header) == 16, "the header is 16 bytes");
 static_assert(sizeof(struct keel_fm) == 16, "a feature map is 16 bytes");
 static_assert(sizeof(struct keel_channel) == 16, "a channel record is 16 bytes");
+static_assert(sizeof(struct keel_channel_wide) == 24, "a wide channel record is 24 bytes");
 
 #define KEEL_FIELD(LAYOUT_STRUCT, kind_, name_, min_, max_, text_) \
 	{.name = #name_,                                           \
@@ -70,14 +71,15 @@ const struct keel_layout_desc keel_layouts[KEEL_LAYOUT_COUNT] = {
 };
 
 const struct keel_command_desc keel_commands[] = {
-#define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags_, modes_, text_) \
-	{.name = #NAME,                                           \
-	 .text = text_,                                           \
-	 .layout = KEEL_LAYOUT_ID_##LAYOUT,                       \
-	 .engine = KEEL_ENGINE_##ENGINE,                          \
-	 .flags = flags_,                                         \
-	 .opcode = op,                                            \
-	 .modes = modes_},
+#define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags_, modes_, types_, text_) \
+	{.name = #NAME,                                                   \
+	 .text = text_,                                                   \
+	 .layout = KEEL_LAYOUT_ID_##LAYOUT,                               \
+	 .engine = KEEL_ENGINE_##ENGINE,                                  \
+	 .flags = flags_,                                                 \
+	 .opcode = op,                                                    \
+	 .modes = modes_,                                                 \
+	 .types = types_},
 	KEEL_COMMANDS(KEEL_ROW)
 #undef KEEL_ROW
 };
@@ -85,14 +87,14 @@ const struct keel_command_desc keel_commands[] = {
 const unsigned int keel_nr_commands = sizeof(keel_commands) / sizeof(keel_commands[0]);
 
 enum {
-#define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, text) ROW_##NAME,
+#define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, types, text) ROW_##NAME,
 	KEEL_COMMANDS(KEEL_ENUM)
 #undef KEEL_ENUM
 };
 
 /* Where keel_commands[] has an opcode, counted from 1; 0: it is none. */
 static const keel_u8 row_of[256] = {
-#define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags, modes, text) [op] = ROW_##NAME + 1,
+#define KEEL_ROW(NAME, op, LAYOUT, ENGINE, flags, modes, types, text) [op] = ROW_##NAME + 1,
 	KEEL_COMMANDS(KEEL_ROW)
 #undef KEEL_ROW
 };
@@ -151,17 +153,25 @@ void keel_mac_extent(const union keel_command *c, keel_u32 *h, keel_u32 *w)
 	}
 }
 
-static void add_fm(struct keel_operand **o, const char *name, keel_u8 access,
-		   const struct keel_fm *fm, keel_u32 h, keel_u32 w, keel_u32 c_bytes)
+/* Bytes of an element; only types that the header may have come here. */
+static keel_u8 element_bytes(keel_u8 type)
 {
+	return type == KEEL_TYPE_S32 ? 4 : type == KEEL_TYPE_S16 ? 2 : 1;
+}
+
+static void add_fm(struct keel_operand **o, const char *name, keel_u8 access,
+		   const struct keel_fm *fm, keel_u8 type, keel_u32 h, keel_u32 w, keel_u32 c)
+{
+	keel_u8 bytes = element_bytes(type);
+
 	**o = (struct keel_operand){
 		.name = name,
 		.access = access,
 		.slot = fm->slot,
-		.align = 1,
+		.align = bytes,
 		.fm = 1,
 		.offset = fm->offset,
-		.dims = {1, h, w, c_bytes},
+		.dims = {1, h, w, c * bytes},
 		.strides = {0, fm->row_stride, fm->pixel_stride, 1},
 	};
 	(*o)++;
@@ -195,28 +205,29 @@ static void add_array(struct keel_operand **o, const char *name, keel_u8 access,
 static void mac_operands(const union keel_command *c, struct keel_operand **o)
 {
 	const struct keel_cmd_mac *m = &c->mac;
+	const keel_u8 in = m->h.ifm_type, out = m->h.ofm_type;
 	keel_u32 h, w;
 	keel_u64 psum;
 
 	keel_mac_extent(c, &h, &w);
 	psum = (keel_u64)h * w * m->ofm_c * 4;
 
-	add_fm(o, "ifm", KEEL_READ, &m->ifm, m->ifm_h, m->ifm_w, m->ifm_c);
+	add_fm(o, "ifm", KEEL_READ, &m->ifm, in, m->ifm_h, m->ifm_w, m->ifm_c);
 	if (m->h.flags & KEEL_MAC_B_ACTIVATION) {
 		if (m->h.flags & KEEL_MAC_B_TRANSPOSED)
-			add_fm(o, "ifm2", KEEL_READ, &m->ifm2, m->ifm_h, m->ofm_c, m->ifm_c);
+			add_fm(o, "ifm2", KEEL_READ, &m->ifm2, in, m->ifm_h, m->ofm_c, m->ifm_c);
 		else
-			add_fm(o, "ifm2", KEEL_READ, &m->ifm2, m->ifm_h, m->ifm_c, m->ofm_c);
+			add_fm(o, "ifm2", KEEL_READ, &m->ifm2, in, m->ifm_h, m->ifm_c, m->ofm_c);
 	} else {
 		add_array(o, "weights", KEEL_READ, m->weights_slot, m->weights_offset,
 			  keel_weights_bytes(c), 16);
 	}
 	if (m->h.flags & KEEL_MAC_RESIDUAL) {
-		add_fm(o, "ifm2", KEEL_READ, &m->ifm2, h, w, m->ofm_c);
+		add_fm(o, "ifm2", KEEL_READ, &m->ifm2, out, h, w, m->ofm_c);
 		(*o)[-1].in_place = 1;
 	}
 	add_array(o, "channels", KEEL_READ, m->channels_slot, m->channels_offset,
-		  (keel_u64)m->ofm_c * sizeof(struct keel_channel), 16);
+		  (keel_u64)m->ofm_c * keel_channel_bytes(c), 16);
 	if (m->h.flags & KEEL_MAC_TABLE)
 		add_array(o, "table", KEEL_READ, m->table_slot, m->table_offset, 256, 1);
 	if (m->h.flags & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))
@@ -225,28 +236,30 @@ static void mac_operands(const union keel_command *c, struct keel_operand **o)
 				  (m->h.flags & KEEL_MAC_ACC_OUT ? KEEL_WRITE : 0),
 			  m->psum_slot, m->psum_offset, psum, 4);
 	if (!(m->h.flags & KEEL_MAC_ACC_OUT))
-		add_fm(o, "ofm", KEEL_WRITE, &m->ofm, m->ofm_h, m->ofm_w, m->ofm_c);
+		add_fm(o, "ofm", KEEL_WRITE, &m->ofm, out, m->ofm_h, m->ofm_w, m->ofm_c);
 }
 
 static void eltwise_operands(const struct keel_cmd_eltwise *e, struct keel_operand **o)
 {
+	const keel_u8 in = e->h.ifm_type, out = e->h.ofm_type;
 	keel_u16 f = e->h.flags;
 
-	add_fm(o, "ifm", KEEL_READ, &e->ifm, f & KEEL_ELTWISE_A_H ? 1 : e->ofm_h,
+	add_fm(o, "ifm", KEEL_READ, &e->ifm, in, f & KEEL_ELTWISE_A_H ? 1 : e->ofm_h,
 	       f & KEEL_ELTWISE_A_W ? 1 : e->ofm_w, f & KEEL_ELTWISE_A_C ? 1 : e->ofm_c);
-	(*o)[-1].in_place = 1;
-	add_fm(o, "ifm2", KEEL_READ, &e->ifm2, f & KEEL_ELTWISE_B_H ? 1 : e->ofm_h,
+	(*o)[-1].in_place = in == out;
+	add_fm(o, "ifm2", KEEL_READ, &e->ifm2, in, f & KEEL_ELTWISE_B_H ? 1 : e->ofm_h,
 	       f & KEEL_ELTWISE_B_W ? 1 : e->ofm_w, f & KEEL_ELTWISE_B_C ? 1 : e->ofm_c);
-	(*o)[-1].in_place = 1;
-	add_fm(o, "ofm", KEEL_WRITE, &e->ofm, e->ofm_h, e->ofm_w, e->ofm_c);
+	(*o)[-1].in_place = in == out;
+	add_fm(o, "ofm", KEEL_WRITE, &e->ofm, out, e->ofm_h, e->ofm_w, e->ofm_c);
 }
 
 static void unary_operands(const struct keel_cmd_unary *u, struct keel_operand **o)
 {
 	if (u->h.opcode != KEEL_CMD_FILL) {
-		add_fm(o, "ifm", KEEL_READ, &u->ifm, u->ofm_h, u->ofm_w, u->ofm_c);
+		add_fm(o, "ifm", KEEL_READ, &u->ifm, u->h.ifm_type, u->ofm_h, u->ofm_w, u->ofm_c);
 		(*o)[-1].in_place =
-			u->h.opcode == KEEL_CMD_RESCALE || u->h.opcode == KEEL_CMD_TABLE;
+			u->h.ifm_type == u->h.ofm_type &&
+			(u->h.opcode == KEEL_CMD_RESCALE || u->h.opcode == KEEL_CMD_TABLE);
 	}
 	if (u->h.opcode == KEEL_CMD_TABLE)
 		add_array(o, "table", KEEL_READ, u->table_slot, u->table_offset, 256, 1);
@@ -254,18 +267,14 @@ static void unary_operands(const struct keel_cmd_unary *u, struct keel_operand *
 		add_array(o, "table", KEEL_READ, u->table_slot, u->table_offset, 256 * 4, 4);
 	if (u->h.opcode == KEEL_CMD_LRN)
 		add_array(o, "table", KEEL_READ, u->table_slot, u->table_offset, 513 * 4, 4);
-	add_fm(o, "ofm", KEEL_WRITE, &u->ofm, u->ofm_h, u->ofm_w, u->ofm_c);
+	add_fm(o, "ofm", KEEL_WRITE, &u->ofm, u->h.ofm_type, u->ofm_h, u->ofm_w, u->ofm_c);
 }
 
 static void reduce_operands(const struct keel_cmd_reduce *r, struct keel_operand **o)
 {
-	keel_u32 element = r->h.mode == KEEL_REDUCE_ARGMAX ? 4 : 1;
-
-	add_fm(o, "ifm", KEEL_READ, &r->ifm, r->ifm_h, r->ifm_w, r->ifm_c);
-	add_fm(o, "ofm", KEEL_WRITE, &r->ofm, r->axes & KEEL_AXIS_H ? 1 : r->ifm_h,
-	       r->axes & KEEL_AXIS_W ? 1 : r->ifm_w,
-	       (r->axes & KEEL_AXIS_C ? 1 : r->ifm_c) * element);
-	(*o)[-1].align = element;
+	add_fm(o, "ifm", KEEL_READ, &r->ifm, r->h.ifm_type, r->ifm_h, r->ifm_w, r->ifm_c);
+	add_fm(o, "ofm", KEEL_WRITE, &r->ofm, r->h.ofm_type, r->axes & KEEL_AXIS_H ? 1 : r->ifm_h,
+	       r->axes & KEEL_AXIS_W ? 1 : r->ifm_w, r->axes & KEEL_AXIS_C ? 1 : r->ifm_c);
 }
 
 static void transpose_operands(const struct keel_cmd_transpose *t, struct keel_operand **o)
@@ -278,8 +287,8 @@ static void transpose_operands(const struct keel_cmd_transpose *t, struct keel_o
 	const keel_u32 dims[3] = {t->ifm_h, t->ifm_w, t->ifm_c};
 	const keel_u8 *a = axes[t->h.mode];
 
-	add_fm(o, "ifm", KEEL_READ, &t->ifm, t->ifm_h, t->ifm_w, t->ifm_c);
-	add_fm(o, "ofm", KEEL_WRITE, &t->ofm, dims[a[0]], dims[a[1]], dims[a[2]]);
+	add_fm(o, "ifm", KEEL_READ, &t->ifm, t->h.ifm_type, t->ifm_h, t->ifm_w, t->ifm_c);
+	add_fm(o, "ofm", KEEL_WRITE, &t->ofm, t->h.ofm_type, dims[a[0]], dims[a[1]], dims[a[2]]);
 }
 
 static void copy_operands(const struct keel_cmd_copy *p, struct keel_operand **o)
@@ -328,10 +337,10 @@ unsigned int keel_command_operands(const union keel_command *c, struct keel_oper
 		mac_operands(c, &o);
 		break;
 	case KEEL_LAYOUT_ID_POOL:
-		add_fm(&o, "ifm", KEEL_READ, &c->pool.ifm, c->pool.ifm_h, c->pool.ifm_w,
-		       c->pool.channels);
-		add_fm(&o, "ofm", KEEL_WRITE, &c->pool.ofm, c->pool.ofm_h, c->pool.ofm_w,
-		       c->pool.channels);
+		add_fm(&o, "ifm", KEEL_READ, &c->pool.ifm, c->h.ifm_type, c->pool.ifm_h,
+		       c->pool.ifm_w, c->pool.channels);
+		add_fm(&o, "ofm", KEEL_WRITE, &c->pool.ofm, c->h.ofm_type, c->pool.ofm_h,
+		       c->pool.ofm_w, c->pool.channels);
 		break;
 	case KEEL_LAYOUT_ID_ELTWISE:
 		eltwise_operands(&c->eltwise, &o);
@@ -340,10 +349,10 @@ unsigned int keel_command_operands(const union keel_command *c, struct keel_oper
 		unary_operands(&c->unary, &o);
 		break;
 	case KEEL_LAYOUT_ID_RESIZE:
-		add_fm(&o, "ifm", KEEL_READ, &c->resize.ifm, c->resize.ifm_h, c->resize.ifm_w,
-		       c->resize.channels);
-		add_fm(&o, "ofm", KEEL_WRITE, &c->resize.ofm, c->resize.ofm_h, c->resize.ofm_w,
-		       c->resize.channels);
+		add_fm(&o, "ifm", KEEL_READ, &c->resize.ifm, c->h.ifm_type, c->resize.ifm_h,
+		       c->resize.ifm_w, c->resize.channels);
+		add_fm(&o, "ofm", KEEL_WRITE, &c->resize.ofm, c->h.ofm_type, c->resize.ofm_h,
+		       c->resize.ofm_w, c->resize.channels);
 		break;
 	case KEEL_LAYOUT_ID_REDUCE:
 		reduce_operands(&c->reduce, &o);

@@ -44,20 +44,28 @@ enum keel_engine {
 	KEEL_ENGINE_CONTROL = KEEL_ENGINE_COUNT, /* no queue of its own */
 };
 
-/** enum keel_type - element types; only S8 and, where a command says so, S32 are accepted now */
+/** enum keel_type - element types; what a command takes and gives stands in its row */
 enum keel_type {
 	KEEL_TYPE_S8 = 0,
-	KEEL_TYPE_S32 = 1,
-	KEEL_TYPE_S16 = 2, /* reserved */
+	KEEL_TYPE_S32 = 1, /* what ARGMAX gives */
+	KEEL_TYPE_S16 = 2, /* zero point 0; offsets and strides are multiples of 2 */
 	KEEL_TYPE_S4 = 3,  /* reserved */
 };
 
+/* Pairs of input and output types, as bits: what a command may be given. */
+#define KEEL_TYPES_S8_S8   0x1
+#define KEEL_TYPES_S8_S16  0x2
+#define KEEL_TYPES_S16_S8  0x4
+#define KEEL_TYPES_S16_S16 0x8
+#define KEEL_TYPES_SAME	   (KEEL_TYPES_S8_S8 | KEEL_TYPES_S16_S16)
+#define KEEL_TYPES_ANY	   (KEEL_TYPES_SAME | KEEL_TYPES_S8_S16 | KEEL_TYPES_S16_S8)
+
 /** struct keel_fm - where a feature map lies and how it is quantized
  * @offset: of element (0, 0, 0) in its slot, bytes
- * @row_stride: bytes from (y, x, c) to (y + 1, x, c); at least (w - 1) * pixel_stride + c
- * @pixel_stride: bytes from (y, x, c) to (y, x + 1, c); at least c
+ * @row_stride: bytes from (y, x, c) to (y + 1, x, c); at least (w - 1) * pixel_stride and a pixel
+ * @pixel_stride: bytes from (y, x, c) to (y, x + 1, c); at least the bytes of c elements
  * @slot: slot number
- * @zero_point: int8 level of 0.0
+ * @zero_point: int8 level of 0.0; 0 where elements are int16
  * @rsv: zero
  *
  * NHWC without batch: channels are contiguous. Extents are in the command.
@@ -90,6 +98,27 @@ struct keel_channel {
 	keel_u8 shift_neg;
 	keel_s8 clamp_lo;
 	keel_s8 clamp_hi;
+};
+
+/** struct keel_channel_wide - the same where the input or the output is int16
+ * @bias: added to the accumulator; of an int32 accumulator's bias the low 32 bits count
+ * @multiplier: see keel_rescale() for int8 input, keel_rescale48() for int16 input
+ * @multiplier_neg: with KEEL_MAC_PRELU: multiplier where the accumulator is negative
+ * @clamp_lo: lowest output level
+ * @clamp_hi: highest output level
+ * @shift: for @multiplier
+ * @shift_neg: for @multiplier_neg
+ * @rsv: ignored
+ */
+struct keel_channel_wide {
+	keel_s64 bias;
+	keel_s32 multiplier;
+	keel_s32 multiplier_neg;
+	keel_s16 clamp_lo;
+	keel_s16 clamp_hi;
+	keel_u8 shift;
+	keel_u8 shift_neg;
+	keel_u16 rsv;
 };
 
 /** struct keel_header - first 16 bytes of every command
@@ -221,7 +250,7 @@ enum keel_transpose_mode {
 	F(u8, pad_right, 0, 255, "columns of padding right") \
 	F(u16, groups, 1, 65535, "CONV2D: groups; 1 otherwise") \
 	F(u32, weights_offset, 0, 0xffffffff, "blocked int8 weights; a multiple of 16") \
-	F(u32, channels_offset, 0, 0xffffffff, "array of struct keel_channel; a multiple of 16") \
+	F(u32, channels_offset, 0, 0xffffffff, "array of struct keel_channel, or keel_channel_wide; a multiple of 16") \
 	F(u32, table_offset, 0, 0xffffffff, "256 int8") \
 	F(u32, psum_offset, 0, 0xffffffff, "int32 partial sums, dense [h][w][c]; a multiple of 4") \
 	F(s32, residual_multiplier, -0x7fffffff, 0x7fffffff, "scale of the residual in output levels") \
@@ -230,6 +259,12 @@ enum keel_transpose_mode {
 	F(u8, channels_slot, 0, 31, "slot") \
 	F(u8, table_slot, 0, 31, "slot") \
 	F(u8, psum_slot, 0, 31, "slot")
+
+/* Behind the other fields, so that what was written before there was int16 means the same. */
+#define KEEL_WIDE_CLAMP(F) \
+	F(u8, rsv, 0, 0, "zero") \
+	F(s16, clamp_lo16, -32768, 32767, "S16: lowest output level") \
+	F(s16, clamp_hi16, -32768, 32767, "S16: highest output level")
 
 #define KEEL_LAYOUT_POOL(F) \
 	F(fm, ifm, 0, 0, "input") \
@@ -247,10 +282,11 @@ enum keel_transpose_mode {
 	F(u8, pad_left, 0, 254, "columns of padding left; less than the window") \
 	F(u8, pad_bottom, 0, 254, "rows of padding below; less than the window") \
 	F(u8, pad_right, 0, 254, "columns of padding right; less than the window") \
-	F(s8, clamp_lo, -128, 127, "lowest output level") \
-	F(s8, clamp_hi, -128, 127, "highest output level") \
+	F(s8, clamp_lo, -128, 127, "S8: lowest output level") \
+	F(s8, clamp_hi, -128, 127, "S8: highest output level") \
 	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "SUM only") \
-	F(u8, shift, 0, 62, "SUM only")
+	F(u8, shift, 0, 62, "SUM only") \
+	KEEL_WIDE_CLAMP(F)
 
 #define KEEL_LAYOUT_ELTWISE(F) \
 	F(fm, ifm, 0, 0, "first operand (a)") \
@@ -259,14 +295,15 @@ enum keel_transpose_mode {
 	F(u16, ofm_h, 1, 65535, "output height") \
 	F(u16, ofm_w, 1, 65535, "output width") \
 	F(u16, ofm_c, 1, 65535, "output channels") \
-	F(s8, clamp_lo, -128, 127, "lowest output level") \
-	F(s8, clamp_hi, -128, 127, "highest output level") \
+	F(s8, clamp_lo, -128, 127, "S8: lowest output level") \
+	F(s8, clamp_hi, -128, 127, "S8: highest output level") \
 	F(s32, multiplier_a, -0x7fffffff, 0x7fffffff, "ADD, SUB: a to the common scale") \
 	F(s32, multiplier_b, -0x7fffffff, 0x7fffffff, "ADD, SUB: b to the common scale") \
 	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "ADD, SUB, MUL: to the output") \
 	F(u8, shift_a, 0, 62, "of multiplier_a") \
 	F(u8, shift_b, 0, 62, "of multiplier_b") \
-	F(u8, shift, 0, 62, "of multiplier")
+	F(u8, shift, 0, 62, "of multiplier") \
+	KEEL_WIDE_CLAMP(F)
 
 #define KEEL_LAYOUT_UNARY(F) \
 	F(fm, ifm, 0, 0, "input") \
@@ -282,7 +319,9 @@ enum keel_transpose_mode {
 	F(u8, shift, 0, 62, "of multiplier") \
 	F(u8, size, 0, 255, "LRN: channels in the window") \
 	F(u8, index_shift, 0, 24, "LRN: log2 of the width of a table interval") \
-	F(s8, value, -128, 127, "FILL: the level")
+	F(s8, value, -128, 127, "FILL: the level") \
+	KEEL_WIDE_CLAMP(F) \
+	F(s16, value16, -32768, 32767, "FILL of S16: the level")
 
 #define KEEL_LAYOUT_RESIZE(F) \
 	F(fm, ifm, 0, 0, "input") \
@@ -292,8 +331,8 @@ enum keel_transpose_mode {
 	F(u16, ofm_h, 1, 65535, "output height") \
 	F(u16, ofm_w, 1, 65535, "output width") \
 	F(u16, channels, 1, 65535, "channels") \
-	F(s8, clamp_lo, -128, 127, "lowest output level") \
-	F(s8, clamp_hi, -128, 127, "highest output level") \
+	F(s8, clamp_lo, -128, 127, "S8: lowest output level") \
+	F(s8, clamp_hi, -128, 127, "S8: highest output level") \
 	F(u16, scale_y_n, 1, 65535, "numerator of the vertical scale") \
 	F(u16, scale_y_d, 1, 65535, "denominator of the vertical scale") \
 	F(u16, scale_x_n, 1, 65535, "numerator of the horizontal scale") \
@@ -301,7 +340,8 @@ enum keel_transpose_mode {
 	F(s32, offset_y, -0x40000000, 0x40000000, "vertical offset in 1/scale_y_n of an input pixel") \
 	F(s32, offset_x, -0x40000000, 0x40000000, "horizontal offset in 1/scale_x_n of an input pixel") \
 	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "BILINEAR: to the output, 1/(scale_y_n * scale_x_n) included") \
-	F(u8, shift, 0, 62, "of multiplier")
+	F(u8, shift, 0, 62, "of multiplier") \
+	KEEL_WIDE_CLAMP(F)
 
 #define KEEL_LAYOUT_REDUCE(F) \
 	F(fm, ifm, 0, 0, "input") \
@@ -309,12 +349,13 @@ enum keel_transpose_mode {
 	F(u16, ifm_h, 1, 65535, "input height") \
 	F(u16, ifm_w, 1, 65535, "input width") \
 	F(u16, ifm_c, 1, 65535, "input channels") \
-	F(s8, clamp_lo, -128, 127, "lowest output level") \
-	F(s8, clamp_hi, -128, 127, "highest output level") \
+	F(s8, clamp_lo, -128, 127, "S8: lowest output level") \
+	F(s8, clamp_hi, -128, 127, "S8: highest output level") \
 	F(s32, multiplier, -0x7fffffff, 0x7fffffff, "SUM: to the output") \
 	F(u8, shift, 0, 62, "of multiplier") \
 	F(u8, axes, 1, 7, "reduced axes: 1 h, 2 w, 4 c; ARGMAX: exactly one") \
-	F(u8, last, 0, 1, "ARGMAX: 1 takes the last of equal maxima")
+	F(u8, last, 0, 1, "ARGMAX: 1 takes the last of equal maxima") \
+	KEEL_WIDE_CLAMP(F)
 
 #define KEEL_LAYOUT_TRANSPOSE(F) \
 	F(fm, ifm, 0, 0, "input") \
@@ -338,40 +379,43 @@ enum keel_transpose_mode {
 	L(REDUCE, reduce) \
 	L(TRANSPOSE, transpose)
 
-/* C(NAME, opcode, LAYOUT, engine, flags, modes, text): flags = allowed bits, modes = number of modes */
+/*
+ * C(NAME, opcode, LAYOUT, engine, flags, modes, types, text): flags = allowed bits, modes = number
+ * of modes, types = allowed pairs of input and output
+ */
 #define KEEL_MAC_EPILOGUE \
 	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | \
 	 KEEL_DOUBLE_ROUND)
 #define KEEL_MAC_POOLS (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE)
 
 #define KEEL_COMMANDS(C) \
-	C(END, 0x01, END, CONTROL, 0, 1, "end of the stream") \
-	C(FENCE, 0x02, FENCE, CONTROL, 0, 1, "wait for all engines; their counts start again at 0") \
-	C(MARK, 0x03, MARK, CONTROL, 0, 1, "record the time for the profiler") \
-	C(COPY, 0x10, COPY, DMA, 0, 1, "copy a strided box of up to four dimensions") \
-	C(WEIGHTS, 0x11, WEIGHTS, DMA, 0, 1, "fetch entropy-coded weights") \
-	C(CONV2D, 0x20, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, "2-D convolution") \
-	C(DEPTHWISE, 0x21, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, \
+	C(END, 0x01, END, CONTROL, 0, 1, KEEL_TYPES_S8_S8, "end of the stream") \
+	C(FENCE, 0x02, FENCE, CONTROL, 0, 1, KEEL_TYPES_S8_S8, "wait for all engines; their counts start again at 0") \
+	C(MARK, 0x03, MARK, CONTROL, 0, 1, KEEL_TYPES_S8_S8, "record the time for the profiler") \
+	C(COPY, 0x10, COPY, DMA, 0, 1, KEEL_TYPES_S8_S8, "copy a strided box of up to four dimensions") \
+	C(WEIGHTS, 0x11, WEIGHTS, DMA, 0, 1, KEEL_TYPES_S8_S8, "fetch entropy-coded weights") \
+	C(CONV2D, 0x20, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, KEEL_TYPES_ANY, "2-D convolution") \
+	C(DEPTHWISE, 0x21, MAC, MAC, KEEL_MAC_EPILOGUE | KEEL_MAC_POOLS, 1, KEEL_TYPES_ANY, \
 	  "depthwise convolution; ofm_c is a multiple of ifm_c") \
 	C(MATMUL, 0x22, MAC, MAC, \
-	  KEEL_MAC_EPILOGUE | KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 1, \
+	  KEEL_MAC_EPILOGUE | KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 1, KEEL_TYPES_ANY, \
 	  "matrix product; fully connected layers") \
-	C(CONV_TRANSPOSE, 0x23, MAC, MAC, KEEL_MAC_EPILOGUE, 1, "transposed convolution") \
-	C(POOL, 0x30, POOL, VEC, KEEL_DOUBLE_ROUND, 3, "max, average or sum pool") \
-	C(ELTWISE, 0x31, ELTWISE, VEC, 0x3f | KEEL_DOUBLE_ROUND, 5, \
+	C(CONV_TRANSPOSE, 0x23, MAC, MAC, KEEL_MAC_EPILOGUE, 1, KEEL_TYPES_ANY, "transposed convolution") \
+	C(POOL, 0x30, POOL, VEC, KEEL_DOUBLE_ROUND, 3, KEEL_TYPES_SAME, "max, average or sum pool") \
+	C(ELTWISE, 0x31, ELTWISE, VEC, 0x3f | KEEL_DOUBLE_ROUND, 5, KEEL_TYPES_ANY, \
 	  "add, subtract, multiply, max, min with broadcasting") \
-	C(RESCALE, 0x32, UNARY, VEC, KEEL_DOUBLE_ROUND, 1, "change scale and zero point") \
-	C(TABLE, 0x33, UNARY, VEC, 0, 1, "look every level up in a table") \
-	C(SOFTMAX, 0x34, UNARY, VEC, 0, 1, "softmax over the channels") \
-	C(LRN, 0x35, UNARY, VEC, KEEL_DOUBLE_ROUND, 1, "local response normalization over channels") \
-	C(FILL, 0x36, UNARY, VEC, 0, 1, "set every level to a value") \
-	C(RESIZE, 0x37, RESIZE, VEC, KEEL_DOUBLE_ROUND, 2, "nearest or bilinear resize") \
-	C(REDUCE, 0x38, REDUCE, VEC, KEEL_DOUBLE_ROUND, 4, "sum, mean, max, argmax over axes") \
-	C(TRANSPOSE, 0x39, TRANSPOSE, VEC, 0, 6, "permute height, width and channels")
+	C(RESCALE, 0x32, UNARY, VEC, KEEL_DOUBLE_ROUND, 1, KEEL_TYPES_ANY, "change scale and zero point") \
+	C(TABLE, 0x33, UNARY, VEC, 0, 1, KEEL_TYPES_S8_S8, "look every level up in a table") \
+	C(SOFTMAX, 0x34, UNARY, VEC, 0, 1, KEEL_TYPES_S8_S8, "softmax over the channels") \
+	C(LRN, 0x35, UNARY, VEC, KEEL_DOUBLE_ROUND, 1, KEEL_TYPES_S8_S8, "local response normalization over channels") \
+	C(FILL, 0x36, UNARY, VEC, 0, 1, KEEL_TYPES_S8_S8 | KEEL_TYPES_S8_S16, "set every level to a value") \
+	C(RESIZE, 0x37, RESIZE, VEC, KEEL_DOUBLE_ROUND, 2, KEEL_TYPES_SAME, "nearest or bilinear resize") \
+	C(REDUCE, 0x38, REDUCE, VEC, KEEL_DOUBLE_ROUND, 4, KEEL_TYPES_SAME, "sum, mean, max, argmax over axes") \
+	C(TRANSPOSE, 0x39, TRANSPOSE, VEC, 0, 6, KEEL_TYPES_SAME, "permute height, width and channels")
 /* clang-format on */
 
 enum keel_opcode {
-#define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, text) KEEL_CMD_##NAME = op,
+#define KEEL_ENUM(NAME, op, LAYOUT, ENGINE, flags, modes, types, text) KEEL_CMD_##NAME = op,
 	KEEL_COMMANDS(KEEL_ENUM)
 #undef KEEL_ENUM
 };
@@ -411,6 +455,7 @@ enum keel_kind {
 	KEEL_KIND_u8,
 	KEEL_KIND_s8,
 	KEEL_KIND_u16,
+	KEEL_KIND_s16,
 	KEEL_KIND_u32,
 	KEEL_KIND_s32
 };
@@ -448,6 +493,7 @@ struct keel_command_desc {
 	keel_u16 flags;
 	keel_u8 opcode;
 	keel_u8 modes;
+	keel_u8 types; /* KEEL_TYPES_* */
 };
 
 extern const struct keel_layout_desc keel_layouts[KEEL_LAYOUT_COUNT];
@@ -465,7 +511,7 @@ enum keel_access { KEEL_READ = 1, KEEL_WRITE = 2 };
  * @name: field it comes from
  * @access: KEEL_READ or KEEL_WRITE
  * @slot: slot number, not yet checked
- * @align: required alignment of @offset
+ * @align: required alignment of @offset; of a feature map's strides, too: its element's size
  * @fm: 1: a feature map, [1][h][w][bytes of a pixel]; 0: an array or a box of COPY
  * @in_place: 1: read element by element before the write; may be the very view written
  * @offset: first byte in the slot
@@ -493,6 +539,19 @@ struct keel_operand {
  * there is one answer. Return: number of operands.
  */
 unsigned int keel_command_operands(const union keel_command *c, struct keel_operand *o);
+
+/** keel_command_wide() - does the command read or write int16? */
+KEEL_INLINE int keel_command_wide(const union keel_command *c)
+{
+	return c->h.ifm_type == KEEL_TYPE_S16 || c->h.ofm_type == KEEL_TYPE_S16;
+}
+
+/** keel_channel_bytes() - size of one channel record of a MAC command */
+KEEL_INLINE keel_u32 keel_channel_bytes(const union keel_command *c)
+{
+	return keel_command_wide(c) ? sizeof(struct keel_channel_wide)
+				    : sizeof(struct keel_channel);
+}
 
 /** keel_weights_bytes() - size of the blocked weights of a MAC command; see docs of CONV2D */
 keel_u64 keel_weights_bytes(const union keel_command *c);

@@ -31,7 +31,7 @@ keel_u64 keel_command_macs(const union keel_command *c)
 	return keel_mul_sat(keel_mul_sat((keel_u64)h * w, m->ofm_c), taps);
 }
 
-/* Elements of a feature map are aligned to their size: 1, or 4 for what ARGMAX writes. */
+/* Elements of a feature map are aligned to their size. */
 static keel_u64 operand_elements(const struct keel_operand *o)
 {
 	keel_u64 n = keel_mul_sat(o->dims[2], o->dims[3] / o->align);

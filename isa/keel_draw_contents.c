@@ -71,21 +71,50 @@ static void extreme_channel(struct keel_draw *d, struct keel_channel *ch)
 	ch->clamp_hi = (keel_s8)keel_random_u32(d->r);
 }
 
+/* The same record with more bits: of the bias for int16 input, of the clamps for int16 output. */
+static void widen(struct keel_draw *d, const struct keel_channel *ch, int tame,
+		  struct keel_channel_wide *wide)
+{
+	const keel_u32 in = d->c->h.ifm_type == KEEL_TYPE_S16 ? 8 : 0;
+	const keel_u32 out = d->c->h.ofm_type == KEEL_TYPE_S16 ? 8 : 0;
+
+	*wide = (struct keel_channel_wide){
+		.bias = (keel_s64)ch->bias * (1 << in),
+		.multiplier = ch->multiplier,
+		.multiplier_neg = ch->multiplier_neg,
+		.clamp_lo = (keel_s16)(ch->clamp_lo * (1 << out)),
+		.clamp_hi = (keel_s16)(ch->clamp_hi * (1 << out) + (out ? 255 : 0)),
+		.shift = (keel_u8)(ch->shift + (tame ? in - out : 0)),
+		.shift_neg = (keel_u8)(ch->shift_neg + (tame ? in - out : 0)),
+	};
+	wide->rsv = (keel_u16)keel_random_u32(d->r);
+	wide->bias += keel_random_below(d->r, 1u << in);
+	if (tame || keel_draw_chance(d, 2))
+		return;
+	keel_random_bytes(d->r, &wide->bias, sizeof(wide->bias));
+	wide->clamp_lo = (keel_s16)keel_random_u32(d->r);
+	wide->clamp_hi = (keel_s16)keel_random_u32(d->r);
+}
+
 static void fill_channels(struct keel_draw *d, struct keel_random_memory *m)
 {
 	const struct keel_cmd_mac *mac = &d->c->mac;
 	keel_u8 *p = m->slots[mac->channels_slot].base + mac->channels_offset;
-	keel_u32 i, log2 = accumulator_log2(taps(mac));
+	keel_u32 i, log2 = accumulator_log2(taps(mac)), bytes = keel_channel_bytes(d->c);
 	int tame = keel_draw_chance(d, 2);
 
-	for (i = 0; i < mac->ofm_c; i++, p += sizeof(struct keel_channel)) {
+	for (i = 0; i < mac->ofm_c; i++, p += bytes) {
+		int typical = tame || !keel_draw_chance(d, 3);
+		struct keel_channel_wide wide;
 		struct keel_channel ch;
 
-		if (tame || !keel_draw_chance(d, 3))
+		if (typical)
 			typical_channel(d, &ch, log2);
 		else
 			extreme_channel(d, &ch);
-		memcpy(p, &ch, sizeof(ch));
+		if (keel_command_wide(d->c))
+			widen(d, &ch, typical, &wide);
+		memcpy(p, keel_command_wide(d->c) ? (void *)&wide : &ch, bytes);
 	}
 }
 

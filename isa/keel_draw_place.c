@@ -180,14 +180,15 @@ static void try_interleaved(struct places *p, unsigned int w)
 	struct keel_operand *out = &p->operands[w], *in = &p->operands[0];
 	struct keel_operand *first = keel_draw_chance(p->d, 2) ? in : out;
 	struct keel_operand *second = first == in ? out : in;
-	keel_u32 gap = keel_random_below(p->d->r, 5);
+	keel_u32 gap = keel_random_below(p->d->r, 5) & ~(out->align - 1u) & ~(in->align - 1u);
 	keel_u32 wide = out->dims[2] > in->dims[2] ? out->dims[2] : in->dims[2];
 	keel_u32 high = out->dims[1] > in->dims[1] ? out->dims[1] : in->dims[1];
 	keel_u32 pixel = first->dims[3] + gap + second->dims[3];
 	keel_u32 start, row = pixel * wide;
+	const keel_u32 align = out->align > in->align ? out->align : in->align;
 	keel_u8 slot;
 
-	if (!in->fm || !out->fm || out->align > 1)
+	if (!in->fm || !out->fm || (first->dims[3] | second->dims[3]) & (align - 1))
 		return;
 	if (keel_draw_chance(p->d, 2)) {
 		in->strides[2] = in->dims[3];
@@ -268,11 +269,12 @@ static void draw_zero_points(struct places *p)
 		find_fm(d->c, o)->zero_point =
 			(keel_s8)(keel_draw_chance(d, 2) ? keel_draw_pick(d, edges, 4)
 							 : keel_random_below(d->r, 256));
+		/* Only int8 has one. */
+		if (o->align > 1)
+			find_fm(d->c, o)->zero_point = 0;
 	}
 	if (d->c->h.opcode == KEEL_CMD_SOFTMAX)
 		d->c->unary.ofm.zero_point = -128;
-	if (d->c->h.opcode == KEEL_CMD_REDUCE && d->c->h.mode == KEEL_REDUCE_ARGMAX)
-		d->c->reduce.ofm.zero_point = 0;
 }
 
 void keel_draw_places(struct keel_draw *d)

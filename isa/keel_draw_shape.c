@@ -77,22 +77,49 @@ void keel_draw_scale(struct keel_draw *d, keel_s32 *multiplier, keel_u8 *shift, 
 					: keel_random_below(d->r, 63);
 }
 
-static void draw_clamp(struct keel_draw *d, keel_s8 *lo, keel_s8 *hi)
+/* Of half the commands the whole range. */
+static void draw_range(struct keel_draw *d, keel_u32 levels, keel_s16 *lo, keel_s16 *hi)
 {
-	keel_s32 a = (keel_s32)keel_random_below(d->r, 256) - 128;
-	keel_s32 b = (keel_s32)keel_random_below(d->r, 256) - 128;
+	keel_s32 a = (keel_s32)keel_random_below(d->r, levels) - (keel_s32)(levels / 2);
+	keel_s32 b = (keel_s32)keel_random_below(d->r, levels) - (keel_s32)(levels / 2);
+	int whole = keel_draw_chance(d, 2);
 
-	*lo = -128;
-	*hi = 127;
-	if (keel_draw_chance(d, 2))
+	*lo = (keel_s16)(whole ? -(keel_s32)(levels / 2) : a < b ? a : b);
+	*hi = (keel_s16)(whole ? (keel_s32)(levels / 2) - 1 : a < b ? b : a);
+}
+
+static void draw_clamp(struct keel_draw *d, keel_s8 *lo, keel_s8 *hi, keel_s16 *lo16,
+		       keel_s16 *hi16)
+{
+	keel_s16 l, h;
+
+	if (d->c->h.ofm_type == KEEL_TYPE_S16) {
+		draw_range(d, 65536, lo16, hi16);
 		return;
-	*lo = (keel_s8)(a < b ? a : b);
-	*hi = (keel_s8)(a < b ? b : a);
+	}
+	draw_range(d, 256, &l, &h);
+	*lo = (keel_s8)l;
+	*hi = (keel_s8)h;
+}
+
+#define DRAW_CLAMP(d, view)                                                      \
+	draw_clamp(d, &(view)->clamp_lo, &(view)->clamp_hi, &(view)->clamp_lo16, \
+		   &(view)->clamp_hi16)
+
+/* Bits that an int16 has more than an int8. */
+static keel_u32 wide_bits(keel_u8 type)
+{
+	return type == KEEL_TYPE_S16 ? 8 : 0;
 }
 
 static keel_u16 coin(struct keel_draw *d, keel_u16 flag)
 {
 	return keel_draw_chance(d, 4) ? flag : 0;
+}
+
+static keel_u16 draw_round(struct keel_draw *d)
+{
+	return coin(d, KEEL_DOUBLE_ROUND) & (keel_command_wide(d->c) ? 0 : KEEL_DOUBLE_ROUND);
 }
 
 /** struct window - one axis of a convolution or pool */
@@ -165,6 +192,19 @@ static void finish_transposed(struct keel_draw *d, struct window *w)
 		w->out += keel_random_below(d->r, slack);
 }
 
+/* Flags that the types leave. */
+static keel_u16 mac_flags_of_types(const struct keel_header *h)
+{
+	keel_u16 f = 0xffff;
+
+	if (h->ifm_type == KEEL_TYPE_S16)
+		f &= ~(KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT | KEEL_MAC_B_ACTIVATION |
+		       KEEL_MAC_B_TRANSPOSED | KEEL_DOUBLE_ROUND);
+	if (h->ofm_type == KEEL_TYPE_S16)
+		f &= ~(KEEL_MAC_TABLE | KEEL_MAC_ACC_OUT | KEEL_DOUBLE_ROUND);
+	return f;
+}
+
 static keel_u16 draw_mac_flags(struct keel_draw *d, keel_u8 opcode)
 {
 	static const keel_u16 independent[] = {KEEL_MAC_PRELU, KEEL_MAC_TABLE, KEEL_MAC_RESIDUAL,
@@ -182,7 +222,8 @@ static keel_u16 draw_mac_flags(struct keel_draw *d, keel_u8 opcode)
 		f &= ~KEEL_MAC_RESIDUAL;
 		f |= KEEL_MAC_B_ACTIVATION | coin(d, KEEL_MAC_B_TRANSPOSED);
 	}
-	if (keel_draw_chance(d, 8)) {
+	f &= mac_flags_of_types(&d->c->h);
+	if (keel_draw_chance(d, 8) && !keel_command_wide(d->c)) {
 		f &= KEEL_MAC_ACC_IN | KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED;
 		f |= KEEL_MAC_ACC_OUT;
 	}
@@ -273,10 +314,10 @@ static void draw_pool(struct keel_draw *d, keel_u32 limit)
 	p->pad_left = x.before;
 	p->pad_bottom = y.after;
 	p->pad_right = x.after;
-	draw_clamp(d, &p->clamp_lo, &p->clamp_hi);
+	DRAW_CLAMP(d, p);
 	if (p->h.mode != KEEL_POOL_SUM)
 		return;
-	p->h.flags = coin(d, KEEL_DOUBLE_ROUND);
+	p->h.flags = draw_round(d);
 	keel_draw_scale(d, &p->multiplier, &p->shift, keel_draw_log2(y.kernel * x.kernel));
 }
 
@@ -290,14 +331,17 @@ static void draw_eltwise(struct keel_draw *d, keel_u32 limit)
 	e->ofm_h = dim(d, limit);
 	e->ofm_w = dim(d, limit);
 	e->ofm_c = dim(d, limit);
-	draw_clamp(d, &e->clamp_lo, &e->clamp_hi);
+	DRAW_CLAMP(d, e);
 	if (sums) {
 		keel_draw_scale(d, &e->multiplier_a, &e->shift_a, 2);
 		keel_draw_scale(d, &e->multiplier_b, &e->shift_b, 2);
 	}
 	if (sums || e->h.mode == KEEL_ELTWISE_MUL) {
-		keel_draw_scale(d, &e->multiplier, &e->shift, sums ? 18 : 7);
-		e->h.flags |= coin(d, KEEL_DOUBLE_ROUND);
+		keel_draw_scale(d, &e->multiplier, &e->shift,
+				(sums ? wide_bits(e->h.ifm_type) ? 21 : 18
+				      : 7 + 2 * wide_bits(e->h.ifm_type)) -
+					wide_bits(e->h.ofm_type));
+		e->h.flags |= draw_round(d);
 	}
 }
 
@@ -308,7 +352,9 @@ static void draw_unary(struct keel_draw *d, keel_u32 limit)
 	u->ofm_h = dim(d, limit);
 	u->ofm_w = dim(d, limit);
 	u->ofm_c = dim(d, limit);
-	if (u->h.opcode == KEEL_CMD_FILL)
+	if (u->h.opcode == KEEL_CMD_FILL && u->h.ofm_type == KEEL_TYPE_S16)
+		u->value16 = (keel_s16)keel_random_u32(d->r);
+	else if (u->h.opcode == KEEL_CMD_FILL)
 		u->value = (keel_s8)keel_random_u32(d->r);
 	if (u->h.opcode == KEEL_CMD_LRN) {
 		u->size = keel_draw_chance(d, 8) ? 1 + keel_random_below(d->r, 255)
@@ -320,9 +366,11 @@ static void draw_unary(struct keel_draw *d, keel_u32 limit)
 	}
 	if (u->h.opcode != KEEL_CMD_RESCALE && u->h.opcode != KEEL_CMD_LRN)
 		return;
-	u->h.flags = coin(d, KEEL_DOUBLE_ROUND);
-	draw_clamp(d, &u->clamp_lo, &u->clamp_hi);
-	keel_draw_scale(d, &u->multiplier, &u->shift, u->h.opcode == KEEL_CMD_LRN ? 20 : 0);
+	u->h.flags = draw_round(d);
+	DRAW_CLAMP(d, u);
+	keel_draw_scale(d, &u->multiplier, &u->shift,
+			(u->h.opcode == KEEL_CMD_LRN ? 20 : 0) + wide_bits(u->h.ifm_type) -
+				wide_bits(u->h.ofm_type));
 }
 
 static void draw_ratio(struct keel_draw *d, keel_u16 *n, keel_u16 *divisor, keel_s32 *offset)
@@ -345,12 +393,12 @@ static void draw_resize(struct keel_draw *d, keel_u32 limit)
 	z->ofm_h = dim(d, limit);
 	z->ofm_w = dim(d, limit);
 	z->channels = dim(d, limit);
-	draw_clamp(d, &z->clamp_lo, &z->clamp_hi);
+	DRAW_CLAMP(d, z);
 	draw_ratio(d, &z->scale_y_n, &z->scale_y_d, &z->offset_y);
 	draw_ratio(d, &z->scale_x_n, &z->scale_x_d, &z->offset_x);
 	if (z->h.mode == KEEL_RESIZE_NEAREST)
 		return;
-	z->h.flags = coin(d, KEEL_DOUBLE_ROUND);
+	z->h.flags = draw_round(d);
 	keel_draw_scale(d, &z->multiplier, &z->shift,
 			keel_draw_log2((keel_u64)z->scale_y_n * z->scale_x_n));
 }
@@ -369,10 +417,10 @@ static void draw_reduce(struct keel_draw *d, keel_u32 limit)
 		r->last = keel_random_below(d->r, 2);
 		return;
 	}
-	draw_clamp(d, &r->clamp_lo, &r->clamp_hi);
+	DRAW_CLAMP(d, r);
 	if (r->h.mode != KEEL_REDUCE_SUM)
 		return;
-	r->h.flags = coin(d, KEEL_DOUBLE_ROUND);
+	r->h.flags = draw_round(d);
 	keel_draw_scale(d, &r->multiplier, &r->shift, keel_random_below(d->r, 8));
 }
 
@@ -453,6 +501,21 @@ static int fits(const struct keel_draw *d, keel_u64 budget)
 	return 1;
 }
 
+/* One of the pairs that the command takes: half of the commands stay with int8. */
+static void draw_types(struct keel_draw *d, keel_u8 types)
+{
+	keel_u32 pair = 0;
+
+	if (keel_draw_chance(d, 2))
+		do
+			pair = keel_random_below(d->r, 4);
+		while (!(types & 1u << pair));
+	d->c->h.ifm_type = pair & 2 ? KEEL_TYPE_S16 : KEEL_TYPE_S8;
+	d->c->h.ofm_type = pair & 1 ? KEEL_TYPE_S16 : KEEL_TYPE_S8;
+	if (d->c->h.opcode == KEEL_CMD_ELTWISE && d->c->h.mode >= KEEL_ELTWISE_MAX)
+		d->c->h.ofm_type = d->c->h.ifm_type;
+}
+
 typedef void (*draw_layout)(struct keel_draw *d, keel_u32 limit);
 
 static const draw_layout layouts[KEEL_LAYOUT_COUNT] = {
@@ -475,6 +538,7 @@ void keel_draw_shape(struct keel_draw *d, const struct keel_command_desc *desc)
 		d->c->h.opcode = desc->opcode;
 		d->c->h.mode = keel_random_below(d->r, desc->modes);
 		d->c->h.layer = layer;
+		draw_types(d, desc->types);
 		if (layouts[desc->layout])
 			layouts[desc->layout](d, limit);
 		limit -= limit > 1 ? 1 + limit / 8 : 0;

@@ -28,12 +28,17 @@
  *     CONV_TRANSPOSE  as CONV2D without groups; ofm(oy) sums over iy, ky with
  *                     iy * stride_y + ky * dilation_y - pad_top == oy
  *   Weights are in [-128, 127]; -128 is legal data although the compiler never emits it.
+ *   With int16 input the accumulator is int64, and keel_rescale48() takes the place of the first
+ *   rescale. With int16 input or output the records are struct keel_channel_wide, of which an int32
+ *   accumulator starts from the low half of the bias; q is clamped to the type of the output, too.
+ *   The residual has the type of the output.
  *
  * POOL: MAX over the pixels inside the picture; AVERAGE: keel_average(sum of (q - zi), pixels
  * inside)
  *   + zo; SUM: requant(sum of (q - zi) over the pixels inside, multiplier, shift, zo). All clamped.
  * ELTWISE: ADD, SUB: requant(a' +- b', multiplier, shift, zo) with a' = keel_eltwise_input(a) and
  *   wrapping sum; MUL: requant((a - za) * (b - zb), ...); MAX, MIN: of the levels. All clamped.
+ *   int16: a' = keel_eltwise_input16(a). Clamps of int16 output are clamp_lo16 .. clamp_hi16.
  * RESCALE: requant(q - zi, ...). TABLE: table[q + 128]. FILL: value.
  * SOFTMAX: e[c] = table[max - q[c]], keel_softmax_level(e[c], sum of e).
  * LRN: sum of (q - zi)^2 over channels c - (size - 1) / 2 .. c + size / 2 inside the picture,

@@ -30,7 +30,8 @@ static void softmax_pixel(const keel_s8 *q, keel_s8 *to, keel_u32 n, const keel_
 void keel_execute_softmax(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_unary *u = &c->unary;
-	struct keel_pixels ifm = keel_pixels(slots, &u->ifm), ofm = keel_pixels(slots, &u->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &u->ifm, KEEL_TYPE_S8);
+	struct keel_pixels ofm = keel_pixels(slots, &u->ofm, KEEL_TYPE_S8);
 	const keel_u32 *table =
 		(const keel_u32 *)keel_bytes_at(slots, u->table_slot, u->table_offset);
 	keel_u32 y, x;
@@ -74,7 +75,8 @@ static void lrn_pixel(const struct keel_cmd_unary *u, const keel_s8 *q, keel_s8 
 void keel_execute_lrn(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_unary *u = &c->unary;
-	struct keel_pixels ifm = keel_pixels(slots, &u->ifm), ofm = keel_pixels(slots, &u->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &u->ifm, KEEL_TYPE_S8);
+	struct keel_pixels ofm = keel_pixels(slots, &u->ofm, KEEL_TYPE_S8);
 	const keel_s32 *table =
 		(const keel_s32 *)keel_bytes_at(slots, u->table_slot, u->table_offset);
 	keel_u32 y, x;
@@ -87,13 +89,17 @@ void keel_execute_lrn(const union keel_command *c, const struct keel_memory *slo
 void keel_execute_transpose(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_transpose *t = &c->transpose;
-	struct keel_pixels ifm = keel_pixels(slots, &t->ifm), ofm = keel_pixels(slots, &t->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &t->ifm, t->h.ifm_type);
+	struct keel_pixels ofm = keel_pixels(slots, &t->ofm, t->h.ofm_type);
 	/* Output strides of the input's axes h, w, c. */
-	const keel_u64 row = ofm.row, pixel = ofm.pixel;
+	const keel_u64 row = ofm.row, pixel = ofm.pixel, size = 1u << ofm.wide;
 	const keel_u64 steps[][3] = {
-		[KEEL_TRANSPOSE_HWC] = {row, pixel, 1}, [KEEL_TRANSPOSE_HCW] = {row, 1, pixel},
-		[KEEL_TRANSPOSE_WHC] = {pixel, row, 1}, [KEEL_TRANSPOSE_WCH] = {1, row, pixel},
-		[KEEL_TRANSPOSE_CHW] = {pixel, 1, row}, [KEEL_TRANSPOSE_CWH] = {1, pixel, row},
+		[KEEL_TRANSPOSE_HWC] = {row, pixel, size},
+		[KEEL_TRANSPOSE_HCW] = {row, size, pixel},
+		[KEEL_TRANSPOSE_WHC] = {pixel, row, size},
+		[KEEL_TRANSPOSE_WCH] = {size, row, pixel},
+		[KEEL_TRANSPOSE_CHW] = {pixel, size, row},
+		[KEEL_TRANSPOSE_CWH] = {size, pixel, row},
 	};
 	const keel_u64 *step = steps[t->h.mode];
 	keel_u32 y, x, i;
@@ -104,6 +110,6 @@ void keel_execute_transpose(const union keel_command *c, const struct keel_memor
 			keel_u8 *to = ofm.base + y * step[0] + x * step[1];
 
 			for (i = 0; i < t->ifm_c; i++)
-				to[i * step[2]] = from[i];
+				memcpy(to + i * step[2], from + i * size, size);
 		}
 }

@@ -53,26 +53,52 @@ static void copy_biased(keel_u8 *to, const keel_u8 *from, keel_u32 n)
 		*to++ = *from++ ^ 0x80;
 }
 
+/* x + 2^15 = 256 u + v with u and v in 0 .. 255: the bytes of x with its top bit flipped. */
+static void split(keel_u8 *upper, keel_u8 *lower, const keel_s16 *from, keel_u32 n)
+{
+	keel_u32 i;
+
+	for (i = 0; i < n; i++) {
+		keel_u16 x = (keel_u16)from[i] ^ 0x8000;
+
+		upper[i] = x >> 8;
+		lower[i] = (keel_u8)x;
+	}
+}
+
+/* @n elements of a tap, then zeros up to whole quads; @from NULL: padding. */
+static void gather_pixel(const struct keel_mac *m, keel_u8 *to, const keel_u8 *from,
+			 keel_u32 channel, keel_u32 n)
+{
+	keel_u32 rest = n % KEEL_BLOCK_IC ? KEEL_BLOCK_IC - n % KEEL_BLOCK_IC : 0;
+	keel_u8 *lower = to + keel_mac_half();
+
+	if (from && m->ifm.wide)
+		split(to, lower, (const keel_s16 *)from + channel, n);
+	else if (from)
+		copy_biased(to, from + channel, n);
+	else
+		memset(to, m->ifm.zp + 128, n);
+	memset(to + n, 0, rest);
+	if (!m->ifm.wide)
+		return;
+	memset(lower + n, 0, rest);
+	if (!from)
+		memset(lower, 0, n);
+}
+
 /* @count quads from the @first of one tap, for every pixel of the run. */
 static void gather_tap(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 tap,
 		       keel_u32 first, keel_u32 count, keel_u8 *to, keel_u32 stride)
 {
 	keel_u32 ky = tap / m->c->kernel_w, kx = tap % m->c->kernel_w;
 	keel_u32 channel = first * KEEL_BLOCK_IC;
-	keel_u32 bytes = keel_min_u32(count * KEEL_BLOCK_IC, m->ic - channel);
+	keel_u32 n = keel_min_u32(count * KEEL_BLOCK_IC, m->ic - channel);
 	keel_u32 p;
 
 	channel += w->group * m->ic;
-	for (p = 0; p < w->n; p++, to += stride) {
-		const keel_u8 *from = tap_pixel(m, w->y[p], w->x[p], ky, kx);
-
-		if (from)
-			copy_biased(to, from + channel, bytes);
-		else
-			memset(to, m->ifm.zp + 128, bytes);
-		if (bytes % KEEL_BLOCK_IC)
-			memset(to + bytes, 0, KEEL_BLOCK_IC - bytes % KEEL_BLOCK_IC);
-	}
+	for (p = 0; p < w->n; p++, to += stride)
+		gather_pixel(m, to, tap_pixel(m, w->y[p], w->x[p], ky, kx), channel, n);
 }
 
 void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 q0, keel_u32 q1)
@@ -88,7 +114,7 @@ void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32
 	}
 }
 
-static const keel_s8 *block_weights(const struct keel_mac *m, keel_u32 group, keel_u32 block)
+const keel_s8 *keel_mac_weights(const struct keel_mac *m, keel_u32 group, keel_u32 block)
 {
 	keel_u64 blocks = keel_blocks(m->oc, KEEL_BLOCK_OC);
 
@@ -119,7 +145,7 @@ void keel_mac_sums(const struct keel_mac *m, keel_u32 group, keel_u32 first, kee
 
 	memset(sums, 0, (last - first) * KEEL_LANES * sizeof(*sums));
 	for (; first < last; first++, sums += KEEL_LANES) {
-		const keel_s8 *weights = block_weights(m, group, first);
+		const keel_s8 *weights = keel_mac_weights(m, group, first);
 
 		if (!rest) {
 			sum_quads(m, sums, weights, m->total, KEEL_BLOCK_IC);
@@ -135,7 +161,7 @@ void keel_mac_sums(const struct keel_mac *m, keel_u32 group, keel_u32 first, kee
 void keel_mac_conv(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
 		   keel_u32 whole)
 {
-	const keel_s8 *weights = block_weights(m, w->group, w->block);
+	const keel_s8 *weights = keel_mac_weights(m, w->group, w->block);
 	keel_u32 p, i, q, count;
 
 	for (p = 0; p < w->n; p++)

@@ -83,7 +83,7 @@ static void pool_average(struct keel_mac_work *w, keel_s32 zp)
 		}
 }
 
-static void store_psum(const struct keel_mac *m, const struct keel_mac_work *w)
+void keel_mac_store_psum(const struct keel_mac *m, const struct keel_mac_work *w)
 {
 	keel_u32 p;
 
@@ -112,7 +112,7 @@ void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w)
 	keel_u32 i;
 
 	if (flags & KEEL_MAC_ACC_OUT) {
-		store_psum(m, w);
+		keel_mac_store_psum(m, w);
 		return;
 	}
 

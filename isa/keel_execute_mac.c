@@ -11,8 +11,12 @@
 
 static void size_runs(struct keel_mac *m)
 {
-	keel_u32 room = m->c->h.opcode == KEEL_CMD_DEPTHWISE ? KEEL_MAC_TAPS : KEEL_MAC_QUADS;
+	keel_u32 room = KEEL_MAC_QUADS;
 
+	if (m->c->h.opcode == KEEL_CMD_DEPTHWISE)
+		room = KEEL_MAC_TAPS;
+	else if (m->ifm.wide)
+		room = keel_mac_half() / KEEL_BLOCK_IC;
 	m->run = m->total <= room / m->window ? room / m->total : KEEL_MAC_RUN / 8;
 	m->run = keel_min_u32(m->run, KEEL_MAC_RUN) / m->window * m->window;
 	m->piece = keel_min_u32(m->total, room / m->run);
@@ -28,12 +32,14 @@ static void prepare(struct keel_mac *m, const union keel_command *c,
 
 	m->c = mac;
 	m->lanes = keel_lanes_best();
-	m->ifm = keel_pixels(slots, &mac->ifm);
-	m->ifm2 = keel_pixels(slots, &mac->ifm2);
-	m->ofm = keel_pixels(slots, &mac->ofm);
+	m->wide = keel_command_wide(c);
+	m->ifm = keel_pixels(slots, &mac->ifm, mac->h.ifm_type);
+	m->ifm2 = keel_pixels(slots, &mac->ifm2, mac->h.ofm_type);
+	m->ofm = keel_pixels(slots, &mac->ofm, mac->h.ofm_type);
 	m->weights = (const keel_s8 *)keel_bytes_at(slots, mac->weights_slot, mac->weights_offset);
 	m->channels = (const struct keel_channel *)keel_bytes_at(slots, mac->channels_slot,
 								 mac->channels_offset);
+	m->wide_channels = (const struct keel_channel_wide *)m->channels;
 	m->table = (const keel_s8 *)keel_bytes_at(slots, mac->table_slot, mac->table_offset);
 	m->psum = (keel_s32 *)keel_bytes_at(slots, mac->psum_slot, mac->psum_offset);
 	keel_mac_extent(c, &m->oh, &m->ow);
@@ -68,14 +74,32 @@ static void place_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u6
 	}
 }
 
+/* The low 32 bits of what an int64 accumulator would start from. */
+static keel_s32 bias_of(const struct keel_mac *m, keel_u32 channel)
+{
+	return m->wide ? (keel_s32)m->wide_channels[channel].bias : m->channels[channel].bias;
+}
+
+static void start_wide(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	keel_u32 p, i;
+
+	memset(w->wide, 0, sizeof(*w->wide) * w->n * KEEL_LANES);
+	for (p = 0; p < w->n; p++)
+		for (i = 0; i < w->count; i++)
+			w->wide[p * KEEL_LANES + i] = m->wide_channels[w->channel + i].bias;
+}
+
 static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
 {
-	const struct keel_channel *ch;
 	keel_u32 p, i;
 
 	w->channel = w->group * m->oc + w->block * KEEL_BLOCK_OC;
 	w->count = keel_min_u32(KEEL_BLOCK_OC, m->oc - w->block * KEEL_BLOCK_OC);
-	ch = m->channels + w->channel;
+	if (m->ifm.wide) {
+		start_wide(m, w);
+		return;
+	}
 	memset(w->acc, 0, sizeof(*w->acc) * w->n * KEEL_LANES);
 
 	for (p = 0; p < w->n; p++) {
@@ -85,8 +109,23 @@ static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
 			memcpy(w->acc + p * KEEL_LANES, m->psum + at, w->count * sizeof(*w->acc));
 		else
 			for (i = 0; i < w->count; i++)
-				w->acc[p * KEEL_LANES + i] = ch[i].bias;
+				w->acc[p * KEEL_LANES + i] = bias_of(m, w->channel + i);
 	}
+}
+
+static void add_block(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
+		      keel_u32 whole)
+{
+	if (m->c->h.opcode == KEEL_CMD_DEPTHWISE && m->ifm.wide)
+		keel_mac_depthwise_wide(m, w, whole);
+	else if (m->c->h.opcode == KEEL_CMD_DEPTHWISE)
+		keel_mac_depthwise(m, w, whole);
+	else if (m->c->h.flags & KEEL_MAC_B_ACTIVATION)
+		keel_mac_product(m, w);
+	else if (m->ifm.wide)
+		keel_mac_conv_wide(m, w, sums, whole);
+	else
+		keel_mac_conv(m, w, sums, whole);
 }
 
 static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 first,
@@ -103,20 +142,18 @@ static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_
 
 	for (w->block = first; w->block < last; w->block++) {
 		start_block(m, w);
-		if (depthwise)
-			keel_mac_depthwise(m, w, whole);
-		else if (product)
-			keel_mac_product(m, w);
+		add_block(m, w, w->sums + (w->block - first) * KEEL_LANES, whole);
+		if (m->wide)
+			keel_mac_finish_wide(m, w);
 		else
-			keel_mac_conv(m, w, w->sums + (w->block - first) * KEEL_LANES, whole);
-		keel_mac_finish(m, w);
+			keel_mac_finish(m, w);
 	}
 }
 
 static keel_u32 needs_sums(const struct keel_mac *m)
 {
 	return m->c->h.opcode != KEEL_CMD_DEPTHWISE && !(m->c->h.flags & KEEL_MAC_B_ACTIVATION) &&
-	       m->ifm.zp != -128;
+	       (m->ifm.wide || m->ifm.zp != -128);
 }
 
 void keel_execute_mac(const union keel_command *c, const struct keel_memory *slots, keel_u32 y0,

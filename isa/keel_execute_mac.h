@@ -26,6 +26,7 @@
  * @ofm: output
  * @weights: blocked weights
  * @channels: one record per output channel
+ * @wide_channels: the same where @wide
  * @table: 256 levels
  * @psum: partial sums
  * @oh: output height before pooling
@@ -39,6 +40,7 @@
  * @total: quads (DEPTHWISE: taps) that one output sums over
  * @piece: quads (DEPTHWISE: taps) that are gathered at a time
  * @run: output pixels that are worked on together
+ * @wide: int16 is read or written: records are wide
  */
 struct keel_mac {
 	const struct keel_cmd_mac *c;
@@ -46,10 +48,12 @@ struct keel_mac {
 	struct keel_pixels ifm, ifm2, ofm;
 	const keel_s8 *weights;
 	const struct keel_channel *channels;
+	const struct keel_channel_wide *wide_channels;
 	const keel_s8 *table;
 	keel_s32 *psum;
 	keel_u32 oh, ow, width, window;
 	keel_u32 groups, ic, oc, quads, total, piece, run;
+	keel_u32 wide;
 };
 
 /** struct keel_mac_work - what one call works in; all of it on the stack
@@ -64,8 +68,10 @@ struct keel_mac {
  * @acc: accumulators
  * @residual: rescaled residual
  * @levels: finished levels
+ * @wide_levels: the same where the command is wide
  * @b: gathered second operand
- * @quads: gathered input bytes, + 128
+ * @wide: accumulators of int16 input
+ * @quads: gathered input bytes, + 128; of int16 input upper and lower bytes, see keel_mac_half()
  * @offset: DEPTHWISE: bytes from the input to the pixel that each tap reads; negative: padding
  * @lane_offset: the same for @lanes
  * @lanes: sixteen channels where the input doesn't hold them side by side
@@ -76,8 +82,14 @@ struct keel_mac_work {
 	keel_s32 sums[KEEL_MAC_TILE * KEEL_LANES];
 	keel_s32 acc[KEEL_MAC_RUN * KEEL_LANES];
 	keel_s32 residual[KEEL_MAC_RUN * KEEL_LANES];
-	keel_s8 levels[KEEL_MAC_RUN * KEEL_LANES];
-	keel_s8 b[KEEL_MAC_PIECE * KEEL_BLOCK_IC * KEEL_LANES];
+	union {
+		keel_s8 levels[KEEL_MAC_RUN * KEEL_LANES];
+		keel_s16 wide_levels[KEEL_MAC_RUN * KEEL_LANES];
+	};
+	union {
+		keel_s8 b[KEEL_MAC_PIECE * KEEL_BLOCK_IC * KEEL_LANES];
+		keel_s64 wide[KEEL_MAC_RUN * KEEL_LANES];
+	};
 	union {
 		keel_u8 quads[KEEL_MAC_QUADS * KEEL_BLOCK_IC];
 		struct {
@@ -87,6 +99,15 @@ struct keel_mac_work {
 		};
 	};
 };
+
+/** keel_mac_half() - bytes of @quads behind which the lower bytes of int16 input lie */
+static inline keel_u32 keel_mac_half(void)
+{
+	return KEEL_MAC_QUADS / 2 * KEEL_BLOCK_IC;
+}
+
+/** keel_mac_weights() - the blocked weights of a block */
+const keel_s8 *keel_mac_weights(const struct keel_mac *m, keel_u32 group, keel_u32 block);
 
 /** keel_mac_gather() - input bytes + 128 of a work's pixels, quads @q0 .. @q1 of the reduction */
 void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 q0, keel_u32 q1);
@@ -107,6 +128,15 @@ void keel_mac_depthwise(const struct keel_mac *m, struct keel_mac_work *w, keel_
 
 /** keel_mac_product() - the same for MATMUL of two activations */
 void keel_mac_product(const struct keel_mac *m, struct keel_mac_work *w);
+
+/* The same three steps where int16 comes in, and the last one where it comes in or goes out. */
+void keel_mac_conv_wide(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
+			keel_u32 whole);
+void keel_mac_depthwise_wide(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 whole);
+void keel_mac_finish_wide(const struct keel_mac *m, struct keel_mac_work *w);
+
+/** keel_mac_store_psum() - store the accumulators as they are */
+void keel_mac_store_psum(const struct keel_mac *m, const struct keel_mac_work *w);
 
 /** keel_mac_finish() - epilogue and store of a block */
 void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w);

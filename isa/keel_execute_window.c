@@ -12,28 +12,33 @@ static void start(keel_s32 *v, keel_u32 n, keel_s32 value)
 		v[i] = value;
 }
 
-static void add_levels(keel_s32 *v, const keel_s8 *q, keel_u32 n, keel_s32 zp)
+/* Less than or equal to every level. */
+#define LOWEST (-32768)
+
+static void add_levels(const struct keel_pixels *p, keel_s32 *v, const keel_s8 *q, keel_u32 n)
 {
+	const keel_s16 *wide = (const keel_s16 *)q;
 	keel_u32 i;
 
-	for (i = 0; i < n; i++)
-		v[i] = keel_add32(v[i], q[i] - zp);
+	if (p->wide)
+		for (i = 0; i < n; i++)
+			v[i] = keel_add32(v[i], wide[i]);
+	else
+		for (i = 0; i < n; i++)
+			v[i] = keel_add32(v[i], q[i] - p->zp);
 }
 
-static void max_levels(keel_s32 *v, const keel_s8 *q, keel_u32 n)
+static void max_levels(const struct keel_pixels *p, keel_s32 *v, const keel_s8 *q, keel_u32 n)
 {
+	const keel_s16 *wide = (const keel_s16 *)q;
 	keel_u32 i;
 
-	for (i = 0; i < n; i++)
-		v[i] = q[i] > v[i] ? q[i] : v[i];
-}
-
-static void store_clamped(keel_s8 *to, const keel_s32 *v, keel_u32 n, keel_s32 lo, keel_s32 hi)
-{
-	keel_u32 i;
-
-	for (i = 0; i < n; i++)
-		to[i] = keel_clamp(v[i], lo, hi);
+	if (p->wide)
+		for (i = 0; i < n; i++)
+			v[i] = wide[i] > v[i] ? wide[i] : v[i];
+	else
+		for (i = 0; i < n; i++)
+			v[i] = q[i] > v[i] ? q[i] : v[i];
 }
 
 static struct keel_lanes_scale average_scale(keel_u32 count)
@@ -59,36 +64,36 @@ static struct keel_span span(keel_u32 o, keel_u32 stride, keel_u32 pad, keel_u32
 
 static void pool_pixel(const struct keel_cmd_pool *p, const struct keel_pixels *ifm,
 		       struct keel_span ys, struct keel_span xs, keel_u32 c, keel_u32 n,
-		       keel_s8 *to)
+		       const struct keel_pixels *ofm, keel_s8 *to)
 {
-	const struct keel_lanes *lanes = keel_lanes_best();
 	keel_u32 max = p->h.mode == KEEL_POOL_MAX;
 	struct keel_lanes_scale k;
 	keel_s32 v[KEEL_LANES_RUN];
 	keel_u32 y, x;
 
-	start(v, n, max ? -128 : 0);
+	start(v, n, max ? LOWEST : 0);
 	for (y = ys.first; y < ys.last; y++)
 		for (x = xs.first; x < xs.last; x++)
 			if (max)
-				max_levels(v, keel_pixel(ifm, y, x) + c, n);
+				max_levels(ifm, v, keel_element(ifm, y, x, c), n);
 			else
-				add_levels(v, keel_pixel(ifm, y, x) + c, n, ifm->zp);
+				add_levels(ifm, v, keel_element(ifm, y, x, c), n);
 
 	if (max) {
-		store_clamped(to, v, n, p->clamp_lo, p->clamp_hi);
+		keel_levels_store(ofm, to, v, n);
 		return;
 	}
 	k = p->h.mode == KEEL_POOL_SUM
 		    ? keel_lanes_scale(p->multiplier, p->shift, p->h.flags & KEEL_DOUBLE_ROUND)
 		    : average_scale((ys.last - ys.first) * (xs.last - xs.first));
-	lanes->requant(&k, v, to, n, p->ofm.zero_point, p->clamp_lo, p->clamp_hi);
+	keel_levels_requant(ofm, to, &k, v, n);
 }
 
 void keel_execute_pool(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_pool *p = &c->pool;
-	struct keel_pixels ifm = keel_pixels(slots, &p->ifm), ofm = keel_pixels(slots, &p->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &p->ifm, p->h.ifm_type);
+	struct keel_pixels ofm = KEEL_OUTPUT(slots, p);
 	keel_u32 y, x, i;
 
 	for (y = 0; y < p->ofm_h; y++)
@@ -97,8 +102,8 @@ void keel_execute_pool(const union keel_command *c, const struct keel_memory *sl
 				pool_pixel(p, &ifm,
 					   span(y, p->stride_y, p->pad_top, p->kernel_h, p->ifm_h),
 					   span(x, p->stride_x, p->pad_left, p->kernel_w, p->ifm_w),
-					   i, keel_min_u32(p->channels - i, KEEL_LANES_RUN),
-					   keel_pixel(&ofm, y, x) + i);
+					   i, keel_min_u32(p->channels - i, KEEL_LANES_RUN), &ofm,
+					   keel_element(&ofm, y, x, i));
 }
 
 /** struct keel_pair - two neighbours along an axis and their weights in 1/scale_n */
@@ -131,43 +136,50 @@ static keel_u32 nearest(const struct keel_pair *p)
 
 static void bilinear(const struct keel_cmd_resize *r, const struct keel_pixels *ifm,
 		     const struct keel_pair *y, const struct keel_pair *x, keel_u32 c, keel_u32 n,
-		     keel_s8 *to)
+		     const struct keel_pixels *ofm, keel_s8 *to)
 {
 	struct keel_lanes_scale k =
 		keel_lanes_scale(r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND);
-	keel_s32 v[KEEL_LANES_RUN];
+	keel_s32 v[KEEL_LANES_RUN], q[KEEL_LANES_RUN];
 	keel_u32 corner, i;
 
 	start(v, n, 0);
 	for (corner = 0; corner < 4; corner++) {
-		const keel_s8 *q = keel_pixel(ifm, y->at[corner / 2], x->at[corner % 2]) + c;
 		keel_s32 weight = (keel_s32)(y->weight[corner / 2] * x->weight[corner % 2]);
 
+		keel_levels_load(ifm, keel_element(ifm, y->at[corner / 2], x->at[corner % 2], c), n,
+				 q);
 		for (i = 0; i < n; i++)
 			v[i] = keel_add32(v[i], keel_mul32(q[i] - ifm->zp, weight));
 	}
-	keel_lanes_best()->requant(&k, v, to, n, r->ofm.zero_point, r->clamp_lo, r->clamp_hi);
+	keel_levels_requant(ofm, to, &k, v, n);
 }
 
 static void resize_pixel(const struct keel_cmd_resize *r, const struct keel_pixels *ifm,
-			 const struct keel_pair *y, const struct keel_pair *x, keel_s8 *to)
+			 const struct keel_pair *y, const struct keel_pair *x,
+			 const struct keel_pixels *ofm, keel_s8 *pixel)
 {
-	const keel_s8 *from = keel_pixel(ifm, nearest(y), nearest(x));
-	keel_u32 i;
+	keel_s32 v[KEEL_LANES_RUN];
+	keel_u32 i, n;
 
-	if (r->h.mode == KEEL_RESIZE_NEAREST)
-		for (i = 0; i < r->channels; i++)
-			to[i] = keel_clamp(from[i], r->clamp_lo, r->clamp_hi);
-	else
-		for (i = 0; i < r->channels; i += KEEL_LANES_RUN)
-			bilinear(r, ifm, y, x, i, keel_min_u32(r->channels - i, KEEL_LANES_RUN),
-				 to + i);
+	for (i = 0; i < r->channels; i += n) {
+		keel_s8 *to = pixel + ((keel_u64)i << ofm->wide);
+
+		n = keel_min_u32(r->channels - i, KEEL_LANES_RUN);
+		if (r->h.mode == KEEL_RESIZE_BILINEAR) {
+			bilinear(r, ifm, y, x, i, n, ofm, to);
+			continue;
+		}
+		keel_levels_load(ifm, keel_element(ifm, nearest(y), nearest(x), i), n, v);
+		keel_levels_store(ofm, to, v, n);
+	}
 }
 
 void keel_execute_resize(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_resize *r = &c->resize;
-	struct keel_pixels ifm = keel_pixels(slots, &r->ifm), ofm = keel_pixels(slots, &r->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &r->ifm, r->h.ifm_type);
+	struct keel_pixels ofm = KEEL_OUTPUT(slots, r);
 	keel_u32 y, x;
 
 	for (y = 0; y < r->ofm_h; y++) {
@@ -178,7 +190,7 @@ void keel_execute_resize(const union keel_command *c, const struct keel_memory *
 			struct keel_pair px =
 				resize_pair(x, r->scale_x_n, r->scale_x_d, r->offset_x, r->ifm_w);
 
-			resize_pixel(r, &ifm, &py, &px, keel_pixel(&ofm, y, x));
+			resize_pixel(r, &ifm, &py, &px, &ofm, keel_pixel(&ofm, y, x));
 		}
 	}
 }
@@ -190,7 +202,7 @@ struct keel_box {
 
 /* @n outputs side by side when channels stay, one otherwise. */
 static void reduce_levels(const struct keel_cmd_reduce *r, const struct keel_pixels *ifm,
-			  const struct keel_box *b, keel_s8 *to)
+			  const struct keel_box *b, const struct keel_pixels *ofm, keel_s8 *to)
 {
 	keel_u32 max = r->h.mode == KEEL_REDUCE_MAX, narrow = r->axes & KEEL_AXIS_C;
 	keel_u32 outputs = narrow ? 1 : b->n;
@@ -198,40 +210,43 @@ static void reduce_levels(const struct keel_cmd_reduce *r, const struct keel_pix
 	keel_s32 v[KEEL_LANES_RUN];
 	keel_u32 y, x, i;
 
-	start(v, outputs, max ? -128 : 0);
+	start(v, outputs, max ? LOWEST : 0);
 	for (y = b->y; y < b->y + b->h; y++)
 		for (x = b->x; x < b->x + b->w; x++) {
-			const keel_s8 *q = keel_pixel(ifm, y, x) + b->c;
+			const keel_s8 *q = keel_element(ifm, y, x, b->c);
 
-			for (i = 0; i < (narrow ? b->n : 1); i++)
+			for (i = 0; i < (narrow ? b->n : 1); i++, q += 1 << ifm->wide)
 				if (max)
-					max_levels(v, q + i, outputs);
+					max_levels(ifm, v, q, outputs);
 				else
-					add_levels(v, q + i, outputs, ifm->zp);
+					add_levels(ifm, v, q, outputs);
 		}
 
 	if (max) {
-		store_clamped(to, v, outputs, r->clamp_lo, r->clamp_hi);
+		keel_levels_store(ofm, to, v, outputs);
 		return;
 	}
 	k = r->h.mode == KEEL_REDUCE_SUM
 		    ? keel_lanes_scale(r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND)
 		    : average_scale(b->h * b->w * (narrow ? b->n : 1));
-	keel_lanes_best()->requant(&k, v, to, outputs, r->ofm.zero_point, r->clamp_lo, r->clamp_hi);
+	keel_levels_requant(ofm, to, &k, v, outputs);
 }
 
 static void argmax(const struct keel_cmd_reduce *r, const struct keel_pixels *ifm,
 		   const struct keel_box *b, keel_u8 *to)
 {
 	keel_u32 n = b->h * b->w * b->n;
-	keel_u64 step = b->h > 1 ? ifm->row : b->w > 1 ? ifm->pixel : 1;
-	const keel_s8 *q = keel_pixel(ifm, b->y, b->x) + b->c;
-	keel_s32 best = 0;
+	keel_u64 step = b->h > 1 ? ifm->row : b->w > 1 ? ifm->pixel : 1u << ifm->wide;
+	const keel_s8 *q = keel_element(ifm, b->y, b->x, b->c);
+	keel_s32 best = 0, max = LOWEST, level;
 	keel_u32 i;
 
-	for (i = 1; i < n; i++)
-		if (q[i * step] > q[best * step] || (r->last && q[i * step] == q[best * step]))
+	for (i = 0; i < n; i++, q += step) {
+		keel_levels_load(ifm, q, 1, &level);
+		if (level > max || (i && r->last && level == max))
 			best = i;
+		max = level > max ? level : max;
+	}
 	memcpy(to, &best, sizeof(best));
 }
 
@@ -246,7 +261,8 @@ static keel_u32 reduce_run(const struct keel_cmd_reduce *r)
 void keel_execute_reduce(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_reduce *r = &c->reduce;
-	struct keel_pixels ifm = keel_pixels(slots, &r->ifm), ofm = keel_pixels(slots, &r->ofm);
+	struct keel_pixels ifm = keel_pixels(slots, &r->ifm, r->h.ifm_type);
+	struct keel_pixels ofm = KEEL_OUTPUT(slots, r);
 	keel_u32 run = reduce_run(r);
 	struct keel_box b = {
 		.h = r->axes & KEEL_AXIS_H ? r->ifm_h : 1,
@@ -263,6 +279,7 @@ void keel_execute_reduce(const union keel_command *c, const struct keel_memory *
 				if (r->h.mode == KEEL_REDUCE_ARGMAX)
 					argmax(r, &ifm, &b, (keel_u8 *)to + 4 * (keel_u64)at);
 				else
-					reduce_levels(r, &ifm, &b, to + at);
+					reduce_levels(r, &ifm, &b, &ofm,
+						      to + ((keel_u64)at << ofm.wide));
 			}
 }

@@ -114,6 +114,7 @@ enum keel_register {
 #define KEEL_HW_CAP_MMU	     0x1 /* tables in ARM's 64-bit LPAE stage 1 format, 4 KiB */
 #define KEEL_HW_CAP_TRACE    0x2 /* struct keel_hw_job.trace */
 #define KEEL_HW_CAP_COHERENT 0x4 /* sees the CPU's caches */
+#define KEEL_HW_CAP_INT16    0x8 /* executes commands with int16 activations */
 
 /*
  * Translated addresses have 48 bits: four levels, the table of AS_TABLE being level 0. Bits that

@@ -22,7 +22,14 @@
 #define KEEL_MODEL_MAX_RANK 8
 
 /** enum keel_value_type - element types of tensors in the model file */
-enum keel_value_type { KEEL_VALUE_S8, KEEL_VALUE_S32, KEEL_VALUE_F32, KEEL_VALUE_S64 };
+enum keel_value_type {
+	KEEL_VALUE_S8,
+	KEEL_VALUE_S32,
+	KEEL_VALUE_F32,
+	KEEL_VALUE_S64,
+	KEEL_VALUE_S16,
+	KEEL_VALUE_COUNT
+};
 
 /** struct keel_model_tensor - a value that crosses a border
  * @name: offset in the strings

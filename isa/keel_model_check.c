@@ -15,10 +15,8 @@
 uint32_t keel_model_element_bytes(uint32_t type)
 {
 	static const uint8_t bytes[] = {
-		[KEEL_VALUE_S8] = 1,
-		[KEEL_VALUE_S32] = 4,
-		[KEEL_VALUE_F32] = 4,
-		[KEEL_VALUE_S64] = 8,
+		[KEEL_VALUE_S8] = 1,  [KEEL_VALUE_S32] = 4, [KEEL_VALUE_F32] = 4,
+		[KEEL_VALUE_S64] = 8, [KEEL_VALUE_S16] = 2,
 	};
 
 	return bytes[type];
@@ -53,7 +51,7 @@ static int check_dims(const struct keel_model *m, const struct keel_model_tensor
 	uint64_t bytes, last = 0, step;
 	unsigned int i;
 
-	if (t->type > KEEL_VALUE_S64 || t->rank > KEEL_MODEL_MAX_RANK || t->rsv)
+	if (t->type >= KEEL_VALUE_COUNT || t->rank > KEEL_MODEL_MAX_RANK || t->rsv)
 		return refuse(m, t, e, "has a type or rank that does not exist");
 	bytes = keel_model_element_bytes(t->type);
 	for (i = 0; i < t->rank; i++) {
@@ -109,12 +107,14 @@ static int check_slot_tensor(const struct keel_model *m, const struct keel_model
 
 	if (t->slot < KEEL_SLOT_INPUT || t->slot >= KEEL_SLOT_SRAM)
 		return refuse(m, t, e, "lies in a slot that is neither input nor output");
-	if (t->type != KEEL_VALUE_S8 && t->type != KEEL_VALUE_S32)
-		return refuse(m, t, e, "lies in a slot, where only S8 and S32 can");
+	if (t->type != KEEL_VALUE_S8 && t->type != KEEL_VALUE_S16 && t->type != KEEL_VALUE_S32)
+		return refuse(m, t, e, "lies in a slot, where only S8, S16 and S32 can");
 	if (t->data)
 		return refuse(m, t, e, "lies in a slot and has constant data");
 	if (t->type == KEEL_VALUE_S32 && (t->zero_point || t->scale != 1))
 		return refuse(m, t, e, "is S32 and quantized");
+	if (t->type == KEEL_VALUE_S16 && t->zero_point)
+		return refuse(m, t, e, "is S16 and has a zero point");
 	if (t->zero_point < -128 || t->zero_point > 127)
 		return refuse(m, t, e, "has a zero point that is not an int8");
 	if (!isfinite(t->scale) || t->scale <= 0)
@@ -220,8 +220,14 @@ static int check_commands(struct keel_model *m, struct keel_error *e)
 	const struct keel_command_desc *d;
 
 	if (!keel_validate(m->commands, (uint64_t)m->nr_commands * KEEL_COMMAND_SIZE,
-			   m->target.sram_bytes, &m->info, &r))
+			   m->target.sram_bytes, &m->info, &r)) {
+		if (m->info.wide && !m->target.int16)
+			return keel_error_set(e, -EINVAL,
+					      "%u commands of the model have int16 activations, "
+					      "which its NPU %s doesn't have",
+					      m->info.wide, m->target.name);
 		return check_layer_numbers(m, e);
+	}
 	d = r.command < m->nr_commands ? keel_command_desc(m->commands[r.command].h.opcode) : NULL;
 	return keel_error_set(e, -EINVAL, "command %u (%s) of the model is refused: %s %s",
 			      r.command, d ? d->name : "unknown", r.field, r.reason);

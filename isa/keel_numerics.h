@@ -24,6 +24,12 @@ KEEL_INLINE keel_s32 keel_mul32(keel_s32 a, keel_s32 b)
 	return (keel_s32)((keel_u32)a * (keel_u32)b);
 }
 
+/** keel_add64() - the same on the accumulators of int16 activations */
+KEEL_INLINE keel_s64 keel_add64(keel_s64 a, keel_s64 b)
+{
+	return (keel_s64)((keel_u64)a + (keel_u64)b);
+}
+
 KEEL_INLINE keel_s32 keel_sat32(keel_s64 v)
 {
 	if (v > 0x7fffffffL)
@@ -76,6 +82,46 @@ KEEL_INLINE keel_s32 keel_requant(keel_s32 v, keel_s32 m, keel_u32 s, keel_u32 d
 	return keel_clamp(keel_sat32((keel_s64)keel_rescale(v, m, s, double_round) + zp), lo, hi);
 }
 
+/* Accumulators of int16 activations have this many significant bits. */
+#define KEEL_WIDE_BITS	    48
+#define KEEL_WIDE_SHIFT_MIN 17
+
+/** keel_sat48() - what an int64 accumulator counts as: the nearest number of 48 bits */
+KEEL_INLINE keel_s64 keel_sat48(keel_s64 v)
+{
+	const keel_s64 max = ((keel_s64)1 << (KEEL_WIDE_BITS - 1)) - 1;
+
+	if (v > max)
+		return max;
+	return v < -max - 1 ? -max - 1 : v;
+}
+
+/**
+ * keel_rescale48() - multiply by m * 2^-s, rounding half up, saturating to int32
+ * @v: any int64; counts as keel_sat48()
+ * @m: multiplier, as for keel_rescale()
+ * @s: shift; below 17 counts as 17, above 62 as 62
+ *
+ * floor((v m + 2^(s-1)) / 2^s), of a product of up to 79 bits, in 64 bits: let v = 2^16 hi + lo
+ * with 0 <= lo < 2^16, and lo m = 2^16 p + r with 0 <= r < 2^16. Then, since s >= 17,
+ *
+ *	v m + 2^(s-1) = 2^16 (hi m + p + 2^(s-17)) + r = 2^16 a + r,
+ *
+ * where a is an integer, and floor((2^16 a + r) / 2^s) = floor((a + r / 2^16) / 2^(s-16)) =
+ * floor(a / 2^(s-16)): adding less than 1 to an integer can't reach the next multiple.
+ * |hi m| <= 2^31 2^31, |p| <= 2^31 and 2^(s-17) <= 2^45, so a doesn't overflow.
+ */
+KEEL_INLINE keel_s32 keel_rescale48(keel_s64 v, keel_s32 m, keel_u32 s)
+{
+	keel_s64 hi, p;
+
+	v = keel_sat48(v);
+	s = s < KEEL_WIDE_SHIFT_MIN ? KEEL_WIDE_SHIFT_MIN : s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s;
+	hi = v >> 16;
+	p = ((v & 0xffff) * m) >> 16;
+	return keel_sat32((hi * m + p + ((keel_s64)1 << (s - 17))) >> (s - 16));
+}
+
 /**
  * keel_reciprocal_shift() - shift of the reciprocal of @count
  * @count: 1 .. 2^23
@@ -117,6 +163,16 @@ KEEL_INLINE keel_s32 keel_eltwise_input(keel_s32 q, keel_s32 zp, keel_s32 m, kee
 					keel_u32 double_round)
 {
 	return keel_rescale(keel_mul32(q - zp, 1 << 20), m, s, double_round);
+}
+
+/**
+ * keel_eltwise_input16() - the same for an int16 level, which has no zero point
+ *
+ * 15 fractional bits are what an int32 has room for.
+ */
+KEEL_INLINE keel_s32 keel_eltwise_input16(keel_s32 q, keel_s32 m, keel_u32 s)
+{
+	return keel_rescale(keel_mul32(q, 1 << 15), m, s, 0);
 }
 
 /**

@@ -36,7 +36,7 @@ static const struct span fm_spans[] = {
 
 static const keel_u8 kind_bytes[] = {
 	[KEEL_KIND_u8] = 1,  [KEEL_KIND_s8] = 1,  [KEEL_KIND_u16] = 2,
-	[KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
+	[KEEL_KIND_s16] = 2, [KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
 };
 
 static struct span pick_field(struct keel_random *r, const struct keel_field_desc *f)

@@ -2,7 +2,11 @@
 #include "keel_rules.h"
 
 /* The reciprocal of keel_numerics.h and int32 sums hold up to this many elements. */
-#define MAX_COUNT (1u << 23)
+#define MAX_COUNT      (1u << 23)
+#define MAX_WIDE_COUNT (1u << 16)
+
+/* So many products of int16 and int8 stay in 46 bits: with a bias, in an accumulator's 48. */
+#define MAX_WIDE_PRODUCTS (1u << 24)
 
 #define OP(NAME) KEEL_OPCODE_BIT(KEEL_CMD_##NAME)
 #define ANY	 0xffffffffu
@@ -15,6 +19,16 @@ static int mode(const union keel_command *c, keel_u8 m)
 static int flag(const union keel_command *c, keel_u16 f)
 {
 	return (c->h.flags & f) != 0;
+}
+
+static int wide_in(const union keel_command *c)
+{
+	return c->h.ifm_type == KEEL_TYPE_S16;
+}
+
+static int wide_out(const union keel_command *c)
+{
+	return c->h.ofm_type == KEEL_TYPE_S16;
 }
 
 /* Positions of a window along one axis; 0 when it is larger than the padded picture. */
@@ -60,6 +74,14 @@ static keel_u64 reduce_count(const struct keel_cmd_reduce *r)
 	return n * (r->axes & KEEL_AXIS_C ? r->ifm_c : 1);
 }
 
+/* Products that an accumulator sums, at most: of a transposed convolution some taps miss. */
+static keel_u64 mac_products(const union keel_command *c)
+{
+	keel_u64 taps = (keel_u64)c->mac.kernel_h * c->mac.kernel_w;
+
+	return c->h.opcode == KEEL_CMD_DEPTHWISE ? taps : taps * (c->mac.ifm_c / c->mac.groups);
+}
+
 /*
  * Sorted by stride, every dimension must step over all that the inner ones
  * cover; then no two elements share a byte.
@@ -86,11 +108,38 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
  * Rules: R(name, opcodes, field, reason, condition that breaks it).
  * Each row becomes a condition and an entry of a table; each has a test.
  */
-#define CLAMP_RULE(R, prefix, opcodes, view) \
-	R(prefix##_clamp, opcodes, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi)
+#define CLAMP_RULE(R, prefix, opcodes, view)                                                       \
+	R(prefix##_clamp, opcodes, "clamp_lo", "is above clamp_hi", view.clamp_lo > view.clamp_hi) \
+	R(prefix##_clamp16, opcodes, "clamp_lo16", "is above clamp_hi16",                          \
+	  view.clamp_lo16 > view.clamp_hi16)
+
+#define WIDE_ROUND_RULE(R, prefix)                                                     \
+	R(prefix##_wide_round, ANY, "flags", "DOUBLE_ROUND needs S8 input and output", \
+	  keel_command_wide(c) && flag(c, KEEL_DOUBLE_ROUND))
+
+#define WIDE_ZERO_RULES(R, prefix, view)                                \
+	R(prefix##_wide_ifm, ANY, "ifm", "zero point is not 0 for S16", \
+	  wide_in(c) && view.ifm.zero_point)                            \
+	R(prefix##_wide_ofm, ANY, "ofm", "zero point is not 0 for S16", \
+	  wide_out(c) && view.ofm.zero_point)
 
 #define MAC_EPILOGUE_ONLY \
 	(KEEL_MAC_PRELU | KEEL_MAC_TABLE | KEEL_MAC_RESIDUAL | KEEL_MAC_POOLS | KEEL_DOUBLE_ROUND)
+
+#define MAC_WIDE_RULES(R)                                                                  \
+	R(mac_wide_table, ANY, "flags", "TABLE needs S8 output",                           \
+	  wide_out(c) && flag(c, KEEL_MAC_TABLE))                                          \
+	R(mac_wide_acc, ANY, "flags", "ACC_IN and ACC_OUT need S8 input",                  \
+	  wide_in(c) && flag(c, KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))                       \
+	R(mac_wide_b, ANY, "flags", "B_ACTIVATION needs S8 input",                         \
+	  wide_in(c) && flag(c, KEEL_MAC_B_ACTIVATION))                                    \
+	R(mac_wide_none, ANY, "ofm_type", "is not S8 although ACC_OUT leaves no output",   \
+	  wide_out(c) && flag(c, KEEL_MAC_ACC_OUT))                                        \
+	R(mac_wide_products, ANY, "ifm_c", "makes sums of more than 2^24 products of S16", \
+	  wide_in(c) && mac_products(c) > MAX_WIDE_PRODUCTS)                               \
+	R(mac_wide_ifm2, ANY, "ifm2", "zero point is not 0 for S16",                       \
+	  wide_out(c) && flag(c, KEEL_MAC_RESIDUAL) && c->mac.ifm2.zero_point)             \
+	WIDE_ROUND_RULE(R, mac) WIDE_ZERO_RULES(R, mac, c->mac)
 
 #define MAC_RULES(R)                                                                               \
 	R(mac_two_pools, ANY, "flags", "max and average pool exclude each other",                  \
@@ -130,7 +179,8 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 	R(mac_transpose_w, OP(CONV_TRANSPOSE), "ofm_w",                                            \
 	  "does not follow from input, padding, kernel, dilation and stride",                      \
 	  transpose_shape_wrong(c->mac.ifm_w, c->mac.kernel_w, c->mac.stride_x, c->mac.dilation_x, \
-				c->mac.pad_left + c->mac.pad_right, c->mac.ofm_w))
+				c->mac.pad_left + c->mac.pad_right, c->mac.ofm_w))                 \
+	MAC_WIDE_RULES(R)
 
 #define POOL_RULES(R)                                                                       \
 	R(pool_round, ANY, "flags", "only SUM rescales, so only SUM can have DOUBLE_ROUND", \
@@ -149,19 +199,25 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 	R(pool_w, ANY, "ofm_w", "does not follow from input, padding, window and stride",   \
 	  c->pool.ofm_w != positions(c->pool.ifm_w, c->pool.pad_left + c->pool.pad_right,   \
 				     c->pool.kernel_w, c->pool.stride_x))                   \
-	CLAMP_RULE(R, pool, ANY, c->pool)
+	WIDE_ROUND_RULE(R, pool) WIDE_ZERO_RULES(R, pool, c->pool) CLAMP_RULE(R, pool, ANY, c->pool)
 
-#define ELTWISE_RULES(R)                                                  \
-	R(eltwise_round, ANY, "flags",                                    \
-	  "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && c->h.mode >= KEEL_ELTWISE_MAX)    \
-	CLAMP_RULE(R, eltwise, ANY, c->eltwise)
+#define ELTWISE_RULES(R)                                                      \
+	R(eltwise_round, ANY, "flags",                                        \
+	  "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND",     \
+	  flag(c, KEEL_DOUBLE_ROUND) && c->h.mode >= KEEL_ELTWISE_MAX)        \
+	R(eltwise_levels, ANY, "ofm_type", "is not ifm_type for MAX and MIN", \
+	  c->h.mode >= KEEL_ELTWISE_MAX && c->h.ifm_type != c->h.ofm_type)    \
+	R(eltwise_wide_ifm2, ANY, "ifm2", "zero point is not 0 for S16",      \
+	  wide_in(c) && c->eltwise.ifm2.zero_point)                           \
+	WIDE_ROUND_RULE(R, eltwise)                                           \
+	WIDE_ZERO_RULES(R, eltwise, c->eltwise) CLAMP_RULE(R, eltwise, ANY, c->eltwise)
 
 #define UNARY_RULES(R)                                                 \
 	R(unary_softmax, OP(SOFTMAX), "ofm", "zero point is not -128", \
 	  c->unary.ofm.zero_point != -128)                             \
 	R(unary_lrn, OP(LRN), "size", "is 0", !c->unary.size)          \
-	CLAMP_RULE(R, unary, OP(RESCALE) | OP(LRN), c->unary)
+	WIDE_ROUND_RULE(R, unary)                                      \
+	WIDE_ZERO_RULES(R, unary, c->unary) CLAMP_RULE(R, unary, OP(RESCALE) | OP(LRN), c->unary)
 
 #define RESIZE_RULES(R)                                                                           \
 	R(resize_round, ANY, "flags", "NEAREST does not rescale, so it cannot have DOUBLE_ROUND", \
@@ -172,21 +228,24 @@ static int copy_dim_overlaps(const union keel_command *c, unsigned int i)
 	R(resize_x, ANY, "scale_x_n", "places output columns beyond the 32-bit range",            \
 	  resize_overflows(c->resize.ofm_w, c->resize.scale_x_n, c->resize.scale_x_d,             \
 			   c->resize.offset_x))                                                   \
-	CLAMP_RULE(R, resize, ANY, c->resize)
+	WIDE_ROUND_RULE(R, resize)                                                                \
+	WIDE_ZERO_RULES(R, resize, c->resize) CLAMP_RULE(R, resize, ANY, c->resize)
 
-#define REDUCE_RULES(R)                                                                       \
-	R(reduce_round, ANY, "flags", "only SUM rescales, so only SUM can have DOUBLE_ROUND", \
-	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_REDUCE_SUM))                            \
-	R(reduce_count, ANY, "axes", "reduces more than 2^23 elements into one",              \
-	  reduce_count(&c->reduce) > MAX_COUNT)                                               \
-	R(reduce_axis, ANY, "axes", "is not exactly one axis for ARGMAX",                     \
-	  mode(c, KEEL_REDUCE_ARGMAX) && !one_axis(c->reduce.axes))                           \
-	R(reduce_zero, ANY, "ofm", "zero point is not 0 for ARGMAX",                          \
-	  mode(c, KEEL_REDUCE_ARGMAX) && c->reduce.ofm.zero_point)                            \
-	R(reduce_stride, ANY, "ofm", "stride is not a multiple of 4 for ARGMAX",              \
-	  mode(c, KEEL_REDUCE_ARGMAX) &&                                                      \
-		  ((c->reduce.ofm.pixel_stride | c->reduce.ofm.row_stride) & 3))              \
-	CLAMP_RULE(R, reduce, ANY, c->reduce)
+#define REDUCE_RULES(R)                                                                            \
+	R(reduce_round, ANY, "flags", "only SUM rescales, so only SUM can have DOUBLE_ROUND",      \
+	  flag(c, KEEL_DOUBLE_ROUND) && !mode(c, KEEL_REDUCE_SUM))                                 \
+	R(reduce_count, ANY, "axes", "reduces more than 2^23 elements into one",                   \
+	  reduce_count(&c->reduce) > MAX_COUNT)                                                    \
+	R(reduce_wide_count, ANY, "axes", "reduces more than 2^16 elements of S16 into one",       \
+	  wide_in(c) && !mode(c, KEEL_REDUCE_ARGMAX) && reduce_count(&c->reduce) > MAX_WIDE_COUNT) \
+	R(reduce_axis, ANY, "axes", "is not exactly one axis for ARGMAX",                          \
+	  mode(c, KEEL_REDUCE_ARGMAX) && !one_axis(c->reduce.axes))                                \
+	R(reduce_zero, ANY, "ofm", "zero point is not 0 for ARGMAX",                               \
+	  mode(c, KEEL_REDUCE_ARGMAX) && c->reduce.ofm.zero_point)                                 \
+	WIDE_ROUND_RULE(R, reduce)                                                                 \
+	WIDE_ZERO_RULES(R, reduce, c->reduce) CLAMP_RULE(R, reduce, ANY, c->reduce)
+
+#define TRANSPOSE_RULES(R) WIDE_ZERO_RULES(R, transpose, c->transpose)
 
 #define COPY_DIM_RULES(R, n)                                                           \
 	R(copy_src##n, ANY, "src_stride" #n, "is not 0 along a dimension of extent 1", \
@@ -207,6 +266,7 @@ static const struct keel_rule eltwise_rules[] = {ELTWISE_RULES(RULE_ROW)};
 static const struct keel_rule unary_rules[] = {UNARY_RULES(RULE_ROW)};
 static const struct keel_rule resize_rules[] = {RESIZE_RULES(RULE_ROW)};
 static const struct keel_rule reduce_rules[] = {REDUCE_RULES(RULE_ROW)};
+static const struct keel_rule transpose_rules[] = {TRANSPOSE_RULES(RULE_ROW)};
 static const struct keel_rule copy_rules[] = {COPY_RULES(RULE_ROW)};
 
 /* One function for each layout, which the compiler sees whole: the rule that is broken, or NULL. */
@@ -229,6 +289,7 @@ RULE_FUNCTION(eltwise, ELTWISE_RULES)
 RULE_FUNCTION(unary, UNARY_RULES)
 RULE_FUNCTION(resize, RESIZE_RULES)
 RULE_FUNCTION(reduce, REDUCE_RULES)
+RULE_FUNCTION(transpose, TRANSPOSE_RULES)
 RULE_FUNCTION(copy, COPY_RULES)
 
 /*
@@ -242,7 +303,18 @@ RULE_FUNCTION(copy, COPY_RULES)
 #define MAC_EPILOGUE	   0x20000u
 #define MAC_OP(NAME)	   (OP(NAME) << 20)
 #define MAC_WINDOWED	   (MAC_OP(CONV2D) | MAC_OP(DEPTHWISE) | MAC_OP(CONV_TRANSPOSE))
-#define MODE(m)		   (1u << (m))
+/* Selector bits of all others: the mode, or the opcode of UNARY; in the upper half for S16 output.
+ */
+#define WIDE(users) ((keel_u32)(users) << 16)
+#define BOTH(users) ((users) | WIDE(users))
+#define MODE(m)	    (1u << (m))
+#define NARROW	    0xffffu
+
+#define WIDE_USES(U, view)                                 \
+	U(view, clamp_lo, NARROW, 0, "S8 output")          \
+	U(view, clamp_hi, NARROW, 0, "S8 output")          \
+	U(view, clamp_lo16, WIDE(NARROW), 0, "S16 output") \
+	U(view, clamp_hi16, WIDE(NARROW), 0, "S16 output")
 
 #define MAC_USES(U)                                                                          \
 	U(mac, ofm, MAC_EPILOGUE, 0, "without ACC_OUT")                                      \
@@ -267,41 +339,47 @@ RULE_FUNCTION(copy, COPY_RULES)
 	U(mac, residual_multiplier, KEEL_MAC_RESIDUAL, 0, "RESIDUAL")                        \
 	U(mac, residual_shift, KEEL_MAC_RESIDUAL, 0, "RESIDUAL")
 
-#define POOL_USES(U)                                       \
-	U(pool, multiplier, MODE(KEEL_POOL_SUM), 0, "SUM") \
-	U(pool, shift, MODE(KEEL_POOL_SUM), 0, "SUM")
+#define POOL_USES(U)                                             \
+	U(pool, multiplier, BOTH(MODE(KEEL_POOL_SUM)), 0, "SUM") \
+	U(pool, shift, BOTH(MODE(KEEL_POOL_SUM)), 0, "SUM") WIDE_USES(U, pool)
 
-#define ELTWISE_SUMS (MODE(KEEL_ELTWISE_ADD) | MODE(KEEL_ELTWISE_SUB))
+#define ELTWISE_SUMS BOTH(MODE(KEEL_ELTWISE_ADD) | MODE(KEEL_ELTWISE_SUB))
 
-#define ELTWISE_USES(U)                                                                   \
-	U(eltwise, multiplier_a, ELTWISE_SUMS, 0, "ADD, SUB")                             \
-	U(eltwise, multiplier_b, ELTWISE_SUMS, 0, "ADD, SUB")                             \
-	U(eltwise, multiplier, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL") \
-	U(eltwise, shift_a, ELTWISE_SUMS, 0, "ADD, SUB")                                  \
-	U(eltwise, shift_b, ELTWISE_SUMS, 0, "ADD, SUB")                                  \
-	U(eltwise, shift, ELTWISE_SUMS | MODE(KEEL_ELTWISE_MUL), 0, "ADD, SUB, MUL")
+#define ELTWISE_USES(U)                                                                         \
+	U(eltwise, multiplier_a, ELTWISE_SUMS, 0, "ADD, SUB")                                   \
+	U(eltwise, multiplier_b, ELTWISE_SUMS, 0, "ADD, SUB")                                   \
+	U(eltwise, multiplier, ELTWISE_SUMS | BOTH(MODE(KEEL_ELTWISE_MUL)), 0, "ADD, SUB, MUL") \
+	U(eltwise, shift_a, ELTWISE_SUMS, 0, "ADD, SUB")                                        \
+	U(eltwise, shift_b, ELTWISE_SUMS, 0, "ADD, SUB")                                        \
+	U(eltwise, shift, ELTWISE_SUMS | BOTH(MODE(KEEL_ELTWISE_MUL)), 0, "ADD, SUB, MUL")      \
+	WIDE_USES(U, eltwise)
 
 #define UNARY_USES(U)                                                                       \
-	U(unary, ifm, ~OP(FILL), 0, "all but FILL")                                         \
-	U(unary, clamp_lo, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                        \
-	U(unary, clamp_hi, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                        \
-	U(unary, multiplier, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                      \
+	U(unary, ifm, ~BOTH(OP(FILL)), 0, "all but FILL")                                   \
+	U(unary, clamp_lo, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN to S8")                  \
+	U(unary, clamp_hi, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN to S8")                  \
+	U(unary, multiplier, BOTH(OP(RESCALE)) | OP(LRN), 0, "RESCALE, LRN")                \
 	U(unary, table_offset, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN") \
 	U(unary, table_slot, OP(TABLE) | OP(SOFTMAX) | OP(LRN), 0, "TABLE, SOFTMAX, LRN")   \
-	U(unary, shift, OP(RESCALE) | OP(LRN), 0, "RESCALE, LRN")                           \
+	U(unary, shift, BOTH(OP(RESCALE)) | OP(LRN), 0, "RESCALE, LRN")                     \
 	U(unary, size, OP(LRN), 0, "LRN")                                                   \
 	U(unary, index_shift, OP(LRN), 0, "LRN")                                            \
-	U(unary, value, OP(FILL), 0, "FILL")
+	U(unary, value, OP(FILL), 0, "FILL of S8")                                          \
+	U(unary, clamp_lo16, WIDE(OP(RESCALE)), 0, "RESCALE to S16")                        \
+	U(unary, clamp_hi16, WIDE(OP(RESCALE)), 0, "RESCALE to S16")                        \
+	U(unary, value16, WIDE(OP(FILL)), 0, "FILL of S16")
 
-#define RESIZE_USES(U)                                                   \
-	U(resize, multiplier, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR") \
-	U(resize, shift, MODE(KEEL_RESIZE_BILINEAR), 0, "BILINEAR")
+#define RESIZE_USES(U)                                                         \
+	U(resize, multiplier, BOTH(MODE(KEEL_RESIZE_BILINEAR)), 0, "BILINEAR") \
+	U(resize, shift, BOTH(MODE(KEEL_RESIZE_BILINEAR)), 0, "BILINEAR") WIDE_USES(U, resize)
 
-#define REDUCE_USES(U)                                                      \
-	U(reduce, clamp_lo, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX") \
-	U(reduce, clamp_hi, ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX") \
-	U(reduce, multiplier, MODE(KEEL_REDUCE_SUM), 0, "SUM")              \
-	U(reduce, shift, MODE(KEEL_REDUCE_SUM), 0, "SUM")                   \
+#define REDUCE_USES(U)                                                                          \
+	U(reduce, clamp_lo, NARROW & ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX, S8 output") \
+	U(reduce, clamp_hi, NARROW & ~MODE(KEEL_REDUCE_ARGMAX), 0, "all but ARGMAX, S8 output") \
+	U(reduce, clamp_lo16, WIDE(NARROW), 0, "S16 output")                                    \
+	U(reduce, clamp_hi16, WIDE(NARROW), 0, "S16 output")                                    \
+	U(reduce, multiplier, BOTH(MODE(KEEL_REDUCE_SUM)), 0, "SUM")                            \
+	U(reduce, shift, BOTH(MODE(KEEL_REDUCE_SUM)), 0, "SUM")                                 \
 	U(reduce, last, MODE(KEEL_REDUCE_ARGMAX), 0, "ARGMAX")
 
 #define USE_ROW(view, member, users_, neutral_, text_)          \
@@ -353,9 +431,9 @@ keel_u32 keel_use_selector(const union keel_command *c)
 	if (!d)
 		return 0;
 	if (d->layout == KEEL_LAYOUT_ID_UNARY)
-		return KEEL_OPCODE_BIT(c->h.opcode);
+		return KEEL_OPCODE_BIT(c->h.opcode) << (wide_out(c) ? 16 : 0);
 	if (d->layout != KEEL_LAYOUT_ID_MAC)
-		return MODE(c->h.mode & 31);
+		return MODE(c->h.mode & 15) << (wide_out(c) ? 16 : 0);
 	return c->h.flags | KEEL_OPCODE_BIT(c->h.opcode) << 20 |
 	       (flag(c, KEEL_MAC_B_ACTIVATION) ? 0 : MAC_STORED_WEIGHTS) |
 	       (flag(c, KEEL_MAC_ACC_OUT) ? 0 : MAC_EPILOGUE);
@@ -379,6 +457,7 @@ const struct keel_layout_rules keel_layout_rules[KEEL_LAYOUT_COUNT] = {
 	[KEEL_LAYOUT_ID_UNARY] = RULES(unary_rules, unary_uses),
 	[KEEL_LAYOUT_ID_RESIZE] = RULES(resize_rules, resize_uses),
 	[KEEL_LAYOUT_ID_REDUCE] = RULES(reduce_rules, reduce_uses),
+	[KEEL_LAYOUT_ID_TRANSPOSE] = RULES_ONLY(transpose_rules),
 };
 
 const struct keel_rule *keel_rule_broken(const union keel_command *c,
@@ -401,6 +480,8 @@ const struct keel_rule *keel_rule_broken(const union keel_command *c,
 		return resize_broken(c, opcode);
 	case KEEL_LAYOUT_ID_REDUCE:
 		return reduce_broken(c, opcode);
+	case KEEL_LAYOUT_ID_TRANSPOSE:
+		return transpose_broken(c, opcode);
 	default:
 		return NULL;
 	}

@@ -41,6 +41,7 @@ static const struct group groups[] = {
 	{ "scale_b", KEEL_FORM_SCALE, { "multiplier_b", "shift_b" } },
 	{ "scale", KEEL_FORM_SCALE, { "multiplier", "shift" } },
 	{ "clamp", KEEL_FORM_RANGE, { "clamp_lo", "clamp_hi" } },
+	{ "clamp16", KEEL_FORM_RANGE, { "clamp_lo16", "clamp_hi16" } },
 	{ "scale_y", KEEL_FORM_RATIO, { "scale_y_n", "scale_y_d" } },
 	{ "scale_x", KEEL_FORM_RATIO, { "scale_x_n", "scale_x_d" } },
 	{ "offset", KEEL_FORM_LIST, { "offset_y", "offset_x" } },
@@ -213,6 +214,8 @@ keel_s64 keel_field_get(const union keel_command *c, const struct keel_field_des
 		return *(const keel_s8 *)p;
 	case KEEL_KIND_u16:
 		return *(const keel_u16 *)p;
+	case KEEL_KIND_s16:
+		return *(const keel_s16 *)p;
 	case KEEL_KIND_s32:
 		return *(const keel_s32 *)p;
 	default:
@@ -223,8 +226,8 @@ keel_s64 keel_field_get(const union keel_command *c, const struct keel_field_des
 int keel_field_set(union keel_command *c, const struct keel_field_desc *f, keel_s64 v)
 {
 	static const unsigned int bytes[] = {
-		[KEEL_KIND_fm] = 4,  [KEEL_KIND_u8] = 1,  [KEEL_KIND_s8] = 1,
-		[KEEL_KIND_u16] = 2, [KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
+		[KEEL_KIND_fm] = 4,  [KEEL_KIND_u8] = 1,  [KEEL_KIND_s8] = 1,  [KEEL_KIND_u16] = 2,
+		[KEEL_KIND_s16] = 2, [KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
 	};
 
 	memcpy(c->bytes + f->offset, &v, bytes[f->kind]);

@@ -27,7 +27,8 @@ static const struct keel_target builtin[] = {
 	 .vector_lanes = 16,
 	 .dma_bytes_per_cycle = 8,
 	 .decode_bytes_per_cycle = 4,
-	 .fifo_depth = 16},
+	 .fifo_depth = 16,
+	 .int16 = 1},
 	{.name = "medium",
 	 .isa_version = KEEL_ISA_VERSION,
 	 .macs_per_cycle = 1024,
@@ -38,7 +39,8 @@ static const struct keel_target builtin[] = {
 	 .vector_lanes = 32,
 	 .dma_bytes_per_cycle = 16,
 	 .decode_bytes_per_cycle = 8,
-	 .fifo_depth = 32},
+	 .fifo_depth = 32,
+	 .int16 = 1},
 	{.name = "large",
 	 .isa_version = KEEL_ISA_VERSION,
 	 .macs_per_cycle = 4096,
@@ -49,7 +51,8 @@ static const struct keel_target builtin[] = {
 	 .vector_lanes = 64,
 	 .dma_bytes_per_cycle = 32,
 	 .decode_bytes_per_cycle = 16,
-	 .fifo_depth = 64},
+	 .fifo_depth = 64,
+	 .int16 = 1},
 };
 
 #define NR_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
@@ -86,7 +89,7 @@ int keel_target_check(const struct keel_target *t, struct keel_error *e)
 			return keel_error_set(e, -EINVAL, "the target has bytes behind its name");
 	if (wrong)
 		return refuse_number(t, wrong, e);
-	if (t->rsv[0] || t->rsv[1])
+	if (t->rsv)
 		return keel_error_set(e, -EINVAL, "target %s: reserved bytes are not zero",
 				      t->name);
 	return 0;
@@ -205,7 +208,8 @@ static int check_complete(const struct source *s, struct keel_error *e)
 	size_t i;
 
 	for (i = 0; i <= keel_nr_target_numbers; i++)
-		if (!(s->seen & 1u << i))
+		if (!(s->seen & 1u << i) &&
+		    !(i < keel_nr_target_numbers && keel_target_numbers[i].optional))
 			return keel_error_set(
 				e, -EINVAL, "%s: the key %s is missing", s->where,
 				i == keel_nr_target_numbers ? "name" : keel_target_numbers[i].name);

@@ -17,6 +17,7 @@
  * @dma_bytes_per_cycle: throughput of the DMA engine
  * @decode_bytes_per_cycle: weight decompression, decoded bytes
  * @fifo_depth: commands that an engine can hold
+ * @int16: 1: it executes commands with int16 activations
  * @rsv: zero
  */
 struct keel_target {
@@ -31,7 +32,8 @@ struct keel_target {
 	uint32_t dma_bytes_per_cycle;
 	uint32_t decode_bytes_per_cycle;
 	uint32_t fifo_depth;
-	uint32_t rsv[2];
+	uint32_t int16;
+	uint32_t rsv;
 };
 
 /** struct keel_target_number - a number of struct keel_target and what it may be
@@ -40,12 +42,14 @@ struct keel_target {
  * @min: smallest
  * @max: largest
  * @multiple: divides it
+ * @optional: a text may leave it out, which means 0
  */
 struct keel_target_number {
 	const char *name;
 	keel_u32 offset;
 	keel_u32 min, max;
 	keel_u32 multiple;
+	keel_u32 optional;
 };
 
 extern const struct keel_target_number keel_target_numbers[];
@@ -76,7 +80,7 @@ const struct keel_target *keel_target_builtin(unsigned int i);
 /**
  * keel_target_parse() - a configuration from text
  * @text: lines of ``key = value``, every key of struct keel_target once; numbers may be followed
- *	by KiB, MiB or GiB; '#' starts a comment
+ *	by KiB, MiB or GiB; '#' starts a comment; without int16 the NPU has only int8
  * @where: name of the text in errors
  *
  * Return: 0 or -EINVAL with a sentence that names the line.

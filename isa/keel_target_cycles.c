@@ -28,6 +28,12 @@ static keel_u64 steps(keel_u64 n, keel_u32 size)
 	return n ? keel_div_u64(n - 1, size) + 1 : 0;
 }
 
+/* An array of int8 multipliers takes int16 input in two passes. */
+static keel_u32 passes(const union keel_command *c)
+{
+	return c->h.ifm_type == KEEL_TYPE_S16 ? 2 : 1;
+}
+
 static keel_u64 mac_cycles(const struct keel_target *t, const union keel_command *c)
 {
 	const struct keel_cmd_mac *m = &c->mac;
@@ -82,9 +88,10 @@ static keel_u64 engine_cycles(const struct keel_target *t, const union keel_comm
 	const struct keel_cmd_copy *p = &c->copy;
 
 	if (engine == KEEL_ENGINE_MAC)
-		return mac_cycles(t, c);
+		return keel_mul_sat(mac_cycles(t, c), passes(c));
 	if (engine == KEEL_ENGINE_VEC)
-		return steps(keel_command_elements(c), t->vector_lanes);
+		return steps(keel_mul_sat(keel_command_elements(c), keel_command_wide(c) ? 2 : 1),
+			     t->vector_lanes);
 	if (c->h.opcode == KEEL_CMD_WEIGHTS)
 		return steps(c->weights.raw_bytes, t->decode_bytes_per_cycle);
 	return steps(keel_mul_sat(keel_mul_sat(p->dim0, p->dim1), keel_mul_sat(p->dim2, p->dim3)),

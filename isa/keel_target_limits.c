@@ -19,6 +19,11 @@ const struct keel_target_number keel_target_numbers[] = {
 	NUMBER(dma_bytes_per_cycle, 1, 1u << 16, 1),
 	NUMBER(decode_bytes_per_cycle, 1, 1u << 16, 1),
 	NUMBER(fifo_depth, 1, 1u << 16, 1),
+	{.name = "int16",
+	 .offset = offsetof(struct keel_target, int16),
+	 .max = 1,
+	 .multiple = 1,
+	 .optional = 1},
 };
 
 const unsigned int keel_nr_target_numbers =

@@ -53,19 +53,39 @@ static int check_wait(struct walk *w, const struct keel_header *h)
 	return 0;
 }
 
-static int check_header(struct walk *w, const struct keel_header *h,
-			const struct keel_command_desc *d)
+/* The pair of types as one of KEEL_TYPES_*; 0: it is none. */
+static keel_u32 type_pair(keel_u8 in, keel_u8 out)
+{
+	keel_u32 i = in == KEEL_TYPE_S16 ? 2 : 0, o = out == KEEL_TYPE_S16 ? 1 : 0;
+
+	if ((in != KEEL_TYPE_S8 && !i) || (out != KEEL_TYPE_S8 && !o))
+		return 0;
+	return 1u << (i + o);
+}
+
+static int check_types(struct walk *w, const struct keel_header *h, keel_u32 types)
 {
 	int argmax = h->opcode == KEEL_CMD_REDUCE && h->mode == KEEL_REDUCE_ARGMAX;
 
+	if (!((type_pair(h->ifm_type, KEEL_TYPE_S8) | type_pair(h->ifm_type, KEEL_TYPE_S16)) &
+	      types))
+		return refuse(w, "ifm_type", "is not a type that the command takes");
+	if (argmax && h->ofm_type != KEEL_TYPE_S32)
+		return refuse(w, "ofm_type", "is not S32 for ARGMAX");
+	if (!argmax && !(type_pair(h->ifm_type, h->ofm_type) & types))
+		return refuse(w, "ofm_type", "is not a type that the command gives for its input");
+	return 0;
+}
+
+static int check_header(struct walk *w, const struct keel_header *h,
+			const struct keel_command_desc *d)
+{
 	if (h->mode >= d->modes)
 		return refuse(w, "mode", "is not one of the command's modes");
 	if (h->flags & ~d->flags)
 		return refuse(w, "flags", "has bits that the command does not define");
-	if (h->ifm_type != KEEL_TYPE_S8)
-		return refuse(w, "ifm_type", "is not S8");
-	if (h->ofm_type != (argmax ? KEEL_TYPE_S32 : KEEL_TYPE_S8))
-		return refuse(w, "ofm_type", argmax ? "is not S32 for ARGMAX" : "is not S8");
+	if (check_types(w, h, d->types))
+		return REFUSED;
 
 	return check_wait(w, h);
 }
@@ -81,6 +101,8 @@ static keel_s64 field_value(const union keel_command *c, const struct keel_field
 		return *(const keel_s8 *)p;
 	case KEEL_KIND_u16:
 		return *(const keel_u16 *)p;
+	case KEEL_KIND_s16:
+		return *(const keel_s16 *)p;
 	case KEEL_KIND_s32:
 		return *(const keel_s32 *)p;
 	default:
@@ -116,6 +138,7 @@ static int check_field(struct walk *w, const union keel_command *c, const struct
 #define WRONG_u8	       WRONG_int
 #define WRONG_s8	       WRONG_int
 #define WRONG_u16	       WRONG_int
+#define WRONG_s16	       WRONG_int
 #define WRONG_u32	       WRONG_int
 #define WRONG_s32	       WRONG_int
 
@@ -194,6 +217,8 @@ static int check_operand(struct walk *w, const struct keel_operand *o, keel_u64 
 		return refuse(w, o->name, "writes a read-only slot");
 	if ((keel_u32)o->offset & (o->align - 1))
 		return refuse(w, o->name, "offset is not aligned");
+	if (o->fm && (o->strides[1] | o->strides[2]) & (o->align - 1))
+		return refuse(w, o->name, "stride is not a multiple of the element");
 	if (o->fm && o->strides[2] < o->dims[3])
 		return refuse(w, o->name, "pixel stride is less than a pixel");
 	if (o->fm && o->strides[1] < row_bytes(o))
@@ -303,6 +328,7 @@ static void count_work(struct walk *w, const union keel_command *c, enum keel_en
 	struct keel_program_info *info = w->info;
 
 	info->nr_commands[engine]++;
+	info->wide += keel_command_wide(c);
 	if (engine == KEEL_ENGINE_DMA)
 		info->dma_bytes = keel_add_sat(info->dma_bytes, dma_bytes(c));
 	if (engine == KEEL_ENGINE_MAC)

@@ -14,6 +14,7 @@
  * @vector_elements: elements that VEC commands produce or read, whichever is more
  * @dma_bytes: bytes that DMA commands write
  * @nr_commands: commands by engine, control last
+ * @wide: commands that read or write int16
  */
 struct keel_program_info {
 	keel_u64 need[KEEL_SLOT_COUNT];
@@ -22,6 +23,7 @@ struct keel_program_info {
 	keel_u64 vector_elements;
 	keel_u64 dma_bytes;
 	keel_u32 nr_commands[KEEL_ENGINE_COUNT + 1];
+	keel_u32 wide;
 };
 
 /** struct keel_refusal - why a stream was refused

@@ -20,6 +20,7 @@
 #include "trials.h"
 
 #define MAX_CALIBRATE 64
+#define MAX_INT16     256
 
 #define FACTORIZE_AUTO (KEEL_FACTORIZE_EQUALIZE + 1)
 
@@ -31,6 +32,7 @@ struct compile_args {
 	const char *network, *output, *preprocess, *json, *report, *target;
 	const char *calibrate[MAX_CALIBRATE];
 	unsigned int nr_calibrate;
+	const char *int16[MAX_INT16];
 	size_t limit, split;
 	struct keel_compile_options o;
 	struct keel_span input_range;
@@ -52,6 +54,9 @@ enum {
 	OPT_OPTIMIZE,
 	OPT_ABSORB,
 	OPT_DEAD,
+	OPT_INT16,
+	OPT_MAX_INT16,
+	OPT_BUDGET,
 	OPT_TARGET,
 	OPT_CHECK,
 	OPT_REPORT,
@@ -123,6 +128,14 @@ static const struct argp_option options[] = {
 	 "ranges of weights; "
 	 "keep",
 	 0},
+	{"int16", OPT_INT16, "WHAT", 0,
+	 "activations that are int16: none (default), all, auto, or names of the nodes that "
+	 "compute them, with commas",
+	 0},
+	{"max-int16", OPT_MAX_INT16, "N", 0, "with --int16 auto: at most N of them", 0},
+	{"budget", OPT_BUDGET, "DB", 0,
+	 "with --int16 auto: stop when the outputs' SQNR on the calibration samples has reached DB",
+	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
 	{"check", OPT_CHECK, NULL, 0,
 	 "only list every node with its verdict; nothing is computed or written", 0},
@@ -137,6 +150,54 @@ static const struct argp_option options[] = {
 	{"quiet", OPT_QUIET, NULL, 0, "no progress, no summary", 0},
 	{0},
 };
+
+/* A name may be anything but these words; it is found among the nodes later. */
+static void parse_int16(struct compile_args *a, char *arg, struct argp_state *state)
+{
+	static const struct {
+		const char *word;
+		enum keel_int16_mode mode;
+	} words[] = {{"none", KEEL_INT16_NONE}, {"all", KEEL_INT16_ALL}, {"auto", KEEL_INT16_AUTO}};
+	struct keel_int16_options *o = &a->o.int16;
+	char *name, *rest = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(arg, words[i].word)) {
+			o->mode = words[i].mode;
+			return;
+		}
+	o->mode = KEEL_INT16_NAMES;
+	o->names = a->int16;
+	o->nr_names = 0;
+	for (name = strtok_r(arg, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+		if (o->nr_names == MAX_INT16)
+			command_usage(state, "--int16 takes at most 256 names; 'all' takes every "
+					     "node that can");
+		a->int16[o->nr_names++] = name;
+	}
+	if (!o->nr_names)
+		command_usage(state, "--int16 needs none, all, auto, or names of nodes");
+}
+
+static error_t parse_types(int key, char *arg, struct argp_state *state)
+{
+	struct compile_args *a = state->input;
+
+	switch (key) {
+	case OPT_INT16:
+		parse_int16(a, arg, state);
+		return 0;
+	case OPT_MAX_INT16:
+		a->o.int16.most = command_number(arg, "max-int16", 1, 65535, state);
+		return 0;
+	case OPT_BUDGET:
+		a->o.int16.budget_db = command_real(arg, "budget", 1, 200, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
 
 /* What the user has chosen, neither a level nor a search changes. */
 static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
@@ -165,7 +226,7 @@ static error_t parse_weights(int key, char *arg, struct argp_state *state)
 		a->o.power_of_two = true;
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_types(key, arg, state);
 	}
 }
 
@@ -255,6 +316,8 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 		command_usage(state, "--percentile needs --ranges percentile or auto");
 	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
 		command_usage(state, "--rounding-seed needs --rounding stochastic");
+	if ((a->o.int16.most || a->o.int16.budget_db > 0) && a->o.int16.mode != KEEL_INT16_AUTO)
+		command_usage(state, "--max-int16 and --budget need --int16 auto");
 	if (a->diagnose != DIAGNOSE_AUTO && !a->report)
 		command_usage(state, "--diagnose needs --report DIR, where its result goes");
 	if (is_dash(a->output) && is_dash(a->json))

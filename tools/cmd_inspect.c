@@ -97,7 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const char *const types[] = {"int8", "int32", "float32", "int64"};
+static const char *const types[] = {"int8", "int32", "float32", "int64", "int16"};
 
 static void print_tensor(const struct keel_model *m, const char *role, uint32_t index)
 {
@@ -109,7 +109,7 @@ static void print_tensor(const struct keel_model *m, const char *role, uint32_t 
 	for (i = 0; i < t->rank; i++)
 		printf("%s%u", i ? "x" : " [", t->dims[i]);
 	printf("%s %s", t->rank ? "]" : "", types[t->type]);
-	if (t->type == KEEL_VALUE_S8)
+	if (t->type == KEEL_VALUE_S8 || t->type == KEEL_VALUE_S16)
 		printf(", scale %.6g, zero point %d, slot %u", t->scale, t->zero_point, t->slot);
 	printf("\n");
 }

@@ -184,12 +184,13 @@ unsigned int keel_device_read_counters(struct keel_device *device, uint64_t *val
 
 #define KEEL_RANK_MAX 8
 
-/** enum keel_element - element types */
+/** enum keel_element - element types; S8 and S16 are levels, S16 with zero point 0 */
 enum keel_element {
 	KEEL_ELEMENT_S8,
 	KEEL_ELEMENT_S32,
 	KEEL_ELEMENT_F32,
 	KEEL_ELEMENT_S64,
+	KEEL_ELEMENT_S16,
 };
 
 /** struct keel_port - an input or output of a network, and how it lies in its buffer
@@ -417,8 +418,8 @@ int keel_job_get_output_buffer(struct keel_job *job, unsigned int index,
 
 /**
  * keel_job_set_input() - fill input @index
- * @type: of @data; floats are quantized (round half to even, clamp) where the port is S8,
- *	S8 data are levels and copied as they are
+ * @type: of @data; floats are quantized (round half to even, clamp) where the port is S8 or
+ *	S16; S8 and S16 data are levels of a port of the same type and copied as they are
  * @data: dense, dimensions in the network's order
  * @elements: must equal port.elements
  */

@@ -13,7 +13,8 @@
 
 _Static_assert((int)KEEL_ELEMENT_S8 == KEEL_VALUE_S8 && (int)KEEL_ELEMENT_S32 == KEEL_VALUE_S32 &&
 		       (int)KEEL_ELEMENT_F32 == KEEL_VALUE_F32 &&
-		       (int)KEEL_ELEMENT_S64 == KEEL_VALUE_S64,
+		       (int)KEEL_ELEMENT_S64 == KEEL_VALUE_S64 &&
+		       (int)KEEL_ELEMENT_S16 == KEEL_VALUE_S16,
 	       "the library's element types are the file's");
 _Static_assert(KEEL_RANK_MAX == KEEL_MODEL_MAX_RANK, "ranks are the file's");
 

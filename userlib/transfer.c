@@ -21,10 +21,12 @@ static int check_transfer(const struct keel_port *port, enum keel_element type, 
 	if (elements != port->elements)
 		return keel_error_set(e, -EINVAL, "%s has %" PRIu64 " elements, not %" PRIu64,
 				      port->name, port->elements, elements);
-	if (type == KEEL_ELEMENT_S8 && port->type != KEEL_ELEMENT_S8)
+	if ((type == KEEL_ELEMENT_S8 || type == KEEL_ELEMENT_S16) && port->type != type)
 		return keel_error_set(
-			e, -EINVAL, "%s holds %s and has no levels; transfer it as %s or float",
-			port->name, keel_element_name(port->type), keel_element_name(port->type));
+			e, -EINVAL,
+			"%s holds %s and has no levels of %s; transfer it as %s or float",
+			port->name, keel_element_name(port->type), keel_element_name(type),
+			keel_element_name(port->type));
 	return 0;
 }
 

@@ -12,10 +12,9 @@ static const struct {
 	const char *name;
 	size_t bytes;
 } elements[] = {
-	[KEEL_ELEMENT_S8] = {"int8", 1},
-	[KEEL_ELEMENT_S32] = {"int32", 4},
-	[KEEL_ELEMENT_F32] = {"float", 4},
-	[KEEL_ELEMENT_S64] = {"int64", 8},
+	[KEEL_ELEMENT_S8] = {"int8", 1},   [KEEL_ELEMENT_S32] = {"int32", 4},
+	[KEEL_ELEMENT_F32] = {"float", 4}, [KEEL_ELEMENT_S64] = {"int64", 8},
+	[KEEL_ELEMENT_S16] = {"int16", 2},
 };
 
 #define NR_ELEMENTS (sizeof(elements) / sizeof(*elements))
@@ -45,6 +44,22 @@ static void store_s8(const struct keel_line *l, const double *in, size_t n)
 
 	keel_quantize(in, levels, n, l->scale, l->zero_point);
 	scatter(l, levels, n);
+}
+
+static void store_s16(const struct keel_line *l, const double *in, size_t n)
+{
+	uint8_t *p = l->data;
+	size_t i;
+
+	for (i = 0; i < n; i++, p += l->step) {
+		double v = rint(in[i] / l->scale);
+		int16_t level = v >= INT16_MAX ? INT16_MAX : INT16_MIN;
+
+		/* NaN stays at the lowest level. */
+		if (v > INT16_MIN && v < INT16_MAX)
+			level = (int16_t)v;
+		memcpy(p, &level, sizeof(level));
+	}
 }
 
 /* Dense floats to levels: what happens to almost every input. */
@@ -121,21 +136,30 @@ static void load_s8(const struct keel_line *l, double *out, size_t n)
 		out[i] = (*p - l->zero_point) * l->scale;
 }
 
+static void load_s16(const struct keel_line *l, double *out, size_t n)
+{
+	const uint8_t *p = l->data;
+	int16_t level;
+	size_t i;
+
+	for (i = 0; i < n; i++, p += l->step) {
+		memcpy(&level, p, sizeof(level));
+		out[i] = level * l->scale;
+	}
+}
+
 typedef void (*load_fn)(const struct keel_line *l, double *out, size_t n);
 typedef void (*store_fn)(const struct keel_line *l, const double *in, size_t n);
 
 static const load_fn loads[] = {
-	[KEEL_ELEMENT_S8] = load_s8,
-	[KEEL_ELEMENT_S32] = load_s32,
-	[KEEL_ELEMENT_F32] = load_f32,
-	[KEEL_ELEMENT_S64] = load_s64,
+	[KEEL_ELEMENT_S8] = load_s8,   [KEEL_ELEMENT_S32] = load_s32, [KEEL_ELEMENT_F32] = load_f32,
+	[KEEL_ELEMENT_S64] = load_s64, [KEEL_ELEMENT_S16] = load_s16,
 };
 
 static const store_fn stores[] = {
-	[KEEL_ELEMENT_S8] = store_s8,
-	[KEEL_ELEMENT_S32] = store_s32,
-	[KEEL_ELEMENT_F32] = store_f32,
-	[KEEL_ELEMENT_S64] = store_s64,
+	[KEEL_ELEMENT_S8] = store_s8,	[KEEL_ELEMENT_S32] = store_s32,
+	[KEEL_ELEMENT_F32] = store_f32, [KEEL_ELEMENT_S64] = store_s64,
+	[KEEL_ELEMENT_S16] = store_s16,
 };
 
 /* The next @n elements of a line. */
@@ -169,7 +193,7 @@ static bool same_values(const struct keel_line *a, const struct keel_line *b)
 {
 	if (a->type != b->type)
 		return false;
-	return a->type != KEEL_ELEMENT_S8 ||
+	return (a->type != KEEL_ELEMENT_S8 && a->type != KEEL_ELEMENT_S16) ||
 	       (a->scale == b->scale && a->zero_point == b->zero_point);
 }
 
@@ -189,6 +213,7 @@ static bool same_values(const struct keel_line *a, const struct keel_line *b)
 	}
 
 COPY(copy_1, uint8_t)
+COPY(copy_2, uint16_t)
 COPY(copy_4, uint32_t)
 COPY(copy_8, uint64_t)
 
@@ -200,6 +225,8 @@ static void copy_equal(const struct keel_line *dst, const struct keel_line *src,
 		memmove(dst->data, src->data, n * (size_t)size);
 	else if (size == 1)
 		copy_1(dst, src, n);
+	else if (size == 2)
+		copy_2(dst, src, n);
 	else if (size == 4)
 		copy_4(dst, src, n);
 	else

@@ -17,7 +17,7 @@
  * @step: bytes to the next one, any sign, or 0
  * @type: of the elements
  * @zero_point: level of 0.0; S8 only
- * @scale: step of one level; S8 only
+ * @scale: step of one level; S8 and S16
  */
 struct keel_line {
 	void *data;
@@ -39,7 +39,8 @@ void keel_line_load(const struct keel_line *line, double *out, size_t n);
 /**
  * keel_line_store() - @n real numbers into elements
  *
- * S8: in / scale rounded half to even, plus the zero point, clamped; NaN becomes the lowest level.
+ * S8, S16: in / scale rounded half to even, plus the zero point, clamped; NaN becomes the lowest
+ * level.
  * S32, S64: truncated toward zero, clamped; NaN becomes 0. F32: rounded half to even.
  */
 void keel_line_store(const struct keel_line *line, const double *in, size_t n);

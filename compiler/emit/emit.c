@@ -5,6 +5,7 @@
 
 #include "emit.h"
 #include "fold.h"
+#include "keel_model_format.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -83,15 +84,17 @@ static uint32_t emit_slot_tensor(struct keel_emitted *x, const struct keel_tenso
 	unsigned int i;
 
 	describe(x, t, &m);
-	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32 : KEEL_VALUE_S8;
+	m.type = t->type == KEEL_I64 ? KEEL_VALUE_S32
+		 : t->quant.wide     ? KEEL_VALUE_S16
+				     : KEEL_VALUE_S8;
 	m.slot = v->area->slot;
-	m.offset = v->area->offset + v->offset;
-	if (m.type == KEEL_VALUE_S8) {
+	m.offset = v->area->offset + v->offset * v->size;
+	if (m.type != KEEL_VALUE_S32) {
 		m.scale = t->quant.scale;
 		m.zero_point = t->quant.zero_point;
 	}
 	for (i = 0; i < t->rank; i++)
-		m.strides[i] = v->strides[i];
+		m.strides[i] = v->strides[i] * v->size;
 	return emit_tensor(x, &m);
 }
 
@@ -126,11 +129,6 @@ uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t)
 	return x->host_tensor[t->id] - 1;
 }
 
-static unsigned int element_bytes(const struct keel_model_tensor *m)
-{
-	return m->type == KEEL_VALUE_S8 ? 1 : m->type == KEEL_VALUE_S64 ? 8 : 4;
-}
-
 static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tensor)
 {
 	const struct keel_model_tensor *m = &x->tensors[tensor];
@@ -138,7 +136,7 @@ static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tens
 	unsigned int i;
 
 	for (i = 0; i < m->rank; i++)
-		v.strides[i] = m->strides[i] / element_bytes(m);
+		v.strides[i] = m->strides[i] / keel_model_element_bytes(m->type);
 	return v;
 }
 
@@ -263,7 +261,7 @@ static void emit_layer(struct keel_emitted *x, unsigned int i)
 	m->rank = t->rank;
 	for (k = 0; k < t->rank; k++) {
 		m->dims[k] = t->dims[k];
-		m->strides[k] = v->strides[k] < 0 ? 0 : v->strides[k];
+		m->strides[k] = v->strides[k] < 0 ? 0 : v->strides[k] * v->size;
 	}
 }
 
@@ -286,6 +284,16 @@ static void emit_costs(struct keel_emitted *x, const struct keel_target *target)
 		if (c->h.opcode == KEEL_CMD_WEIGHTS)
 			m->encoded_bytes += c->weights.encoded_bytes;
 	}
+}
+
+static bool has_wide(const struct keel_lowered *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_commands; i++)
+		if (keel_command_wide(&l->commands[i]))
+			return true;
+	return false;
 }
 
 static void seal(struct keel_lowered *l)
@@ -324,7 +332,8 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	emit_costs(x, target);
 	seal((struct keel_lowered *)l);
 	err = x->failed;
-	if (!err)
+	/* Levels of int16 have no place in the graph that other runtimes execute in int8. */
+	if (!err && !has_wide(l))
 		err = keel_qdq_skeleton(x, &x->graph, &x->graph_bytes, e);
 
 	*m = (struct keel_model){

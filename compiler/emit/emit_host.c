@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emit.h"
+#include "keel_model_format.h"
 #include "fold.h"
 #include "keel_unary.h"
 
@@ -52,10 +53,11 @@ static struct keel_host_view whole(struct keel_emitted *x, const struct keel_ten
 {
 	struct keel_host_view v = {.tensor = emit_host_tensor(x, t)};
 	const struct keel_model_tensor *m = &x->tensors[v.tensor];
-	unsigned int i, element = m->type == KEEL_VALUE_S64 ? 8 : m->type == KEEL_VALUE_S8 ? 1 : 4;
+	unsigned int i, element;
 
 	if (x->failed)
 		return v;
+	element = keel_model_element_bytes(m->type);
 	for (i = 0; i < t->rank; i++)
 		v.strides[i] = m->strides[i] / element;
 	return v;

@@ -79,7 +79,7 @@ static const char *put_operand(struct qdq *b, const struct keel_tensor *t)
 		b->failed = -ENOMEM;
 		return real;
 	}
-	q = lower_constant_quant(t);
+	q = lower_constant_quant(t, false);
 	for (i = 0; i < n; i++)
 		levels[i] = rint(x[i] / q.scale);
 	qdq_constant(b, name, KEEL_I8, t->rank, t->dims, levels);
@@ -122,6 +122,7 @@ static int clip_levels(const struct keel_tensor *t, const struct keel_act *a, st
 {
 	bool alike = true;
 	unsigned int i;
+	int lo, hi;
 
 	memset(v, 0, sizeof(*v));
 	if (a->kind != KEEL_ACT_CLIP)
@@ -131,7 +132,9 @@ static int clip_levels(const struct keel_tensor *t, const struct keel_act *a, st
 		return -ENOMEM;
 	v->hi = v->lo + a->channels;
 	for (i = 0; i < a->channels; i++) {
-		lower_levels(&t->quant, a->lo[i], a->hi[i], &v->lo[i], &v->hi[i]);
+		lower_levels(&t->quant, a->lo[i], a->hi[i], &lo, &hi);
+		v->lo[i] = lo;
+		v->hi[i] = hi;
 		v->low |= v->lo[i] > -128;
 		v->high |= v->hi[i] < 127;
 		alike &= v->lo[i] == v->lo[0] && v->hi[i] == v->hi[0];

@@ -356,6 +356,10 @@ int keel_qdq_export(const struct keel_model *m, enum keel_qdq_type type, void **
 	Onnx__ModelProto *model;
 	int err;
 
+	if (!m->graph_bytes && m->info.wide)
+		return keel_error_set(e, -ENODATA,
+				      "the model has int16 activations, for which there is no QDQ "
+				      "form; compile the network with --int16 none");
 	if (!m->graph_bytes)
 		return keel_error_set(e, -ENODATA,
 				      "the model has no graph section; compile the network again");

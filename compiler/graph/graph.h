@@ -143,14 +143,50 @@ enum keel_op {
 
 /** struct keel_quant - affine quantization of one tensor
  * @scale: real step between two levels, > 0
- * @zero_point: the int8 level that stands for 0.0
+ * @zero_point: the level that stands for 0.0; 0 where levels are int16
  * @given: the network arrived with it; calibration may not change it
+ * @wide: levels are int16, else int8; set before the rest is chosen
  */
 struct keel_quant {
 	double scale;
 	int zero_point;
 	bool given;
+	bool wide;
 };
+
+/** keel_quant_bytes() - size of a level */
+static inline unsigned int keel_quant_bytes(const struct keel_quant *q)
+{
+	return q->wide ? 2 : 1;
+}
+
+/** keel_quant_lo() - the lowest level */
+static inline int keel_quant_lo(const struct keel_quant *q)
+{
+	return q->wide ? INT16_MIN : INT8_MIN;
+}
+
+/** keel_quant_hi() - the highest level */
+static inline int keel_quant_hi(const struct keel_quant *q)
+{
+	return q->wide ? INT16_MAX : INT8_MAX;
+}
+
+/** keel_quant_level() - the level of a value, which is finite: rounded half to even, clamped
+ *
+ * Where doubles are integers, adding rounds.
+ */
+static inline int keel_quant_level(const struct keel_quant *q, double value)
+{
+	const double integers = 0x1.8p52, far = 1 << 20;
+	double steps = value / q->scale;
+
+	steps = steps < -far ? -far : steps > far ? far : steps;
+	steps = steps + integers - integers + q->zero_point;
+	return steps < keel_quant_lo(q)	  ? keel_quant_lo(q)
+	       : steps > keel_quant_hi(q) ? keel_quant_hi(q)
+					  : (int)steps;
+}
 
 struct keel_node;
 
@@ -163,6 +199,7 @@ struct keel_node;
  * @data: value of a constant, dense, last dimension innermost; NULL otherwise
  * @producer: node that computes it; NULL for constants and graph inputs
  * @quant: quantization when it runs on the NPU; scale 0 while unknown
+ * @narrow: quantization for readers that take only int8, where @quant is int16
  * @given_scales: steps of a weight constant that arrived quantized; NULL otherwise
  * @nr_given_scales: 1, or the number of output channels
  * @recovered: @given_scales were found in the values themselves
@@ -175,7 +212,7 @@ struct keel_tensor {
 	int64_t dims[KEEL_MAX_RANK];
 	void *data;
 	struct keel_node *producer;
-	struct keel_quant quant;
+	struct keel_quant quant, narrow;
 	double *given_scales;
 	unsigned int nr_given_scales;
 	bool recovered;
@@ -307,6 +344,7 @@ struct keel_node {
 	int size, axis, block;
 	unsigned int axes;
 	bool keepdims, select_last, crd;
+	bool recast; /* RESHAPE: a copy of its input in the other of int8 and int16 */
 	int perm[KEEL_MAX_RANK];
 	int64_t start[KEEL_MAX_RANK], step[KEEL_MAX_RANK];
 	int64_t pad_begin[KEEL_MAX_RANK], pad_end[KEEL_MAX_RANK];

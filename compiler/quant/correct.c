@@ -53,9 +53,12 @@ static void sum_output(void *ctx, unsigned int worker, size_t sample)
 			const int8_t *p = (const int8_t *)slots[m->ofm.slot].base + m->ofm.offset +
 					  (uint64_t)y * m->ofm.row_stride +
 					  (uint64_t)x * m->ofm.pixel_stride;
+			const int16_t *wide = (const int16_t *)p;
 
 			for (k = 0; k < m->ofm_c; k++)
-				sums[k] += p[k] - m->ofm.zero_point;
+				sums[k] += m->h.ofm_type == KEEL_TYPE_S16
+						   ? wide[k]
+						   : p[k] - m->ofm.zero_point;
 		}
 }
 
@@ -106,9 +109,9 @@ static void measure(struct corrector *c)
 }
 
 /* As much of @want as the accumulator's proof leaves room for. */
-static int32_t add_bias(int32_t bias, double want, uint32_t magnitude)
+static int64_t add_bias(int64_t bias, double want, double room)
 {
-	double room = 2147483647.0 - 255.0 * magnitude, b = bias + rint(want);
+	double b = bias + rint(want);
 
 	return b > room ? room : b < -room ? -room : b;
 }
@@ -122,6 +125,35 @@ static double slope_of(const struct corrector *c, unsigned int k, double is)
 	return fmin(fmax(slope, SLOPE_MIN), SLOPE_MAX);
 }
 
+/** struct record - the bias of a channel record of either kind */
+struct record {
+	struct keel_channel *narrow;
+	struct keel_channel_wide *wide;
+};
+
+static struct record record_of(const struct corrector *c, unsigned int channel)
+{
+	uint8_t *r = c->n->l->constants + c->m->channels_offset +
+		     (uint64_t)channel * keel_channel_bytes(c->command);
+
+	if (keel_command_wide(c->command))
+		return (struct record){.wide = (struct keel_channel_wide *)r};
+	return (struct record){.narrow = (struct keel_channel *)r};
+}
+
+static int64_t get_bias(struct record r)
+{
+	return r.wide ? r.wide->bias : r.narrow->bias;
+}
+
+static void set_bias(struct record r, int64_t bias)
+{
+	if (r.wide)
+		r.wide->bias = bias;
+	else
+		r.narrow->bias = bias;
+}
+
 static void correct_biases(struct corrector *c, const struct keel_stats *stats,
 			   struct keel_correct_result *r)
 {
@@ -131,7 +163,6 @@ static void correct_biases(struct corrector *c, const struct keel_stats *stats,
 	const struct keel_tensor *t = table ? m->node->outputs[0] : m->out;
 	const struct keel_tensor_stats *s = keel_stats_of(stats, t);
 	const struct keel_weights *w = l->options->weights[lower_node_index(l, m->node)];
-	struct keel_channel *records = (struct keel_channel *)(l->constants + m->channels_offset);
 	double count = (double)c->n->samples * c->positions;
 	unsigned int k;
 
@@ -140,16 +171,16 @@ static void correct_biases(struct corrector *c, const struct keel_stats *stats,
 	for (k = 0; k < m->channels; k++) {
 		double is = c->sums[0][k] / count * (table ? m->scale[k] : t->quant.scale);
 		double should = table ? keel_stats_pre(s, k)->mean : s->post[k].mean;
-		int32_t bias =
-			add_bias(records[k].bias, (should - is) / slope_of(c, k, is) / m->scale[k],
-				 w->magnitude[k]);
-		double levels =
-			fabs(((double)bias - records[k].bias) * m->scale[k] / t->quant.scale);
+		struct record record = record_of(c, k);
+		int64_t old = get_bias(record);
+		int64_t bias = add_bias(old, (should - is) / slope_of(c, k, is) / m->scale[k],
+					keel_weights_room(w, k));
+		double levels = fabs(((double)bias - old) * m->scale[k] / t->quant.scale);
 
-		r->channels += bias != records[k].bias;
+		r->channels += bias != old;
 		r->largest = fmax(r->largest, levels);
-		c->moved[k] = ((double)bias - records[k].bias) * m->scale[k];
-		records[k].bias = bias;
+		c->moved[k] = ((double)bias - old) * m->scale[k];
+		set_bias(record, bias);
 	}
 }
 
@@ -194,7 +225,13 @@ static int correct_command(struct keel_integer *n, const struct keel_mac *m,
 {
 	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command]};
 	unsigned int round;
-	int err = corrector_init(&c);
+	int err;
+
+	/* Accumulators of int16 can't be stored; behind a table there is nothing else to compare.
+	 */
+	if (behind_table(&c) && c.command->h.ifm_type == KEEL_TYPE_S16)
+		return 0;
+	err = corrector_init(&c);
 
 	for (round = 0; round < CORRECT_ROUNDS && !err; round++) {
 		measure(&c);

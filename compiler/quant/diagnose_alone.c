@@ -70,7 +70,7 @@ static const float *want(const struct sensitivity *s, size_t sample, unsigned in
 	return s->d->outputs[sample * s->n.l->nr_npu_outputs + output];
 }
 
-static float *values_of(const struct keel_tensor *t, const int8_t *levels)
+static float *values_of(const struct keel_tensor *t, const int16_t *levels)
 {
 	size_t i, n = keel_tensor_count(t);
 	float *made = malloc((n + 1) * sizeof(*made));
@@ -83,7 +83,7 @@ static float *values_of(const struct keel_tensor *t, const int8_t *levels)
 static float *read_values(const struct keel_lowered *l, const struct keel_memory *slots,
 			  const struct keel_tensor *t)
 {
-	int8_t *levels = malloc(keel_tensor_count(t) + 1);
+	int16_t *levels = malloc((keel_tensor_count(t) + 1) * sizeof(*levels));
 	float *made = NULL;
 
 	if (levels) {

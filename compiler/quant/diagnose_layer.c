@@ -25,7 +25,7 @@ struct measuring {
 	const float *y;
 	struct keel_axis axis;
 	size_t count;
-	int8_t **kept;
+	int16_t **kept;
 };
 
 /** struct lanes - sums of differences side by side, so that they vectorize */
@@ -72,23 +72,24 @@ static void add_differences(const struct measuring *m, enum diagnose_error kind,
 							  got + r * n, m->y + r * n, n);
 }
 
-static bool is_saturated(int level, double difference, double step)
+static bool is_saturated(const struct keel_quant *q, int level, double difference)
 {
-	return (level == -128 || level == 127) && fabs(difference) > step;
+	return (level == keel_quant_lo(q) || level == keel_quant_hi(q)) &&
+	       fabs(difference) > q->scale;
 }
 
 static void add_levels(const struct measuring *m, enum diagnose_error kind,
 		       const struct keel_memory *slots)
 {
 	const struct keel_quant q = m->layer->out->quant;
-	const int8_t *levels = m->s->levels;
+	const int16_t *levels = m->s->levels;
 	float *got = m->s->got;
 	size_t i, saturated = 0;
 
 	keel_slots_read(m->d->layers.l, slots, m->layer->out, m->s->levels);
 	for (i = 0; i < m->count; i++) {
 		got[i] = keel_value_of(&q, levels[i]);
-		saturated += is_saturated(levels[i], got[i] - m->y[i], q.scale);
+		saturated += is_saturated(&q, levels[i], got[i] - m->y[i]);
 	}
 	m->cell->saturated[kind] += saturated;
 	add_differences(m, kind, got);
@@ -112,9 +113,9 @@ static void fail(const struct measuring *m, int err)
 
 static void keep(const struct measuring *m)
 {
-	*m->kept = malloc(m->count + 1);
+	*m->kept = malloc((m->count + 1) * sizeof(**m->kept));
 	if (*m->kept)
-		memcpy(*m->kept, m->s->levels, m->count);
+		memcpy(*m->kept, m->s->levels, m->count * sizeof(**m->kept));
 	else
 		fail(m, -ENOMEM);
 }
@@ -139,7 +140,7 @@ static void put_on_levels(const struct keel_quant *quant, const float *x, size_t
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		to[i] = keel_value_of(&q, keel_level_of(&q, x[i]));
+		to[i] = keel_value_of(&q, keel_quant_level(&q, x[i]));
 }
 
 static void measure_output(const struct measuring *m)

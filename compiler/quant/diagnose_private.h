@@ -67,7 +67,7 @@ struct diagnose_state {
 	struct keel_memory run[KEEL_SLOT_COUNT], own[KEEL_SLOT_COUNT];
 	float **values;
 	unsigned int next;
-	int8_t *levels;
+	int16_t *levels;
 	float *got;
 	uint64_t *bins;
 	int err;
@@ -102,7 +102,7 @@ struct diagnose {
 	struct diagnose_state *free, *all, **busy;
 	size_t widest, done;
 	void **inputs;
-	int8_t **kept;
+	int16_t **kept;
 	float **outputs;
 };
 

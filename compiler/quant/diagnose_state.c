@@ -19,7 +19,7 @@ static struct diagnose_state *state_new(const struct diagnose *d)
 		return NULL;
 	slots = !keel_slots_alloc(l, s->run) && !keel_slots_alloc(l, s->own);
 	s->values = calloc(l->g->nr_tensors + 1, sizeof(*s->values));
-	s->levels = malloc(d->widest + 1);
+	s->levels = malloc((d->widest + 1) * sizeof(*s->levels));
 	s->got = malloc((d->widest + 1) * sizeof(*s->got));
 	s->bins = calloc((size_t)d->layers.nr * KEEL_DIAGNOSE_BINS + 1, sizeof(*s->bins));
 	if (!slots || !s->values || !s->levels || !s->got || !s->bins)

@@ -174,11 +174,11 @@ struct judging {
 	const struct keel_integer *n;
 	double *signal, *noise;
 	bool *agrees;
-	int8_t *levels;
+	int16_t *levels;
 };
 
 /* The first of several that are equal, on both sides. */
-static bool agrees(const int8_t *levels, const float *values, size_t count)
+static bool agrees(const int16_t *levels, const float *values, size_t count)
 {
 	size_t i, best_level = 0, best_value = 0;
 
@@ -206,7 +206,7 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 		return;
 	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
 	if (!k) {
-		int8_t *levels = j->levels + worker * keel_tensor_count(t);
+		int16_t *levels = j->levels + worker * keel_tensor_count(t);
 
 		keel_slots_read(l, slots, t, levels);
 		j->agrees[sample] = agrees(levels, post, keel_tensor_count(t));
@@ -244,7 +244,8 @@ int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_so
 
 	j.signal = calloc(n->samples, 2 * sizeof(*j.signal));
 	j.agrees = calloc(n->samples, sizeof(*j.agrees));
-	j.levels = malloc(keel_sweep_workers(threads, n->samples) * first_output(n->l) + 1);
+	j.levels = malloc((keel_sweep_workers(threads, n->samples) * first_output(n->l) + 1) *
+			  sizeof(*j.levels));
 	if (!err && (!j.signal || !j.agrees || !j.levels))
 		err = keel_error_set(e, -ENOMEM, "out of memory while measuring");
 	if (!err) {

@@ -123,6 +123,10 @@ int keel_noise_gains(const struct keel_labels *l, const struct keel_stats *stats
 double keel_noise_passes(const struct keel_node *n, const struct keel_tensor_stats *y,
 			 unsigned int c);
 
+/** keel_noise_entries() - how many entries the array of a tensor with statistics has there */
+unsigned int keel_noise_entries(const struct keel_labels *l, const struct keel_stats *stats,
+				const struct keel_tensor *t);
+
 /** keel_noise_minimize() - scales of least noise for the free variables of a plan; 0 or -ENOMEM */
 int keel_noise_minimize(struct keel_factorize_plan *plan, const struct keel_stats *stats);
 

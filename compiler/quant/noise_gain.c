@@ -52,11 +52,17 @@ struct edge {
 	unsigned int nx, ny, offset;
 };
 
+unsigned int keel_noise_entries(const struct keel_labels *l, const struct keel_stats *stats,
+				const struct keel_tensor *t)
+{
+	const struct keel_label *label = &l->of[t->id];
+
+	return keel_label_by_channel(label) ? keel_stats_of(stats, t)->channels : label->count;
+}
+
 static unsigned int entries(const struct walker *w, const struct keel_tensor *t)
 {
-	const struct keel_label *label = &w->l->of[t->id];
-
-	return keel_label_by_channel(label) ? keel_stats_of(w->stats, t)->channels : label->count;
+	return keel_noise_entries(w->l, w->stats, t);
 }
 
 static uint32_t variable(const struct walker *w, const struct keel_tensor *t, unsigned int entry)

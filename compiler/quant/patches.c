@@ -36,13 +36,6 @@ struct collector {
 	size_t done;
 };
 
-static int8_t level_of(const struct keel_quant *q, double x)
-{
-	double v = rint(x / q->scale) + q->zero_point;
-
-	return v < -128 ? -128 : v > 127 ? 127 : v;
-}
-
 /* One row of a fully connected layer's input. */
 static void take_row(const struct keel_node *n, struct keel_patches *p, const float *x,
 		     size_t position, size_t row)
@@ -51,7 +44,7 @@ static void take_row(const struct keel_node *n, struct keel_patches *p, const fl
 
 	for (i = 0; i < p->inputs; i++)
 		p->x[i * p->rows + row] =
-			level_of(&n->inputs[0]->quant, x[position * p->inputs + i]);
+			keel_quant_level(&n->inputs[0]->quant, x[position * p->inputs + i]);
 }
 
 /** struct window_at - a convolution's window in one channel
@@ -77,7 +70,7 @@ static void take_window(const struct keel_node *n, struct keel_patches *p,
 			y = at->y0 + ky * w->dilation[0];
 			x = at->x0 + kx * w->dilation[1];
 			if (y >= 0 && y < t->dims[2] && x >= 0 && x < t->dims[3])
-				level = level_of(&t->quant, at->x[y * t->dims[3] + x]);
+				level = keel_quant_level(&t->quant, at->x[y * t->dims[3] + x]);
 			p->x[first * p->rows + row] = level;
 		}
 }
@@ -208,6 +201,8 @@ static void plan_node(struct collector *c, unsigned int node)
 		snprintf(p->why, sizeof(p->why),
 			 "no Gram matrix describes a transposed "
 			 "convolution");
+	else if (t->quant.wide)
+		snprintf(p->why, sizeof(p->why), "its input is int16, its Gram matrix needs int8");
 	else if (inputs > KEEL_PATCHES_MAX_INPUTS)
 		snprintf(p->why, sizeof(p->why),
 			 "%zu inputs are more than the %d of the largest "

@@ -10,6 +10,7 @@
 /** struct member - a tensor in the union-find forest of tensors that share a quantization
  * @parent: index; itself for a root
  * @spans: by plain method, values to be represented; of the whole class at its root
+ * @absmax: largest magnitude that was seen, of the whole class at its root
  * @fixed: @quant is not ours to choose
  * @rounded: values are brought onto levels here, not only passed on
  * @why: see keel_range_choice
@@ -18,6 +19,7 @@
 struct member {
 	unsigned int parent;
 	struct keel_span spans[KEEL_RANGE_PLAIN];
+	double absmax;
 	bool fixed, rounded;
 	struct keel_quant quant;
 	const char *why;
@@ -110,6 +112,12 @@ static void heed_bounds(struct member *m, const struct keel_range_bounds *b)
 		m->why = "bound of a learned clip";
 }
 
+/* A copy in another type, which has the range of its source. */
+static bool is_recast(const struct keel_tensor *t)
+{
+	return t->producer && t->producer->recast;
+}
+
 static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_error *e)
 {
 	struct member *m = &r->members[t->id];
@@ -118,7 +126,7 @@ static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_erro
 	bool whole;
 	unsigned int k;
 
-	if (t->type != KEEL_F32 || t->data)
+	if (t->type != KEEL_F32 || t->data || is_recast(t))
 		return 0;
 	if (!s || (keel_range_needs_histograms(r->options->method) && !s->bins))
 		return keel_error_set(
@@ -126,6 +134,7 @@ static int init_member(struct ranges *r, struct keel_tensor *t, struct keel_erro
 			"no calibration statistics for '%s'; calibrate the graph as it "
 			"is now, with histograms for all ranges but minmax",
 			t->name);
+	m->absmax = fmax(fabs(s->min), fabs(s->max));
 	m->fixed = is_fixed(t, m);
 	/* What is only predicted can't be known to be whole. */
 	whole = r->options->method != KEEL_RANGE_BATCHNORM && is_logits(r->g, t);
@@ -226,6 +235,7 @@ static void unite(struct ranges *r, const struct keel_tensor *x, const struct ke
 		to->spans[k].lo = fmin(to->spans[k].lo, from->spans[k].lo);
 		to->spans[k].hi = fmax(to->spans[k].hi, from->spans[k].hi);
 	}
+	to->absmax = fmax(to->absmax, from->absmax);
 	if (from->fixed)
 		to->quant = from->quant;
 	to->fixed |= from->fixed;
@@ -235,7 +245,7 @@ static void unite_node(struct ranges *r, const struct keel_node *n)
 {
 	unsigned int i;
 
-	if (!keel_range_shares(n) || n->outputs[0]->type != KEEL_F32)
+	if (!keel_range_shares(n) || n->outputs[0]->type != KEEL_F32 || n->recast)
 		return;
 	for (i = 0; i < n->nr_inputs; i++)
 		if (n->inputs[i] && !n->inputs[i]->data && n->inputs[i]->type == KEEL_F32)
@@ -265,6 +275,18 @@ static enum keel_range_method least(const struct ranges *r, const struct member 
 	return best;
 }
 
+/* Nothing is gained by clipping where there are so many levels. */
+static struct keel_quant whole_range(double absmax)
+{
+	return (struct keel_quant){.scale = absmax > 0 ? absmax / INT16_MAX : 1, .wide = true};
+}
+
+/* Exact: a level less its zero point has 9 bits, 64 times that 15. */
+static struct keel_quant widened(const struct keel_quant *q)
+{
+	return (struct keel_quant){.scale = q->scale / 64, .wide = true};
+}
+
 static void assign(struct ranges *r, struct keel_tensor *t)
 {
 	const struct member *m = &r->members[root_of(r, t)];
@@ -279,8 +301,15 @@ static void assign(struct ranges *r, struct keel_tensor *t)
 			r->members[t->id].why, m->error[method], m->error[0]};
 	if (t->quant.given)
 		return;
-	t->quant = m->fixed ? m->quant : keel_quant_of_range(s->lo, s->hi);
-	t->quant.given = false;
+	if (is_recast(t)) {
+		const struct keel_tensor *of = t->producer->inputs[0];
+
+		t->quant = of->quant.wide ? of->narrow : widened(&of->quant);
+		return;
+	}
+	t->narrow = m->fixed ? m->quant : keel_quant_of_range(s->lo, s->hi);
+	t->narrow.given = false;
+	t->quant = t->quant.wide ? whole_range(m->absmax) : t->narrow;
 }
 
 static void for_each (struct ranges *r, void (*work)(struct ranges *r, struct keel_tensor *t))

@@ -64,6 +64,8 @@ bool keel_range_needs_histograms(enum keel_range_method method);
 
 /**
  * keel_ranges() - choose tensor->quant of every float activation tensor
+ *
+ * Those whose quant.wide is set become int16 with all of their range, and get tensor->narrow.
  * @stats: of @g as it is now; with histograms where keel_range_needs_histograms(), and
  *	weighted ones (keel_range_weigh()) for auto
  * @choices: by tensor id, filled; may be NULL

@@ -45,15 +45,14 @@ void keel_slots_free(struct keel_memory *slots)
 
 /** struct walk - a tensor's rows along its last dimension, in the network's order
  * @at: position along all other dimensions
- * @base: where the tensor's first element lies
  * @row: first element of the present row
  * @count: elements of a row
- * @stride: bytes between them
+ * @stride: elements between them
  */
 struct walk {
 	const struct keel_view *v;
 	int64_t at[KEEL_MAX_RANK];
-	int8_t *base, *row;
+	uint8_t *row;
 	int64_t count, stride;
 };
 
@@ -61,11 +60,11 @@ static struct walk walk_begin(const struct keel_lowered *l, const struct keel_me
 			      const struct keel_tensor *t)
 {
 	const struct keel_view *v = &l->views[t->id];
-	uint64_t offset = v->offset + (v->area->slot == KEEL_SLOT_SCRATCH ? v->area->offset : 0);
 	struct walk w = {.v = v, .count = 1};
 
-	w.base = (int8_t *)slots[v->area->slot].base + offset;
-	w.row = w.base;
+	w.row = slots[v->area->slot].base + v->offset * v->size;
+	if (v->area->slot == KEEL_SLOT_SCRATCH)
+		w.row += v->area->offset;
 	if (v->rank) {
 		w.count = v->dims[v->rank - 1];
 		w.stride = v->strides[v->rank - 1];
@@ -81,13 +80,35 @@ static bool walk_next(struct walk *w)
 	if (d < 2)
 		return false;
 	for (d--; d-- > 0;) {
-		w->row += w->v->strides[d];
+		w->row += w->v->strides[d] * w->v->size;
 		if (++w->at[d] < w->v->dims[d])
 			return true;
-		w->row -= w->v->strides[d] * w->v->dims[d];
+		w->row -= w->v->strides[d] * w->v->dims[d] * w->v->size;
 		w->at[d] = 0;
 	}
 	return false;
+}
+
+static int get_level(const struct walk *w, int64_t i)
+{
+	const uint8_t *at = w->row + i * w->stride * w->v->size;
+	int16_t wide;
+
+	if (w->v->size == 1)
+		return (int8_t)*at;
+	memcpy(&wide, at, sizeof(wide));
+	return wide;
+}
+
+static void put_level(const struct walk *w, int64_t i, int level)
+{
+	uint8_t *at = w->row + i * w->stride * w->v->size;
+	int16_t wide = level;
+
+	if (w->v->size == 1)
+		*at = level;
+	else
+		memcpy(at, &wide, sizeof(wide));
 }
 
 void keel_slots_write(const struct keel_lowered *l, struct keel_memory *slots,
@@ -99,19 +120,19 @@ void keel_slots_write(const struct keel_lowered *l, struct keel_memory *slots,
 
 	do {
 		for (i = 0; i < w.count; i++)
-			w.row[i * w.stride] = keel_level_of(&q, *x++);
+			put_level(&w, i, keel_quant_level(&q, *x++));
 	} while (walk_next(&w));
 }
 
 void keel_slots_read(const struct keel_lowered *l, const struct keel_memory *slots,
-		     const struct keel_tensor *t, int8_t *levels)
+		     const struct keel_tensor *t, int16_t *levels)
 {
 	struct walk w = walk_begin(l, slots, t);
 	int64_t i;
 
 	do {
 		for (i = 0; i < w.count; i++)
-			*levels++ = w.row[i * w.stride];
+			*levels++ = get_level(&w, i);
 	} while (walk_next(&w));
 }
 
@@ -125,7 +146,7 @@ void keel_slots_compare(const struct keel_lowered *l, const struct keel_memory *
 
 	do {
 		for (i = 0; i < w.count; i++, want++) {
-			double d = keel_value_of(&q, w.row[i * w.stride]) - *want;
+			double d = keel_value_of(&q, get_level(&w, i)) - *want;
 
 			*signal += (double)*want * *want;
 			*noise += d * d;

@@ -26,26 +26,12 @@ void keel_slots_write(const struct keel_lowered *l, struct keel_memory *slots,
 
 /** keel_slots_read() - the levels of a tensor, in the network's order */
 void keel_slots_read(const struct keel_lowered *l, const struct keel_memory *slots,
-		     const struct keel_tensor *t, int8_t *levels);
+		     const struct keel_tensor *t, int16_t *levels);
 
 /** keel_slots_compare() - add the energy of @want and that of its difference to the levels */
 void keel_slots_compare(const struct keel_lowered *l, const struct keel_memory *slots,
 			const struct keel_tensor *t, const float *want, double *signal,
 			double *noise);
-
-/** keel_level_of() - the level that stands for a value, which is finite
- *
- * Half to even: where doubles are integers, adding rounds.
- */
-static inline int keel_level_of(const struct keel_quant *q, double value)
-{
-	const double integers = 0x1.8p52, far = 1 << 20;
-	double steps = value / q->scale;
-
-	steps = steps < -far ? -far : steps > far ? far : steps;
-	steps = steps + integers - integers + q->zero_point;
-	return steps < -128 ? -128 : steps > 127 ? 127 : (int)steps;
-}
 
 /** keel_value_of() - the value that a level stands for */
 static inline double keel_value_of(const struct keel_quant *q, int level)

@@ -97,9 +97,10 @@ static double mean_change(const struct rounder *r)
 /* The accumulator's proof with levels @q and another bias. */
 static bool fits(const struct rounder *r, unsigned int channel, uint64_t magnitude, double bias)
 {
-	struct keel_weights as = {.magnitude = &magnitude};
+	struct keel_weights as = *r->j->w;
 
-	return fabs(bias) / (r->j->step * r->j->w->scale[channel]) + 1 < keel_weight_room(&as, 0);
+	as.magnitude = &magnitude;
+	return fabs(bias) / (r->j->step * r->j->w->scale[channel]) + 1 < keel_weights_room(&as, 0);
 }
 
 /* Levels @q instead of the nearest ones, if they are better. */
@@ -207,7 +208,7 @@ static int round_stochastically(const struct keel_weight_job *j)
 
 			if (magnitude > w->magnitude[c] &&
 			    fabs(j->bias[c]) / (j->step * w->scale[c]) + 1 + 255 >=
-				    keel_weight_room(w, c))
+				    keel_weights_room(w, c))
 				continue;
 			w->q[i] = q;
 			w->magnitude[c] = magnitude;

@@ -6,7 +6,9 @@
 #include "graph.h"
 #include "weights_private.h"
 
-#define INPUT_MAX 255 /* |x - zero point| of an int8 activation */
+#define INPUT_MAX    255   /* |x - zero point| of an int8 activation */
+#define WIDE_MAX     32768 /* |x| of an int16 activation */
+#define WIDE_ACC_MAX ((INT64_C(1) << 47) - 1)
 
 void keel_weights_del(struct keel_weights *w)
 {
@@ -19,12 +21,14 @@ void keel_weights_del(struct keel_weights *w)
 	free(w);
 }
 
-static struct keel_weights *weights_new(const struct keel_weight_view *in)
+static struct keel_weights *weights_new(const struct keel_weight_view *in, bool wide)
 {
 	struct keel_weights *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
+	w->input_max = wide ? WIDE_MAX : INPUT_MAX;
+	w->acc_max = wide ? WIDE_ACC_MAX : INT32_MAX;
 	w->channels = in->outs;
 	w->count = in->runs * in->run;
 	w->taps = w->count / in->outs;
@@ -84,19 +88,20 @@ static void quantize(const struct keel_weight_job *j)
 }
 
 /* What the accumulator has left for the bias beside the products. */
-double keel_weight_room(const struct keel_weights *w, unsigned int channel)
+double keel_weights_room(const struct keel_weights *w, unsigned int channel)
 {
-	return (double)INT32_MAX - (double)INPUT_MAX * w->magnitude[channel];
+	return (double)w->acc_max - (double)w->input_max * w->magnitude[channel];
 }
 
 static int too_long(const struct keel_weight_job *j, unsigned int channel)
 {
 	return keel_error_set(j->e, -ERANGE,
 			      "node '%s': output channel %u adds %zu products, which may reach "
-			      "%.0f and overflow the 32-bit accumulator (limit %d); split its "
+			      "%.0f and overflow the accumulator (limit %lld); split its "
 			      "input channels into several layers",
 			      j->n->name, channel, j->w->taps,
-			      (double)INPUT_MAX * j->w->magnitude[channel], INT32_MAX);
+			      (double)j->w->input_max * j->w->magnitude[channel],
+			      (long long)j->w->acc_max);
 }
 
 /* Smallest scale with which the bias fits; fewer levels only make more room. */
@@ -108,7 +113,7 @@ static int raise_scales(const struct keel_weight_job *j)
 	unsigned int c;
 
 	for (c = 0; c < w->channels; c++) {
-		double room = keel_weight_room(w, c);
+		double room = keel_weights_room(w, c);
 		double least = fabs(j->bias[c]) / j->step / (room - 1) * (1 + 1e-12);
 
 		if (room < 2)
@@ -136,15 +141,15 @@ int keel_weights_bias(struct keel_weights *w, double input_scale, const double *
 	for (c = 0; c < w->channels; c++) {
 		double q = round(bias[c] / (input_scale * w->scale[c]));
 
-		if (!(fabs(q) <= keel_weight_room(w, c)))
+		if (!(fabs(q) <= keel_weights_room(w, c)))
 			return keel_error_set(
 				e, -ERANGE,
 				"the bias of output channel %u is %.0f steps, %.0f at most "
-				"fit beside the weights in 32 bits",
-				c, q, keel_weight_room(w, c));
+				"fit beside the weights in the accumulator",
+				c, q, keel_weights_room(w, c));
 	}
 	for (c = 0; c < w->channels; c++)
-		w->bias[c] = (int32_t)round(bias[c] / (input_scale * w->scale[c]));
+		w->bias[c] = (int64_t)round(bias[c] / (input_scale * w->scale[c]));
 	return 0;
 }
 
@@ -216,7 +221,7 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 				      "node '%s' (%s) cannot be quantized: its weights must be "
 				      "constant and its input must have a scale",
 				      n->name, n->onnx_op);
-	j.w = weights_new(&j.in);
+	j.w = weights_new(&j.in, options->wide);
 	err = j.w ? copy_bias(&j, b) : -ENOMEM;
 	if (!err)
 		err = run(&j);

@@ -25,10 +25,12 @@ enum keel_rounding {
  * @rounding: see there; layers where it can't be done are rounded to the nearest level
  * @seed: of stochastic rounding
  * @patches: what the node reads, for compensated rounding; NULL: there are none
+ * @wide: the input is int16, so the accumulator has 48 bits instead of 32
  */
 struct keel_weight_options {
 	bool per_channel;
 	bool mse;
+	bool wide;
 	bool power_of_two;
 	enum keel_rounding rounding;
 	uint64_t seed;
@@ -50,7 +52,9 @@ enum keel_scale_origin {
  * @q: in the order of the float tensor, [-127, 127]
  * @scale: per output channel, > 0
  * @magnitude: per output channel, sum |q|
- * @bias: int32 per output channel, in steps of input scale * scale
+ * @bias: per output channel, in steps of input scale * scale
+ * @input_max: largest magnitude of an input level less its zero point
+ * @acc_max: largest accumulator
  * @raised: channels whose scale was raised so that the bias fits
  * @origin: of the scales
  * @rounding: what was done
@@ -63,7 +67,8 @@ enum keel_scale_origin {
  * @stored_bytes: in the file, blocked; filled in when they have been lowered
  * @encoded_bytes: the same entropy-coded; 0 when they are stored as they are
  *
- * Proven for every channel: 255 * sum |q| + |bias| < 2^31.
+ * Proven for every channel: @input_max * sum |q| + |bias| <= @acc_max, with 255 and 2^31 - 1 for
+ * int8 input, 2^15 and 2^47 - 1 for int16 input.
  */
 struct keel_weights {
 	unsigned int channels;
@@ -71,7 +76,8 @@ struct keel_weights {
 	int8_t *q;
 	double *scale;
 	uint64_t *magnitude;
-	int32_t *bias;
+	int64_t *bias;
+	int64_t input_max, acc_max;
 	unsigned int raised;
 	enum keel_scale_origin origin;
 	enum keel_rounding rounding;
@@ -98,6 +104,9 @@ int keel_weights_quantize(const struct keel_node *n, double input_scale,
 			  const struct keel_weight_options *options, struct keel_weights **w,
 			  struct keel_error *e);
 void keel_weights_del(struct keel_weights *w);
+
+/** keel_weights_room() - the largest magnitude that a channel's bias may have */
+double keel_weights_room(const struct keel_weights *w, unsigned int channel);
 
 /**
  * keel_weights_bias() - quantize other biases for weights that are done: bias correction

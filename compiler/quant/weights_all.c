@@ -33,6 +33,7 @@ static int quantize(struct all *a, unsigned int i, struct keel_error *e)
 	const struct keel_node *n = a->g->nodes[i];
 	struct keel_weight_options o = *a->options;
 
+	o.wide = n->inputs[0]->quant.wide;
 	o.patches = a->patches ? &a->patches[i] : NULL;
 	return keel_weights_quantize(n, n->inputs[0]->quant.scale, &o, &a->weights[i], e);
 }

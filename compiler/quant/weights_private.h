@@ -48,9 +48,6 @@ int keel_weight_scales(const struct keel_weight_job *j);
 /** keel_weight_scale_up() - @scale, or the next power of two where scales must be one */
 double keel_weight_scale_up(const struct keel_weight_job *j, double scale);
 
-/** keel_weight_room() - what the accumulator of a channel has left for the bias */
-double keel_weight_room(const struct keel_weights *w, unsigned int channel);
-
 /**
  * keel_weight_round() - replace nearest levels by those that the options ask for
  *

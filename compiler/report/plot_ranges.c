@@ -46,7 +46,8 @@ static void draw_bins(FILE *f, const struct keel_layer_diagnosis *d, const struc
 void plot_histogram(FILE *f, const struct keel_layer_diagnosis *d)
 {
 	const struct keel_quant *q = &d->out->quant;
-	double lo = (-128 - q->zero_point) * q->scale, hi = (127 - q->zero_point) * q->scale;
+	double lo = (keel_quant_lo(q) - q->zero_point) * q->scale;
+	double hi = (keel_quant_hi(q) - q->zero_point) * q->scale;
 	struct svg_axis x = {
 		.lo = fmin(lo, d->lo), .hi = fmax(hi, d->hi), .from = LEFT, .to = WIDTH - RIGHT};
 	struct svg_axis y = {.lo = 0, .hi = 1, .from = HEIGHT - BOTTOM, .to = TOP};

@@ -216,6 +216,11 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 	summary_factorize(f, c, o);
 	summary_biases(f, c, o);
 	summary_ranges(f, c, o);
+	if (o->int16.mode == KEEL_INT16_AUTO)
+		fprintf(f, "int16          %u groups of activations, %u tried\n", c->int16,
+			c->int16_tried);
+	else if (o->int16.mode != KEEL_INT16_NONE)
+		fprintf(f, "int16          %u groups of activations\n", c->int16);
 	if (c->corrected)
 		summary_correct(f, &c->correct, o->bias_correction);
 	if (c->measured)
@@ -274,11 +279,12 @@ static json_t *range_json(const struct keel_compiled *c, const struct keel_tenso
 	const struct keel_tensor_stats *s = keel_stats_of(c->stats, t);
 	const struct keel_range_choice *r = &c->ranges[t->id];
 
-	return json_pack("{s:o, s:f, s:f, s:f, s:i, s:b, s:s, s:s?, s:f, s:f}", "tensor",
+	return json_pack("{s:o, s:f, s:f, s:f, s:i, s:b, s:s, s:s, s:s?, s:f, s:f}", "tensor",
 			 keel_report_text_json(t->name), "min", s->min, "max", s->max, "scale",
 			 t->quant.scale, "zero_point", t->quant.zero_point, "given", t->quant.given,
-			 "range", keel_range_method_names[r->method], "why", r->why, "error",
-			 r->error, "minmax_error", r->minmax_error);
+			 "type", t->quant.wide ? "int16" : "int8", "range",
+			 keel_range_method_names[r->method], "why", r->why, "error", r->error,
+			 "minmax_error", r->minmax_error);
 }
 
 static json_t *tensors_json(const struct keel_compiled *c)
@@ -343,6 +349,9 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(j, "dead_channels", repair_json(&c->repair));
 	json_object_set_new(j, "factorization", factorize_json(c));
 	json_object_set_new(j, "absorbed", absorb_json(&c->absorb));
+	json_object_set_new(
+		j, "int16",
+		json_pack("{s:i, s:i}", "groups", (int)c->int16, "tried", (int)c->int16_tried));
 	json_object_set_new(j, "bias_correction",
 			    json_pack("{s:b, s:i, s:i, s:i, s:i, s:i, s:f}", "done", c->corrected,
 				      "samples", (int)c->correct.samples, "channels",
@@ -368,6 +377,21 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	return j;
 }
 
+static json_t *int16_json(const struct keel_int16_options *o)
+{
+	static const char *const modes[] = {"none", "names", "all", "auto"};
+	json_t *j = json_object(), *names = json_array();
+	unsigned int i;
+
+	json_object_set_new(j, "mode", json_string(modes[o->mode]));
+	for (i = 0; i < o->nr_names && o->mode == KEEL_INT16_NAMES; i++)
+		json_array_append_new(names, json_string(o->names[i]));
+	json_object_set_new(j, "names", names);
+	json_object_set_new(j, "most", json_integer(o->most));
+	json_object_set_new(j, "budget_db", json_real(o->budget_db));
+	return j;
+}
+
 /* No times, paths or thread counts: the same options must give the same file. */
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
@@ -384,6 +408,7 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 		compress_names[o->compress]);
 	char *text;
 
+	json_object_set_new(j, "int16", int16_json(&o->int16));
 	if (o->ranges.percentile > 0)
 		json_object_set_new(j, "percentile", json_real(o->ranges.percentile));
 	if (o->inputs)
@@ -401,6 +426,8 @@ static void text_range(FILE *f, const struct keel_tensor *t, const struct keel_t
 {
 	fprintf(f, "%-40s %10.4g %10.4g %12.6g %5d  ", t->name, s->min, s->max, t->quant.scale,
 		t->quant.zero_point);
+	if (t->quant.wide)
+		fprintf(f, "int16, ");
 	if (r->why)
 		fprintf(f, "%s\n", r->why);
 	else if (r->minmax_error > 0)

@@ -136,6 +136,7 @@ static int finish_outputs(struct keel_lowered *l, struct keel_area *const *slots
 		if (v->area == slots[i])
 			continue;
 		view_dense(&dst, v->rank, v->dims);
+		dst.size = v->size;
 		dst.area = slots[i];
 		err = lower_copy(l, v, &dst);
 		*v = dst;

@@ -35,14 +35,16 @@ struct keel_area {
 
 /** struct keel_view - where a tensor lies
  * @area: NULL while it has no place
- * @offset: first element in the area
+ * @offset: first element in the area, counted in elements
+ * @size: bytes of an element
  * @rank: as the tensor's
  * @dims: as the tensor's
- * @strides: bytes between neighbours along each dimension
+ * @strides: elements between neighbours along each dimension
  */
 struct keel_view {
 	struct keel_area *area;
 	uint64_t offset;
+	unsigned int size;
 	unsigned int rank;
 	int64_t dims[KEEL_MAX_RANK];
 	int64_t strides[KEEL_MAX_RANK];
@@ -184,7 +186,10 @@ struct keel_area *lower_area(struct keel_lowered *l, uint8_t slot, uint64_t byte
 uint64_t lower_constants(struct keel_lowered *l, const void *data, uint64_t bytes);
 void lower_address(struct keel_lowered *l, void *field_u32, struct keel_area *area,
 		   uint64_t offset);
-/* dims and strides are h, w, c; @offset is added to @v's */
+/*
+ * dims and strides are h, w, c, and elements as the view's; @offset is added to @v's. The header
+ * of the command gets the type of the operand.
+ */
 void lower_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v, int64_t offset,
 	      const int64_t *dims, const int64_t *strides, int zero_point);
 /* the same for a view that is a picture: N C H W with channels innermost */
@@ -249,8 +254,9 @@ struct keel_view *lower_output(struct keel_lowered *l, const struct keel_tensor 
 /* the same; a tensor with a slot of its own may still lie there as @order says */
 struct keel_view *lower_output_like(struct keel_lowered *l, const struct keel_tensor *t,
 				    const struct keel_view *order);
-struct keel_view lower_scratch(struct keel_lowered *l, unsigned int rank, const int64_t *dims,
-			       const struct keel_view *order);
+/* @size: bytes of an element */
+struct keel_view lower_scratch(struct keel_lowered *l, unsigned int size, unsigned int rank,
+			       const int64_t *dims, const struct keel_view *order);
 
 /* lower_copy.c: bytes from one layout to another */
 /* @t as something a command can read as NHWC picture, or with its last dimension contiguous */
@@ -302,7 +308,10 @@ int lower_space_to_depth(struct keel_lowered *l, const struct keel_node *n, stru
 
 /* lower_mac.c: a channel's record, @acc the real value of an accumulator step */
 void lower_channel(const struct keel_act *a, const struct keel_quant *out, unsigned int c,
-		   double acc, int32_t bias, struct keel_channel *r);
+		   double acc, int64_t bias, struct keel_channel_wide *r);
+/* the records in the form that the command's types ask for; its feature maps are set */
+void lower_channels(struct keel_lowered *l, struct keel_cmd_mac *c,
+		    const struct keel_channel_wide *r, unsigned int n);
 void lower_no_window(struct keel_cmd_mac *c);
 
 /* same extents, another scale: between two views */
@@ -317,7 +326,7 @@ int lower_reduction(struct keel_lowered *l, const struct keel_node *n, unsigned 
 		    struct keel_error *e);
 
 /* a constant operand of an elementwise command: symmetric, by its own range */
-struct keel_quant lower_constant_quant(const struct keel_tensor *t);
+struct keel_quant lower_constant_quant(const struct keel_tensor *t, bool wide);
 /* a constant's levels under @q, in the order of @like (NULL: as written) */
 int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const struct keel_quant *q,
 		   const struct keel_view *like, struct keel_view *v);
@@ -326,8 +335,24 @@ int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const st
 void lower_table(const struct keel_node *n, int8_t *levels);
 
 /* levels of a clip range under a quantization */
-void lower_levels(const struct keel_quant *q, double lo, double hi, int8_t *level_lo,
-		  int8_t *level_hi);
+void lower_levels(const struct keel_quant *q, double lo, double hi, int *level_lo, int *level_hi);
+/* all levels that a tensor can have */
+void lower_all_levels(const struct keel_quant *q, int *lo, int *hi);
+
+/* Clamps of a VEC command whose feature maps are set. */
+#define LOWER_CLAMP(c, lo, hi)                          \
+	do {                                            \
+		if ((c)->h.ofm_type == KEEL_TYPE_S16) { \
+			(c)->clamp_lo16 = lo;           \
+			(c)->clamp_hi16 = hi;           \
+		} else {                                \
+			(c)->clamp_lo = lo;             \
+			(c)->clamp_hi = hi;             \
+		}                                       \
+	} while (0)
+#define LOWER_NO_CLAMP(c)                                                       \
+	LOWER_CLAMP(c, (c)->h.ofm_type == KEEL_TYPE_S16 ? INT16_MIN : INT8_MIN, \
+		    (c)->h.ofm_type == KEEL_TYPE_S16 ? INT16_MAX : INT8_MAX)
 /* a ratio that is too large for a multiplier saturates: its products would, too */
 void lower_multiplier(double ratio, int32_t *m, uint8_t *s);
 

@@ -110,19 +110,36 @@ void lower_address(struct keel_lowered *l, void *field, struct keel_area *area, 
  * Strides along an extent of one don't matter to the NPU. They are chosen so
  * that maps between each other's channels show the same pixels and rows.
  */
+/* The header says the types of ifm and ofm; ifm2 has that of one of them. */
+static void set_type(struct keel_lowered *l, const struct keel_fm *fm, unsigned int size)
+{
+	union keel_command *c = &l->commands[l->nr_commands - 1];
+
+	if (size != 2)
+		return;
+	if (fm == &c->mac.ifm)
+		c->h.ifm_type = KEEL_TYPE_S16;
+	if (fm == &c->mac.ofm)
+		c->h.ofm_type = KEEL_TYPE_S16;
+}
+
 void lower_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v, int64_t offset,
 	      const int64_t *dims, const int64_t *strides, int zero_point)
 {
 	int64_t pixel = dims[1] > 1 ? strides[1] : dims[2];
 	int64_t row = dims[0] > 1 ? strides[0] : dims[1] * pixel;
 
+	pixel *= v->size;
+	row *= v->size;
 	if (pixel > UINT32_MAX || row > UINT32_MAX)
 		l->failed = l->failed ? l->failed : -E2BIG;
 	fm->pixel_stride = pixel;
 	fm->row_stride = row;
 	fm->slot = v->area->slot;
 	fm->zero_point = zero_point;
-	lower_address(l, &fm->offset, v->area, v->offset + offset);
+	if (!l->failed)
+		set_type(l, fm, v->size);
+	lower_address(l, &fm->offset, v->area, (v->offset + offset) * v->size);
 }
 
 void lower_picture_fm(struct keel_lowered *l, struct keel_fm *fm, const struct keel_view *v,

@@ -17,13 +17,16 @@ void lower_multiplier(double ratio, int32_t *m, uint8_t *s)
 	*s = 2;
 }
 
-void lower_levels(const struct keel_quant *q, double lo, double hi, int8_t *level_lo,
-		  int8_t *level_hi)
+void lower_levels(const struct keel_quant *q, double lo, double hi, int *level_lo, int *level_hi)
 {
-	double l = rint(lo / q->scale) + q->zero_point, h = rint(hi / q->scale) + q->zero_point;
+	*level_lo = keel_quant_level(q, lo);
+	*level_hi = keel_quant_level(q, hi);
+}
 
-	*level_lo = l < -128 ? -128 : l > 127 ? 127 : l;
-	*level_hi = h < -128 ? -128 : h > 127 ? 127 : h;
+void lower_all_levels(const struct keel_quant *q, int *lo, int *hi)
+{
+	*lo = q->wide ? INT16_MIN : INT8_MIN;
+	*hi = q->wide ? INT16_MAX : INT8_MAX;
 }
 
 /*
@@ -52,8 +55,8 @@ static struct keel_view channel_picture(const struct keel_view *v)
  * per-channel multipliers and clamps that no other command has.
  */
 static int put_identity(struct keel_lowered *l, const struct keel_view *src, int from,
-			const struct keel_view *dst, int to, const struct keel_channel *channels,
-			uint16_t flags)
+			const struct keel_view *dst, int to,
+			const struct keel_channel_wide *channels, uint16_t flags)
 {
 	int64_t count = dst->dims[1];
 	size_t bytes = (count + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC * KEEL_BLOCK_OC;
@@ -71,7 +74,7 @@ static int put_identity(struct keel_lowered *l, const struct keel_view *src, int
 	lower_picture_fm(l, &c->ifm, src, from);
 	lower_picture_fm(l, &c->ofm, dst, to);
 	c->weights_offset = lower_constants(l, ones, bytes);
-	c->channels_offset = lower_constants(l, channels, count * sizeof(*channels));
+	lower_channels(l, c, channels, count);
 	free(ones);
 	return l->failed;
 }
@@ -82,7 +85,7 @@ int lower_clip_channels(struct keel_lowered *l, const struct keel_node *n,
 {
 	const struct keel_quant *q = &n->outputs[0]->quant;
 	struct keel_view from = channel_picture(src), to = channel_picture(dst);
-	struct keel_channel *r = calloc(n->act.channels, sizeof(*r));
+	struct keel_channel_wide *r = calloc(n->act.channels, sizeof(*r));
 	unsigned int i;
 	int err;
 
@@ -105,7 +108,7 @@ int lower_prelu(struct keel_lowered *l, const struct keel_node *n, struct keel_e
 	struct keel_act act = {
 		.kind = KEEL_ACT_PRELU, .channels = keel_tensor_count(slope), .slope = slope->data};
 	struct keel_view order, in, out;
-	struct keel_channel *r;
+	struct keel_channel_wide *r;
 	int64_t i;
 	int err = 0;
 

@@ -73,8 +73,8 @@ static void emit_copy(struct keel_lowered *l, const struct keel_view *src, int64
 	}
 	c->src_slot = src->area->slot;
 	c->dst_slot = dst->area->slot;
-	lower_address(l, &c->src_offset, src->area, src->offset + src_at);
-	lower_address(l, &c->dst_offset, dst->area, dst->offset + dst_at);
+	lower_address(l, &c->src_offset, src->area, src->offset * src->size + src_at);
+	lower_address(l, &c->dst_offset, dst->area, dst->offset * dst->size + dst_at);
 }
 
 /* As many commands as dimensions beyond four ask for. */
@@ -90,6 +90,7 @@ static int copy_box(struct keel_lowered *l, const struct keel_view *src,
 	return l->failed;
 }
 
+/* A box of bytes. */
 static int copy_order(const struct keel_view *src, const struct keel_view *dst, struct lower_box *b)
 {
 	unsigned int order[KEEL_MAX_RANK], i;
@@ -98,10 +99,15 @@ static int copy_order(const struct keel_view *src, const struct keel_view *dst, 
 	view_order(dst, order);
 	for (i = 0; i < dst->rank; i++) {
 		b->dims[i] = dst->dims[order[i]];
-		b->strides[0][i] = dst->strides[order[i]];
-		b->strides[1][i] = src->strides[order[i]];
+		b->strides[0][i] = dst->strides[order[i]] * dst->size;
+		b->strides[1][i] = src->strides[order[i]] * src->size;
 		if (b->dims[i] > 1 && (b->strides[0][i] < 0 || b->strides[1][i] < 0))
 			return -EINVAL;
+	}
+	if (dst->size > 1) {
+		b->dims[b->rank] = dst->size;
+		b->strides[0][b->rank] = b->strides[1][b->rank] = 1;
+		b->rank++;
 	}
 	lower_box_merge(b, UINT32_MAX);
 	return 0;
@@ -132,7 +138,7 @@ int lower_densify(struct keel_lowered *l, const struct keel_view *src, const str
 {
 	struct keel_view from = *src; /* may be @out */
 
-	*out = lower_scratch(l, from.rank, from.dims, like);
+	*out = lower_scratch(l, from.size, from.rank, from.dims, like);
 	return lower_copy(l, &from, out);
 }
 
@@ -150,7 +156,7 @@ int lower_picture_as(struct keel_lowered *l, const struct keel_tensor *t,
 
 	if (lower_same_quant(&t->quant, quant))
 		return lower_picture(l, t, v);
-	same = lower_scratch(l, t->rank, t->dims, NULL);
+	same = lower_scratch(l, keel_quant_bytes(quant), t->rank, t->dims, NULL);
 	err = lower_rescale(l, lower_view(l, t), t->quant, &same, *quant, e);
 	*v = same;
 	return err;

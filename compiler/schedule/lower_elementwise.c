@@ -32,8 +32,7 @@ static void emit_unary(struct keel_lowered *l, struct lower_walk *w, void *ctx)
 	}
 	c->multiplier = u->multiplier;
 	c->shift = u->shift;
-	c->clamp_lo = -128;
-	c->clamp_hi = 127;
+	LOWER_NO_CLAMP(c);
 }
 
 int lower_rescale(struct keel_lowered *l, const struct keel_view *src, struct keel_quant from,
@@ -83,7 +82,7 @@ struct binary_ctx {
 	uint8_t mode;
 	int32_t ma, mb, m;
 	uint8_t sa, sb, s;
-	int8_t lo, hi;
+	int lo, hi;
 };
 
 static void emit_binary(struct keel_lowered *l, struct lower_walk *w, void *ctx)
@@ -104,18 +103,20 @@ static void emit_binary(struct keel_lowered *l, struct lower_walk *w, void *ctx)
 	c->shift_a = b->sa;
 	c->shift_b = b->sb;
 	c->shift = b->s;
-	c->clamp_lo = b->lo;
-	c->clamp_hi = b->hi;
+	LOWER_CLAMP(c, b->lo, b->hi);
 }
 
-/* Both operands of a sum at half the larger scale with 20 fractional bits, as TFLite does. */
+/*
+ * Both operands of a sum at half the larger scale with 20 fractional bits, as TFLite does, or
+ * with 15 of int16.
+ */
 static void sum_multipliers(const struct keel_quant *q, double out, struct binary_ctx *c)
 {
 	double common = 2 * fmax(q[0].scale, q[1].scale);
 
 	lower_multiplier(q[0].scale / common, &c->ma, &c->sa);
 	lower_multiplier(q[1].scale / common, &c->mb, &c->sb);
-	lower_multiplier(common / ldexp(out, 20), &c->m, &c->s);
+	lower_multiplier(common / ldexp(out, q[0].wide ? 15 : 20), &c->m, &c->s);
 }
 
 static void set_mode(const struct keel_node *n, const struct keel_quant *q, struct binary_ctx *c)
@@ -140,7 +141,7 @@ static void set_mode(const struct keel_node *n, const struct keel_quant *q, stru
 		lower_multiplier(q[0].scale * q[1].scale / out, &c->m, &c->s);
 }
 
-struct keel_quant lower_constant_quant(const struct keel_tensor *t)
+struct keel_quant lower_constant_quant(const struct keel_tensor *t, bool wide)
 {
 	const float *x = t->data;
 	int64_t i, n = keel_tensor_count(t);
@@ -148,26 +149,22 @@ struct keel_quant lower_constant_quant(const struct keel_tensor *t)
 
 	for (i = 0; i < n; i++)
 		max = fmax(max, fabs(x[i]));
-	return (struct keel_quant){.scale = max > 0 ? max / 127 : 1, .zero_point = 0};
-}
-
-static int8_t level_of(double x, const struct keel_quant *q)
-{
-	double v = rint(x / q->scale) + q->zero_point;
-
-	return v < -128 ? -128 : v > 127 ? 127 : v;
+	return (struct keel_quant){.scale = max > 0 ? max / (wide ? INT16_MAX : INT8_MAX) : 1,
+				   .wide = wide};
 }
 
 int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const struct keel_quant *q,
 		   const struct keel_view *like, struct keel_view *v)
 {
 	const float *x = t->data;
-	int64_t i, n = keel_tensor_count(t);
-	int8_t *levels = malloc(n);
+	int64_t i, n = keel_tensor_count(t), bytes = n * keel_quant_bytes(q);
+	int16_t *wide = malloc(bytes);
+	int8_t *levels = (int8_t *)wide;
 
 	if (!levels)
 		return -ENOMEM;
 	view_rows(v, t->rank, t->dims);
+	v->size = keel_quant_bytes(q);
 	if (like)
 		view_dense_like(v, like);
 	for (i = 0; i < n; i++) {
@@ -176,10 +173,13 @@ int lower_constant(struct keel_lowered *l, const struct keel_tensor *t, const st
 
 		for (d = t->rank; d-- > 0; rest /= t->dims[d])
 			at += rest % t->dims[d] * v->strides[d];
-		levels[at] = level_of(x[i], q);
+		if (q->wide)
+			wide[at] = keel_quant_level(q, x[i]);
+		else
+			levels[at] = keel_quant_level(q, x[i]);
 	}
-	v->area = lower_area(l, KEEL_SLOT_CONSTANTS, n);
-	v->area->offset = lower_constants(l, levels, n);
+	v->area = lower_area(l, KEEL_SLOT_CONSTANTS, bytes);
+	v->area->offset = lower_constants(l, levels, bytes);
 	free(levels);
 	return l->failed;
 }
@@ -216,18 +216,18 @@ static struct keel_view tail_of(const struct keel_view *out, unsigned int rank)
 static int binary_operand(struct keel_lowered *l, const struct keel_node *n, unsigned int k,
 			  struct lower_walk *w, struct keel_quant *q, struct keel_error *e)
 {
-	const struct keel_tensor *t = n->inputs[k];
+	const struct keel_tensor *t = n->inputs[k], *other = n->inputs[!k];
 	const struct keel_quant *out = &n->outputs[0]->quant;
 	bool compares = n->op == KEEL_OP_MAX || n->op == KEEL_OP_MIN;
 	struct keel_view v = *lower_view(l, t), order;
 	int err = 0;
 
-	*q = compares ? *out : t->data ? lower_constant_quant(t) : t->quant;
+	*q = compares ? *out : t->data ? lower_constant_quant(t, other->quant.wide) : t->quant;
 	if (t->data) {
 		order = tail_of(&w->view[0], t->rank);
 		err = lower_constant(l, t, q, &order, &v);
 	} else if (compares && !lower_same_quant(&t->quant, out)) {
-		order = lower_scratch(l, t->rank, t->dims, &v);
+		order = lower_scratch(l, keel_quant_bytes(out), t->rank, t->dims, &v);
 		err = lower_rescale(l, &v, t->quant, &order, *out, e);
 		v = order;
 	}
@@ -267,15 +267,16 @@ int lower_binary(struct keel_lowered *l, const struct keel_node *n, struct keel_
 {
 	const struct keel_tensor *y = n->outputs[0];
 	const struct keel_view *out = binary_output(l, n);
-	struct binary_ctx b = {.lo = -128, .hi = 127};
+	struct binary_ctx b = {0};
 	struct lower_walk w = {
 		.view = {*out}, .zero_point = {y->quant.zero_point}, .nr = 3, .repeats = true};
 	struct keel_quant q[2];
 	unsigned int k;
 	int err = 0;
 
+	lower_all_levels(&y->quant, &b.lo, &b.hi);
 	if (clips_apart(&n->act))
-		w.view[0] = lower_scratch(l, y->rank, y->dims, out);
+		w.view[0] = lower_scratch(l, out->size, y->rank, y->dims, out);
 	else if (n->act.kind == KEEL_ACT_CLIP)
 		lower_levels(&y->quant, n->act.lo[0], n->act.hi[0], &b.lo, &b.hi);
 	for (k = 0; k < 2 && !err; k++)

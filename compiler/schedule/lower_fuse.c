@@ -19,6 +19,7 @@ static bool takes_residual(const struct keel_lowered *l, const struct keel_node 
 	return n && n->op == KEEL_OP_CONV && lower_on_npu(l, n) && n->act.kind == KEEL_ACT_NONE &&
 	       lower_reader(l, t) == add && !l->views[t->id].area && !other->data &&
 	       same_dims(t, add->outputs[0]) && same_dims(other, add->outputs[0]) &&
+	       other->quant.wide == add->outputs[0]->quant.wide &&
 	       !l->absorbed[lower_node_index(l, n)];
 }
 
@@ -52,8 +53,8 @@ static void fuse_table(struct keel_lowered *l, unsigned int index)
 	if ((n->op != KEEL_OP_CONV && n->op != KEEL_OP_CONV_TRANSPOSE) || l->absorbed[index])
 		return;
 	u = lower_reader(l, n->outputs[0]);
-	if (!u || !keel_op_is_unary(u->op) || u->nr_inputs != 1 || !lower_on_npu(l, u) ||
-	    l->views[n->outputs[0]->id].area)
+	if (!u || n->outputs[0]->quant.wide || !keel_op_is_unary(u->op) || u->nr_inputs != 1 ||
+	    !lower_on_npu(l, u) || l->views[n->outputs[0]->id].area)
 		return;
 	l->table_of[index] = u;
 	l->absorbed[lower_node_index(l, u)] = true;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keel_numerics.h"
 #include "lower.h"
 #include "weights.h"
 
@@ -86,18 +87,70 @@ static float act_value(const float *array, const struct keel_act *a, unsigned in
 
 /* One record per output channel; @acc is the real value of an accumulator step. */
 void lower_channel(const struct keel_act *a, const struct keel_quant *out, unsigned int c,
-		   double acc, int32_t bias, struct keel_channel *r)
+		   double acc, int64_t bias, struct keel_channel_wide *r)
 {
+	int lo, hi;
+
 	lower_multiplier(acc / out->scale, &r->multiplier, &r->shift);
 	r->bias = bias;
-	r->clamp_lo = -128;
-	r->clamp_hi = 127;
+	lower_all_levels(out, &lo, &hi);
 	if (a->kind == KEEL_ACT_CLIP)
-		lower_levels(out, act_value(a->lo, a, c), act_value(a->hi, a, c), &r->clamp_lo,
-			     &r->clamp_hi);
+		lower_levels(out, act_value(a->lo, a, c), act_value(a->hi, a, c), &lo, &hi);
+	r->clamp_lo = lo;
+	r->clamp_hi = hi;
 	if (a->kind == KEEL_ACT_PRELU)
 		lower_multiplier(acc / out->scale * act_value(a->slope, a, c), &r->multiplier_neg,
 				 &r->shift_neg);
+}
+
+static struct keel_channel narrow_channel(const struct keel_channel_wide *r)
+{
+	return (struct keel_channel){
+		.bias = r->bias,
+		.multiplier = r->multiplier,
+		.multiplier_neg = r->multiplier_neg,
+		.shift = r->shift,
+		.shift_neg = r->shift_neg,
+		.clamp_lo = r->clamp_lo,
+		.clamp_hi = r->clamp_hi,
+	};
+}
+
+/* A scale that would multiply int16 sums by more than 2^13 saturates: its products would, too. */
+static struct keel_channel_wide saturated(const struct keel_channel_wide *r)
+{
+	struct keel_channel_wide w = *r;
+
+	if (w.shift < KEEL_WIDE_SHIFT_MIN)
+		w.shift = KEEL_WIDE_SHIFT_MIN;
+	if (w.shift_neg < KEEL_WIDE_SHIFT_MIN)
+		w.shift_neg = KEEL_WIDE_SHIFT_MIN;
+	return w;
+}
+
+void lower_channels(struct keel_lowered *l, struct keel_cmd_mac *c,
+		    const struct keel_channel_wide *r, unsigned int n)
+{
+	const union keel_command *command = (const union keel_command *)c;
+	uint32_t bytes = keel_channel_bytes(command);
+	uint8_t *records = malloc((size_t)n * bytes);
+	unsigned int i;
+
+	for (i = 0; records && i < n; i++) {
+		struct keel_channel_wide wide = r[i];
+		struct keel_channel narrow = narrow_channel(&r[i]);
+
+		if (c->h.ifm_type == KEEL_TYPE_S16)
+			wide = saturated(&r[i]);
+		memcpy(records + (size_t)i * bytes,
+		       keel_command_wide(command) ? (void *)&wide : (void *)&narrow, bytes);
+	}
+	if (!records)
+		l->failed = -ENOMEM;
+	else
+		c->channels_offset = lower_constants(l, records, (uint64_t)n * bytes);
+	c->channels_slot = KEEL_SLOT_CONSTANTS;
+	free(records);
 }
 
 /* Bias correction finds the command's records through this. */
@@ -128,7 +181,7 @@ static int put_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const st
 			const struct keel_quant *out)
 {
 	const struct keel_weights *w = l->options->weights[lower_node_index(l, n)];
-	struct keel_channel *r = calloc(w->channels, sizeof(*r));
+	struct keel_channel_wide *r = calloc(w->channels, sizeof(*r));
 	double *scale = calloc(w->channels, sizeof(*scale));
 	unsigned int i;
 
@@ -143,8 +196,7 @@ static int put_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const st
 	}
 	if (a->kind == KEEL_ACT_PRELU)
 		c->h.flags |= KEEL_MAC_PRELU;
-	c->channels_slot = KEEL_SLOT_CONSTANTS;
-	c->channels_offset = lower_constants(l, r, w->channels * sizeof(*r));
+	lower_channels(l, c, r, w->channels);
 	free(r);
 	return note_mac(l, n, written, w->channels, c->channels_offset, scale);
 }
@@ -361,7 +413,7 @@ int lower_fc(struct keel_lowered *l, const struct keel_node *n, struct keel_erro
 /* All output channels of a product of activations have the same record. */
 static int same_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const struct keel_node *n)
 {
-	struct keel_channel *r = calloc(c->ofm_c, sizeof(*r));
+	struct keel_channel_wide *r = calloc(c->ofm_c, sizeof(*r));
 	unsigned int i;
 
 	if (!r)
@@ -369,8 +421,7 @@ static int same_channels(struct keel_lowered *l, struct keel_cmd_mac *c, const s
 	for (i = 0; i < c->ofm_c; i++)
 		lower_channel(&n->act, &n->outputs[0]->quant, 0,
 			      n->inputs[0]->quant.scale * n->inputs[1]->quant.scale, 0, &r[i]);
-	c->channels_slot = KEEL_SLOT_CONSTANTS;
-	c->channels_offset = lower_constants(l, r, c->ofm_c * sizeof(*r));
+	lower_channels(l, c, r, c->ofm_c);
 	free(r);
 	return l->failed;
 }

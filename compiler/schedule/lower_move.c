@@ -179,16 +179,19 @@ int lower_concat(struct keel_lowered *l, const struct keel_node *n, struct keel_
 
 static void emit_fill(struct keel_lowered *l, const struct keel_view *v, int level)
 {
-	int64_t bytes = view_bytes(v), rows = (bytes + 65534) / 65535;
+	int64_t count = view_bytes(v) / v->size, rows = (count + 65534) / 65535;
 	struct keel_cmd_unary *c = &lower_command(l, KEEL_CMD_FILL)->unary;
-	int64_t dims[3] = {1, rows, (bytes + rows - 1) / rows};
+	int64_t dims[3] = {1, rows, (count + rows - 1) / rows};
 
 	/* A little more than the tensor where it has no divisor; the area is made that large. */
 	c->ofm_h = dims[0];
 	c->ofm_w = dims[1];
 	c->ofm_c = dims[2];
-	c->value = level;
 	lower_fm(l, &c->ofm, v, 0, dims, (int64_t[]){0, dims[2], 1}, 0);
+	if (v->size > 1)
+		c->value16 = level;
+	else
+		c->value = level;
 }
 
 int lower_pad(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)
@@ -196,13 +199,13 @@ int lower_pad(struct keel_lowered *l, const struct keel_node *n, struct keel_err
 	const struct keel_tensor *t = n->outputs[0];
 	const struct keel_view *in = lower_view(l, n->inputs[0]);
 	struct keel_view *out = lower_view(l, t), whole, part;
-	int8_t level, hi;
+	int level, hi;
 	unsigned int i;
 	int err;
 
-	/* Filled as one run of bytes, so it is built dense even when its place is not. */
-	whole = lower_scratch(l, t->rank, t->dims, NULL);
-	whole.area->bytes += 65535;
+	/* Filled as one run of elements, so it is built dense even when its place is not. */
+	whole = lower_scratch(l, keel_quant_bytes(&t->quant), t->rank, t->dims, NULL);
+	whole.area->bytes += 65535 * whole.size;
 	lower_levels(&t->quant, n->pad_value, n->pad_value, &level, &hi);
 	emit_fill(l, &whole, level);
 	part = whole;

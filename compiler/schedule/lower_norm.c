@@ -129,7 +129,7 @@ int lower_softmax(struct keel_lowered *l, const struct keel_node *n, struct keel
 	out = lower_output_like(l, y, &order);
 	if (lower_same_quant(&y->quant, &softmax_quant))
 		return softmax_into(l, n, out);
-	own = lower_scratch(l, y->rank, y->dims, &order);
+	own = lower_scratch(l, 1, y->rank, y->dims, &order);
 	err = softmax_into(l, n, &own);
 	return err ? err : lower_rescale(l, &own, softmax_quant, out, y->quant, e);
 }

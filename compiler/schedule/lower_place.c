@@ -62,7 +62,7 @@ const struct keel_node *lower_reader(const struct keel_lowered *l, const struct 
 
 bool lower_same_quant(const struct keel_quant *a, const struct keel_quant *b)
 {
-	return a->scale == b->scale && a->zero_point == b->zero_point;
+	return a->scale == b->scale && a->zero_point == b->zero_point && a->wide == b->wide;
 }
 
 /* Does the NPU compute @t, and does somebody outside of the NPU want it? */
@@ -82,6 +82,7 @@ static void give_slot(struct keel_lowered *l, struct keel_tensor *t, unsigned in
 	struct keel_view *v = &l->views[t->id];
 
 	view_dense(v, t->rank, t->dims);
+	v->size = keel_quant_bytes(&t->quant);
 	v->area = lower_area(l, slot, view_bytes(v) * (t->type == KEEL_I64 ? 4 : 1));
 }
 

@@ -41,8 +41,7 @@ static void put_pool(struct keel_lowered *l, const struct keel_node *n, uint8_t 
 	c->ofm_w = out->dims[3];
 	c->channels = in->dims[1];
 	put_pool_window(c, &n->window);
-	c->clamp_lo = -128;
-	c->clamp_hi = 127;
+	LOWER_NO_CLAMP(c);
 	if (mode != KEEL_POOL_SUM)
 		return;
 	lower_multiplier(from->scale / to->scale / count, &m, &c->shift);

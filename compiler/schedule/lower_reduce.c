@@ -14,7 +14,7 @@
 
 /** struct reduction - one node being emitted
  * @axes: bit i: axis i of the input is reduced
- * @element: bytes of an output element
+ * @element: of ARGMAX: bytes of an output element, which strides are said in; else 1
  * @in: as read
  * @out: over the input's dimensions, reduced ones of extent one
  * @box: operand 0 the output, 1 the input
@@ -122,7 +122,7 @@ static int reduce_input(struct keel_lowered *l, struct reduction *r, struct keel
 
 	r->in = *lower_view(l, x);
 	if (!lower_same_quant(&x->quant, &r->quant)) {
-		same = lower_scratch(l, x->rank, x->dims, &r->in);
+		same = lower_scratch(l, keel_quant_bytes(&r->quant), x->rank, x->dims, &r->in);
 		err = lower_rescale(l, &r->in, x->quant, &same, r->quant, e);
 		r->in = same;
 	}
@@ -171,6 +171,7 @@ static int reduce_output(struct keel_lowered *l, struct reduction *r)
 		v->strides[i] = order.strides[i] ? order.strides[i] : r->element;
 	if (!same_strides(v, &order))
 		return -EXDEV;
+	r->out.size = v->size;
 	r->out.area = v->area;
 	r->out.offset = v->offset;
 	return 0;
@@ -197,8 +198,6 @@ static void put_mode(struct keel_cmd_reduce *c, const struct reduction *r)
 		c->last = r->n->select_last;
 		return;
 	}
-	c->clamp_lo = -128;
-	c->clamp_hi = 127;
 	if (c->h.mode != KEEL_REDUCE_SUM)
 		return;
 	lower_multiplier(reduce_ratio(r), &m, &c->shift);
@@ -232,6 +231,8 @@ static void emit_reduce(struct keel_lowered *l, const struct reduction *r, int64
 	lower_fm(l, &c->ifm, &r->in, in_at, dims, is, r->quant.zero_point);
 	lower_fm(l, &c->ofm, &r->out, out_at, odims, os,
 		 arg ? 0 : r->n->outputs[0]->quant.zero_point);
+	if (!arg)
+		LOWER_NO_CLAMP(c);
 }
 
 int lower_reduction(struct keel_lowered *l, const struct keel_node *n, unsigned int axes,

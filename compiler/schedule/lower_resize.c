@@ -97,8 +97,7 @@ static void put_resize(struct keel_cmd_resize *c, const struct resize_axis *a)
 	c->scale_x_n = a[1].n;
 	c->scale_x_d = a[1].d;
 	c->offset_x = a[1].offset;
-	c->clamp_lo = -128;
-	c->clamp_hi = 127;
+	LOWER_NO_CLAMP(c);
 }
 
 int lower_resize(struct keel_lowered *l, const struct keel_node *n, struct keel_error *e)

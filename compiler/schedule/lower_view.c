@@ -27,6 +27,7 @@ static void dense_in_order(struct keel_view *v, const unsigned int *order)
 void view_dense(struct keel_view *v, unsigned int rank, const int64_t *dims)
 {
 	memset(v, 0, sizeof(*v));
+	v->size = 1;
 	v->rank = rank;
 	memcpy(v->dims, dims, rank * sizeof(*dims));
 	dense_in_order(v, natural_order(rank));
@@ -37,6 +38,7 @@ void view_rows(struct keel_view *v, unsigned int rank, const int64_t *dims)
 	int64_t stride = 1;
 
 	memset(v, 0, sizeof(*v));
+	v->size = 1;
 	v->rank = rank;
 	memcpy(v->dims, dims, rank * sizeof(*dims));
 	while (rank-- > 0) {
@@ -88,7 +90,7 @@ int64_t view_bytes(const struct keel_view *v)
 			return 0;
 		last += (v->dims[i] - 1) * v->strides[i];
 	}
-	return last + 1;
+	return (last + 1) * v->size;
 }
 
 bool view_is_picture(const struct keel_view *v)
@@ -182,12 +184,13 @@ struct keel_view *lower_view(struct keel_lowered *l, const struct keel_tensor *t
 	return &l->views[t->id];
 }
 
-struct keel_view lower_scratch(struct keel_lowered *l, unsigned int rank, const int64_t *dims,
-			       const struct keel_view *order)
+struct keel_view lower_scratch(struct keel_lowered *l, unsigned int size, unsigned int rank,
+			       const int64_t *dims, const struct keel_view *order)
 {
 	struct keel_view v;
 
 	view_dense(&v, rank, dims);
+	v.size = size;
 	if (order)
 		view_dense_like(&v, order);
 	v.area = lower_area(l, KEEL_SLOT_SCRATCH, view_bytes(&v));
@@ -200,7 +203,7 @@ struct keel_view *lower_output(struct keel_lowered *l, const struct keel_tensor 
 	struct keel_view *v = &l->views[t->id];
 
 	if (!v->area)
-		*v = lower_scratch(l, t->rank, t->dims, order);
+		*v = lower_scratch(l, keel_quant_bytes(&t->quant), t->rank, t->dims, order);
 	return v;
 }
 

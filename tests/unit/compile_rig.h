@@ -41,6 +41,7 @@ struct crig {
  * @sqnr: smallest ratio of signal to error over all float outputs, dB
  * @commands: how many were emitted
  * @corrected: samples that bias correction used
+ * @int16: groups of activations that are int16; with any there is no export
  * @exported_steps: the same as @steps, between the ONNX export of the file and its commands
  * @exported_sqnr: the same as @sqnr
  */
@@ -48,6 +49,7 @@ struct crig_result {
 	double steps, sqnr;
 	unsigned int commands;
 	size_t corrected;
+	unsigned int int16;
 	double exported_steps, exported_sqnr;
 };
 

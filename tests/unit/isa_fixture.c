@@ -10,6 +10,7 @@
 #include "keel_random.h"
 
 #define MAPS   "ifm=input0+0x0:64:8@3 ofm=scratch+0x0:64:8@-4 "
+#define WIDE   "ifm=input0+0x0:128:16 ofm=scratch+0x0:128:16 "
 #define WINDOW "in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 "
 #define ARRAYS "weights=constants+0x0 channels=constants+0x1000"
 
@@ -55,6 +56,28 @@ const char *const isa_specimens[] = {
 	"REDUCE.mean " MAPS "in=8x8x8 clamp=-128..127 axes=7",
 	"REDUCE.argmax ifm=input0+0x0:64:8 ofm=scratch+0x0:32:4 in=8x8x8 axes=4 last=1",
 	"TRANSPOSE.cwh " MAPS "in=8x8x8",
+	"CONV2D.prelu.residual.pool_max type=s16,s16 ifm=input0+0x0:128:16 ofm=scratch+0x0:64:16 "
+	"ifm2=scratch+0x800:128:16 in=8x8x8 out=4x4x8 kernel=3x3 pad=1,1,1,1 groups=2 " ARRAYS
+	" residual=1073741824>>30",
+	"CONV2D.table type=s16,s8 ifm=input0+0x0:128:16 ofm=scratch+0x0:64:8@5 " WINDOW ARRAYS
+	" table=constants+0x2000",
+	"DEPTHWISE.acc_in type=s8,s16 ifm=input0+0x0:64:8@3 ofm=scratch+0x0:128:16 " WINDOW ARRAYS
+	" psum=sram+0x0",
+	"MATMUL type=s16,s16 " WIDE "in=8x8x8 out=8x8x8 " ARRAYS,
+	"POOL.average type=s16,s16 " WIDE "in=8x8 out=8x8 channels=8 kernel=3x3 pad=1,1,1,1 "
+	"clamp16=0..32767",
+	"ELTWISE.add type=s16,s16 " WIDE "ifm2=input1+0x0:128:16 out=8x8x8 clamp16=-32768..32767 "
+	"scale_a=1073741824>>32 scale_b=1073741824>>32 scale=1073741824>>44",
+	"ELTWISE.mul.b_c type=s16,s8 ifm=input0+0x0:128:16 ofm=scratch+0x0:64:8@-4 "
+	"ifm2=input1+0x0:16:2 out=8x8x8 clamp=-128..127 scale=1073741824>>46",
+	"RESCALE type=s8,s16 ifm=input0+0x0:64:8@3 ofm=scratch+0x0:128:16 out=8x8x8 "
+	"clamp16=-32768..32767 scale=1073741824>>24",
+	"FILL type=s8,s16 ofm=scratch+0x0:128:16 out=8x8x8 value16=-999",
+	"RESIZE.nearest type=s16,s16 " WIDE "in=8x8 out=8x8 channels=8 clamp16=-32768..32767 "
+	"scale_y=2/1 scale_x=2/1",
+	"REDUCE.mean type=s16,s16 " WIDE "in=8x8x8 clamp16=-32768..32767 axes=7",
+	"REDUCE.argmax type=s16,s32 ifm=input0+0x0:128:16 ofm=scratch+0x0:32:4 in=8x8x8 axes=4",
+	"TRANSPOSE.cwh type=s16,s16 " WIDE "in=8x8x8",
 };
 
 const unsigned int isa_nr_specimens = sizeof(isa_specimens) / sizeof(isa_specimens[0]);

@@ -25,7 +25,7 @@ struct isa_defects {
 void isa_slow_add(struct isa_defects *d, int wrong, const char *field, const char *reason);
 
 /** struct isa_slow_field - a row of the tables in docs/isa.md
- * @type: f feature map, b u8, c s8, h u16, w u32, i s32
+ * @type: f feature map, b u8, c s8, h u16, k s16, w u32, i s32
  */
 struct isa_slow_field {
 	const char *name;
@@ -38,11 +38,13 @@ struct isa_slow_field {
  * @engine: 'd', 'm', 'v', or 'c' for control
  * @flags: defined bits
  * @end: where the zero tail starts
+ * @types: pairs of input and output type: b int8, k int16
  */
 struct isa_slow_kind {
 	unsigned int opcode, modes, flags, end, nr_fields;
 	char engine;
 	const struct isa_slow_field *fields;
+	const char *types;
 };
 
 /** isa_slow_kind() - NULL: no such command */

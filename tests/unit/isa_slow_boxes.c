@@ -5,16 +5,19 @@
 
 /* Which bytes each command reads and writes, from the formulas of docs/isa.md. */
 
-static struct isa_box map(const char *name, const struct keel_fm *fm, keel_u64 h, keel_u64 w,
-			  keel_u64 c)
+/* @type: 0 int8, 1 int32, 2 int16 */
+static struct isa_box map(const char *name, const struct keel_fm *fm, unsigned int type, keel_u64 h,
+			  keel_u64 w, keel_u64 c)
 {
+	static const unsigned int sizes[] = {1, 4, 2};
+
 	return (struct isa_box){
 		.name = name,
 		.map = 1,
 		.slot = fm->slot,
-		.align = 1,
+		.align = sizes[type],
 		.offset = fm->offset,
-		.dims = {1, h, w, c},
+		.dims = {1, h, w, c * sizes[type]},
 		.strides = {0, fm->row_stride, fm->pixel_stride, 1},
 	};
 }
@@ -80,18 +83,19 @@ static struct isa_box *mac(const struct keel_cmd_mac *m, struct isa_box *b)
 	struct isa_box psum = array("psum", m->psum_slot, m->psum_offset, h * w * m->ofm_c * 4, 4);
 	int f = m->h.flags, pooled = f & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
 
-	*b++ = map("ifm", &m->ifm, m->ifm_h, m->ifm_w, m->ifm_c);
+	*b++ = map("ifm", &m->ifm, m->h.ifm_type, m->ifm_h, m->ifm_w, m->ifm_c);
 	if (!(f & KEEL_MAC_B_ACTIVATION))
 		*b++ = mac_weights(m);
 	else if (f & KEEL_MAC_B_TRANSPOSED)
-		*b++ = map("ifm2", &m->ifm2, m->ifm_h, m->ofm_c, m->ifm_c);
+		*b++ = map("ifm2", &m->ifm2, m->h.ifm_type, m->ifm_h, m->ofm_c, m->ifm_c);
 	else
-		*b++ = map("ifm2", &m->ifm2, m->ifm_h, m->ifm_c, m->ofm_c);
+		*b++ = map("ifm2", &m->ifm2, m->h.ifm_type, m->ifm_h, m->ifm_c, m->ofm_c);
 	if (f & KEEL_MAC_RESIDUAL) {
-		*b++ = map("ifm2", &m->ifm2, h, w, m->ofm_c);
+		*b++ = map("ifm2", &m->ifm2, m->h.ofm_type, h, w, m->ofm_c);
 		b[-1].in_place = !pooled;
 	}
-	*b++ = array("channels", m->channels_slot, m->channels_offset, m->ofm_c * 16ull, 16);
+	*b++ = array("channels", m->channels_slot, m->channels_offset,
+		     m->ofm_c * (m->h.ifm_type == 2 || m->h.ofm_type == 2 ? 24ull : 16ull), 16);
 	if (f & KEEL_MAC_TABLE)
 		*b++ = array("table", m->table_slot, m->table_offset, 256, 1);
 	if (f & KEEL_MAC_ACC_IN)
@@ -99,19 +103,19 @@ static struct isa_box *mac(const struct keel_cmd_mac *m, struct isa_box *b)
 	if (f & KEEL_MAC_ACC_OUT)
 		*b++ = written(psum);
 	else
-		*b++ = written(map("ofm", &m->ofm, m->ofm_h, m->ofm_w, m->ofm_c));
+		*b++ = written(map("ofm", &m->ofm, m->h.ofm_type, m->ofm_h, m->ofm_w, m->ofm_c));
 	return b;
 }
 
 static struct isa_box broadcast(const char *name, const struct keel_cmd_eltwise *e,
 				const struct keel_fm *fm, int one)
 {
-	struct isa_box box = map(name, fm, one & 1 ? 1 : e->ofm_h, one & 2 ? 1 : e->ofm_w,
-				 one & 4 ? 1 : e->ofm_c);
+	struct isa_box box = map(name, fm, e->h.ifm_type, one & 1 ? 1 : e->ofm_h,
+				 one & 2 ? 1 : e->ofm_w, one & 4 ? 1 : e->ofm_c);
 
 	/* Repeated along an extent of 1 is not repeated. */
-	box.in_place =
-		box.dims[1] == e->ofm_h && box.dims[2] == e->ofm_w && box.dims[3] == e->ofm_c;
+	box.in_place = e->h.ifm_type == e->h.ofm_type && box.dims[1] == e->ofm_h &&
+		       box.dims[2] == e->ofm_w && box.dims[3] / box.align == e->ofm_c;
 	return box;
 }
 
@@ -119,17 +123,18 @@ static struct isa_box *eltwise(const struct keel_cmd_eltwise *e, struct isa_box 
 {
 	*b++ = broadcast("ifm", e, &e->ifm, e->h.flags & 7);
 	*b++ = broadcast("ifm2", e, &e->ifm2, e->h.flags >> 3 & 7);
-	*b++ = written(map("ofm", &e->ofm, e->ofm_h, e->ofm_w, e->ofm_c));
+	*b++ = written(map("ofm", &e->ofm, e->h.ofm_type, e->ofm_h, e->ofm_w, e->ofm_c));
 	return b;
 }
 
 static struct isa_box *unary(const struct keel_cmd_unary *u, struct isa_box *b)
 {
-	struct isa_box ifm = map("ifm", &u->ifm, u->ofm_h, u->ofm_w, u->ofm_c);
+	struct isa_box ifm = map("ifm", &u->ifm, u->h.ifm_type, u->ofm_h, u->ofm_w, u->ofm_c);
 
 	switch (u->h.opcode) {
 	case KEEL_CMD_RESCALE:
-		*b++ = in_place(ifm);
+		ifm.in_place = u->h.ifm_type == u->h.ofm_type;
+		*b++ = ifm;
 		break;
 	case KEEL_CMD_TABLE:
 		*b++ = in_place(ifm);
@@ -146,18 +151,15 @@ static struct isa_box *unary(const struct keel_cmd_unary *u, struct isa_box *b)
 	default:
 		break;
 	}
-	*b++ = written(map("ofm", &u->ofm, u->ofm_h, u->ofm_w, u->ofm_c));
+	*b++ = written(map("ofm", &u->ofm, u->h.ofm_type, u->ofm_h, u->ofm_w, u->ofm_c));
 	return b;
 }
 
 static struct isa_box *reduce(const struct keel_cmd_reduce *r, struct isa_box *b)
 {
-	unsigned int element = r->h.mode == 3 ? 4 : 1;
-
-	*b++ = map("ifm", &r->ifm, r->ifm_h, r->ifm_w, r->ifm_c);
-	*b++ = written(map("ofm", &r->ofm, r->axes & 1 ? 1 : r->ifm_h, r->axes & 2 ? 1 : r->ifm_w,
-			   (r->axes & 4 ? 1 : r->ifm_c) * element));
-	b[-1].align = element;
+	*b++ = map("ifm", &r->ifm, r->h.ifm_type, r->ifm_h, r->ifm_w, r->ifm_c);
+	*b++ = written(map("ofm", &r->ofm, r->h.ofm_type, r->axes & 1 ? 1 : r->ifm_h,
+			   r->axes & 2 ? 1 : r->ifm_w, r->axes & 4 ? 1 : r->ifm_c));
 	return b;
 }
 
@@ -168,8 +170,8 @@ static struct isa_box *transpose(const struct keel_cmd_transpose *t, struct isa_
 				       {w, c, h}, {c, h, w}, {c, w, h}};
 	const keel_u64 *o = orders[t->h.mode];
 
-	*b++ = map("ifm", &t->ifm, h, w, c);
-	*b++ = written(map("ofm", &t->ofm, o[0], o[1], o[2]));
+	*b++ = map("ifm", &t->ifm, t->h.ifm_type, h, w, c);
+	*b++ = written(map("ofm", &t->ofm, t->h.ofm_type, o[0], o[1], o[2]));
 	return b;
 }
 
@@ -197,12 +199,12 @@ static struct isa_box *copy(const struct keel_cmd_copy *p, struct isa_box *b)
 	return b;
 }
 
-static struct isa_box *window(const struct keel_fm *ifm, keel_u64 ifm_h, keel_u64 ifm_w,
-			      const struct keel_fm *ofm, keel_u64 ofm_h, keel_u64 ofm_w,
-			      keel_u64 channels, struct isa_box *b)
+static struct isa_box *window(unsigned int type, const struct keel_fm *ifm, keel_u64 ifm_h,
+			      keel_u64 ifm_w, const struct keel_fm *ofm, keel_u64 ofm_h,
+			      keel_u64 ofm_w, keel_u64 channels, struct isa_box *b)
 {
-	*b++ = map("ifm", ifm, ifm_h, ifm_w, channels);
-	*b++ = written(map("ofm", ofm, ofm_h, ofm_w, channels));
+	*b++ = map("ifm", ifm, type, ifm_h, ifm_w, channels);
+	*b++ = written(map("ofm", ofm, type, ofm_h, ofm_w, channels));
 	return b;
 }
 
@@ -225,11 +227,11 @@ static struct isa_box *list(const union keel_command *c, struct isa_box *b)
 	case KEEL_CMD_CONV_TRANSPOSE:
 		return mac(&c->mac, b);
 	case KEEL_CMD_POOL:
-		return window(&p->ifm, p->ifm_h, p->ifm_w, &p->ofm, p->ofm_h, p->ofm_w, p->channels,
-			      b);
+		return window(p->h.ifm_type, &p->ifm, p->ifm_h, p->ifm_w, &p->ofm, p->ofm_h,
+			      p->ofm_w, p->channels, b);
 	case KEEL_CMD_RESIZE:
-		return window(&z->ifm, z->ifm_h, z->ifm_w, &z->ofm, z->ofm_h, z->ofm_w, z->channels,
-			      b);
+		return window(z->h.ifm_type, &z->ifm, z->ifm_h, z->ifm_w, &z->ofm, z->ofm_h,
+			      z->ofm_w, z->channels, b);
 	case KEEL_CMD_ELTWISE:
 		return eltwise(&c->eltwise, b);
 	case KEEL_CMD_REDUCE:

@@ -95,6 +95,9 @@ static const struct isa_slow_field pool_fields[] = {
 	{"clamp_hi", 67, 'c', -128, 127},
 	{"multiplier", 68, 'i', -2147483647, 2147483647},
 	{"shift", 72, 'b', 0, 62},
+	{"rsv", 73, 'b', 0, 0},
+	{"clamp_lo16", 74, 'k', -32768, 32767},
+	{"clamp_hi16", 76, 'k', -32768, 32767},
 };
 
 static const struct isa_slow_field eltwise_fields[] = {
@@ -112,6 +115,9 @@ static const struct isa_slow_field eltwise_fields[] = {
 	{"shift_a", 84, 'b', 0, 62},
 	{"shift_b", 85, 'b', 0, 62},
 	{"shift", 86, 'b', 0, 62},
+	{"rsv", 87, 'b', 0, 0},
+	{"clamp_lo16", 88, 'k', -32768, 32767},
+	{"clamp_hi16", 90, 'k', -32768, 32767},
 };
 
 static const struct isa_slow_field unary_fields[] = {
@@ -129,6 +135,10 @@ static const struct isa_slow_field unary_fields[] = {
 	{"size", 66, 'b', 0, 255},
 	{"index_shift", 67, 'b', 0, 24},
 	{"value", 68, 'c', -128, 127},
+	{"rsv", 69, 'b', 0, 0},
+	{"clamp_lo16", 70, 'k', -32768, 32767},
+	{"clamp_hi16", 72, 'k', -32768, 32767},
+	{"value16", 74, 'k', -32768, 32767},
 };
 
 static const struct isa_slow_field resize_fields[] = {
@@ -149,6 +159,9 @@ static const struct isa_slow_field resize_fields[] = {
 	{"offset_x", 72, 'i', -1073741824, 1073741824},
 	{"multiplier", 76, 'i', -2147483647, 2147483647},
 	{"shift", 80, 'b', 0, 62},
+	{"rsv", 81, 'b', 0, 0},
+	{"clamp_lo16", 82, 'k', -32768, 32767},
+	{"clamp_hi16", 84, 'k', -32768, 32767},
 };
 
 static const struct isa_slow_field reduce_fields[] = {
@@ -163,6 +176,9 @@ static const struct isa_slow_field reduce_fields[] = {
 	{"shift", 60, 'b', 0, 62},
 	{"axes", 61, 'b', 1, 7},
 	{"last", 62, 'b', 0, 1},
+	{"rsv", 63, 'b', 0, 0},
+	{"clamp_lo16", 64, 'k', -32768, 32767},
+	{"clamp_hi16", 66, 'k', -32768, 32767},
 };
 
 static const struct isa_slow_field transpose_fields[] = {
@@ -175,31 +191,31 @@ static const struct isa_slow_field transpose_fields[] = {
 /* clang-format on */
 
 #define NR(fields) (sizeof(fields) / sizeof((fields)[0]))
-#define KIND(opcode, engine, modes, flags, end, fields)               \
-	{                                                             \
-		opcode, modes, flags, end, NR(fields), engine, fields \
+#define KIND(opcode, engine, modes, flags, end, fields, types)               \
+	{                                                                    \
+		opcode, modes, flags, end, NR(fields), engine, fields, types \
 	}
 
 static const struct isa_slow_kind kinds[] = {
-	KIND(0x01, 'c', 1, 0, 24, end_fields),
-	{0x02, 1, 0, 16, 0, 'c', NULL},
-	KIND(0x03, 'c', 1, 0, 20, mark_fields),
-	KIND(0x10, 'd', 1, 0, 74, copy_fields),
-	KIND(0x11, 'd', 1, 0, 34, weights_fields),
-	KIND(0x20, 'm', 1, 0x807f, 113, mac_fields),
-	KIND(0x21, 'm', 1, 0x807f, 113, mac_fields),
-	KIND(0x22, 'm', 1, 0x819f, 113, mac_fields),
-	KIND(0x23, 'm', 1, 0x801f, 113, mac_fields),
-	KIND(0x30, 'v', 3, 0x8000, 73, pool_fields),
-	KIND(0x31, 'v', 5, 0x803f, 87, eltwise_fields),
-	KIND(0x32, 'v', 1, 0x8000, 69, unary_fields),
-	KIND(0x33, 'v', 1, 0, 69, unary_fields),
-	KIND(0x34, 'v', 1, 0, 69, unary_fields),
-	KIND(0x35, 'v', 1, 0x8000, 69, unary_fields),
-	KIND(0x36, 'v', 1, 0, 69, unary_fields),
-	KIND(0x37, 'v', 2, 0x8000, 81, resize_fields),
-	KIND(0x38, 'v', 4, 0x8000, 63, reduce_fields),
-	KIND(0x39, 'v', 6, 0, 54, transpose_fields),
+	KIND(0x01, 'c', 1, 0, 24, end_fields, "bb"),
+	{0x02, 1, 0, 16, 0, 'c', NULL, "bb"},
+	KIND(0x03, 'c', 1, 0, 20, mark_fields, "bb"),
+	KIND(0x10, 'd', 1, 0, 74, copy_fields, "bb"),
+	KIND(0x11, 'd', 1, 0, 34, weights_fields, "bb"),
+	KIND(0x20, 'm', 1, 0x807f, 113, mac_fields, "bb bk kb kk"),
+	KIND(0x21, 'm', 1, 0x807f, 113, mac_fields, "bb bk kb kk"),
+	KIND(0x22, 'm', 1, 0x819f, 113, mac_fields, "bb bk kb kk"),
+	KIND(0x23, 'm', 1, 0x801f, 113, mac_fields, "bb bk kb kk"),
+	KIND(0x30, 'v', 3, 0x8000, 78, pool_fields, "bb kk"),
+	KIND(0x31, 'v', 5, 0x803f, 92, eltwise_fields, "bb bk kb kk"),
+	KIND(0x32, 'v', 1, 0x8000, 76, unary_fields, "bb bk kb kk"),
+	KIND(0x33, 'v', 1, 0, 76, unary_fields, "bb"),
+	KIND(0x34, 'v', 1, 0, 76, unary_fields, "bb"),
+	KIND(0x35, 'v', 1, 0x8000, 76, unary_fields, "bb"),
+	KIND(0x36, 'v', 1, 0, 76, unary_fields, "bb bk"),
+	KIND(0x37, 'v', 2, 0x8000, 86, resize_fields, "bb kk"),
+	KIND(0x38, 'v', 4, 0x8000, 68, reduce_fields, "bb kk"),
+	KIND(0x39, 'v', 6, 0, 54, transpose_fields, "bb kk"),
 };
 
 const struct isa_slow_kind *isa_slow_kind(unsigned int opcode)
@@ -224,12 +240,14 @@ void isa_slow_add(struct isa_defects *d, int wrong, const char *field, const cha
 long long isa_slow_value(const union keel_command *c, const struct isa_slow_field *f)
 {
 	const keel_u8 *p = c->bytes + f->byte;
-	unsigned long long low = p[0] | (f->type == 'h' ? p[1] << 8 : 0);
+	unsigned long long low = p[0] | (f->type == 'h' || f->type == 'k' ? p[1] << 8 : 0);
 
 	switch (f->type) {
 	case 'b':
 	case 'h':
 		return low;
+	case 'k':
+		return low < 32768 ? (long long)low : (long long)low - 65536;
 	case 'c':
 		return p[0] < 128 ? p[0] : p[0] - 256;
 	default:
@@ -246,11 +264,28 @@ static void check_map(const keel_u8 *p, const char *name, struct isa_defects *d)
 	isa_slow_add(d, p[12] > 31, name, "slot is not a slot number");
 }
 
+/* Types are b and k as for fields: 0 and 2 in the header; ARGMAX gives 1, whatever it takes. */
+static void check_types(const union keel_command *c, const char *types, struct isa_defects *d)
+{
+	unsigned int in = c->bytes[14], out = c->bytes[15];
+	int argmax = c->bytes[0] == 0x38 && c->bytes[1] == 3, taken = 0, given = 0;
+	const char *p;
+
+	for (p = types; *p; p += p[2] ? 3 : 2)
+		if (in == (p[0] == 'k' ? 2 : 0)) {
+			taken = 1;
+			given |= out == (p[1] == 'k' ? 2 : 0);
+		}
+	isa_slow_add(d, !taken, "ifm_type", "is not a type that the command takes");
+	isa_slow_add(d, argmax && out != 1, "ofm_type", "is not S32 for ARGMAX");
+	isa_slow_add(d, !argmax && !given, "ofm_type",
+		     "is not a type that the command gives for its input");
+}
+
 void isa_slow_fields(const union keel_command *c, struct isa_defects *d)
 {
 	const struct isa_slow_kind *k = isa_slow_kind(c->bytes[0]);
 	unsigned int i, flags = c->bytes[2] + 256u * c->bytes[3];
-	int argmax = c->bytes[0] == 0x38 && c->bytes[1] == 3;
 	long long v;
 
 	isa_slow_add(d, !k, "opcode", "is not a command");
@@ -258,9 +293,7 @@ void isa_slow_fields(const union keel_command *c, struct isa_defects *d)
 		return;
 	isa_slow_add(d, c->bytes[1] >= k->modes, "mode", "is not one of the command's modes");
 	isa_slow_add(d, flags & ~k->flags, "flags", "has bits that the command does not define");
-	isa_slow_add(d, c->bytes[14] != 0, "ifm_type", "is not S8");
-	isa_slow_add(d, c->bytes[15] != argmax, "ofm_type",
-		     argmax ? "is not S32 for ARGMAX" : "is not S8");
+	check_types(c, k->types, d);
 	for (i = 0; i < k->nr_fields; i++) {
 		const struct isa_slow_field *f = &k->fields[i];
 

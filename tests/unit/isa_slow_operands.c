@@ -69,6 +69,8 @@ static void check_box(const struct isa_box *b, keel_u64 sram, struct isa_defects
 	isa_slow_add(d, b->write && (b->slot == 0 || (b->slot >= 2 && b->slot <= 15)), b->name,
 		     "writes a read-only slot");
 	isa_slow_add(d, b->offset % b->align, b->name, "offset is not aligned");
+	isa_slow_add(d, b->map && (b->strides[1] % b->align || b->strides[2] % b->align), b->name,
+		     "stride is not a multiple of the element");
 	isa_slow_add(d, b->map && b->strides[2] < b->dims[3], b->name,
 		     "pixel stride is less than a pixel");
 	isa_slow_add(d, b->map && b->strides[1] < row, b->name, "row stride is less than a row");
@@ -164,6 +166,7 @@ void isa_slow_work(const union keel_command *c, struct keel_program_info *info)
 {
 	struct isa_box boxes[ISA_MOST_BOXES];
 
+	info->wide += c->bytes[14] == 2 || c->bytes[15] == 2;
 	switch (isa_slow_kind(c->h.opcode)->engine) {
 	case 'd':
 		info->nr_commands[KEEL_ENGINE_DMA]++;

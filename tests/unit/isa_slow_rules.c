@@ -38,9 +38,42 @@ static void unused_unless(int used, const union keel_command *c, const char *con
 
 #define UNLESS(used, ...) unused_unless(used, c, (const char *const[]){__VA_ARGS__, NULL}, d)
 
-static void clamp_order(int lo, int hi, struct isa_defects *d)
+static void clamp_order(int lo, int hi, int lo16, int hi16, struct isa_defects *d)
 {
 	isa_slow_add(d, lo > hi, "clamp_lo", "is above clamp_hi");
+	isa_slow_add(d, lo16 > hi16, "clamp_lo16", "is above clamp_hi16");
+}
+
+#define CLAMP_ORDER(view) \
+	clamp_order((view).clamp_lo, (view).clamp_hi, (view).clamp_lo16, (view).clamp_hi16, d)
+
+/* What holds for every map of int16, and for every command that has one. */
+static void wide(const union keel_command *c, struct isa_defects *d)
+{
+	const struct isa_slow_kind *k = isa_slow_kind(c->bytes[0]);
+	int in = c->bytes[14] == 2, out = c->bytes[15] == 2;
+	unsigned int i;
+
+	isa_slow_add(d, (in || out) && c->h.flags & ROUND, "flags",
+		     "DOUBLE_ROUND needs S8 input and output");
+	for (i = 0; i < k->nr_fields; i++) {
+		const struct isa_slow_field *f = &k->fields[i];
+		int of_output =
+			!strcmp(f->name, "ofm") || (!strcmp(f->name, "ifm2") && k->engine == 'm' &&
+						    c->h.flags & KEEL_MAC_RESIDUAL);
+
+		isa_slow_add(d, f->type == 'f' && (of_output ? out : in) && c->bytes[f->byte + 13],
+			     f->name, "zero point is not 0 for S16");
+	}
+}
+
+/* Either pair of fields is for one type of output. */
+static void clamps_of_type(const union keel_command *c, int used, struct isa_defects *d)
+{
+	int out = c->bytes[15] == 2;
+
+	UNLESS(used && !out, "clamp_lo", "clamp_hi");
+	UNLESS(used && out, "clamp_lo16", "clamp_hi16");
 }
 
 /* Windows that fit, counted one by one. */
@@ -109,6 +142,23 @@ static void mac_shape(const struct keel_cmd_mac *m, struct isa_defects *d)
 	}
 }
 
+static void mac_wide(const struct keel_cmd_mac *m, struct isa_defects *d)
+{
+	int f = m->h.flags, in = m->h.ifm_type == 2, out = m->h.ofm_type == 2;
+	__int128 products = (__int128)m->kernel_h * m->kernel_w;
+
+	if (m->h.opcode != KEEL_CMD_DEPTHWISE)
+		products *= m->ifm_c / m->groups;
+	isa_slow_add(d, out && f & KEEL_MAC_TABLE, "flags", "TABLE needs S8 output");
+	isa_slow_add(d, in && f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT), "flags",
+		     "ACC_IN and ACC_OUT need S8 input");
+	isa_slow_add(d, in && f & KEEL_MAC_B_ACTIVATION, "flags", "B_ACTIVATION needs S8 input");
+	isa_slow_add(d, out && f & KEEL_MAC_ACC_OUT, "ofm_type",
+		     "is not S8 although ACC_OUT leaves no output");
+	isa_slow_add(d, in && products > 16777216, "ifm_c",
+		     "makes sums of more than 2^24 products of S16");
+}
+
 static void mac(const union keel_command *c, struct isa_defects *d)
 {
 	int f = c->h.flags, matmul = c->h.opcode == KEEL_CMD_MATMUL;
@@ -133,6 +183,7 @@ static void mac(const union keel_command *c, struct isa_defects *d)
 	UNLESS(f & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT), "psum_offset", "psum_slot");
 	UNLESS(f & KEEL_MAC_RESIDUAL, "residual_multiplier", "residual_shift");
 	mac_shape(&c->mac, d);
+	mac_wide(&c->mac, d);
 }
 
 static void pool(const union keel_command *c, struct isa_defects *d)
@@ -142,6 +193,7 @@ static void pool(const union keel_command *c, struct isa_defects *d)
 
 	isa_slow_add(d, c->h.flags & ROUND && !sum, "flags", SUM_ONLY);
 	UNLESS(sum, "multiplier", "shift");
+	clamps_of_type(c, 1, d);
 	isa_slow_add(d, p->pad_top >= p->kernel_h, "pad_top", PAD);
 	isa_slow_add(d, p->pad_left >= p->kernel_w, "pad_left", PAD);
 	isa_slow_add(d, p->pad_bottom >= p->kernel_h, "pad_bottom", PAD);
@@ -154,7 +206,7 @@ static void pool(const union keel_command *c, struct isa_defects *d)
 		     p->ofm_w != count_windows(p->ifm_w, p->pad_left, p->pad_right, p->kernel_w, 1,
 					       p->stride_x),
 		     "ofm_w", POOL_SHAPE);
-	clamp_order(p->clamp_lo, p->clamp_hi, d);
+	CLAMP_ORDER(*p);
 }
 
 static void eltwise(const union keel_command *c, struct isa_defects *d)
@@ -163,7 +215,10 @@ static void eltwise(const union keel_command *c, struct isa_defects *d)
 		     "MAX and MIN do not rescale, so they cannot have DOUBLE_ROUND");
 	UNLESS(c->h.mode < 2, "multiplier_a", "multiplier_b", "shift_a", "shift_b");
 	UNLESS(c->h.mode < 3, "multiplier", "shift");
-	clamp_order(c->eltwise.clamp_lo, c->eltwise.clamp_hi, d);
+	clamps_of_type(c, 1, d);
+	isa_slow_add(d, c->h.mode > 2 && c->bytes[14] != c->bytes[15], "ofm_type",
+		     "is not ifm_type for MAX and MIN");
+	CLAMP_ORDER(c->eltwise);
 }
 
 static void unary(const union keel_command *c, struct isa_defects *d)
@@ -172,15 +227,17 @@ static void unary(const union keel_command *c, struct isa_defects *d)
 	int softmax = op == KEEL_CMD_SOFTMAX;
 
 	UNLESS(op != KEEL_CMD_FILL, "ifm");
-	UNLESS(rescales, "clamp_lo", "clamp_hi", "multiplier", "shift");
+	UNLESS(rescales, "multiplier", "shift");
+	clamps_of_type(c, rescales, d);
 	UNLESS(lrn || softmax || op == KEEL_CMD_TABLE, "table_offset", "table_slot");
 	UNLESS(lrn, "size", "index_shift");
-	UNLESS(op == KEEL_CMD_FILL, "value");
+	UNLESS(op == KEEL_CMD_FILL && c->bytes[15] == 0, "value");
+	UNLESS(op == KEEL_CMD_FILL && c->bytes[15] == 2, "value16");
 	isa_slow_add(d, softmax && c->unary.ofm.zero_point != -128, "ofm",
 		     "zero point is not -128");
 	isa_slow_add(d, lrn && c->unary.size == 0, "size", "is 0");
 	if (rescales)
-		clamp_order(c->unary.clamp_lo, c->unary.clamp_hi, d);
+		CLAMP_ORDER(c->unary);
 }
 
 /* Every coordinate of the output, one by one. */
@@ -203,11 +260,12 @@ static void resize(const union keel_command *c, struct isa_defects *d)
 	isa_slow_add(d, c->h.flags & ROUND && c->h.mode == 0, "flags",
 		     "NEAREST does not rescale, so it cannot have DOUBLE_ROUND");
 	UNLESS(c->h.mode == 1, "multiplier", "shift");
+	clamps_of_type(c, 1, d);
 	isa_slow_add(d, beyond_32_bits(z->ofm_h, z->scale_y_n, z->scale_y_d, z->offset_y),
 		     "scale_y_n", "places output rows beyond the 32-bit range");
 	isa_slow_add(d, beyond_32_bits(z->ofm_w, z->scale_x_n, z->scale_x_d, z->offset_x),
 		     "scale_x_n", "places output columns beyond the 32-bit range");
-	clamp_order(z->clamp_lo, z->clamp_hi, d);
+	CLAMP_ORDER(*z);
 }
 
 static void reduce(const union keel_command *c, struct isa_defects *d)
@@ -220,16 +278,16 @@ static void reduce(const union keel_command *c, struct isa_defects *d)
 	count *= r->axes & 2 ? r->ifm_w : 1;
 	count *= r->axes & 4 ? r->ifm_c : 1;
 	isa_slow_add(d, c->h.flags & ROUND && c->h.mode != 0, "flags", SUM_ONLY);
-	UNLESS(!argmax, "clamp_lo", "clamp_hi");
+	clamps_of_type(c, !argmax, d);
 	UNLESS(c->h.mode == 0, "multiplier", "shift");
 	UNLESS(argmax, "last");
 	isa_slow_add(d, count > 8388608, "axes", "reduces more than 2^23 elements into one");
 	isa_slow_add(d, argmax && r->axes != 1 && r->axes != 2 && r->axes != 4, "axes",
 		     "is not exactly one axis for ARGMAX");
 	isa_slow_add(d, argmax && r->ofm.zero_point, "ofm", "zero point is not 0 for ARGMAX");
-	isa_slow_add(d, argmax && (r->ofm.pixel_stride % 4 || r->ofm.row_stride % 4), "ofm",
-		     "stride is not a multiple of 4 for ARGMAX");
-	clamp_order(r->clamp_lo, r->clamp_hi, d);
+	isa_slow_add(d, c->bytes[14] == 2 && !argmax && count > 65536, "axes",
+		     "reduces more than 2^16 elements of S16 into one");
+	CLAMP_ORDER(*r);
 }
 
 /** struct dimension - of the box that COPY writes */
@@ -280,6 +338,7 @@ static void copy(const union keel_command *c, struct isa_defects *d)
 
 void isa_slow_rules(const union keel_command *c, struct isa_defects *d)
 {
+	wide(c, d);
 	switch (c->h.opcode) {
 	case KEEL_CMD_COPY:
 		copy(c, d);

@@ -106,6 +106,8 @@ const char *isa_slow_disagrees(const struct isa_opinion *o, int verdict,
 			return "accepted, but not valid";
 		if (memcmp(info->need, o->info.need, sizeof(info->need)))
 			return "accepted with wrong needs";
+		if (info->wide != o->info.wide)
+			return "commands with int16";
 		if (info->written != o->info.written)
 			return "accepted with a wrong write mask";
 		if (info->macs != o->info.macs || info->dma_bytes != o->info.dma_bytes ||

@@ -121,7 +121,7 @@ static void damage_field(struct keel_random *r, union keel_command *c,
 {
 	static const unsigned int sizes[] = {
 		[KEEL_KIND_u8] = 1,  [KEEL_KIND_s8] = 1,  [KEEL_KIND_u16] = 2,
-		[KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
+		[KEEL_KIND_s16] = 2, [KEEL_KIND_u32] = 4, [KEEL_KIND_s32] = 4,
 	};
 	const struct keel_field_desc *f;
 	keel_u32 v = 0;

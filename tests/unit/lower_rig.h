@@ -18,6 +18,9 @@ struct lower_rig {
 
 /** lower_rig_init() - simplify, place, give every tensor a scale, quantize weights; must succeed */
 void lower_rig_init(struct lower_rig *r, struct keel_graph *g);
+/** lower_rig_init_mixed() - the same with about @percent of the activations that can be in int16 */
+void lower_rig_init_mixed(struct lower_rig *r, struct keel_graph *g, unsigned int percent,
+			  uint64_t seed);
 void lower_rig_free(struct lower_rig *r);
 
 #endif

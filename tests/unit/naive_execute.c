@@ -22,10 +22,45 @@ static keel_u8 *element(const struct keel_memory *slots, const struct keel_fm *f
 			  (uint64_t)x * fm->pixel_stride + c);
 }
 
-static int level(const struct keel_memory *slots, const struct keel_fm *fm, int64_t y, int64_t x,
-		 int64_t c)
+/* Of an int8 map, or of an int16 one. */
+static int level(const struct keel_memory *slots, const struct keel_fm *fm, int type, int64_t y,
+		 int64_t x, int64_t c)
 {
-	return *(keel_s8 *)element(slots, fm, y, x, c);
+	keel_u8 *low, *high;
+
+	if (type != KEEL_TYPE_S16)
+		return *(keel_s8 *)element(slots, fm, y, x, c);
+	low = element(slots, fm, y, x, 2 * c);
+	high = element(slots, fm, y, x, 2 * c + 1);
+	return *(keel_s8 *)high * 256 + *low;
+}
+
+static void put(const struct keel_memory *slots, const struct keel_fm *fm, int type, int64_t y,
+		int64_t x, int64_t c, int v)
+{
+	if (type != KEEL_TYPE_S16) {
+		*element(slots, fm, y, x, c) = v;
+		return;
+	}
+	*element(slots, fm, y, x, 2 * c) = v & 255;
+	*element(slots, fm, y, x, 2 * c + 1) = v >> 8;
+}
+
+static __int128 floor_div(__int128 a, __int128 b)
+{
+	return a / b - (a % b < 0);
+}
+
+/* The sum of int16 products in an output level, before its zero point: told in 128 bits. */
+static int32_t rescale_wide(int64_t acc, int32_t m, int s)
+{
+	const __int128 limit = (__int128)1 << 47;
+	__int128 v = acc >= limit ? limit - 1 : acc < -limit ? -limit : acc;
+	__int128 q;
+
+	s = s < 17 ? 17 : s > 62 ? 62 : s;
+	q = floor_div(v * m + ((__int128)1 << (s - 1)), (__int128)1 << s);
+	return q > INT32_MAX ? INT32_MAX : q < INT32_MIN ? INT32_MIN : q;
 }
 
 static int32_t word(const struct keel_memory *slots, keel_u8 slot, uint64_t offset)
@@ -68,27 +103,29 @@ static int reads(const struct keel_cmd_mac *m, int64_t o, int64_t i, int64_t k, 
 	return o * stride + k * dilation - pad == i;
 }
 
-static uint32_t products(const struct keel_cmd_mac *m, const struct keel_memory *slots, int64_t y,
+static uint64_t products(const struct keel_cmd_mac *m, const struct keel_memory *slots, int64_t y,
 			 int64_t x, int64_t c, int64_t iy, int64_t ix, int64_t ky, int64_t kx)
 {
 	int64_t ic = m->ifm_c / m->groups, oc = m->ofm_c / m->groups, g = c / oc, i;
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 
 	if (m->h.opcode == KEEL_CMD_DEPTHWISE) {
 		int w = weight(m, slots,
 			       ((c / 16 * m->kernel_h + ky) * m->kernel_w + kx) * 16 + c % 16);
 
-		return (level(slots, &m->ifm, iy, ix, c / (m->ofm_c / m->ifm_c)) -
+		return (level(slots, &m->ifm, m->h.ifm_type, iy, ix, c / (m->ofm_c / m->ifm_c)) -
 			m->ifm.zero_point) *
 		       w;
 	}
 	for (i = 0; i < ic; i++) {
-		int a = level(slots, &m->ifm, iy, ix, g * ic + i) - m->ifm.zero_point, w;
+		int a = level(slots, &m->ifm, m->h.ifm_type, iy, ix, g * ic + i), w;
+
+		a -= m->ifm.zero_point;
 
 		if (m->h.flags & KEEL_MAC_B_TRANSPOSED)
-			w = level(slots, &m->ifm2, y, c, i) - m->ifm2.zero_point;
+			w = level(slots, &m->ifm2, KEEL_TYPE_S8, y, c, i) - m->ifm2.zero_point;
 		else if (m->h.flags & KEEL_MAC_B_ACTIVATION)
-			w = level(slots, &m->ifm2, y, i, c) - m->ifm2.zero_point;
+			w = level(slots, &m->ifm2, KEEL_TYPE_S8, y, i, c) - m->ifm2.zero_point;
 		else
 			w = blocked(m, slots, g, c % oc, ky, kx, i);
 		sum += a * w;
@@ -96,11 +133,34 @@ static uint32_t products(const struct keel_cmd_mac *m, const struct keel_memory 
 	return sum;
 }
 
-static int32_t accumulator(const struct keel_cmd_mac *m, const struct keel_memory *slots,
-			   const struct keel_channel *ch, uint64_t psum, int64_t y, int64_t x,
+static int is_wide(const struct keel_cmd_mac *m)
+{
+	return m->h.ifm_type == KEEL_TYPE_S16 || m->h.ofm_type == KEEL_TYPE_S16;
+}
+
+/* Either record as a wide one. */
+static struct keel_channel_wide channel(const struct keel_cmd_mac *m,
+					const struct keel_memory *slots, int64_t o)
+{
+	struct keel_channel_wide wide;
+	struct keel_channel ch;
+
+	if (is_wide(m)) {
+		memcpy(&wide, at(slots, m->channels_slot, m->channels_offset + 24 * o),
+		       sizeof(wide));
+		return wide;
+	}
+	memcpy(&ch, at(slots, m->channels_slot, m->channels_offset + 16 * o), sizeof(ch));
+	return (struct keel_channel_wide){ch.bias,     ch.multiplier, ch.multiplier_neg,
+					  ch.clamp_lo, ch.clamp_hi,   ch.shift,
+					  ch.shift_neg};
+}
+
+static int64_t accumulator(const struct keel_cmd_mac *m, const struct keel_memory *slots,
+			   const struct keel_channel_wide *ch, uint64_t psum, int64_t y, int64_t x,
 			   int64_t c)
 {
-	uint32_t acc = m->h.flags & KEEL_MAC_ACC_IN ? word(slots, m->psum_slot, psum) : ch->bias;
+	uint64_t acc = m->h.flags & KEEL_MAC_ACC_IN ? word(slots, m->psum_slot, psum) : ch->bias;
 	int64_t ky, kx, iy, ix;
 
 	for (ky = 0; ky < m->kernel_h; ky++)
@@ -113,24 +173,26 @@ static int32_t accumulator(const struct keel_cmd_mac *m, const struct keel_memor
 						  m->pad_left))
 						acc += products(m, slots, y, x, c, iy, ix, ky, kx);
 		}
-	return acc;
+	return m->h.ifm_type == KEEL_TYPE_S16 ? (int64_t)acc : (int32_t)acc;
 }
 
 static int epilogue(const struct keel_cmd_mac *m, const struct keel_memory *slots,
-		    const struct keel_channel *ch, int32_t acc, int64_t y, int64_t x, int64_t c)
+		    const struct keel_channel_wide *ch, int64_t acc, int64_t y, int64_t x,
+		    int64_t c)
 {
-	int dr = m->h.flags & KEEL_DOUBLE_ROUND, q;
-	int32_t v;
+	int dr = m->h.flags & KEEL_DOUBLE_ROUND, q, neg = m->h.flags & KEEL_MAC_PRELU && acc < 0;
+	int32_t v, k = neg ? ch->multiplier_neg : ch->multiplier;
+	int s = neg ? ch->shift_neg : ch->shift;
 
-	if (m->h.flags & KEEL_MAC_PRELU && acc < 0)
-		v = keel_rescale(acc, ch->multiplier_neg, ch->shift_neg, dr);
-	else
-		v = keel_rescale(acc, ch->multiplier, ch->shift, dr);
+	v = m->h.ifm_type == KEEL_TYPE_S16 ? rescale_wide(acc, k, s) : keel_rescale(acc, k, s, dr);
 	if (m->h.flags & KEEL_MAC_RESIDUAL)
 		v = keel_sat32((int64_t)v +
-			       keel_rescale(level(slots, &m->ifm2, y, x, c) - m->ifm2.zero_point,
+			       keel_rescale(level(slots, &m->ifm2, m->h.ofm_type, y, x, c) -
+						    m->ifm2.zero_point,
 					    m->residual_multiplier, m->residual_shift, dr));
 	q = keel_clamp(keel_sat32((int64_t)v + m->ofm.zero_point), ch->clamp_lo, ch->clamp_hi);
+	if (m->h.ofm_type == KEEL_TYPE_S8)
+		q = keel_clamp(q, -128, 127);
 	if (m->h.flags & KEEL_MAC_TABLE)
 		q = *(keel_s8 *)at(slots, m->table_slot, (uint64_t)m->table_offset + q + 128);
 	return q;
@@ -138,7 +200,7 @@ static int epilogue(const struct keel_cmd_mac *m, const struct keel_memory *slot
 
 static int pooled(const struct keel_cmd_mac *m, const int *q)
 {
-	int i, max = -128, sum = 0;
+	int i, max = -32768, sum = 0, wide = m->h.ofm_type == KEEL_TYPE_S16;
 
 	for (i = 0; i < 4; i++) {
 		max = q[i] > max ? q[i] : max;
@@ -146,19 +208,19 @@ static int pooled(const struct keel_cmd_mac *m, const int *q)
 	}
 	if (m->h.flags & KEEL_MAC_POOL_MAX)
 		return max;
-	return keel_clamp(keel_average(sum, 4) + m->ofm.zero_point, -128, 127);
+	return keel_clamp(keel_average(sum, 4) + m->ofm.zero_point, wide ? -32768 : -128,
+			  wide ? 32767 : 127);
 }
 
 static int mac_level(const union keel_command *c, const struct keel_memory *slots, int64_t y,
 		     int64_t x, int64_t o)
 {
 	const struct keel_cmd_mac *m = &c->mac;
-	struct keel_channel ch;
+	struct keel_channel_wide ch = channel(m, slots, o);
 	uint64_t psum;
 	keel_u32 h, w;
 
 	keel_mac_extent(c, &h, &w);
-	memcpy(&ch, at(slots, m->channels_slot, m->channels_offset + 16 * o), sizeof(ch));
 	psum = m->psum_offset + 4 * (((uint64_t)y * w + x) * m->ofm_c + o);
 	return epilogue(m, slots, &ch, accumulator(m, slots, &ch, psum, y, x, o), y, x, o);
 }
@@ -166,7 +228,7 @@ static int mac_level(const union keel_command *c, const struct keel_memory *slot
 static void store_psums(const union keel_command *c, const struct keel_memory *slots)
 {
 	const struct keel_cmd_mac *m = &c->mac;
-	struct keel_channel ch;
+	struct keel_channel_wide ch;
 	int64_t y, x, o;
 	keel_u32 h, w;
 
@@ -177,9 +239,7 @@ static void store_psums(const union keel_command *c, const struct keel_memory *s
 				uint64_t psum = m->psum_offset + 4 * ((y * w + x) * m->ofm_c + o);
 				int32_t acc;
 
-				memcpy(&ch,
-				       at(slots, m->channels_slot, m->channels_offset + 16 * o),
-				       sizeof(ch));
+				ch = channel(m, slots, o);
 				acc = accumulator(m, slots, &ch, psum, y, x, o);
 				memcpy(at(slots, m->psum_slot, psum), &acc, sizeof(acc));
 			}
@@ -201,16 +261,18 @@ static void naive_mac(const union keel_command *c, const struct keel_memory *slo
 			for (o = 0; o < m->ofm_c; o++) {
 				for (i = 0; pool && i < 4; i++)
 					q[i] = mac_level(c, slots, 2 * y + i / 2, 2 * x + i % 2, o);
-				*element(slots, &m->ofm, y, x, o) =
-					pool ? pooled(m, q) : mac_level(c, slots, y, x, o);
+				put(slots, &m->ofm, m->h.ofm_type, y, x, o,
+				    pool ? pooled(m, q) : mac_level(c, slots, y, x, o));
 			}
 }
+
+#define CLAMP(c, end) ((c)->h.ofm_type == KEEL_TYPE_S16 ? (c)->clamp_##end##16 : (c)->clamp_##end)
 
 static int pool_level(const struct keel_cmd_pool *p, const struct keel_memory *slots, int64_t y,
 		      int64_t x, int64_t c)
 {
 	int64_t ky, kx, iy, ix, sum = 0;
-	int max = -128, n = 0, q = 0;
+	int max = -32768, n = 0, q = 0;
 
 	for (ky = 0; ky < p->kernel_h; ky++)
 		for (kx = 0; kx < p->kernel_w; kx++) {
@@ -218,7 +280,7 @@ static int pool_level(const struct keel_cmd_pool *p, const struct keel_memory *s
 			ix = x * p->stride_x + kx - p->pad_left;
 			if (iy < 0 || iy >= p->ifm_h || ix < 0 || ix >= p->ifm_w)
 				continue;
-			q = level(slots, &p->ifm, iy, ix, c);
+			q = level(slots, &p->ifm, p->h.ifm_type, iy, ix, c);
 			max = q > max ? q : max;
 			sum += q - p->ifm.zero_point;
 			n++;
@@ -229,36 +291,41 @@ static int pool_level(const struct keel_cmd_pool *p, const struct keel_memory *s
 		q = keel_average(sum, n) + p->ofm.zero_point;
 	else
 		return keel_requant(sum, p->multiplier, p->shift, p->h.flags & KEEL_DOUBLE_ROUND,
-				    p->ofm.zero_point, p->clamp_lo, p->clamp_hi);
-	return keel_clamp(q, p->clamp_lo, p->clamp_hi);
+				    p->ofm.zero_point, CLAMP(p, lo), CLAMP(p, hi));
+	return keel_clamp(q, CLAMP(p, lo), CLAMP(p, hi));
 }
 
 static int eltwise_level(const struct keel_cmd_eltwise *e, const struct keel_memory *slots,
 			 int64_t y, int64_t x, int64_t c)
 {
 	int f = e->h.flags, dr = f & KEEL_DOUBLE_ROUND;
-	int a = level(slots, &e->ifm, f & KEEL_ELTWISE_A_H ? 0 : y, f & KEEL_ELTWISE_A_W ? 0 : x,
-		      f & KEEL_ELTWISE_A_C ? 0 : c);
-	int b = level(slots, &e->ifm2, f & KEEL_ELTWISE_B_H ? 0 : y, f & KEEL_ELTWISE_B_W ? 0 : x,
-		      f & KEEL_ELTWISE_B_C ? 0 : c);
+	int wide = e->h.ifm_type == KEEL_TYPE_S16;
+	int a = level(slots, &e->ifm, e->h.ifm_type, f & KEEL_ELTWISE_A_H ? 0 : y,
+		      f & KEEL_ELTWISE_A_W ? 0 : x, f & KEEL_ELTWISE_A_C ? 0 : c);
+	int b = level(slots, &e->ifm2, e->h.ifm_type, f & KEEL_ELTWISE_B_H ? 0 : y,
+		      f & KEEL_ELTWISE_B_W ? 0 : x, f & KEEL_ELTWISE_B_C ? 0 : c);
 	int32_t v;
 
 	switch (e->h.mode) {
 	case KEEL_ELTWISE_MAX:
-		return keel_clamp(a > b ? a : b, e->clamp_lo, e->clamp_hi);
+		return keel_clamp(a > b ? a : b, CLAMP(e, lo), CLAMP(e, hi));
 	case KEEL_ELTWISE_MIN:
-		return keel_clamp(a < b ? a : b, e->clamp_lo, e->clamp_hi);
+		return keel_clamp(a < b ? a : b, CLAMP(e, lo), CLAMP(e, hi));
 	case KEEL_ELTWISE_MUL:
 		v = (a - e->ifm.zero_point) * (b - e->ifm2.zero_point);
 		break;
 	default:
-		a = keel_eltwise_input(a, e->ifm.zero_point, e->multiplier_a, e->shift_a, dr);
-		b = keel_eltwise_input(b, e->ifm2.zero_point, e->multiplier_b, e->shift_b, dr);
+		a = wide ? keel_rescale(a * 32768, e->multiplier_a, e->shift_a, 0)
+			 : keel_eltwise_input(a, e->ifm.zero_point, e->multiplier_a, e->shift_a,
+					      dr);
+		b = wide ? keel_rescale(b * 32768, e->multiplier_b, e->shift_b, 0)
+			 : keel_eltwise_input(b, e->ifm2.zero_point, e->multiplier_b, e->shift_b,
+					      dr);
 		v = e->h.mode == KEEL_ELTWISE_ADD ? (uint32_t)a + (uint32_t)b
 						  : (uint32_t)a - (uint32_t)b;
 	}
-	return keel_requant(v, e->multiplier, e->shift, dr, e->ofm.zero_point, e->clamp_lo,
-			    e->clamp_hi);
+	return keel_requant(v, e->multiplier, e->shift, dr, e->ofm.zero_point, CLAMP(e, lo),
+			    CLAMP(e, hi));
 }
 
 static int lrn_level(const struct keel_cmd_unary *u, const struct keel_memory *slots, int64_t y,
@@ -271,16 +338,16 @@ static int lrn_level(const struct keel_cmd_unary *u, const struct keel_memory *s
 
 	for (i = first; i <= last; i++)
 		if (i >= 0 && i < u->ofm_c)
-			sum += (level(slots, &u->ifm, y, x, i) - zi) *
-			       (level(slots, &u->ifm, y, x, i) - zi);
+			sum += (level(slots, &u->ifm, u->h.ifm_type, y, x, i) - zi) *
+			       (level(slots, &u->ifm, u->h.ifm_type, y, x, i) - zi);
 	index = keel_lrn_index(sum, u->index_shift);
 	table = u->table_offset + 4 * (uint64_t)index;
 	return keel_requant(
-		keel_mul32(level(slots, &u->ifm, y, x, c) - zi,
+		keel_mul32(level(slots, &u->ifm, u->h.ifm_type, y, x, c) - zi,
 			   keel_lrn_factor(sum, u->index_shift, word(slots, u->table_slot, table),
 					   word(slots, u->table_slot, table + 4))),
 		u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND, u->ofm.zero_point,
-		u->clamp_lo, u->clamp_hi);
+		CLAMP(u, lo), CLAMP(u, hi));
 }
 
 static int softmax_level(const struct keel_cmd_unary *u, const struct keel_memory *slots, int64_t y,
@@ -292,11 +359,11 @@ static int softmax_level(const struct keel_cmd_unary *u, const struct keel_memor
 	uint32_t e = 0;
 
 	for (i = 0; i < u->ofm_c; i++) {
-		q = level(slots, &u->ifm, y, x, i);
+		q = level(slots, &u->ifm, u->h.ifm_type, y, x, i);
 		max = q > max ? q : max;
 	}
 	for (i = 0; i < u->ofm_c; i++) {
-		q = max - level(slots, &u->ifm, y, x, i);
+		q = max - level(slots, &u->ifm, u->h.ifm_type, y, x, i);
 		sum += (uint32_t)word(slots, u->table_slot, u->table_offset + 4 * q);
 		if (i == c)
 			e = word(slots, u->table_slot, u->table_offset + 4 * q);
@@ -309,18 +376,20 @@ static int unary_level(const struct keel_cmd_unary *u, const struct keel_memory 
 {
 	switch (u->h.opcode) {
 	case KEEL_CMD_RESCALE:
-		return keel_requant(level(slots, &u->ifm, y, x, c) - u->ifm.zero_point,
+		return keel_requant(level(slots, &u->ifm, u->h.ifm_type, y, x, c) -
+					    u->ifm.zero_point,
 				    u->multiplier, u->shift, u->h.flags & KEEL_DOUBLE_ROUND,
-				    u->ofm.zero_point, u->clamp_lo, u->clamp_hi);
+				    u->ofm.zero_point, CLAMP(u, lo), CLAMP(u, hi));
 	case KEEL_CMD_TABLE:
 		return *at(slots, u->table_slot,
-			   (uint64_t)u->table_offset + level(slots, &u->ifm, y, x, c) + 128);
+			   (uint64_t)u->table_offset +
+				   level(slots, &u->ifm, u->h.ifm_type, y, x, c) + 128);
 	case KEEL_CMD_SOFTMAX:
 		return softmax_level(u, slots, y, x, c);
 	case KEEL_CMD_LRN:
 		return lrn_level(u, slots, y, x, c);
 	default:
-		return u->value;
+		return u->h.ofm_type == KEEL_TYPE_S16 ? u->value16 : u->value;
 	}
 }
 
@@ -340,33 +409,33 @@ static int resize_level(const struct keel_cmd_resize *r, const struct keel_memor
 	if (r->h.mode == KEEL_RESIZE_NEAREST) {
 		i = py.i + (2 * (int64_t)py.r >= r->scale_y_n);
 		j = px.i + (2 * (int64_t)px.r >= r->scale_x_n);
-		return keel_clamp(
-			level(slots, &r->ifm, inside(i, r->ifm_h), inside(j, r->ifm_w), c),
-			r->clamp_lo, r->clamp_hi);
+		return keel_clamp(level(slots, &r->ifm, r->h.ifm_type, inside(i, r->ifm_h),
+					inside(j, r->ifm_w), c),
+				  CLAMP(r, lo), CLAMP(r, hi));
 	}
 	for (i = 0; i < 2; i++)
 		for (j = 0; j < 2; j++) {
 			uint32_t wy = i ? py.r : r->scale_y_n - py.r;
 			uint32_t wx = j ? px.r : r->scale_x_n - px.r;
-			int q = level(slots, &r->ifm, inside(py.i + i, r->ifm_h),
+			int q = level(slots, &r->ifm, r->h.ifm_type, inside(py.i + i, r->ifm_h),
 				      inside(px.i + j, r->ifm_w), c);
 
 			sum += (uint32_t)(q - r->ifm.zero_point) * (wy * wx);
 		}
 	return keel_requant(sum, r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND,
-			    r->ofm.zero_point, r->clamp_lo, r->clamp_hi);
+			    r->ofm.zero_point, CLAMP(r, lo), CLAMP(r, hi));
 }
 
 static int32_t reduce_value(const struct keel_cmd_reduce *r, const struct keel_memory *slots,
 			    int64_t oy, int64_t ox, int64_t oc)
 {
 	int64_t y, x, c, n = 0;
-	int32_t sum = 0, max = -1000, position = 0, q;
+	int32_t sum = 0, max = -100000, position = 0, q;
 
 	for (y = 0; y < (r->axes & KEEL_AXIS_H ? r->ifm_h : 1); y++)
 		for (x = 0; x < (r->axes & KEEL_AXIS_W ? r->ifm_w : 1); x++)
 			for (c = 0; c < (r->axes & KEEL_AXIS_C ? r->ifm_c : 1); c++, n++) {
-				q = level(slots, &r->ifm, oy + y, ox + x, oc + c);
+				q = level(slots, &r->ifm, r->h.ifm_type, oy + y, ox + x, oc + c);
 				sum += q - r->ifm.zero_point;
 				if (q > max || (r->last && q == max))
 					position = n;
@@ -375,12 +444,12 @@ static int32_t reduce_value(const struct keel_cmd_reduce *r, const struct keel_m
 	switch (r->h.mode) {
 	case KEEL_REDUCE_SUM:
 		return keel_requant(sum, r->multiplier, r->shift, r->h.flags & KEEL_DOUBLE_ROUND,
-				    r->ofm.zero_point, r->clamp_lo, r->clamp_hi);
+				    r->ofm.zero_point, CLAMP(r, lo), CLAMP(r, hi));
 	case KEEL_REDUCE_MEAN:
-		return keel_clamp(keel_average(sum, n) + r->ofm.zero_point, r->clamp_lo,
-				  r->clamp_hi);
+		return keel_clamp(keel_average(sum, n) + r->ofm.zero_point, CLAMP(r, lo),
+				  CLAMP(r, hi));
 	case KEEL_REDUCE_MAX:
-		return keel_clamp(max, r->clamp_lo, r->clamp_hi);
+		return keel_clamp(max, CLAMP(r, lo), CLAMP(r, hi));
 	default:
 		return position;
 	}
@@ -398,7 +467,7 @@ static void naive_reduce(const struct keel_cmd_reduce *r, const struct keel_memo
 				if (r->h.mode == KEEL_REDUCE_ARGMAX)
 					memcpy(element(slots, &r->ofm, y, x, 4 * c), &v, sizeof(v));
 				else
-					*element(slots, &r->ofm, y, x, c) = v;
+					put(slots, &r->ofm, r->h.ofm_type, y, x, c, v);
 			}
 }
 
@@ -418,8 +487,8 @@ static void naive_transpose(const struct keel_cmd_transpose *t, const struct kee
 					o[i] = order[t->h.mode][i] == 'h'   ? y
 					       : order[t->h.mode][i] == 'w' ? x
 									    : c;
-				*element(slots, &t->ofm, o[0], o[1], o[2]) =
-					level(slots, &t->ifm, y, x, c);
+				put(slots, &t->ofm, t->h.ofm_type, o[0], o[1], o[2],
+				    level(slots, &t->ifm, t->h.ifm_type, y, x, c));
 			}
 }
 
@@ -538,13 +607,13 @@ static void naive_weights(const struct keel_cmd_weights *w, const struct keel_me
 }
 
 /* Levels in any order of elements: an executor may work in place only element by element. */
-#define EACH(fm, h, w, ch, value)                                               \
-	do {                                                                    \
-		int64_t y, x, o;                                                \
-		for (y = 0; y < (h); y++)                                       \
-			for (x = 0; x < (w); x++)                               \
-				for (o = 0; o < (ch); o++)                      \
-					*element(slots, fm, y, x, o) = (value); \
+#define EACH(fm, h_, w_, ch, value)                                                    \
+	do {                                                                           \
+		int64_t y, x, o;                                                       \
+		for (y = 0; y < (h_); y++)                                             \
+			for (x = 0; x < (w_); x++)                                     \
+				for (o = 0; o < (ch); o++)                             \
+					put(slots, fm, c->h.ofm_type, y, x, o, value); \
 	} while (0)
 
 void naive_execute(const union keel_command *c, const struct keel_memory *slots)

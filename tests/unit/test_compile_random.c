@@ -109,6 +109,23 @@ START_TEST(random_networks)
 }
 END_TEST
 
+/* The same with int16 wherever it can be: rounding to int8 is left at tables and outputs only. */
+START_TEST(random_networks_of_int16)
+{
+	char what[32];
+	int i;
+
+	for (i = 0; i < 25; i++) {
+		struct crig *c = random_network(25 * _i + i + 1);
+
+		c->options.int16.mode = KEEL_INT16_ALL;
+		c->options.bias_correction = i % 3 == 1;
+		snprintf(what, sizeof(what), "int16 network %d", 25 * _i + i + 1);
+		crig_check(c, 256, 12, what);
+	}
+}
+END_TEST
+
 static struct keel_tensor *any_transpose(struct crig *c, struct keel_tensor *x)
 {
 	int perm[KEEL_MAX_RANK];
@@ -304,6 +321,7 @@ int main(void)
 
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, random_networks, 0, 8);
+	tcase_add_loop_test(t, random_networks_of_int16, 0, 8);
 	tcase_add_loop_test(t, random_movements, 0, 8);
 	tcase_add_loop_test(t, threads_change_nothing, 0, 4);
 	suite_add_tcase(s, t);

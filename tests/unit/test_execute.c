@@ -144,7 +144,11 @@ struct large {
 	keel_u16 flags;
 	keel_u16 ifm_h, ifm_w, ifm_c, ofm_c, groups;
 	keel_u8 kernel, stride;
+	keel_u8 ifm_type, ofm_type;
 };
+
+#define S8  KEEL_TYPE_S8
+#define S16 KEEL_TYPE_S16
 
 static const struct large larges[] = {
 	{"long reduction", KEEL_CMD_CONV2D, 0, 3, 3, 40001, 20, 1, 1, 1},
@@ -164,12 +168,25 @@ static const struct large larges[] = {
 	{"long products, transposed", KEEL_CMD_MATMUL,
 	 KEEL_MAC_B_ACTIVATION | KEEL_MAC_B_TRANSPOSED, 3, 5, 1025, 17, 1, 1, 1},
 	{"long transposed", KEEL_CMD_CONV_TRANSPOSE, 0, 4, 5, 4003, 6, 1, 3, 2},
+	{"long reduction of int16", KEEL_CMD_CONV2D, 0, 3, 3, 40001, 20, 1, 1, 1, S16, S16},
+	{"long reduction of int16 over taps", KEEL_CMD_CONV2D, KEEL_MAC_POOL_AVERAGE, 11, 12, 333,
+	 33, 1, 10, 1, S16, S16},
+	{"many blocks of int16", KEEL_CMD_CONV2D, KEEL_MAC_RESIDUAL, 9, 11, 5, 2100, 1, 1, 1, S8,
+	 S16},
+	{"many taps of int16", KEEL_CMD_DEPTHWISE, 0, 42, 43, 37, 37, 1, 40, 1, S16, S8},
+	{"many rows of int16", KEEL_CMD_MATMUL, 0, 1, 300, 70, 33, 1, 1, 1, S16, S16},
+	{"long products to int16", KEEL_CMD_MATMUL, KEEL_MAC_B_ACTIVATION, 2, 70, 2001, 35, 1, 1, 1,
+	 S8, S16},
 };
 
-static struct keel_fm place_fm(keel_u8 slot, keel_u32 w, keel_u32 c)
+static struct keel_fm place_fm(keel_u8 slot, keel_u8 type, keel_u32 w, keel_u32 c)
 {
-	return (struct keel_fm){
-		.row_stride = w * c, .pixel_stride = c, .slot = slot, .zero_point = slot - 5};
+	keel_u32 bytes = type == S16 ? 2 : 1;
+
+	return (struct keel_fm){.row_stride = w * c * bytes,
+				.pixel_stride = c * bytes,
+				.slot = slot,
+				.zero_point = type == S16 ? 0 : slot - 5};
 }
 
 static union keel_command large_command(const struct large *l)
@@ -181,6 +198,8 @@ static union keel_command large_command(const struct large *l)
 
 	m->h.opcode = l->opcode;
 	m->h.flags = l->flags;
+	m->h.ifm_type = l->ifm_type;
+	m->h.ofm_type = l->ofm_type;
 	m->ifm_h = l->ifm_h;
 	m->ifm_w = l->ifm_w;
 	m->ifm_c = l->ifm_c;
@@ -194,10 +213,11 @@ static union keel_command large_command(const struct large *l)
 	keel_mac_extent(&c, &h, &w);
 	m->ofm_h = h / pool;
 	m->ofm_w = w / pool;
-	m->ifm = place_fm(KEEL_SLOT_INPUT, l->ifm_w, l->ifm_c);
-	m->ofm = place_fm(KEEL_SLOT_OUTPUT, m->ofm_w, l->ofm_c);
-	m->ifm2 = place_fm(KEEL_SLOT_INPUT + 1, w, l->ofm_c);
+	m->ifm = place_fm(KEEL_SLOT_INPUT, l->ifm_type, l->ifm_w, l->ifm_c);
+	m->ofm = place_fm(KEEL_SLOT_OUTPUT, l->ofm_type, m->ofm_w, l->ofm_c);
+	m->ifm2 = place_fm(KEEL_SLOT_INPUT + 1, l->ofm_type, w, l->ofm_c);
 	if (l->flags & KEEL_MAC_B_ACTIVATION) {
+		m->ifm2.zero_point = -3;
 		m->ifm2.pixel_stride = b_width;
 		m->ifm2.row_stride = l->ifm_c * l->ofm_c;
 	}
@@ -209,6 +229,21 @@ static union keel_command large_command(const struct large *l)
 }
 
 /* Records that bring sums of so many products to levels, where every bit counts. */
+static void draw_wide(struct keel_random *r, struct keel_channel_wide *ch, const struct large *l,
+		      keel_u32 shift)
+{
+	keel_u32 i;
+
+	shift += l->ifm_type == S16 ? 8 : 0;
+	shift -= l->ofm_type == S16 ? 8 : 0;
+	for (i = 0; i < l->ofm_c; i++) {
+		ch[i] = (struct keel_channel_wide){
+			.shift = shift, .clamp_lo = INT16_MIN, .clamp_hi = INT16_MAX};
+		ch[i].bias = (keel_s32)keel_random_u32(r) >> 7;
+		ch[i].multiplier = (1 << 30) + (keel_random_u32(r) >> 2);
+	}
+}
+
 static void draw_channels(struct keel_random *r, struct keel_channel *ch, const struct large *l)
 {
 	keel_u32 terms = l->kernel * l->kernel * (l->opcode == KEEL_CMD_DEPTHWISE ? 1 : l->ifm_c);
@@ -216,6 +251,10 @@ static void draw_channels(struct keel_random *r, struct keel_channel *ch, const 
 
 	for (; terms > 1; terms /= 4)
 		shift++;
+	if (l->ifm_type == S16 || l->ofm_type == S16) {
+		draw_wide(r, (struct keel_channel_wide *)ch, l, shift);
+		return;
+	}
 	for (i = 0; i < l->ofm_c; i++) {
 		ch[i] = (struct keel_channel){.shift = shift, .clamp_lo = -128, .clamp_hi = 127};
 		ch[i].bias = (keel_s32)keel_random_u32(r) >> 15;

@@ -233,9 +233,9 @@ static void try_all(const union keel_command *base, unsigned int at)
 	for (i = 0; i < k->nr_fields; i++) {
 		const struct isa_slow_field *s = &k->fields[i];
 		const struct field f = {s->byte,
-					strchr("bc", s->type) ? 1
-					: s->type == 'h'      ? 2
-							      : 4,
+					strchr("bc", s->type)	? 1
+					: strchr("hk", s->type) ? 2
+								: 4,
 					s->min, s->max};
 
 		if (s->type == 'f')

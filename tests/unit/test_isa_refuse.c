@@ -19,6 +19,15 @@ struct refusal_case {
 #define CONV                                                                    \
 	MAPS "in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 weights=constants+0x0 " \
 	     "channels=constants+0x1000"
+#define WIDE "type=s16,s16 ifm=input0+0x0:128:16 ofm=scratch+0x0:128:16 "
+#define CONV_REST                                                          \
+	"in=8x8x8 out=8x8x8 kernel=3x3 pad=1,1,1,1 weights=constants+0x0 " \
+	"channels=constants+0x1000"
+#define ADD16                                                                 \
+	"ELTWISE.add " WIDE "ifm2=input1+0x0:128:16 out=8x8x8 clamp16=-4..5 " \
+	"scale_a=1>>2 scale_b=1>>2 scale=1>>2"
+#define RESIZE16 \
+	"RESIZE.bilinear " WIDE "in=8x8 out=8x8 channels=8 scale_y=4/3 scale_x=4/3 offset=9,9 "
 #define FULL   MAPS "in=8x8x8 out=8x8x8 weights=constants+0x0 channels=constants+0x1000"
 #define POOL   MAPS "in=8x8 out=8x8 channels=8 kernel=3x3 pad=1,1,1,1 clamp=-4..5"
 #define ADD    MAPS "ifm2=input1+0x0:64:8 out=8x8x8 clamp=-4..5 scale_a=1>>2 scale_b=1>>2 scale=1>>2"
@@ -39,6 +48,11 @@ struct refusal_case {
 #define ONE	   "is not 0 along a dimension of extent 1"
 #define TWICE	   "is less than the dimensions inside cover: a byte could be written twice"
 #define WAIT	   "counts commands that do not come earlier since the last FENCE"
+#define TAKEN	   "is not a type that the command takes"
+#define GIVEN	   "is not a type that the command gives for its input"
+#define ROUNDS	   "DOUBLE_ROUND needs S8 input and output"
+#define ZERO	   "zero point is not 0 for S16"
+#define ABOVE16	   "is above clamp_hi16"
 #define OVERLAP	   "overlaps what the command reads"
 
 /* clang-format off */
@@ -120,11 +134,85 @@ static const struct refusal_case cases[] = {
 	  "axes=2", "axes=3", "axes", "reduces more than 2^23 elements into one" },
 	{ ARGMAX, "axes=4", "axes=5", "axes", "is not exactly one axis for ARGMAX" },
 	{ ARGMAX, ":32:4", ":32:4@1", "ofm", "zero point is not 0 for ARGMAX" },
-	{ ARGMAX, ":32:4", ":32:5", "ofm", "stride is not a multiple of 4 for ARGMAX" },
-	{ ARGMAX, ":32:4", ":34:4", "ofm", "stride is not a multiple of 4 for ARGMAX" },
+	{ ARGMAX, ":32:4", ":32:5", "ofm", "stride is not a multiple of the element" },
+	{ ARGMAX, ":32:4", ":34:4", "ofm", "stride is not a multiple of the element" },
 	{ ARGMAX, "axes", "type=s8,s8 axes", "ofm_type", "is not S32 for ARGMAX" },
-	{ "FILL ofm=scratch+0x0:64:8 out=8x8x8", "out", "type=s8,s32 out", "ofm_type", "is not S8" },
-	{ "FILL ofm=scratch+0x0:64:8 out=8x8x8", "out", "type=s16,s8 out", "ifm_type", "is not S8" },
+	{ "FILL ofm=scratch+0x0:64:8 out=8x8x8", "out", "type=s8,s32 out", "ofm_type", GIVEN },
+	{ "FILL ofm=scratch+0x0:64:8 out=8x8x8", "out", "type=s16,s8 out", "ifm_type", TAKEN },
+	{ "TABLE " MAPS "out=8x8x8 table=constants+0x0", "out", "type=s16,s8 out", "ifm_type", TAKEN },
+	{ "TABLE " MAPS "out=8x8x8 table=constants+0x0", "out", "type=s8,s16 out", "ofm_type", GIVEN },
+	{ "COPY src=input0+0x0 dst=scratch+0x0", "src", "type=s16,s16 src", "ifm_type", TAKEN },
+	{ "POOL.max " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "s16,s16", "s16,s8",
+	  "ofm_type", GIVEN },
+	{ "CONV2D " WIDE CONV_REST, "s16,s16", "s4,s16", "ifm_type", TAKEN },
+	{ "CONV2D " WIDE CONV_REST, "s16,s16", "s16,s4", "ofm_type", GIVEN },
+
+	/* int16. */
+	{ "CONV2D type=s8,s16 ifm=input0+0x0:64:8 ofm=scratch+0x0:128:16 " CONV_REST " table=0+0x0",
+	  "CONV2D", "CONV2D.table", "flags", "TABLE needs S8 output" },
+	{ "CONV2D " WIDE CONV_REST, "CONV2D", "CONV2D.acc_in", "flags",
+	  "ACC_IN and ACC_OUT need S8 input" },
+	{ "MATMUL " WIDE "ifm2=0+0x0:0:0 in=8x8x8 out=8x8x8 channels=constants+0x1000", "MATMUL",
+	  "MATMUL.b_activation", "flags", "B_ACTIVATION needs S8 input" },
+	{ "CONV2D.acc_out ifm=input0+0x0:64:8 in=8x8x8 out=8x8x8 weights=constants+0x0 "
+	  "channels=constants+0x1000 psum=sram+0x0",
+	  "ifm", "type=s8,s16 ifm", "ofm_type", "is not S8 although ACC_OUT leaves no output" },
+	{ "CONV2D type=s16,s8 ifm=input0+0x0:33423360:131070 ofm=scratch+0x0:1:1 in=16x17x61680 "
+	  "out=1x1x1 kernel=16x17 weights=constants+0x0 channels=input1+0x0",
+	  "61680", "61681", "ifm_c", "makes sums of more than 2^24 products of S16" },
+	{ "CONV2D " WIDE CONV_REST, "CONV2D", "CONV2D.double_round", "flags", ROUNDS },
+	{ "CONV2D " WIDE CONV_REST, "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ "CONV2D " WIDE CONV_REST, "128:16 in", "128:16@1 in", "ofm", ZERO },
+	{ "CONV2D.residual " WIDE "ifm2=input1+0x0:128:16 " CONV_REST, "input1+0x0:128:16",
+	  "input1+0x0:128:16@1", "ifm2", ZERO },
+	{ "POOL.sum " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "sum",
+	  "sum.double_round", "flags", ROUNDS },
+	{ "POOL.max " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "128:16 ofm",
+	  "128:16@1 ofm", "ifm", ZERO },
+	{ "POOL.max " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "128:16 in",
+	  "128:16@1 in", "ofm", ZERO },
+	{ "POOL.max " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "clamp16=-4",
+	  "clamp16=6", "clamp_lo16", ABOVE16 },
+	{ "POOL.max " WIDE "in=8x8 out=8x8 channels=8 kernel=1x1 clamp16=-4..5", "clamp16",
+	  "clamp=0..1 clamp16", "clamp_hi", "is set although this variant does not use it" },
+	{ "POOL.max " POOL, "clamp", "clamp16=0..1 clamp", "clamp_hi16",
+	  "is set although this variant does not use it" },
+	{ ADD16, "add", "add.double_round", "flags", ROUNDS },
+	{ ADD16, "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ ADD16, "128:16 ifm2", "128:16@1 ifm2", "ofm", ZERO },
+	{ ADD16, "128:16 out", "128:16@1 out", "ifm2", ZERO },
+	{ ADD16, "clamp16=-4", "clamp16=6", "clamp_lo16", ABOVE16 },
+	{ "ELTWISE.max type=s16,s16 ifm=input0+0x0:128:16 ofm=scratch+0x0:128:16 "
+	  "ifm2=input1+0x0:128:16 out=8x8x8",
+	  "s16,s16", "s16,s8", "ofm_type", "is not ifm_type for MAX and MIN" },
+	{ "RESCALE " WIDE "out=8x8x8", "RESCALE", "RESCALE.double_round", "flags", ROUNDS },
+	{ "RESCALE " WIDE "out=8x8x8", "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ "RESCALE " WIDE "out=8x8x8", "128:16 out", "128:16@1 out", "ofm", ZERO },
+	{ "RESCALE " WIDE "out=8x8x8", "out", "clamp16=1..0 out", "clamp_lo16", ABOVE16 },
+	{ "RESCALE " WIDE "out=8x8x8", "input0+0x0", "input0+0x1", "ifm", "offset is not aligned" },
+	{ "RESCALE " WIDE "out=8x8x8", "128:16 ofm", "129:16 ofm", "ifm",
+	  "stride is not a multiple of the element" },
+	{ "RESCALE " WIDE "out=8x8x8", "128:16 ofm", "136:17 ofm", "ifm",
+	  "stride is not a multiple of the element" },
+	{ "RESCALE " WIDE "out=8x8x8", "128:16 ofm", "128:14 ofm", "ifm",
+	  "pixel stride is less than a pixel" },
+	{ "RESCALE type=s8,s16 ifm=scratch+0x0:64:8 ofm=scratch+0x200:128:16 out=8x8x8",
+	  "scratch+0x200", "scratch+0x0", "ofm", OVERLAP },
+	{ "FILL type=s8,s16 ofm=scratch+0x0:128:16 out=8x8x8", "out", "value=1 out", "value",
+	  "is set although this variant does not use it" },
+	{ RESIZE16 "clamp16=-4..5", "bilinear", "bilinear.double_round", "flags", ROUNDS },
+	{ RESIZE16 "clamp16=-4..5", "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ RESIZE16 "clamp16=-4..5", "128:16 in", "128:16@1 in", "ofm", ZERO },
+	{ RESIZE16 "clamp16=-4..5", "clamp16=-4", "clamp16=6", "clamp_lo16", ABOVE16 },
+	{ "REDUCE.sum " WIDE "in=8x8x8 axes=1", "sum", "sum.double_round", "flags", ROUNDS },
+	{ "REDUCE.sum " WIDE "in=8x8x8 axes=1", "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ "REDUCE.sum " WIDE "in=8x8x8 axes=1", "128:16 in", "128:16@1 in", "ofm", ZERO },
+	{ "REDUCE.sum " WIDE "in=8x8x8 axes=1", "in=", "clamp16=1..0 in=", "clamp_lo16", ABOVE16 },
+	{ "REDUCE.mean type=s16,s16 ifm=input0+0x0:514:2 ofm=scratch+0x0:514:2 in=257x256x1 axes=2",
+	  "axes=2", "axes=3", "axes", "reduces more than 2^16 elements of S16 into one" },
+	{ "TRANSPOSE.whc " WIDE "in=8x8x8", "128:16 ofm", "128:16@1 ofm", "ifm", ZERO },
+	{ "TRANSPOSE.whc " WIDE "in=8x8x8", "128:16 in", "128:16@1 in", "ofm", ZERO },
+
 	{ "MARK id=3", "id", "wait=dma:1 id", "wait[dma]", WAIT },
 	{ "MARK id=3", "id", "wait=mac:1 id", "wait[mac]", WAIT },
 	{ "MARK id=3", "id", "wait=vec:65535 id", "wait[vec]", WAIT },

@@ -280,9 +280,9 @@ D(target_odd_macs, f->model.target.macs_per_cycle = 100)
 D(target_isa, f->model.target.isa_version = 2)
 D(target_name, memset(f->model.target.name, 'a', 32))
 D(target_name_tail, f->model.target.name[20] = 'a')
-D(target_rsv, f->model.target.rsv[1] = 1)
+D(target_rsv, f->model.target.rsv = 1)
 D(tensor_name, x->name = 21)
-D(tensor_type, x->type = 4)
+D(tensor_type, x->type = KEEL_VALUE_COUNT)
 D(tensor_rank, x->rank = 9)
 D(tensor_rsv, x->rsv = 1)
 D(tensor_zero_dim, x->dims[1] = 0)
@@ -303,6 +303,8 @@ D(tensor_inf, x->scale = INFINITY)
 D(tensor_offset, x->offset = 0xffffffff)
 D(tensor_wide_offset, x->offset = 1ull << 40)
 D(tensor_s32_scale, x->type = KEEL_VALUE_S32)
+D(tensor_s16_zero, (x->type = KEEL_VALUE_S16, x->zero_point = 1))
+D(tensor_s16_strides, (x->type = KEEL_VALUE_S16, x->zero_point = 0))
 D(tensor_s32_strides, (x->type = KEEL_VALUE_S32, x->scale = 1, x->zero_point = 0))
 D(host_type, z->type = KEEL_VALUE_S32)
 D(host_scale, z->scale = 2)
@@ -379,7 +381,7 @@ static const struct defect defects[] = {
 	{"tensor slot", "neither input nor output", tensor_slot},
 	{"tensor sram", "neither input nor output", tensor_sram},
 	{"tensor wild slot", "neither input nor output", tensor_wild_slot},
-	{"tensor slot type", "only S8 and S32", tensor_slot_type},
+	{"tensor slot type", "only S8, S16 and S32", tensor_slot_type},
 	{"tensor slot data", "constant data", tensor_slot_data},
 	{"tensor zero point", "zero point", tensor_zero_point},
 	{"tensor low zero point", "zero point", tensor_low_zero_point},
@@ -389,6 +391,8 @@ static const struct defect defects[] = {
 	{"tensor offset", "ends beyond 4 GiB", tensor_offset},
 	{"tensor wide offset", "ends beyond 4 GiB", tensor_wide_offset},
 	{"tensor s32 scale", "S32 and quantized", tensor_s32_scale},
+	{"tensor s16 zero point", "S16 and has a zero point", tensor_s16_zero},
+	{"tensor s16 strides", "not aligned", tensor_s16_strides},
 	{"tensor s32 strides", "not aligned", tensor_s32_strides},
 	{"host type", "only F32 and S64", host_type},
 	{"host scale", "is quantized", host_scale},

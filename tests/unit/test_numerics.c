@@ -79,6 +79,87 @@ static int32_t rescale_twice(int32_t v, int32_t m, int shift)
 	return (high >> shift) + (rest > (mask >> 1) + (high < 0));
 }
 
+/* Of 48 bits, beyond them, and at every edge in between. */
+static int64_t any48(void)
+{
+	int64_t v = (int64_t)((uint64_t)keel_random_u32(&r) << 32 | keel_random_u32(&r));
+	int64_t edge = (int64_t)1 << keel_random_below(&r, 50);
+
+	switch (keel_random_below(&r, 4)) {
+	case 0:
+		return edge - 1 + keel_random_below(&r, 3);
+	case 1:
+		return -edge - 1 + keel_random_below(&r, 3);
+	case 2:
+		return v;
+	default:
+		return v >> (16 + keel_random_below(&r, 47));
+	}
+}
+
+static int64_t rescale48_slowly(int64_t v, int32_t m, unsigned int s)
+{
+	const int64_t limit = (int64_t)1 << 47;
+	__int128 n, d, q;
+
+	v = v < -limit ? -limit : v >= limit ? limit - 1 : v;
+	s = s < 17 ? 17 : s > 62 ? 62 : s;
+	d = (__int128)1 << s;
+	n = (__int128)v * m + d / 2;
+	q = n / d - (n % d < 0);
+	if (q > INT32_MAX)
+		return INT32_MAX;
+	return q < INT32_MIN ? INT32_MIN : (int64_t)q;
+}
+
+START_TEST(rescale48_is_rounded_division)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4000000; i++) {
+		int64_t v = any48();
+		int32_t m = i & 1 ? any32() : (int32_t)(0x40000000 + (keel_random_u32(&r) >> 2));
+		unsigned int s = keel_random_below(&r, i & 2 ? 256 : 63);
+
+		EXPECT(keel_rescale48(v, m, s), rescale48_slowly(v, m, s));
+	}
+}
+END_TEST
+
+/* Every combination of what bounds the proof in the comment of keel_rescale48(). */
+START_TEST(rescale48_at_its_limits)
+{
+	static const int64_t high[] = {INT64_MIN, -(INT64_C(1) << 47),	     -65536,   0,
+				       65536,	  INT64_C(0x7fffffff) << 16, INT64_MAX};
+	static const int32_t ms[] = {INT32_MIN, INT32_MIN + 1, -1, 0, 1 << 30, INT32_MAX};
+	unsigned int i, k, s;
+	int64_t low;
+
+	for (i = 0; i < sizeof(high) / sizeof(high[0]); i++)
+		for (k = 0; k < sizeof(ms) / sizeof(ms[0]); k++)
+			for (s = 0; s < 64; s++)
+				for (low = 0; low < 65536;
+				     low += low < 4 || low > 65530 ? 1 : 4093) {
+					int64_t v = i == 6 ? INT64_MAX - low : high[i] + low;
+
+					EXPECT(keel_rescale48(v, ms[k], s),
+					       rescale48_slowly(v, ms[k], s));
+				}
+}
+END_TEST
+
+START_TEST(eltwise_inputs_of_int16_keep_fifteen_bits)
+{
+	int32_t q;
+
+	for (q = INT16_MIN; q <= INT16_MAX; q++) {
+		EXPECT(keel_eltwise_input16(q, 1 << 30, 30), (int64_t)q * 32768);
+		EXPECT(keel_eltwise_input16(q, INT32_MAX, 32),
+		       rescale_slowly(q * 32768, INT32_MAX, 32, 0));
+	}
+}
+END_TEST
+
 START_TEST(double_rounding_is_that_of_prequantized_networks)
 {
 	unsigned int i;
@@ -436,6 +517,9 @@ Suite *numerics_suite(void)
 
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, rescale_is_rounded_division);
+	tcase_add_test(t, rescale48_is_rounded_division);
+	tcase_add_test(t, rescale48_at_its_limits);
+	tcase_add_test(t, eltwise_inputs_of_int16_keep_fifteen_bits);
 	tcase_add_test(t, double_rounding_is_that_of_prequantized_networks);
 	tcase_add_test(t, requant_adds_and_clamps);
 	tcase_add_test(t, averages_are_rounded_halves_away_from_zero);

@@ -285,7 +285,7 @@ static void check_weights(const struct keel_node *n, struct keel_weight_options 
 		ck_assert_double_eq_tol(w->bias[c] * 0.05 * w->scale[c],
 					((float *)n->inputs[2]->data)[c],
 					0.5001 * 0.05 * w->scale[c]);
-		ck_assert_uint_lt(255 * w->magnitude[c] + abs(w->bias[c]), UINT64_C(1) << 31);
+		ck_assert_uint_lt(255 * w->magnitude[c] + llabs(w->bias[c]), UINT64_C(1) << 31);
 	}
 	keel_weights_del(w);
 }
@@ -335,7 +335,7 @@ START_TEST(biases_fit)
 		double step = 0.01 * w->scale[i];
 
 		ck_assert_double_eq_tol(w->bias[i] * step, bias[i], fabs(bias[i]) * 1e-6 + step);
-		ck_assert_uint_lt(255 * w->magnitude[i] + abs(w->bias[i]), UINT64_C(1) << 31);
+		ck_assert_uint_lt(255 * w->magnitude[i] + llabs(w->bias[i]), UINT64_C(1) << 31);
 	}
 	keel_weights_del(w);
 	keel_graph_del(g);

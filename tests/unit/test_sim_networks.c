@@ -49,7 +49,12 @@ static void open_network(struct network *n, uint64_t seed)
 	struct keel_refusal why;
 	struct keel_error e;
 
-	lower_rig_init(&n->rig, net_random(seed, false));
+	/* Of every second one some activations are int16, of every eighth all that can be. */
+	lower_rig_init_mixed(&n->rig, net_random(seed, false),
+			     seed % 8 == 7 ? 100
+			     : seed % 2	   ? 50
+					   : 0,
+			     seed);
 	n->rig.options.compress = seed % 2 ? KEEL_COMPRESS_ALWAYS : KEEL_COMPRESS_NEVER;
 	ck_assert_msg(!keel_lower(n->rig.g, &n->rig.options, &n->rig.l, &e), "%s", e.text);
 	n->count = n->rig.l.nr_commands;
@@ -217,6 +222,27 @@ START_TEST(waits_that_count_too_far)
 }
 END_TEST
 
+START_TEST(int16_needs_the_capability)
+{
+	union keel_command stream[2] = {
+		isa_line("FILL type=s8,s16 ofm=output0+0x0:64:64 out=1x1x32 value16=999")};
+	struct keel_target target = *keel_target_builtin(0);
+	const struct guest_options o = {.target = _i ? &target : NULL};
+	struct guest_job j;
+	struct guest g;
+
+	target.int16 = 0;
+	keel_random_end(stream, 1);
+	guest_open(&g, &o);
+	guest_boot(&g);
+	ck_assert_int_eq(!(guest_read(&g, KEEL_REG_CAPS) & KEEL_HW_CAP_INT16), _i);
+	j = guest_job(&g, stream, 2);
+	guest_bind(&g, &j.hw->slots[KEEL_SLOT_OUTPUT], NULL, 64, GUEST_WHOLE, NULL);
+	ck_assert_uint_eq(guest_run(&g, &j).status, _i ? KEEL_HW_BAD_COMMAND : KEEL_HW_DONE);
+	guest_close(&g);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sim_networks");
@@ -228,6 +254,7 @@ int main(void)
 	tcase_add_test(t, waits_suffice);
 	tcase_add_test(t, fences_keep_waits_small);
 	tcase_add_test(t, waits_that_count_too_far);
+	tcase_add_loop_test(t, int16_needs_the_capability, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "isa_fixture.h"
 #include "keel_random.h"
 #include "keel_target.h"
 
@@ -44,6 +45,54 @@ START_TEST(named_configurations_are_what_they_say)
 		ck_assert_int_eq(memcmp(&t, keel_target_builtin(i), sizeof(t)), 0);
 	}
 	ck_assert_ptr_null(keel_target_builtin(3));
+}
+END_TEST
+
+static keel_u64 cycles(const char *line)
+{
+	union keel_command c = isa_line(line);
+	struct keel_target_work w;
+
+	keel_target_work(keel_target_builtin(1), &c, &w);
+	return w.cycles;
+}
+
+#define REST_OF_CONV                                                          \
+	" in=8x8x40 out=8x8x40 kernel=3x3 pad=1,1,1,1 weights=constants+0x0 " \
+	"channels=constants+0x8000"
+
+/* The MAC array takes int16 input in two passes, the lanes two lanes an element. */
+START_TEST(int16_takes_twice_the_cycles)
+{
+	keel_u64 conv = cycles("CONV2D ifm=input0+0x0:320:40 ofm=scratch+0x0:320:40" REST_OF_CONV);
+
+	ck_assert_uint_gt(conv, 0);
+	ck_assert_uint_eq(cycles("CONV2D type=s16,s8 ifm=input0+0x0:640:80 "
+				 "ofm=scratch+0x0:320:40" REST_OF_CONV),
+			  2 * conv);
+	ck_assert_uint_eq(cycles("CONV2D type=s8,s16 ifm=input0+0x0:320:40 "
+				 "ofm=scratch+0x0:640:80" REST_OF_CONV),
+			  conv);
+	ck_assert_uint_eq(
+		cycles("RESCALE type=s16,s16 ifm=input0+0x0:128:16 ofm=scratch+0x0:128:16 "
+		       "out=8x8x8"),
+		2 * cycles("RESCALE ifm=input0+0x0:64:8 ofm=scratch+0x0:64:8 out=8x8x8"));
+}
+END_TEST
+
+START_TEST(int16_may_be_left_out)
+{
+	struct keel_error e = {""};
+	struct keel_target t;
+
+	ck_assert_int_eq(keel_target_parse("name = x\nsram_bytes = 1\n" REST, "npu.txt", &t, &e),
+			 0);
+	ck_assert_uint_eq(t.int16, 0);
+	ck_assert_int_eq(
+		keel_target_parse("name = x\nsram_bytes = 1\nint16 = 1\n" REST, "npu.txt", &t, &e),
+		0);
+	ck_assert_uint_eq(t.int16, 1);
+	expect_refused("name = x\nsram_bytes = 1\nint16 = 2\n" REST, "int16 is 2");
 }
 END_TEST
 
@@ -203,6 +252,8 @@ Suite *target_suite(void)
 	TCase *t = tcase_create("target");
 
 	tcase_add_test(t, named_configurations_are_what_they_say);
+	tcase_add_test(t, int16_takes_twice_the_cycles);
+	tcase_add_test(t, int16_may_be_left_out);
 	tcase_add_test(t, what_is_printed_is_parsed);
 	tcase_add_test(t, files_are_read);
 	tcase_add_test(t, wrong_texts_are_refused);

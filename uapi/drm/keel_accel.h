@@ -82,10 +82,11 @@ struct drm_keel_query {
 };
 
 /* What a device can do: @capabilities of struct drm_keel_device_info. */
-#define DRM_KEEL_CAP_MMU      0x1 /* each file has an address space of its own */
-#define DRM_KEEL_CAP_TRACE    0x2 /* jobs can record when each command ran */
-#define DRM_KEEL_CAP_DEVFREQ  0x4 /* the clock follows the load */
-#define DRM_KEEL_CAP_COHERENT 0x8 /* DRM_KEEL_BO_SYNC has nothing to do */
+#define DRM_KEEL_CAP_MMU      0x1  /* each file has an address space of its own */
+#define DRM_KEEL_CAP_TRACE    0x2  /* jobs can record when each command ran */
+#define DRM_KEEL_CAP_DEVFREQ  0x4  /* the clock follows the load */
+#define DRM_KEEL_CAP_COHERENT 0x8  /* DRM_KEEL_BO_SYNC has nothing to do */
+#define DRM_KEEL_CAP_INT16    0x10 /* executes commands with int16 activations */
 
 /** struct drm_keel_device_info - the hardware, its firmware and its limits
  * @hw_id: vendor's number of the design

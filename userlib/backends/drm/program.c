@@ -18,6 +18,11 @@ static int check_target(const struct device *d, const struct keel_model *m, stru
 				      "the file's commands are version %u, NPU %.31s executes "
 				      "version %u: compile for it",
 				      t->isa_version, i->target, i->isa_version);
+	if (m->info.wide && !(i->capabilities & DRM_KEEL_CAP_INT16))
+		return keel_error_set(e, -EINVAL,
+				      "the file has int16 activations, which NPU %.31s doesn't "
+				      "have: compile with --int16 none",
+				      i->target);
 	if (t->sram_bytes > i->sram_bytes || t->macs_per_cycle > i->macs_per_cycle)
 		return keel_error_set(e, -EINVAL,
 				      "the file was compiled for NPU %.31s (%u MAC/cycle, %u KiB "

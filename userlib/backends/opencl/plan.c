@@ -46,6 +46,16 @@ static uint64_t reduce_elements(const struct keel_cmd_reduce *r)
 			   r->axes & KEEL_AXIS_C ? 1 : r->ifm_c);
 }
 
+/* Of an output pixel: channels, or blocks of them where int16 is read or written. */
+static uint32_t mac_elements(const union keel_command *c)
+{
+	uint32_t groups = c->h.opcode == KEEL_CMD_CONV2D ? c->mac.groups : 1;
+
+	if (!keel_command_wide(c) || c->h.flags & KEEL_MAC_B_ACTIVATION)
+		return c->mac.ofm_c;
+	return groups * ((c->mac.ofm_c / groups + KEEL_BLOCK_OC - 1) / KEEL_BLOCK_OC);
+}
+
 uint64_t keel_plan_elements(const union keel_command *c)
 {
 	const struct keel_cmd_copy *p = &c->copy;
@@ -57,7 +67,7 @@ uint64_t keel_plan_elements(const union keel_command *c)
 		return ((uint64_t)c->weights.raw_bytes + KEEL_WEIGHTS_BLOCK - 1) /
 		       KEEL_WEIGHTS_BLOCK;
 	case KEEL_LAYOUT_ID_MAC:
-		return fm_elements(c->mac.ofm_h, c->mac.ofm_w, c->mac.ofm_c);
+		return fm_elements(c->mac.ofm_h, c->mac.ofm_w, mac_elements(c));
 	case KEEL_LAYOUT_ID_POOL:
 		return fm_elements(c->pool.ofm_h, c->pool.ofm_w, c->pool.channels);
 	case KEEL_LAYOUT_ID_ELTWISE:
@@ -122,6 +132,9 @@ void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op)
 
 static int plan_fast(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
 {
+	/* There are no fast paths for int16. */
+	if (keel_command_wide(c))
+		return 0;
 	switch (c->h.opcode) {
 	case KEEL_CMD_CONV2D:
 	case KEEL_CMD_MATMUL:

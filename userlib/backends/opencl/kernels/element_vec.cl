@@ -18,33 +18,37 @@ static inline struct keel_position keel_position(ulong i, uint w, uint c)
 	return p;
 }
 
+/* Clamps of a command's output, whichever its type. */
+#define KEEL_LO(m) ((m)->h.ofm_type == KEEL_TYPE_S16 ? (int)(m)->clamp_lo16 : (int)(m)->clamp_lo)
+#define KEEL_HI(m) ((m)->h.ofm_type == KEEL_TYPE_S16 ? (int)(m)->clamp_hi16 : (int)(m)->clamp_hi)
+
 static inline void keel_pool_element(global const struct keel_cmd_pool *m, struct keel_io io,
 				     ulong i)
 {
 	struct keel_position p = keel_position(i, m->ofm_w, m->channels);
 	int y0 = (int)(p.y * m->stride_y) - m->pad_top, x0 = (int)(p.x * m->stride_x) - m->pad_left;
 	int y1 = min(y0 + m->kernel_h, (int)m->ifm_h), x1 = min(x0 + m->kernel_w, (int)m->ifm_w);
-	int best = -128, sum = 0, q;
+	int best = -32768, sum = 0, q;
 
 	y0 = max(y0, 0);
 	x0 = max(x0, 0);
 	for (int y = y0; y < y1; y++)
 		for (int x = x0; x < x1; x++) {
-			int v = *keel_at(io.ifm, &m->ifm, y, x, p.c);
+			int v = keel_level(io.ifm, &m->ifm, m->h.ifm_type, y, x, p.c);
 
 			best = max(best, v);
 			sum += v - m->ifm.zero_point;
 		}
 
 	if (m->h.mode == KEEL_POOL_MAX)
-		q = keel_clamp(best, m->clamp_lo, m->clamp_hi);
+		q = keel_clamp(best, KEEL_LO(m), KEEL_HI(m));
 	else if (m->h.mode == KEEL_POOL_AVERAGE)
 		q = keel_clamp(keel_average(sum, (y1 - y0) * (x1 - x0)) + m->ofm.zero_point,
-			       m->clamp_lo, m->clamp_hi);
+			       KEEL_LO(m), KEEL_HI(m));
 	else
 		q = keel_requant(sum, m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
-				 m->ofm.zero_point, m->clamp_lo, m->clamp_hi);
-	*keel_at_out(io.ofm, &m->ofm, p.y, p.x, p.c) = (char)q;
+				 m->ofm.zero_point, KEEL_LO(m), KEEL_HI(m));
+	keel_put(io.ofm, &m->ofm, m->h.ofm_type, p.y, p.x, p.c, q);
 }
 
 static inline int keel_eltwise_level(global const struct keel_cmd_eltwise *m, int a, int b)
@@ -54,16 +58,23 @@ static inline int keel_eltwise_level(global const struct keel_cmd_eltwise *m, in
 
 	if (m->h.mode == KEEL_ELTWISE_MAX || m->h.mode == KEEL_ELTWISE_MIN)
 		return keel_clamp(m->h.mode == KEEL_ELTWISE_MAX ? max(a, b) : min(a, b),
-				  m->clamp_lo, m->clamp_hi);
+				  KEEL_LO(m), KEEL_HI(m));
 	if (m->h.mode == KEEL_ELTWISE_MUL) {
 		v = (a - m->ifm.zero_point) * (b - m->ifm2.zero_point);
 	} else {
-		a = keel_eltwise_input(a, m->ifm.zero_point, m->multiplier_a, m->shift_a, round);
-		b = keel_eltwise_input(b, m->ifm2.zero_point, m->multiplier_b, m->shift_b, round);
+		if (m->h.ifm_type == KEEL_TYPE_S16) {
+			a = keel_eltwise_input16(a, m->multiplier_a, m->shift_a);
+			b = keel_eltwise_input16(b, m->multiplier_b, m->shift_b);
+		} else {
+			a = keel_eltwise_input(a, m->ifm.zero_point, m->multiplier_a, m->shift_a,
+					       round);
+			b = keel_eltwise_input(b, m->ifm2.zero_point, m->multiplier_b, m->shift_b,
+					       round);
+		}
 		v = m->h.mode == KEEL_ELTWISE_SUB ? (int)((uint)a - (uint)b) : keel_add32(a, b);
 	}
-	return keel_requant(v, m->multiplier, m->shift, round, m->ofm.zero_point, m->clamp_lo,
-			    m->clamp_hi);
+	return keel_requant(v, m->multiplier, m->shift, round, m->ofm.zero_point, KEEL_LO(m),
+			    KEEL_HI(m));
 }
 
 static inline void keel_eltwise_element(global const struct keel_cmd_eltwise *m, struct keel_io io,
@@ -71,12 +82,12 @@ static inline void keel_eltwise_element(global const struct keel_cmd_eltwise *m,
 {
 	struct keel_position p = keel_position(i, m->ofm_w, m->ofm_c);
 	uint f = m->h.flags;
-	int a = *keel_at(io.ifm, &m->ifm, f & KEEL_ELTWISE_A_H ? 0 : p.y,
+	int a = keel_level(io.ifm, &m->ifm, m->h.ifm_type, f & KEEL_ELTWISE_A_H ? 0 : p.y,
 			 f & KEEL_ELTWISE_A_W ? 0 : p.x, f & KEEL_ELTWISE_A_C ? 0 : p.c);
-	int b = *keel_at(io.ifm2, &m->ifm2, f & KEEL_ELTWISE_B_H ? 0 : p.y,
+	int b = keel_level(io.ifm2, &m->ifm2, m->h.ifm_type, f & KEEL_ELTWISE_B_H ? 0 : p.y,
 			 f & KEEL_ELTWISE_B_W ? 0 : p.x, f & KEEL_ELTWISE_B_C ? 0 : p.c);
 
-	*keel_at_out(io.ofm, &m->ofm, p.y, p.x, p.c) = (char)keel_eltwise_level(m, a, b);
+	keel_put(io.ofm, &m->ofm, m->h.ofm_type, p.y, p.x, p.c, keel_eltwise_level(m, a, b));
 }
 
 static inline int keel_lrn_level(global const struct keel_cmd_unary *m, struct keel_io io,
@@ -93,7 +104,7 @@ static inline int keel_lrn_level(global const struct keel_cmd_unary *m, struct k
 	return keel_requant(keel_mul32(row[c] - zi, keel_lrn_factor(sum, m->index_shift, table[k],
 								    table[k + 1])),
 			    m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
-			    m->ofm.zero_point, m->clamp_lo, m->clamp_hi);
+			    m->ofm.zero_point, KEEL_LO(m), KEEL_HI(m));
 }
 
 /* RESCALE, TABLE, LRN, FILL */
@@ -102,17 +113,18 @@ static inline void keel_unary_element(global const struct keel_cmd_unary *m, str
 {
 	struct keel_position p = keel_position(i, m->ofm_w, m->ofm_c);
 	global const char *row = keel_at(io.ifm, &m->ifm, p.y, p.x, 0);
-	int q = m->value;
+	int q = m->h.ofm_type == KEEL_TYPE_S16 ? m->value16 : m->value;
 
 	if (m->h.opcode == KEEL_CMD_RESCALE)
-		q = keel_requant(row[p.c] - m->ifm.zero_point, m->multiplier, m->shift,
-				 m->h.flags & KEEL_DOUBLE_ROUND, m->ofm.zero_point, m->clamp_lo,
-				 m->clamp_hi);
+		q = keel_requant(keel_level(io.ifm, &m->ifm, m->h.ifm_type, p.y, p.x, p.c) -
+					 m->ifm.zero_point, m->multiplier, m->shift,
+				 m->h.flags & KEEL_DOUBLE_ROUND, m->ofm.zero_point, KEEL_LO(m),
+				 KEEL_HI(m));
 	else if (m->h.opcode == KEEL_CMD_TABLE)
 		q = ((global const char *)io.table)[m->table_offset + row[p.c] + 128];
 	else if (m->h.opcode == KEEL_CMD_LRN)
 		q = keel_lrn_level(m, io, row, p.c);
-	*keel_at_out(io.ofm, &m->ofm, p.y, p.x, p.c) = (char)q;
+	keel_put(io.ofm, &m->ofm, m->h.ofm_type, p.y, p.x, p.c, q);
 }
 
 /* SOFTMAX of one pixel. */
@@ -145,11 +157,11 @@ static inline int keel_bilinear_level(global const struct keel_cmd_resize *m, st
 		uint weight = (uint)(dy ? py.r : m->scale_y_n - py.r) *
 			      (uint)(dx ? px.r : m->scale_x_n - px.r);
 
-		acc += (uint)(*keel_at(io.ifm, &m->ifm, clamp(py.i + dy, 0, h),
-				       clamp(px.i + dx, 0, w), c) - zi) * weight;
+		acc += (uint)(keel_level(io.ifm, &m->ifm, m->h.ifm_type, clamp(py.i + dy, 0, h),
+					 clamp(px.i + dx, 0, w), c) - zi) * weight;
 	}
 	return keel_requant((int)acc, m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
-			    m->ofm.zero_point, m->clamp_lo, m->clamp_hi);
+			    m->ofm.zero_point, KEEL_LO(m), KEEL_HI(m));
 }
 
 static inline void keel_resize_element(global const struct keel_cmd_resize *m, struct keel_io io,
@@ -166,9 +178,9 @@ static inline void keel_resize_element(global const struct keel_cmd_resize *m, s
 		int y = clamp(py.i + (2 * py.r >= m->scale_y_n), 0, m->ifm_h - 1);
 		int x = clamp(px.i + (2 * px.r >= m->scale_x_n), 0, m->ifm_w - 1);
 
-		q = keel_clamp(*keel_at(io.ifm, &m->ifm, y, x, p.c), m->clamp_lo, m->clamp_hi);
+		q = keel_clamp(keel_level(io.ifm, &m->ifm, m->h.ifm_type, y, x, p.c), KEEL_LO(m), KEEL_HI(m));
 	}
-	*keel_at_out(io.ofm, &m->ofm, p.y, p.x, p.c) = (char)q;
+	keel_put(io.ofm, &m->ofm, m->h.ofm_type, p.y, p.x, p.c, q);
 }
 
 /* Running result of a reduction over the elements seen so far. */
@@ -181,11 +193,11 @@ static inline int keel_reduce_level(global const struct keel_cmd_reduce *m,
 {
 	if (m->h.mode == KEEL_REDUCE_SUM)
 		return keel_requant(r.sum, m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
-				    m->ofm.zero_point, m->clamp_lo, m->clamp_hi);
+				    m->ofm.zero_point, KEEL_LO(m), KEEL_HI(m));
 	if (m->h.mode == KEEL_REDUCE_MEAN)
-		return keel_clamp(keel_average(r.sum, count) + m->ofm.zero_point, m->clamp_lo,
-				  m->clamp_hi);
-	return keel_clamp(r.best, m->clamp_lo, m->clamp_hi);
+		return keel_clamp(keel_average(r.sum, count) + m->ofm.zero_point, KEEL_LO(m),
+				  KEEL_HI(m));
+	return keel_clamp(r.best, KEEL_LO(m), KEEL_HI(m));
 }
 
 static inline void keel_reduce_element(global const struct keel_cmd_reduce *m, struct keel_io io,
@@ -195,13 +207,14 @@ static inline void keel_reduce_element(global const struct keel_cmd_reduce *m, s
 	uint c = m->axes & KEEL_AXIS_C ? m->ifm_c : 1, y, x, k;
 	struct keel_position p = keel_position(i, m->axes & KEEL_AXIS_W ? 1 : m->ifm_w,
 					       m->axes & KEEL_AXIS_C ? 1 : m->ifm_c);
-	struct keel_reduction r = { 0, -129, 0 };
+	struct keel_reduction r = { 0, -32769, 0 };
 	int position = 0;
 
 	for (y = 0; y < h; y++)
 		for (x = 0; x < w; x++)
 			for (k = 0; k < c; k++, position++) {
-				int v = *keel_at(io.ifm, &m->ifm, p.y + y, p.x + x, p.c + k);
+				int v = keel_level(io.ifm, &m->ifm, m->h.ifm_type, p.y + y,
+						   p.x + x, p.c + k);
 
 				r.sum += v - m->ifm.zero_point;
 				if (v > r.best || (m->last && v == r.best))
@@ -212,7 +225,8 @@ static inline void keel_reduce_element(global const struct keel_cmd_reduce *m, s
 	if (m->h.mode == KEEL_REDUCE_ARGMAX)
 		*(global int *)keel_at_out(io.ofm, &m->ofm, p.y, p.x, 4 * p.c) = r.at;
 	else
-		*keel_at_out(io.ofm, &m->ofm, p.y, p.x, p.c) = (char)keel_reduce_level(m, r, h * w * c);
+		keel_put(io.ofm, &m->ofm, m->h.ofm_type, p.y, p.x, p.c,
+			 keel_reduce_level(m, r, h * w * c));
 }
 
 static inline void keel_transpose_element(global const struct keel_cmd_transpose *m,
@@ -240,7 +254,8 @@ static inline void keel_transpose_element(global const struct keel_cmd_transpose
 		y = p.c;
 		c = p.y;
 	}
-	*keel_at_out(io.ofm, &m->ofm, y, x, c) = *keel_at(io.ifm, &m->ifm, p.y, p.x, p.c);
+	keel_put(io.ofm, &m->ofm, m->h.ofm_type, y, x, c,
+		 keel_level(io.ifm, &m->ifm, m->h.ifm_type, p.y, p.x, p.c));
 }
 
 /* COPY reads through io.ifm and writes through io.ofm. */

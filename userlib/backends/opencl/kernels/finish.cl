@@ -53,11 +53,14 @@ static inline void keel_finish_psum(global const struct keel_cmd_mac *m, struct 
 static inline void keel_finish_slow(global const struct keel_cmd_mac *m, struct keel_io io,
 				    struct keel_finish f)
 {
-	for (uint r = 0; r < f.tile->count; r++)
-		for (uint c = 0; c < f.channels; c++)
+	for (uint c = 0; c < f.channels; c++) {
+		const struct keel_channel_wide channel = keel_mac_channel(m, io, f.channel + c);
+
+		for (uint r = 0; r < f.tile->count; r++)
 			f.levels[r * f.nb * VL + c] = (char)keel_mac_finish(
-				m, io, f.dump[r * f.nb * VL + keel_lane_of(c, f.nb)],
+				m, io, &channel, f.dump[r * f.nb * VL + keel_lane_of(c, f.nb)],
 				f.tile->y[r], f.tile->x[r], f.channel + c);
+	}
 }
 
 /* Residual levels of row @r less their zero point, in the order of the lanes. */
