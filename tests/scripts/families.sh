@@ -64,4 +64,5 @@ judge mobilenet_v1 0.40 0.40
 judge mobilenet_v2 0.40 0.40
 judge mobilenet_v3 0.40 0.40
 judge mobilefacenet 0.40 0.40
+judge efficientnet 0.40 0.40
 exit $bad
