@@ -10,8 +10,10 @@ out=${KEEL_FAMILIES_OUT:-$(mktemp -d)}
 [ -n "${KEEL_FAMILIES_OUT:-}" ] || trap 'rm -rf "$out"' EXIT
 bad=0
 
-# figure FAMILY.WHAT KEY: one figure a line in our own JSON
-figure() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*$/\1/p" "$out/$1.json"; }
+# from FILE KEY: one figure a line in our own JSON
+from() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*$/\1/p" "$1"; }
+# figure FAMILY.WHAT KEY: of what was measured
+figure() { from "$out/$1.json" "$2"; }
 
 # at_most WHAT FIGURE THRESHOLD
 at_most() {
@@ -29,6 +31,12 @@ loss() {
 		'BEGIN { printf "%.2f", 100 * (f - q) }'
 }
 
+# pictures FAMILY: by how many two float executors differ, which round differently
+pictures() {
+	awk -v a="$(figure "$1.default" float_top1)" -v b="$(from "tests/models/fashion_$1.json" float_top1)" \
+		'BEGIN { d = 10000 * (a - b); printf "%.0f", d < 0 ? -d : d }'
+}
+
 # judge FAMILY LOSS PLANTED: points that the default may cost, there and on the planted variant
 judge() {
 	local code=0
@@ -37,6 +45,7 @@ judge() {
 	[ $code -ne 77 ] || exit 77
 	[ $code -eq 0 ] || { echo "$1 could not be measured" && bad=1 && return; }
 	echo "note: $1 float $(figure "$1.default" float_top1), naive $(figure "$1.naive" top1)"
+	at_most "$1 float, pictures more or less than in ONNX Runtime" "$(pictures "$1")" 3
 	at_most "$1 loss of the default" "$(loss "$1" default)" "$2"
 	if [ -e "$out/$1.planted-default.json" ]; then
 		echo "note: $1 planted naive $(figure "$1.planted-naive" top1)"

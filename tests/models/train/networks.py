@@ -317,5 +317,5 @@ FAMILIES = {
     "mobilenet_v2": Family(mobilenet_v2, decay=1e-4),
     "mobilenet_v3": Family(mobilenet_v3, decay=1e-4),
     "mobilefacenet": Family(mobilefacenet, decay=1e-4),
-    "efficientnet": Family(efficientnet, decay=1e-4),
+    "efficientnet": Family(efficientnet, epochs=1, decay=1e-4),
 }
