@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # 32-bit programs on the 64-bit kernel: the same refusals, the same jobs, the same bytes.
-# variants: um x86
+# variants: um x86 x86-debian
 # simulator: --config medium
 # timeout: 600
 if [ "$KEEL_VARIANT" = um ]; then
-	skip "32-bit programs" "User Mode Linux has no 32-bit system calls; they run in x86"
+	skip "32-bit programs" "User Mode Linux has no 32-bit system calls; they run in x86 and x86-debian"
 	return
 fi
 if [ ! -x "$KEEL_OUT/user32/tests/uapi/test_jobs" ]; then
