@@ -244,7 +244,8 @@ int rig_submit(int fd, uint32_t queue, const struct rig_job *job, uint64_t *id)
 	};
 	int ret = rig_ioctl(fd, DRM_IOCTL_KEEL_SUBMIT, &submit);
 
-	*id = args.id;
+	/* What was refused late has been given a number, too. */
+	*id = ret ? 0 : args.id;
 	return ret;
 }
 

@@ -343,7 +343,8 @@ struct drm_keel_trace_entry {
  *	in the order of their ends; 0: none. -EOPNOTSUPP without DRM_KEEL_CAP_TRACE
  * @trace_offset: first byte, a multiple of DRM_KEEL_ALIGN
  * @trace_bytes: room; what doesn't fit is left out
- * @id: out: number of the job in this file, never 0 and never used again
+ * @id: out: number of the job in this file, never 0 and never used again; says nothing unless the
+ *	job is queued
  *
  * Besides its syncobjs a job waits for whoever writes what it reads or uses what it writes, as the
  * objects' reservations say.

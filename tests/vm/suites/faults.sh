@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # Every fault under load from four clients: the innocent finish, the guilty report, nothing leaks.
-# variants: um um-debug x86 x86-kcsan
+# variants: um um-debug x86 x86-kcsan x86-debian
 # simulator: --faults @SUITES@/faults.faults
 power=$(keel_sysfs)/power
 check "the NPU falls asleep" wait_for 10 grep -q suspended "$power/runtime_status"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # Counter sets, the counter table, fdinfo and debugfs agree with the result records.
-# variants: um um-debug x86 x86-kcsan
+# variants: um um-debug x86 x86-kcsan x86-debian
 # simulator: --config medium
 ktap_program "$KEEL_OUT/tests/uapi/test_perf"
 # A network keeps all engines busy, and has them wait for each other.

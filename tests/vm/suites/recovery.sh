@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 # Each fault under load: innocent jobs finish, the guilty one reports, the device goes on.
-# variants: um um-debug x86 x86-kcsan
+# variants: um um-debug x86 x86-kcsan x86-debian
 # simulator: --faults @SUITES@/recovery.faults
 ktap_program "$KEEL_OUT/tests/uapi/test_recovery"
 
