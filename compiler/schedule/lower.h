@@ -342,12 +342,14 @@ void lower_all_levels(const struct keel_quant *q, int *lo, int *hi);
 /* Clamps of a VEC command whose feature maps are set. */
 #define LOWER_CLAMP(c, lo, hi)                          \
 	do {                                            \
+		const int low = (lo), high = (hi);      \
+                                                        \
 		if ((c)->h.ofm_type == KEEL_TYPE_S16) { \
-			(c)->clamp_lo16 = lo;           \
-			(c)->clamp_hi16 = hi;           \
+			(c)->clamp_lo16 = low;          \
+			(c)->clamp_hi16 = high;         \
 		} else {                                \
-			(c)->clamp_lo = lo;             \
-			(c)->clamp_hi = hi;             \
+			(c)->clamp_lo = low;            \
+			(c)->clamp_hi = high;           \
 		}                                       \
 	} while (0)
 #define LOWER_NO_CLAMP(c)                                                       \
