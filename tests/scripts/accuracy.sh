@@ -73,7 +73,7 @@ moderation() {
 }
 
 if [ -d "$shared/models" ]; then
-	moderation mobilenet_v2_1.0_224_moderation per-tensor 28 0.98
+	moderation mobilenet_v2_1.0_224_moderation per-tensor 26 0.98
 	moderation mobilenet_v2_1.0_224_moderation per-channel 30 0.98
 	moderation inception_v3_299_moderation per-tensor 35 0.98
 else
