@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "command.h"
 #include "compile.h"
+#include "compile_args.h"
 #include "data/dataset.h"
 #include "data/preprocess.h"
 #include "import.h"
@@ -17,377 +17,6 @@
 #include "progress.h"
 #include "report.h"
 #include "report_files.h"
-#include "trials.h"
-
-#define MAX_CALIBRATE 64
-#define MAX_INT16     256
-
-#define FACTORIZE_AUTO (KEEL_FACTORIZE_EQUALIZE + 1)
-
-/* With a report: layers. */
-#define DIAGNOSE_AUTO (-1)
-
-/** struct compile_args - the command line */
-struct compile_args {
-	const char *network, *output, *preprocess, *json, *report, *target;
-	const char *calibrate[MAX_CALIBRATE];
-	unsigned int nr_calibrate;
-	const char *int16[MAX_INT16];
-	size_t limit, split;
-	struct keel_compile_options o;
-	struct keel_span input_range;
-	struct keel_search_result search;
-	unsigned int optimize, fixed, seed;
-	int diagnose;
-	bool check, quiet, swap;
-};
-
-enum {
-	OPT_CALIBRATE = 256,
-	OPT_PREPROCESS,
-	OPT_GRANULARITY,
-	OPT_FACTORIZE,
-	OPT_WEIGHT_SCALES,
-	OPT_RANGES,
-	OPT_INPUT_RANGE,
-	OPT_BIAS,
-	OPT_OPTIMIZE,
-	OPT_ABSORB,
-	OPT_DEAD,
-	OPT_INT16,
-	OPT_MAX_INT16,
-	OPT_BUDGET,
-	OPT_TARGET,
-	OPT_CHECK,
-	OPT_REPORT,
-	OPT_JSON,
-	OPT_SEED,
-	OPT_THREADS,
-	OPT_LIMIT,
-	OPT_PERCENTILE,
-	OPT_QUIET,
-	OPT_SPLIT,
-	OPT_SWAP,
-	OPT_ROUNDING,
-	OPT_ROUNDING_SEED,
-	OPT_POWER_OF_TWO,
-	OPT_COMPRESS,
-	OPT_DIAGNOSE,
-};
-
-static const struct argp_option options[] = {
-	{"output", 'o', "FILE", 0, "model file to write (default: NET.keel beside NET.onnx)", 0},
-	{"calibrate", OPT_CALIBRATE, "DIR", 0,
-	 "pictures or tensors to calibrate with: a folder or a file; may be repeated", 0},
-	{"limit", OPT_LIMIT, "N", 0, "use at most N of them, spread evenly (default 64; 0: all)",
-	 0},
-	{"split", OPT_SPLIT, "K", 0,
-	 "use only every K-th of them; 'keel eval --split K' then uses the rest", 0},
-	{"swap", OPT_SWAP, NULL, 0, "with --split: use the rest instead", 0},
-	{"preprocess", OPT_PREPROCESS, "FILE", 0,
-	 "how pictures become inputs (default: NET.preprocess beside the network)", 0},
-	{"optimize", OPT_OPTIMIZE, "LEVEL", 0,
-	 "0: rounding alone; 1 (default): what is best on most networks; 2: try more, keep what "
-	 "brings samples closer that were held out; 3: try all",
-	 0},
-	{"granularity", OPT_GRANULARITY, "WHAT", 0,
-	 "weight scales: per-tensor or per-channel (default)", 0},
-	{"factorize", OPT_FACTORIZE, "HOW", 0,
-	 "none, one-step, two-step, least-noise, equalize, or auto (default): by --optimize", 0},
-	{"weight-scales", OPT_WEIGHT_SCALES, "HOW", 0,
-	 "max (default) or mse, which cuts single large weights off", 0},
-	{"ranges", OPT_RANGES, "HOW", 0,
-	 "minmax (default), moving-average, percentile, mse, kl, aciq-laplace, aciq-gauss, auto: "
-	 "for each tensor what hurts the outputs least, or batchnorm: without looking at samples",
-	 0},
-	{"input-range", OPT_INPUT_RANGE, "LO,HI", 0,
-	 "with --ranges batchnorm: values of the inputs (default: what preprocessing makes of 0 "
-	 "to 255)",
-	 0},
-	{"percentile", OPT_PERCENTILE, "P", 0,
-	 "part of the values that percentile keeps, also when auto tries it (default 99.99)", 0},
-	{"rounding", OPT_ROUNDING, "HOW", 0,
-	 "of weights: nearest (default), compensated, or stochastic (for study)", 0},
-	{"rounding-seed", OPT_ROUNDING_SEED, "N", 0, "with --rounding stochastic (default 0)", 0},
-	{"power-of-two", OPT_POWER_OF_TWO, NULL, 0,
-	 "scales of weights and activations are powers of two: rescaling is shifting", 0},
-	{"compress-weights", OPT_COMPRESS, "WHEN", 0,
-	 "entropy-code weights in the file: never, auto (default; where it saves a quarter of a "
-	 "layer) or always",
-	 0},
-	{"bias-correction", OPT_BIAS, "HOW", 0,
-	 "none, iterative (default from --optimize 1 on) or analytic (from BatchNorms, no samples "
-	 "are run)",
-	 0},
-	{"absorb-bias", OPT_ABSORB, "HOW", 0,
-	 "move what is constant in activations into biases: none (default), minima (of the "
-	 "samples) or batchnorm (beta - 3 gamma)",
-	 0},
-	{"dead-channels", OPT_DEAD, "WHAT", 0,
-	 "channels that never change: repair (default from --optimize 1 on) takes them out of the "
-	 "ranges of weights; "
-	 "keep",
-	 0},
-	{"int16", OPT_INT16, "WHAT", 0,
-	 "activations that are int16: none (default), all, auto, or names of the nodes that "
-	 "compute them, with commas",
-	 0},
-	{"max-int16", OPT_MAX_INT16, "N", 0, "with --int16 auto: at most N of them", 0},
-	{"budget", OPT_BUDGET, "DB", 0,
-	 "with --int16 auto: stop when the outputs' SQNR on the calibration samples has reached DB",
-	 0},
-	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
-	{"check", OPT_CHECK, NULL, 0,
-	 "only list every node with its verdict; nothing is computed or written", 0},
-	{"report", OPT_REPORT, "DIR", 0, "write a report into DIR", 0},
-	{"diagnose", OPT_DIAGNOSE, "HOW", 0,
-	 "how closely the report looks at layers: none, layers (default) or sweep", 0},
-	{"json", OPT_JSON, "FILE", 0, "write figures as JSON; - is the standard output", 0},
-	{"seed", OPT_SEED, "N", 0,
-	 "give constants of topology-only networks (ConstantOfShape) seeded random values", 0},
-	{"threads", OPT_THREADS, "N", 0, "0 (default): one per processor; never changes the result",
-	 0},
-	{"quiet", OPT_QUIET, NULL, 0, "no progress, no summary", 0},
-	{0},
-};
-
-/* A name may be anything but these words; it is found among the nodes later. */
-static void parse_int16(struct compile_args *a, char *arg, struct argp_state *state)
-{
-	static const struct {
-		const char *word;
-		enum keel_int16_mode mode;
-	} words[] = {{"none", KEEL_INT16_NONE}, {"all", KEEL_INT16_ALL}, {"auto", KEEL_INT16_AUTO}};
-	struct keel_int16_options *o = &a->o.int16;
-	char *name, *rest = NULL;
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (!strcmp(arg, words[i].word)) {
-			o->mode = words[i].mode;
-			return;
-		}
-	o->mode = KEEL_INT16_NAMES;
-	o->names = a->int16;
-	o->nr_names = 0;
-	for (name = strtok_r(arg, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-		if (o->nr_names == MAX_INT16)
-			command_usage(state, "--int16 takes at most 256 names; 'all' takes every "
-					     "node that can");
-		a->int16[o->nr_names++] = name;
-	}
-	if (!o->nr_names)
-		command_usage(state, "--int16 needs none, all, auto, or names of nodes");
-}
-
-static error_t parse_types(int key, char *arg, struct argp_state *state)
-{
-	struct compile_args *a = state->input;
-
-	switch (key) {
-	case OPT_INT16:
-		parse_int16(a, arg, state);
-		return 0;
-	case OPT_MAX_INT16:
-		a->o.int16.most = command_number(arg, "max-int16", 1, 65535, state);
-		return 0;
-	case OPT_BUDGET:
-		a->o.int16.budget_db = command_real(arg, "budget", 1, 200, state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-/* What the user has chosen, neither a level nor a search changes. */
-static void fix(struct compile_args *a, enum keel_choice choice, bool fixed)
-{
-	a->fixed = fixed ? a->fixed | choice : a->fixed & ~choice;
-}
-
-static error_t parse_weights(int key, char *arg, struct argp_state *state)
-{
-	static const char *const compress[] = {"never", "auto", "always", NULL};
-	static const char *const roundings[] = {"nearest", "compensated", "stochastic", NULL};
-	struct compile_args *a = state->input;
-
-	switch (key) {
-	case OPT_ROUNDING:
-		a->o.rounding = command_choice(arg, "rounding", roundings, state);
-		fix(a, KEEL_CHOICE_ROUNDING, true);
-		return 0;
-	case OPT_ROUNDING_SEED:
-		a->o.rounding_seed = command_number(arg, "rounding-seed", 0, 2147483647, state);
-		return 0;
-	case OPT_COMPRESS:
-		a->o.compress = command_choice(arg, "compress-weights", compress, state);
-		return 0;
-	case OPT_POWER_OF_TWO:
-		a->o.power_of_two = true;
-		return 0;
-	default:
-		return parse_types(key, arg, state);
-	}
-}
-
-static error_t parse_quantization(int key, char *arg, struct argp_state *state)
-{
-	static const char *const granularities[] = {"per-tensor", "per-channel", NULL};
-	static const char *const steps[] = {"none",	"one-step", "two-step", "least-noise",
-					    "equalize", "auto",	    NULL};
-	static const char *const scales[] = {"max", "mse", NULL};
-	static const char *const bias[] = {"none", "iterative", "analytic", NULL};
-	static const char *const absorb[] = {"none", "minima", "batchnorm", NULL};
-	static const char *const dead[] = {"repair", "keep", NULL};
-	struct compile_args *a = state->input;
-
-	switch (key) {
-	case OPT_ABSORB:
-		a->o.absorb = command_choice(arg, "absorb-bias", absorb, state);
-		fix(a, KEEL_CHOICE_ABSORB, true);
-		return 0;
-	case OPT_DEAD:
-		a->o.keep_dead = command_choice(arg, "dead-channels", dead, state);
-		fix(a, KEEL_CHOICE_DEAD, true);
-		return 0;
-	case OPT_GRANULARITY:
-		a->o.per_channel = command_choice(arg, "granularity", granularities, state);
-		return 0;
-	case OPT_OPTIMIZE:
-		a->optimize = command_number(arg, "optimize", 0, KEEL_OPTIMIZE_MAX, state);
-		return 0;
-	case OPT_FACTORIZE:
-		a->o.factorize.mode = command_choice(arg, "factorize", steps, state);
-		fix(a, KEEL_CHOICE_FACTORIZE, a->o.factorize.mode != FACTORIZE_AUTO);
-		return 0;
-	case OPT_WEIGHT_SCALES:
-		a->o.weights_mse = command_choice(arg, "weight-scales", scales, state);
-		fix(a, KEEL_CHOICE_WEIGHT_SCALES, true);
-		return 0;
-	case OPT_RANGES:
-		a->o.ranges.method = command_choice(arg, "ranges", keel_range_method_names, state);
-		fix(a, KEEL_CHOICE_RANGES, true);
-		return 0;
-	case OPT_INPUT_RANGE:
-		a->input_range = input_range_parse(arg, state);
-		return 0;
-	case OPT_BIAS:
-		a->o.bias_correction = command_choice(arg, "bias-correction", bias, state);
-		fix(a, KEEL_CHOICE_BIAS, true);
-		return 0;
-	case OPT_PERCENTILE:
-		a->o.ranges.percentile = command_real(arg, "percentile", 50, 100, state);
-		return 0;
-	default:
-		return parse_weights(key, arg, state);
-	}
-}
-
-static bool is_dash(const char *path)
-{
-	return path && !strcmp(path, "-");
-}
-
-static void check_without_samples(const struct compile_args *a, struct argp_state *state)
-{
-	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction == KEEL_CORRECT_ITERATIVE
-						    : a->optimize > 0;
-
-	if (a->o.ranges.method != KEEL_RANGE_BATCHNORM)
-		command_usage(state, "--calibrate DIR is needed: pictures like those that the "
-				     "network will see");
-	if (corrects)
-		command_usage(state, "bias correction needs samples: give some with --calibrate "
-				     "DIR, or take --bias-correction analytic, or none");
-}
-
-static void check_args(const struct compile_args *a, struct argp_state *state)
-{
-	if (!a->network)
-		command_usage(state, "name the network: keel compile NET.onnx --calibrate DIR");
-	if (!a->check && !a->nr_calibrate)
-		check_without_samples(a, state);
-	if (a->input_range.lo < a->input_range.hi && a->o.ranges.method != KEEL_RANGE_BATCHNORM)
-		command_usage(state, "--input-range needs --ranges batchnorm");
-	if (a->swap && !a->split)
-		command_usage(state, "--swap needs --split K");
-	if (a->o.ranges.percentile && a->o.ranges.method != KEEL_RANGE_PERCENTILE &&
-	    a->o.ranges.method != KEEL_RANGE_AUTO)
-		command_usage(state, "--percentile needs --ranges percentile or auto");
-	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
-		command_usage(state, "--rounding-seed needs --rounding stochastic");
-	if ((a->o.int16.most || a->o.int16.budget_db > 0) && a->o.int16.mode != KEEL_INT16_AUTO)
-		command_usage(state, "--max-int16 and --budget need --int16 auto");
-	if (a->diagnose != DIAGNOSE_AUTO && !a->report)
-		command_usage(state, "--diagnose needs --report DIR, where its result goes");
-	if (is_dash(a->output) && is_dash(a->json))
-		command_usage(state, "the model and JSON can't both go to the standard output");
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	static const char *const depths[] = {"none", "layers", "sweep", NULL};
-	struct compile_args *a = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		command_init(state);
-		return 0;
-	case 'o':
-		a->output = arg;
-		return 0;
-	case OPT_CALIBRATE:
-		command_add_path(a->calibrate, &a->nr_calibrate, MAX_CALIBRATE, arg, "calibrate",
-				 state);
-		return 0;
-	case OPT_LIMIT:
-		a->limit = command_number(arg, "limit", 0, 1000000, state);
-		return 0;
-	case OPT_SPLIT:
-		a->split = command_number(arg, "split", 2, 1000000, state);
-		return 0;
-	case OPT_SWAP:
-		a->swap = true;
-		return 0;
-	case OPT_PREPROCESS:
-		a->preprocess = arg;
-		return 0;
-	case OPT_TARGET:
-		a->target = arg;
-		return 0;
-	case OPT_CHECK:
-		a->check = true;
-		return 0;
-	case OPT_REPORT:
-		a->report = arg;
-		return 0;
-	case OPT_DIAGNOSE:
-		a->diagnose = command_choice(arg, "diagnose", depths, state);
-		return 0;
-	case OPT_JSON:
-		a->json = arg;
-		return 0;
-	case OPT_SEED:
-		a->seed = command_number(arg, "seed", 1, 2147483647, state);
-		return 0;
-	case OPT_THREADS:
-		a->o.threads = command_number(arg, "threads", 0, 1024, state);
-		return 0;
-	case OPT_QUIET:
-		a->quiet = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->network)
-			command_usage(state, "one network at a time, not also '%s'", arg);
-		a->network = arg;
-		return 0;
-	case ARGP_KEY_END:
-		check_args(a, state);
-		return 0;
-	default:
-		return parse_quantization(key, arg, state);
-	}
-}
 
 /** struct stage_bar - a progress bar for one named stage after another */
 struct stage_bar {
@@ -450,12 +79,6 @@ static double peak_rss_mib(void)
 	return r.ru_maxrss / 1024.0;
 }
 
-/* Text would spoil what else goes to the standard output. */
-static bool says_nothing(const struct compile_args *a)
-{
-	return a->quiet || is_dash(a->json) || is_dash(a->output);
-}
-
 static int tell_check(const struct keel_graph *g, const struct keel_report_list *list,
 		      const struct compile_args *a, double start, struct keel_error *e)
 {
@@ -468,14 +91,14 @@ static int tell_check(const struct keel_graph *g, const struct keel_report_list 
 	unsigned int unsupported = list->count[KEEL_PLACE_UNSUPPORTED];
 	int err = 0;
 
-	if (!says_nothing(a))
+	if (!compile_args_silent(a))
 		keel_report_list_print(stdout, list);
 	if (a->json)
 		err = command_json(keel_report_check_json(&f), a->json, e);
 	if (!err && unsupported)
 		err = keel_error_set(e, -EOPNOTSUPP, "%u nodes of '%s' are not supported%s",
 				     unsupported, a->network,
-				     says_nothing(a) ? "" : "; the list says why");
+				     compile_args_silent(a) ? "" : "; the list says why");
 	return err;
 }
 
@@ -560,7 +183,7 @@ static int write_results(const struct compile_args *a, const struct keel_compile
 		err = keel_outfile_commit(out, e);
 	else
 		keel_outfile_cancel(out);
-	if (!err && !says_nothing(a))
+	if (!err && !compile_args_silent(a))
 		keel_report_summary(stdout, c, &a->o, &f);
 	keel_report_list_free(&list);
 	free(path);
@@ -749,35 +372,15 @@ static void spare_inputs(const struct compile_args *a)
 
 int keel_compile_main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		options,
-		parse,
-		"NET.onnx",
-		"Quantize a float ONNX network to int8 and write the model file that runs on the "
-		"NPU.\v"
-		"Example: keel compile net.onnx --calibrate pictures/ -o net.keel",
-		NULL,
-		NULL,
-		NULL,
-	};
-	struct compile_args a = {
-		.limit = 64,
-		.target = "medium",
-		.diagnose = DIAGNOSE_AUTO,
-		.optimize = KEEL_OPTIMIZE_DEFAULT,
-		.o = {.per_channel = true, .compress = KEEL_COMPRESS_AUTO},
-	};
 	struct keel_import_options import = {0};
 	struct keel_error e = {""};
+	struct compile_args a;
 	struct keel_graph *g;
 	double start = command_seconds();
 	int err;
 
-	command_parse(&argp, argc, argv, &a);
+	compile_args_parse(&a, argc, argv);
 	spare_inputs(&a);
-	keel_optimize(a.optimize, a.fixed, &a.o);
-	if (a.report)
-		a.o.diagnose = a.diagnose == DIAGNOSE_AUTO ? KEEL_DIAGNOSE_LAYERS : a.diagnose;
 	import.seed = a.seed;
 	import.keep_unsupported = a.check;
 	err = keel_target_get(a.target, &a.o.target, &e);
