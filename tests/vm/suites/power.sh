@@ -96,17 +96,17 @@ slow() { asleep || clock_is "$(lowest)"; }
 check "the clock is slow without work" wait_for 10 slow
 # With checkers programs take longer than the NPU, so there one job that waits for a reset is the load.
 slow_job() {
-	echo 3000 >"$d/hang_ms"
+	echo 8000 >"$d/hang_ms"
 	echo 0 >"$d/fault_inject/doorbell/verbose"
 	echo 1 >"$d/fault_inject/doorbell/times"
 	echo 100 >"$d/fault_inject/doorbell/probability"
 }
 [ ! -e "$d/fault_inject/doorbell/probability" ] || slow_job
-load 4 256 >/tmp/load &
+load 10 256 >/tmp/load &
 if [ "$KEEL_VARIANT" = x86-kcsan ]; then
 	skip "and fast with" "programs are slower than the NPU, and no job waits on request"
 else
-	check "and fast with" wait_for 6 clock_is "$(highest)"
+	check "and fast with" wait_for 12 clock_is "$(highest)"
 fi
 wait
 echo 1000 >"$d/hang_ms"
