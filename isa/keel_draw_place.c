@@ -146,9 +146,10 @@ static unsigned int find_written(const struct places *p)
 	return p->n;
 }
 
+/* Dimensions are in bytes, so elements must be of one size, too. */
 static int same_dims(const struct keel_operand *a, const struct keel_operand *b)
 {
-	return !memcmp(a->dims, b->dims, sizeof(a->dims));
+	return a->align == b->align && !memcmp(a->dims, b->dims, sizeof(a->dims));
 }
 
 static void share_view(struct places *p, unsigned int from, unsigned int to)
