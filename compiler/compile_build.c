@@ -9,8 +9,7 @@
 #include "predict.h"
 #include "weights.h"
 
-/* Less than this isn't worth while, and less than so many standard errors is chance. */
-#define GAIN_DB	    0.1
+/* A gain of less than so many standard errors is chance, too. */
 #define GAIN_ERRORS 2
 
 static struct keel_build *build_new(const struct keel_compiled *c,
@@ -121,7 +120,7 @@ static struct keel_range_trial judge(const struct keel_compiled *before,
 		return t;
 	t.gain = sum / all;
 	t.error = n > 1 ? sqrt(fmax(squares - sum * sum / n, 0) * n / (n - 1)) / all : 1;
-	t.kept = t.auto_db > t.minmax_db + GAIN_DB && t.gain > GAIN_ERRORS * t.error;
+	t.kept = t.auto_db > t.minmax_db + KEEL_COMPILE_GAIN_DB && t.gain > GAIN_ERRORS * t.error;
 	return t;
 }
 

@@ -19,6 +19,9 @@ void keel_stage_begin(const struct keel_compile_options *o, const char *name);
 /** keel_stage_options() - options of a walk over samples that tells its progress as @s */
 struct keel_calibrate_options keel_stage_options(struct keel_stage *s);
 
+/* A gain of less than this is chance: other samples may say the opposite. */
+#define KEEL_COMPILE_GAIN_DB 0.1
+
 /* What samples, and what layers read of them, may take unless the caller says. */
 #define KEEL_COMPILE_MEMORY (1ull << 30)
 

@@ -4,13 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compile.h"
+#include "compile_private.h"
 #include "trials.h"
 
 /* Of four samples in a row, the last one judges. */
 #define JUDGE_EVERY 4
-/* Less than this is chance: other samples may say the opposite. */
-#define GAIN_DB 0.1
 
 void keel_optimize(unsigned int level, unsigned int fixed, struct keel_compile_options *o)
 {
@@ -183,7 +181,7 @@ static int try_change(const struct search *s, const struct change *change,
 	err = try(s, &changed, &t->after, e);
 	if (err == -ECANCELED || err == -ENOMEM)
 		return err;
-	t->kept = t->after > *best + GAIN_DB;
+	t->kept = t->after > *best + KEEL_COMPILE_GAIN_DB;
 	if (t->kept) {
 		*o = changed;
 		*best = t->after;
