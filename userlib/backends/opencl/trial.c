@@ -21,6 +21,18 @@
 
 enum verdict { PASSED = 'p', FAILED = 'f', UNKNOWN = 'u' };
 
+/* What the program does about signals isn't for a child that may crash and must end in time. */
+static void forget_handlers(void)
+{
+	sigset_t none;
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* In a process of its own: never returns. */
 static void run_trial(const struct keel_device_options *options, uint8_t index)
 {
@@ -59,7 +71,7 @@ static void serve(int socket, const struct keel_device_options *options)
 {
 	uint8_t index, verdict;
 
-	signal(SIGCHLD, SIG_DFL);
+	forget_handlers();
 	while (recv(socket, &index, 1, 0) == 1) {
 		verdict = try(options, index);
 		if (send(socket, &verdict, 1, MSG_NOSIGNAL) != 1)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include <check.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "keel.h"
+
+/*
+ * Kernels are tried in a child, which may crash or be ended by its alarm. A program that handles
+ * signals must neither hear of that nor keep the child from ending.
+ */
+
+static struct keel_error e;
+static pid_t *heard_by; /* shared with children */
+
+static void hear(int signal)
+{
+	(void)signal;
+	if (getpid() != heard_by[0])
+		heard_by[1] = getpid();
+}
+
+START_TEST(signals_are_the_trials_own)
+{
+	struct keel_device_options options = {.cache = ""};
+	struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART};
+	struct rlimit limit;
+	struct keel_device *d;
+	char cache[] = "/tmp/keel-trial-XXXXXX", command[64];
+
+	/* With nothing cached a trial computes for longer than its second and gets the signal. */
+	ck_assert_ptr_nonnull(mkdtemp(cache));
+	setenv("POCL_CACHE_DIR", cache, 1);
+	ck_assert(!getrlimit(RLIMIT_CPU, &limit));
+	limit.rlim_cur = 1;
+	ck_assert(!setrlimit(RLIMIT_CPU, &limit));
+	heard_by = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(heard_by, MAP_FAILED);
+	heard_by[0] = getpid();
+	ck_assert(!sigaction(SIGXCPU, &action, NULL));
+
+	ck_assert_msg(!keel_device_new("opencl", &options, &d, &e), "%s", e.text);
+	ck_assert_int_eq(heard_by[1], 0);
+	keel_device_del(d);
+
+	snprintf(command, sizeof(command), "rm -rf %s", cache);
+	ck_assert(!system(command));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("opencl: trials");
+	TCase *t = tcase_create("trials");
+	SRunner *runner = srunner_create(s);
+	glob_t found = {0};
+	int failed;
+
+	/* Asking OpenCL itself would wake it. */
+	if (glob("/etc/OpenCL/vendors/*.icd", 0, NULL, &found)) {
+		puts("skipped: no OpenCL platform");
+		return 77;
+	}
+	tcase_set_timeout(t, 200);
+	tcase_add_test(t, signals_are_the_trials_own);
+	suite_add_tcase(s, t);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	globfree(&found);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
