@@ -8,8 +8,10 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
+#include <linux/notifier.h>
 #include <linux/pm_opp.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 #include "keel_bus.h"
 #include "keel_devfreq.h"
@@ -39,6 +41,8 @@
  * @idle_ns: time without
  * @percent: load when the governor asked last
  * @khz: clock that was asked for
+ * @sleep: told when system sleep begins and ends
+ * @asleep: between the two
  *
  * @jobs to @percent are protected by keel_device.hw_lock, @khz by reset_lock.
  */
@@ -55,6 +59,8 @@ struct keel_devfreq {
 	u64 idle_ns;
 	unsigned int percent;
 	u32 khz;
+	struct notifier_block sleep;
+	bool asleep;
 };
 
 static void keel_devfreq_account(struct keel_device *kdev, struct keel_devfreq *d)
@@ -258,6 +264,27 @@ static int keel_devfreq_add(struct keel_device *kdev, struct keel_devfreq *d)
 	return PTR_ERR_OR_ZERO(d->df);
 }
 
+/*
+ * The governor rests before work is frozen. Linux 6.12 would cancel a poll that came due in
+ * between, and its frozen queue then starts nothing any more: the next work waits behind one that
+ * is gone (pwq->pending_node, kernel/workqueue.c).
+ */
+static int keel_devfreq_sleep(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	struct keel_devfreq *d = container_of(nb, struct keel_devfreq, sleep);
+	bool asleep = event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE ||
+		      event == PM_RESTORE_PREPARE;
+
+	if (asleep == d->asleep)
+		return NOTIFY_DONE;
+	d->asleep = asleep;
+	if (asleep)
+		devfreq_suspend_device(d->df);
+	else
+		devfreq_resume_device(d->df);
+	return NOTIFY_OK;
+}
+
 /**
  * keel_devfreq_init() - let the clock follow the load
  * @kdev: device, up, before jobs are accepted
@@ -278,6 +305,8 @@ int keel_devfreq_init(struct keel_device *kdev)
 	err = keel_devfreq_add(kdev, d);
 	if (!err) {
 		kdev->info.capabilities |= DRM_KEEL_CAP_DEVFREQ;
+		d->sleep.notifier_call = keel_devfreq_sleep;
+		register_pm_notifier(&d->sleep);
 		return 0;
 	}
 	dev_info(kdev->dev, "the clock stays at %u kHz: no operating points (%d)\n",
@@ -298,8 +327,10 @@ void keel_devfreq_fini(struct keel_device *kdev)
 
 	if (!d)
 		return;
-	if (d->df)
+	if (d->df) {
+		unregister_pm_notifier(&d->sleep);
 		devfreq_remove_device(d->df);
+	}
 	if (d->own_opps)
 		dev_pm_opp_remove_all_dynamic(kdev->dev);
 	spin_lock_irqsave(&kdev->hw_lock, flags);
