@@ -137,7 +137,7 @@ static void check_kernel(const struct doctor *d, struct finding *f)
 	if (sleeps(d, f))
 		return;
 	say(f, STATE_MISSING, "the kernel has no compute accelerators (/sys/class/accel)");
-	advise(f, "only for an NPU: use a kernel of 6.12 or later with CONFIG_DRM_ACCEL=y");
+	advise(f, "only for an NPU: use Linux 6.12 with CONFIG_DRM_ACCEL=y");
 }
 
 /* Modules lie in different folders and may be packed; depmod's lists name them all. */
