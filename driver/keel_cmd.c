@@ -123,6 +123,20 @@ static u64 upper_bound(struct keel_device *kdev, const struct keel_cmd *cmd)
 	return cycles;
 }
 
+static int check_wide(const struct keel_cmd *cmd, struct keel_refusal *refusal)
+{
+	const union keel_command *c = cmd->commands;
+
+	if (!cmd->program.wide || cmd->kdev->target.int16)
+		return 0;
+	while (!keel_command_wide(c))
+		c++;
+	refusal->command = c - cmd->commands;
+	refusal->field = c->h.ifm_type == KEEL_TYPE_S16 ? "ifm_type" : "ofm_type";
+	refusal->reason = "is S16, and the NPU has no int16 activations";
+	return -EINVAL;
+}
+
 static int cmd_validate(struct keel_cmd *cmd, struct drm_keel_cmd_create *args)
 {
 	struct keel_device *kdev = cmd->kdev;
@@ -131,12 +145,8 @@ static int cmd_validate(struct keel_cmd *cmd, struct drm_keel_cmd_create *args)
 
 	ret = keel_validate(cmd->commands, cmd->bytes, kdev->info.sram_bytes, &cmd->program,
 			    &refusal);
-	if (!ret && cmd->program.wide && !kdev->target.int16) {
-		refusal.command = DRM_KEEL_NO_COMMAND;
-		refusal.field = "ifm_type";
-		refusal.reason = "the NPU has no int16 activations";
-		ret = -EINVAL;
-	}
+	if (!ret)
+		ret = check_wide(cmd, &refusal);
 	if (ret) {
 		refuse(args, refusal.command, refusal.field, refusal.reason);
 		keel_count(kdev, cmd->kfile, KEEL_HW_COUNTER_REFUSED_COMMANDS, 1);

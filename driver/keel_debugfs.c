@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
+#include <linux/string_helpers.h>
 
 #include <drm/drm_debugfs.h>
 #include <drm/drm_drv.h>
@@ -103,8 +104,10 @@ static void show_waiting_jobs(struct seq_file *m, struct keel_file *kfile)
 	unsigned long flags;
 	unsigned int bucket;
 
-	seq_printf(m, "client %llu process %d %s in_flight %d not_freed %d\n", kfile->client,
-		   kfile->pid, kfile->comm, atomic_read(&kfile->in_flight),
+	seq_printf(m, "client %llu process %d ", kfile->client, kfile->pid);
+	/* A process may have any name, lines of its own among them. */
+	seq_escape_str(m, kfile->comm, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
+	seq_printf(m, " in_flight %d not_freed %d\n", atomic_read(&kfile->in_flight),
 		   atomic_read(&kfile->jobs));
 	spin_lock_irqsave(&kfile->lock, flags);
 	hash_for_each(kfile->records, bucket, record, node)

@@ -97,9 +97,10 @@ void keel_gem_release_all(struct keel_device *kdev)
 	mutex_unlock(&kdev->bo_lock);
 }
 
+/* Also for who guesses an offset. A dma-buf may have gone from its object when that gets here. */
 static int bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
-	if (to_keel_bo(obj)->flags & DRM_KEEL_BO_NO_MMAP)
+	if (obj->import_attach || to_keel_bo(obj)->flags & DRM_KEEL_BO_NO_MMAP)
 		return -EPERM;
 	return drm_gem_shmem_object_mmap(obj, vma);
 }

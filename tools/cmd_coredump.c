@@ -169,16 +169,21 @@ static void print_device(const struct core_view *v)
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&t, &tm));
-	printf("%s: %s, %s\n", v->core.header->device,
-	       keel_core_reason_text(v->core.header->reason), when);
+	command_print_name(stdout, v->core.header->device);
+	printf(": %s, %s\n", keel_core_reason_text(v->core.header->reason), when);
 	if (!d)
 		return;
-	printf("device      %s, hardware %u.%u, %u MAC/cycle, %u KiB SRAM, %u MHz\n", d->target,
-	       d->hw_version >> 16, d->hw_version & 0xffff, d->macs_per_cycle, d->sram_bytes >> 10,
-	       d->clock_khz / 1000);
+	printf("device      ");
+	command_print_name(stdout, d->target);
+	printf(", hardware %u.%u, %u MAC/cycle, %u KiB SRAM, %u MHz\n", d->hw_version >> 16,
+	       d->hw_version & 0xffff, d->macs_per_cycle, d->sram_bytes >> 10, d->clock_khz / 1000);
 	printf("firmware    %u.%u, build %08x, ABI %u\n", d->fw_version >> 16,
 	       d->fw_version & 0xffff, d->fw_build, d->fw_abi_version);
-	printf("driver      %s, ABI %u, kernel %s\n", d->driver, d->abi_version, d->kernel);
+	printf("driver      ");
+	command_print_name(stdout, d->driver);
+	printf(", ABI %u, kernel ", d->abi_version);
+	command_print_name(stdout, d->kernel);
+	printf("\n");
 }
 
 static const char *hw_status_text(uint32_t status)
@@ -202,11 +207,12 @@ static void print_job(const struct core_view *v)
 {
 	const struct keel_core_job *j = v->job;
 
-	printf("job         %" PRIu64 " of client %" PRIu64 " (%s, process %u), queue %u, priority "
-	       "%u, replayed %u times\n",
-	       j->id, j->client, j->comm, j->pid, j->queue, j->priority, j->replays);
+	printf("job         %" PRIu64 " of client %" PRIu64 " (", j->id, j->client);
+	command_print_name(stdout, j->comm);
+	printf(", process %u), queue %u, priority %u, replayed %u times\n", j->pid, j->queue,
+	       j->priority, j->replays);
 	printf("status      %d (%s), after %u of %u commands\n", (int32_t)j->status,
-	       strerror(-(int32_t)j->status), j->done, j->count);
+	       strerror((int)(0u - j->status)), j->done, j->count);
 	printf("fault       %s", hw_status_text(j->fault_status));
 	if (j->fault_address)
 		printf(", address 0x%" PRIx64, j->fault_address);

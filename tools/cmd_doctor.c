@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -118,14 +119,25 @@ static void check_versions(const struct doctor *d, struct finding *f)
 	    keel_version(), KEEL_ISA_VERSION, KEEL_HW_ABI_VERSION, u.release, u.machine);
 }
 
+/* An image of a system has no kernel that runs, so nothing of what one shows. */
+static bool sleeps(const struct doctor *d, struct finding *f)
+{
+	if (!*d->root || exists(d, "/sys/kernel") || exists(d, "/sys/class"))
+		return false;
+	say(f, STATE_SKIPPED, "can't be told of a system that doesn't run");
+	return true;
+}
+
 static void check_kernel(const struct doctor *d, struct finding *f)
 {
 	if (exists(d, "/sys/class/accel")) {
 		say(f, STATE_OK, "the kernel has compute accelerators");
 		return;
 	}
+	if (sleeps(d, f))
+		return;
 	say(f, STATE_MISSING, "the kernel has no compute accelerators (/sys/class/accel)");
-	advise(f, "only for an NPU: use a kernel of 6.12 or later with CONFIG_DRM_ACCEL=y");
+	advise(f, "only for an NPU: use Linux 6.12 with CONFIG_DRM_ACCEL=y");
 }
 
 /* Modules lie in different folders and may be packed; depmod's lists name them all. */
@@ -143,6 +155,43 @@ static bool lists_module(const struct doctor *d, const char *release, const char
 	return found;
 }
 
+static void name_one_more(char *list, size_t room, const char *release)
+{
+	size_t n = strlen(list);
+
+	snprintf(list + n, room - n, "%s%.60s", n ? ", " : "", release);
+}
+
+/* Which kernel will run there nobody knows; it isn't the one that runs here. */
+static void check_modules_there(const struct doctor *d, struct finding *f)
+{
+	char p[PATH_MAX], with[180] = "", without[180] = "";
+	struct dirent **releases;
+	int i, n = scandir(at(d, p, "/lib/modules"), &releases, NULL, alphasort);
+
+	for (i = 0; i < n; i++) {
+		const char *release = releases[i]->d_name;
+
+		if (release[0] != '.' && (lists_module(d, release, "modules.builtin") ||
+					  lists_module(d, release, "modules.dep")))
+			name_one_more(with, sizeof(with), release);
+		else if (release[0] != '.')
+			name_one_more(without, sizeof(without), release);
+		free(releases[i]);
+	}
+	if (n >= 0)
+		free(releases);
+	if (*with) {
+		say(f, STATE_OK, "keel is installed for Linux %s%s%s", with,
+		    *without ? ", and not for " : "", without);
+		return;
+	}
+	say(f, STATE_MISSING, "module keel is not installed for %s",
+	    *without ? without : "any kernel: none is in /lib/modules");
+	advise(f, "only for an NPU: install keel-dkms there, or in Keel's source make -C "
+		  "KERNEL M=$PWD INSTALL_MOD_PATH=DIR modules modules_install");
+}
+
 static void check_module(const struct doctor *d, struct finding *f)
 {
 	struct utsname u;
@@ -150,6 +199,8 @@ static void check_module(const struct doctor *d, struct finding *f)
 	uname(&u);
 	if (exists(d, "/sys/module/keel")) {
 		say(f, STATE_OK, "module keel is loaded");
+	} else if (*d->root) {
+		check_modules_there(d, f);
 	} else if (lists_module(d, u.release, "modules.builtin")) {
 		say(f, STATE_OK, "keel is part of the kernel");
 	} else if (lists_module(d, u.release, "modules.dep")) {
@@ -248,6 +299,8 @@ static void check_debugfs(const struct doctor *d, struct finding *f)
 		return;
 	}
 	say(f, STATE_MISSING, "debugfs can't be read: %s", strerror(errno));
+	if (sleeps(d, f))
+		return;
 	advise(f, "only for keel top: mount -t debugfs none /sys/kernel/debug, and be root");
 }
 

@@ -59,12 +59,28 @@ takes() {
 	. "$source/dkms.conf"
 	[[ $1 =~ $BUILD_EXCLUSIVE_KERNEL ]] && echo yes || echo no
 }
-for kernel in 6.12.115+deb12-amd64 6.12-rc1 6.13.1 6.20.0 7.0.1 10.3; do
+for kernel in 6.12.115+deb12-amd64 6.12.0 6.12-rc1; do
 	is "$kernel is taken" yes "$(takes $kernel)"
 done
-for kernel in 6.1.0-56-amd64 6.1.120 6.2.0 6.11.9 5.15.0 4.19.0 6.9.12; do
+for kernel in 6.1.0-56-amd64 6.1.120 6.2.0 6.11.9 5.15.0 4.19.0 6.9.12 6.13.1 6.120.1 6.20.0 7.0.1 16.12.1; do
 	is "$kernel is taken" no "$(takes $kernel)"
 done
+# refused VERSION PATCHLEVEL HEADERS: what Kbuild says to who compiles for it anyway
+refused() {
+	make -f "$source/Kbuild" KBUILD_EXTMOD=x CONFIG_MODULES=y CONFIG_DRM_ACCEL=y VERSION=$1 \
+		PATCHLEVEL=$2 KERNELVERSION=$1.$2.3 src="$source" srctree="$3" 2>&1 |
+		sed -n 's/^.*\*\*\* \(keel .*\)\.  Stop\.$/\1/p'
+}
+mkdir -p old/include/drm new/include/drm
+echo 'int drm_sched_init(struct drm_gpu_scheduler *sched,' >old/include/drm/gpu_scheduler.h
+echo 'struct drm_sched_init_args {' >new/include/drm/gpu_scheduler.h
+is "what 6.11 is told" "keel needs Linux 6.12, and this is 6.11.3" "$(refused 6 11 new)"
+is "what 6.13 is told" "keel needs Linux 6.12, and this is 6.13.3" "$(refused 6 13 new)"
+is "what 7.0 is told" "keel needs Linux 6.12, and this is 7.0.3" "$(refused 7 0 new)"
+is "what 6.12 is told" "" "$(refused 6 12 new)"
+is "what the first 6.12 is told" \
+	"keel needs drm_sched_init_args, which the DRM scheduler of this 6.12.3 lacks" \
+	"$(refused 6 12 old)"
 make_in uninstall-dkms DESTDIR="$work/root"
 is "left of the driver's source" "" "$(find root -type f)"
 finish

@@ -16,6 +16,15 @@ has "registers" '0x000 +[0-9a-f]{8} +ID$' out
 ok "$keel" coredump --json core
 has "JSON" '"reason": "a job hung"' out
 
+# A process may be called anything, and a dump come from anywhere: the terminal isn't told what to do.
+ok "$keel" coredump --all core
+lines=$(wc -l <out)
+"$odd_core" rude $'a\e[2J\nb'
+ok "$keel" coredump --all rude
+is "lines although names have some" "$lines" "$(wc -l <out)"
+is "control characters" 0 "$(tr -d '\n' <out | tr -cd '[:cntrl:]' | wc -c)"
+has "the name, all the same" '\(a\?\[2J\?b, process' out
+
 head -c 200 core >short
 fails 1 "$keel" coredump short
 has "what to do" 'copied completely' err

@@ -395,6 +395,33 @@ static void imported_twice(void)
 	pair_del(&own, &p);
 }
 
+/* The device file maps none of it, wherever one looks: not where a buffer was, nor next to it. */
+static void mapped_by_its_dmabuf_only(void)
+{
+	struct drm_keel_bo_mmap where = {0};
+	unsigned int found = 0;
+	struct rig_bo mine;
+	struct pair p;
+	uint64_t at;
+	void *map;
+
+	RIG_EQUAL(rig_bo_new(own.fd, BYTES, 0, &mine), 0);
+	where.handle = mine.handle;
+	RIG_EQUAL(rig_ioctl(own.fd, DRM_IOCTL_KEEL_BO_MMAP, &where), 0);
+	rig_bo_del(own.fd, &mine);
+	if (!pair_new(&own, &p))
+		return;
+	for (at = where.offset - 4 * BYTES; at < where.offset + 4 * BYTES; at += PAGE) {
+		map = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, own.fd, (off_t)at);
+		if (map == MAP_FAILED)
+			continue;
+		found++;
+		munmap(map, BYTES);
+	}
+	RIG_EQUAL(found, 0);
+	pair_del(&own, &p);
+}
+
 /* Another file has handles of its own to the same memory; its jobs wait for this one's. */
 static void imported_by_two_files(void)
 {
@@ -613,6 +640,7 @@ static const struct {
 	TEST(closed_while_it_runs),
 	TEST(emptied_while_it_waits),
 	TEST(imported_twice),
+	TEST(mapped_by_its_dmabuf_only),
 	TEST(imported_by_two_files),
 	TEST(own_buffer_comes_home),
 	TEST(of_another_file),

@@ -49,6 +49,17 @@ wait $first $second
 check "nothing went wrong meanwhile" eval '! grep -q "^not ok" /tmp/load.1 /tmp/load.2'
 check "what they had is gone" wait_for 10 grep -q "^total 0$" "$d/bo"
 
+rude=$'/tmp/a\nclient 1 b'
+cp "$KEEL_OUT/tests/uapi/test_load" "$rude"
+"$rude" 200 >/tmp/load.1 &
+first=$!
+named() { read_all && shows jobs '^client [0-9]+ process [0-9]+ a\\012client\\0401\\040b in_flight'; }
+check "a process may have any name" wait_for 20 named
+check "it is one word of one line" test "$(grep -c "^client [0-9]* process " /tmp/jobs)" = 1
+check "and nobody else's" eval '! grep -q "^client 1 b" /tmp/jobs'
+kill $first
+wait $first
+
 trace=/sys/kernel/tracing
 traced() { grep -c ": keel_$1: " /tmp/trace; }
 pair() { [ "$(traced "$1")" -gt 0 ] && [ "$(traced "$1")" = "$(traced "$2")" ]; }

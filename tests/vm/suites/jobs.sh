@@ -3,3 +3,4 @@
 # variants: um um-debug x86 x86-kcsan x86-debian
 # kicks: inband evfd
 ktap_program "$KEEL_OUT/tests/uapi/test_jobs"
+ktap_program "$KEEL_OUT/tests/uapi/test_int16"
