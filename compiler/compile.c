@@ -145,7 +145,8 @@ static int repair(struct keel_compiled *c, const struct keel_sample_source *sour
 	if (o->keep_dead)
 		return 0;
 	keel_stage_begin(o, "dead channels");
-	return keel_repair(c->g, c->stats, &any, o->threads, &c->repair, e);
+	return keel_repair(c->g, c->stats, &any, o->threads,
+			   keel_factorize_is_canonical(&o->factorize), &c->repair, e);
 }
 
 /* Statistics are needed as they are before, and taken again behind it. */
