@@ -69,13 +69,15 @@ static int get_part(void *ctx, size_t index, void *const *inputs, struct keel_er
 /** struct search - what all trials share
  * @fit: samples to calibrate on
  * @judge: samples to judge on
+ * @known: statistics of @g on @fit
  */
 struct search {
 	const struct keel_graph *g;
 	struct keel_sample_source fit, judge;
+	struct keel_stats *known;
 };
 
-static int try(const struct search *s, const struct keel_compile_options *o, double *sqnr,
+static int try(struct search *s, const struct keel_compile_options *o, double *sqnr,
 	       struct keel_error *e)
 {
 	struct keel_compile_options trial = *o;
@@ -86,6 +88,7 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 	if (!g)
 		return keel_error_set(e, -ENOMEM, "out of memory while trying options");
 	trial.judge = &s->judge;
+	trial.known = &s->known;
 	trial.diagnose = KEEL_DIAGNOSE_NONE;
 	err = keel_compile(g, &s->fit, &trial, &c, e);
 	if (err)
@@ -95,7 +98,7 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 	return 0;
 }
 
-static int try_change(const struct search *s, const struct keel_change *change,
+static int try_change(struct search *s, const struct keel_change *change,
 		      struct keel_compile_options *o, double *best, struct keel_search_result *r,
 		      struct keel_error *e)
 {
@@ -118,14 +121,32 @@ static int try_change(const struct search *s, const struct keel_change *change,
 	return 0;
 }
 
+static int search(struct search *s, unsigned int level, unsigned int fixed,
+		  struct keel_compile_options *o, struct keel_search_result *r,
+		  struct keel_error *e)
+{
+	double best;
+	size_t i;
+	int err = try(s, o, &best, e);
+
+	if (!err && isnan(best))
+		r->note = "host steps come before the NPU, so its outputs can't be measured while "
+			  "compiling";
+	for (i = 0; i < NR_STEPS && !err && !r->note[0]; i++) {
+		const struct keel_change *change = &keel_changes[steps[i].change];
+
+		if (steps[i].level <= level && !(change->choice & fixed))
+			err = try_change(s, change, o, &best, r, e);
+	}
+	return err;
+}
+
 int keel_search(const struct keel_graph *g, const struct keel_sample_source *source,
 		unsigned int level, unsigned int fixed, struct keel_compile_options *o,
 		struct keel_search_result *r, struct keel_error *e)
 {
 	struct part fit = {source, false}, judge = {source, true};
 	struct search s = {.g = g};
-	double best;
-	size_t i;
 	int err;
 
 	*r = (struct keel_search_result){.judged = source->count / JUDGE_EVERY, .note = ""};
@@ -138,15 +159,7 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 	}
 	s.fit = (struct keel_sample_source){r->fitted, get_part, &fit};
 	s.judge = (struct keel_sample_source){r->judged, get_part, &judge};
-	err = try(&s, o, &best, e);
-	if (!err && isnan(best))
-		r->note = "host steps come before the NPU, so its outputs can't be measured while "
-			  "compiling";
-	for (i = 0; i < NR_STEPS && !err && !r->note[0]; i++) {
-		const struct keel_change *change = &keel_changes[steps[i].change];
-
-		if (steps[i].level <= level && !(change->choice & fixed))
-			err = try_change(&s, change, o, &best, r, e);
-	}
+	err = search(&s, level, fixed, o, r, e);
+	keel_stats_del(s.known);
 	return err;
 }

@@ -100,11 +100,13 @@ static const struct keel_change *choose(const struct keel_layer_diagnosis *worst
 /** struct trying - what all trials share
  * @calibrate: samples that the network is compiled with
  * @judge: samples that it is measured on
+ * @known: see keel_compile_options; NULL when samples change from trial to trial
  */
 struct trying {
 	const struct keel_graph *g;
 	const struct keel_compile_options *o;
 	struct keel_sample_source calibrate, judge;
+	struct keel_stats **known;
 };
 
 static int compile_trial(const struct trying *t, const struct keel_compile_options *o,
@@ -119,6 +121,7 @@ static int compile_trial(const struct trying *t, const struct keel_compile_optio
 		return keel_error_set(e, -ENOMEM, "out of memory while trying options");
 	options.diagnose = KEEL_DIAGNOSE_NONE;
 	options.judge = &t->judge;
+	options.known = t->known;
 	options.stage = NULL;
 	err = keel_compile(g, &t->calibrate, &options, &c, e);
 	trial->count = t->calibrate.count;
@@ -181,7 +184,8 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	size_t half = source->count / 2, some = c->diagnosis ? c->diagnosis->samples * 2 / 3 : 0;
 	size_t count = half < some ? half : some;
 	struct keel_some even = {source, count, 2, 0}, odd = {source, count, 2, 1};
-	struct trying t = {g, options, keel_some_source(&even), keel_some_source(&odd)};
+	struct keel_stats *known = NULL;
+	struct trying t = {g, options, keel_some_source(&even), keel_some_source(&odd), &known};
 	int err;
 
 	memset(a, 0, sizeof(*a));
@@ -196,6 +200,7 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	tell(options, "try changes", 1, most_trials(options) + 1);
 	if (!err && !a->base.failed)
 		err = try_changes(&t, &c->diagnosis->layers[c->diagnosis->worst], a, e);
+	keel_stats_del(known);
 	pick_best(a);
 	return err;
 }
@@ -204,7 +209,7 @@ int keel_advise_sizes(const struct keel_graph *g, const struct keel_sample_sourc
 		      const struct keel_compile_options *options, struct keel_advice *a,
 		      struct keel_error *e)
 {
-	struct trying t = {g, options, *source, *source};
+	struct trying t = {g, options, *source, *source, NULL};
 	size_t count = 1;
 	int err = 0;
 
