@@ -106,6 +106,23 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 	return err;
 }
 
+/* The graph as it was given: other compilations of it may have seen it so before. */
+static int calibrate_first(struct keel_compiled *c, const struct keel_sample_source *source,
+			   const struct keel_compile_options *o, struct keel_error *e)
+{
+	int err = 0;
+
+	if (o->known && *o->known)
+		c->stats = keel_stats_clone(*o->known);
+	else
+		err = calibrate(c, source, o, "calibrate", false, e);
+	if (!err && o->known && !*o->known)
+		*o->known = keel_stats_clone(c->stats);
+	if (err || (c->stats && (!o->known || *o->known)))
+		return err;
+	return keel_error_set(e, -ENOMEM, "out of memory for a copy of the statistics");
+}
+
 /* Whether the function is the same can be seen on any values. */
 static struct keel_sample_source any_samples(const struct keel_sample_source *source,
 					     const struct keel_compile_options *o,
@@ -145,7 +162,8 @@ static int repair(struct keel_compiled *c, const struct keel_sample_source *sour
 	if (o->keep_dead)
 		return 0;
 	keel_stage_begin(o, "dead channels");
-	return keel_repair(c->g, c->stats, &any, o->threads, &c->repair, e);
+	return keel_repair(c->g, c->stats, &any, o->threads,
+			   keel_factorize_is_canonical(&o->factorize), &c->repair, e);
 }
 
 /* Statistics are needed as they are before, and taken again behind it. */
@@ -246,7 +264,7 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	if (!err)
 		err = keel_compile_grids(c, o, e);
 	if (!err)
-		err = calibrate(c, source, o, "calibrate", false, e);
+		err = calibrate_first(c, source, o, e);
 	if (!err)
 		err = repair(c, source, o, e);
 	if (!err)

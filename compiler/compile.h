@@ -48,6 +48,8 @@ enum keel_diagnose_depth {
  * @power_of_two: scales of weights and activations are powers of two, as far as we choose them
  * @compress: entropy-code weights in the file
  * @bias_correction: see keel_correct_method
+ * @known: statistics of the graph as it is given, which no option decides: the first compilation
+ *	leaves them there for others of the same graph with the same samples; NULL: nowhere
  * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
@@ -75,6 +77,7 @@ struct keel_compile_options {
 	bool power_of_two;
 	enum keel_compress compress;
 	enum keel_correct_method bias_correction;
+	struct keel_stats **known;
 	const struct keel_sample_source *judge;
 	uint64_t memory;
 	enum keel_diagnose_depth diagnose;

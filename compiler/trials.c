@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "changes.h"
 #include "compile_private.h"
 #include "trials.h"
 
@@ -24,94 +25,31 @@ void keel_optimize(unsigned int level, unsigned int fixed, struct keel_compile_o
 		o->bias_correction = level > 0 ? KEEL_CORRECT_ITERATIVE : KEEL_CORRECT_NONE;
 }
 
-static void factorize_least_noise(struct keel_compile_options *o)
-{
-	o->factorize.mode = KEEL_FACTORIZE_LEAST_NOISE;
-}
-
-static void factorize_two_step(struct keel_compile_options *o)
-{
-	o->factorize.mode = KEEL_FACTORIZE_TWO_STEP;
-}
-
-static void factorize_none(struct keel_compile_options *o)
-{
-	o->factorize.mode = KEEL_FACTORIZE_NONE;
-}
-
-static void factorize_equalize(struct keel_compile_options *o)
-{
-	o->factorize.mode = KEEL_FACTORIZE_EQUALIZE;
-}
-
-static void keep_dead(struct keel_compile_options *o)
-{
-	o->keep_dead = true;
-}
-
-static void absorb_minima(struct keel_compile_options *o)
-{
-	o->absorb = KEEL_ABSORB_MINIMA;
-}
-
-static void weights_mse(struct keel_compile_options *o)
-{
-	o->weights_mse = true;
-}
-
-static void ranges_mse(struct keel_compile_options *o)
-{
-	o->ranges.method = KEEL_RANGE_MSE;
-}
-
-static void ranges_percentile(struct keel_compile_options *o)
-{
-	o->ranges.method = KEEL_RANGE_PERCENTILE;
-}
-
-static void rounding_compensated(struct keel_compile_options *o)
-{
-	o->rounding = KEEL_ROUND_COMPENSATED;
-}
-
-static void bias_none(struct keel_compile_options *o)
-{
-	o->bias_correction = KEEL_CORRECT_NONE;
-}
-
-static void bias_analytic(struct keel_compile_options *o)
-{
-	o->bias_correction = KEEL_CORRECT_ANALYTIC;
-}
-
-/** struct change - a change of options that may be for the better
- * @level: from which on it is tried
- * @choice: what it changes
+/** struct step - a change that is tried
+ * @level: from which on
  */
-struct change {
+struct step {
 	unsigned int level;
-	enum keel_choice choice;
-	const char *option;
-	void (*make)(struct keel_compile_options *o);
+	enum keel_change_id change;
 };
 
 /* In the order in which the compiler works, since each step builds on those before. */
-static const struct change changes[] = {
-	{2, KEEL_CHOICE_DEAD, "--dead-channels keep", keep_dead},
-	{2, KEEL_CHOICE_FACTORIZE, "--factorize none", factorize_none},
-	{3, KEEL_CHOICE_FACTORIZE, "--factorize two-step", factorize_two_step},
-	{3, KEEL_CHOICE_FACTORIZE, "--factorize equalize", factorize_equalize},
-	{2, KEEL_CHOICE_FACTORIZE, "--factorize least-noise", factorize_least_noise},
-	{3, KEEL_CHOICE_ABSORB, "--absorb-bias minima", absorb_minima},
-	{2, KEEL_CHOICE_WEIGHT_SCALES, "--weight-scales mse", weights_mse},
-	{2, KEEL_CHOICE_RANGES, "--ranges mse", ranges_mse},
-	{3, KEEL_CHOICE_RANGES, "--ranges percentile", ranges_percentile},
-	{2, KEEL_CHOICE_ROUNDING, "--rounding compensated", rounding_compensated},
-	{3, KEEL_CHOICE_BIAS, "--bias-correction analytic", bias_analytic},
-	{2, KEEL_CHOICE_BIAS, "--bias-correction none", bias_none},
+static const struct step steps[] = {
+	{2, KEEL_CHANGE_KEEP_DEAD},
+	{2, KEEL_CHANGE_FACTORIZE_NONE},
+	{3, KEEL_CHANGE_FACTORIZE_TWO_STEP},
+	{3, KEEL_CHANGE_FACTORIZE_EQUALIZE},
+	{2, KEEL_CHANGE_FACTORIZE_LEAST_NOISE},
+	{3, KEEL_CHANGE_ABSORB_MINIMA},
+	{2, KEEL_CHANGE_WEIGHTS_MSE},
+	{2, KEEL_CHANGE_RANGES_MSE},
+	{3, KEEL_CHANGE_RANGES_PERCENTILE},
+	{2, KEEL_CHANGE_ROUND_COMPENSATED},
+	{3, KEEL_CHANGE_BIAS_ANALYTIC},
+	{2, KEEL_CHANGE_BIAS_NONE},
 };
-#define NR_CHANGES (sizeof(changes) / sizeof(changes[0]))
-_Static_assert(NR_CHANGES <= KEEL_MAX_TRIALS, "room for every trial");
+#define NR_STEPS (sizeof(steps) / sizeof(steps[0]))
+_Static_assert(NR_STEPS <= KEEL_MAX_TRIALS, "room for every trial");
 
 /** struct part - every fourth sample, or the others */
 struct part {
@@ -131,13 +69,15 @@ static int get_part(void *ctx, size_t index, void *const *inputs, struct keel_er
 /** struct search - what all trials share
  * @fit: samples to calibrate on
  * @judge: samples to judge on
+ * @known: statistics of @g on @fit
  */
 struct search {
 	const struct keel_graph *g;
 	struct keel_sample_source fit, judge;
+	struct keel_stats *known;
 };
 
-static int try(const struct search *s, const struct keel_compile_options *o, double *sqnr,
+static int try(struct search *s, const struct keel_compile_options *o, double *sqnr,
 	       struct keel_error *e)
 {
 	struct keel_compile_options trial = *o;
@@ -148,6 +88,7 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 	if (!g)
 		return keel_error_set(e, -ENOMEM, "out of memory while trying options");
 	trial.judge = &s->judge;
+	trial.known = &s->known;
 	trial.diagnose = KEEL_DIAGNOSE_NONE;
 	err = keel_compile(g, &s->fit, &trial, &c, e);
 	if (err)
@@ -157,15 +98,7 @@ static int try(const struct search *s, const struct keel_compile_options *o, dou
 	return 0;
 }
 
-static bool same_options(const struct keel_compile_options *a, const struct keel_compile_options *b)
-{
-	return a->keep_dead == b->keep_dead && a->absorb == b->absorb &&
-	       a->factorize.mode == b->factorize.mode && a->weights_mse == b->weights_mse &&
-	       a->ranges.method == b->ranges.method && a->rounding == b->rounding &&
-	       a->bias_correction == b->bias_correction;
-}
-
-static int try_change(const struct search *s, const struct change *change,
+static int try_change(struct search *s, const struct keel_change *change,
 		      struct keel_compile_options *o, double *best, struct keel_search_result *r,
 		      struct keel_error *e)
 {
@@ -173,8 +106,7 @@ static int try_change(const struct search *s, const struct change *change,
 	struct keel_trial *t;
 	int err;
 
-	change->make(&changed);
-	if (same_options(&changed, o))
+	if (!change->make(&changed))
 		return 0;
 	t = &r->trials[r->nr_trials++];
 	*t = (struct keel_trial){.option = change->option, .before = *best, .after = NAN};
@@ -189,14 +121,32 @@ static int try_change(const struct search *s, const struct change *change,
 	return 0;
 }
 
+static int search(struct search *s, unsigned int level, unsigned int fixed,
+		  struct keel_compile_options *o, struct keel_search_result *r,
+		  struct keel_error *e)
+{
+	double best;
+	size_t i;
+	int err = try(s, o, &best, e);
+
+	if (!err && isnan(best))
+		r->note = "host steps come before the NPU, so its outputs can't be measured while "
+			  "compiling";
+	for (i = 0; i < NR_STEPS && !err && !r->note[0]; i++) {
+		const struct keel_change *change = &keel_changes[steps[i].change];
+
+		if (steps[i].level <= level && !(change->choice & fixed))
+			err = try_change(s, change, o, &best, r, e);
+	}
+	return err;
+}
+
 int keel_search(const struct keel_graph *g, const struct keel_sample_source *source,
 		unsigned int level, unsigned int fixed, struct keel_compile_options *o,
 		struct keel_search_result *r, struct keel_error *e)
 {
 	struct part fit = {source, false}, judge = {source, true};
 	struct search s = {.g = g};
-	double best;
-	size_t i;
 	int err;
 
 	*r = (struct keel_search_result){.judged = source->count / JUDGE_EVERY, .note = ""};
@@ -209,12 +159,7 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 	}
 	s.fit = (struct keel_sample_source){r->fitted, get_part, &fit};
 	s.judge = (struct keel_sample_source){r->judged, get_part, &judge};
-	err = try(&s, o, &best, e);
-	if (!err && isnan(best))
-		r->note = "host steps come before the NPU, so its outputs can't be measured while "
-			  "compiling";
-	for (i = 0; i < NR_CHANGES && !err && !r->note[0]; i++)
-		if (changes[i].level <= level && !(changes[i].choice & fixed))
-			err = try_change(&s, &changes[i], o, &best, r, e);
+	err = search(&s, level, fixed, o, r, e);
+	keel_stats_del(s.known);
 	return err;
 }

@@ -6,94 +6,17 @@
 
 #include "expect.h"
 #include "graph.h"
-
-#define REACH 8.0 /* deviations; what lies beyond has a probability of 1e-15 */
-#define PARTS 256 /* even */
-
-static double density(double z)
-{
-	return exp(-z * z / 2) / sqrt(2 * M_PI);
-}
-
-static double below(double z)
-{
-	return erfc(-z / M_SQRT2) / 2;
-}
-
-/* z density(z), which is 0 at infinity. */
-static double tail(double z)
-{
-	return isinf(z) ? 0 : z * density(z);
-}
-
-static double square_share(double bound, double probability)
-{
-	return probability > 0 ? bound * bound * probability : 0;
-}
-
-/* max(lo, min(hi, X)): parts below, inside and above. */
-static void expect_clip(double lo, double hi, double *mean, double *variance)
-{
-	double m = *mean, s = sqrt(*variance), a = (lo - m) / s, b = (hi - m) / s;
-	double under = below(a), over = below(-b), inside = 1 - under - over;
-	double first = m * inside + s * (density(a) - density(b));
-	double second = (m * m + s * s) * inside + 2 * m * s * (density(a) - density(b)) +
-			s * s * (tail(a) - tail(b));
-
-	first += (under > 0 ? lo * under : 0) + (over > 0 ? hi * over : 0);
-	second += square_share(lo, under) + square_share(hi, over);
-	*mean = first;
-	*variance = fmax(second - first * first, 0);
-}
-
-static double act_value(const struct keel_act *a, unsigned int c, double x)
-{
-	unsigned int i = a->channels == 1 ? 0 : c;
-
-	switch (a->kind) {
-	case KEEL_ACT_CLIP:
-		return fmin(fmax(x, a->lo[i]), a->hi[i]);
-	case KEEL_ACT_PRELU:
-		return x < 0 ? x * a->slope[i] : x;
-	case KEEL_ACT_TABLE:
-		return keel_unary_eval(a->fn, a->alpha, a->beta, 0, 0, x);
-	default:
-		return x;
-	}
-}
-
-static void integrate(const struct keel_act *act, unsigned int channel, double *mean,
-		      double *variance)
-{
-	double s = sqrt(*variance), h = 2 * REACH / PARTS, first = 0, second = 0;
-	unsigned int i;
-
-	for (i = 0; i <= PARTS; i++) {
-		double z = i * h - REACH, y = act_value(act, channel, *mean + s * z);
-		double w = density(z) * (i % PARTS == 0 ? 1 : i % 2 ? 4 : 2) * h / 3;
-
-		first += w * y;
-		second += w * y * y;
-	}
-	*mean = first;
-	*variance = fmax(second - first * first, 0);
-}
+#include "normal.h"
 
 void keel_expect_act(const struct keel_act *act, unsigned int channel, double *mean,
 		     double *variance)
 {
-	unsigned int i = act->channels == 1 ? 0 : channel;
+	const struct keel_function f = keel_function_of_act(act, channel);
+	struct keel_normal x = {*mean, *variance, -INFINITY, INFINITY};
 
-	if (act->kind == KEEL_ACT_NONE)
-		return;
-	if (!(*variance > 0)) {
-		*mean = act_value(act, channel, *mean);
-		*variance = 0;
-	} else if (act->kind == KEEL_ACT_CLIP) {
-		expect_clip(act->lo[i], act->hi[i], mean, variance);
-	} else {
-		integrate(act, channel, mean, variance);
-	}
+	keel_normal_through(&f, &x);
+	*mean = x.mean;
+	*variance = x.variance;
 }
 
 static int expected_alloc(struct keel_expected *e, unsigned int channels)
@@ -182,31 +105,19 @@ static bool from_parts(const struct rule_ctx *r)
 /* A function on its own: of what is taken as normal, behind a sum or a BatchNorm. */
 static bool from_unary(const struct rule_ctx *r)
 {
-	const struct keel_node *n = r->n;
+	const struct keel_function f = keel_function_of_node(r->n);
 	const struct keel_expected *x = input_of(r, 0);
-	float lo = n->lo, hi = n->hi;
-	struct keel_act act = {.kind = KEEL_ACT_TABLE,
-			       .channels = 1,
-			       .fn = n->op,
-			       .alpha = n->alpha,
-			       .beta = n->beta};
 	unsigned int c;
 
 	if (x->channels != r->y->channels)
 		return false;
-	if (n->op == KEEL_OP_RELU) {
-		lo = 0;
-		hi = INFINITY;
-	}
-	if (n->op == KEEL_OP_RELU || n->op == KEEL_OP_CLIP) {
-		act.kind = KEEL_ACT_CLIP;
-		act.lo = &lo;
-		act.hi = &hi;
-	}
 	for (c = 0; c < x->channels; c++) {
-		r->y->mean[c] = x->mean[c];
-		r->y->variance[c] = x->variance[c];
-		keel_expect_act(&act, c, &r->y->mean[c], &r->y->variance[c]);
+		struct keel_normal v = {x->mean[c], x->variance[c], -INFINITY, INFINITY};
+
+		if (!keel_normal_through(&f, &v))
+			return false;
+		r->y->mean[c] = v.mean;
+		r->y->variance[c] = v.variance;
 	}
 	return true;
 }

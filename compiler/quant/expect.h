@@ -45,8 +45,7 @@ void keel_expectations_free(struct keel_expectations *e);
  * @mean: in: of X; out: of f(X)
  * @variance: in: of X; out: of f(X)
  *
- * Clips in closed form (the clipped normal distribution); everything else by
- * Simpson's rule over eight deviations on either side.
+ * See keel_normal_through().
  */
 void keel_expect_act(const struct keel_act *act, unsigned int channel, double *mean,
 		     double *variance);

@@ -43,9 +43,10 @@ enum keel_factorize_mode {
  * @tolerance: of the check, relative to the largest output; 0 means 1e-5
  *	(0.1 with @clip_bound)
  * @check_samples: how many samples the check runs; 0 means 4
- * @sweeps: 0 or 1: the method as published, every scale from the original network. More:
- *	layers see the scales of their neighbours, until nothing moves or this many
- *	sweeps are over. EQUALIZE always goes on until nothing moves
+ * @as_given: begin with the factorization that the network came with, as published. Else
+ *	TWO_STEP, LEAST_NOISE and EQUALIZE begin where every channel has the same range, so
+ *	that all factorizations of one network end as the same. (ONE_STEP only amplifies
+ *	what it is given, and @clip_bound speaks of the bounds as they are.)
  */
 struct keel_factorize_options {
 	enum keel_factorize_mode mode;
@@ -56,8 +57,11 @@ struct keel_factorize_options {
 	bool powers_of_two;
 	double tolerance;
 	unsigned int check_samples;
-	unsigned int sweeps;
+	bool as_given;
 };
+
+/** keel_factorize_is_canonical() - does every factorization of a network end as the same? */
+bool keel_factorize_is_canonical(const struct keel_factorize_options *o);
 
 /** enum keel_factorize_limit - what decided a channel's scale */
 enum keel_factorize_limit {
@@ -82,10 +86,10 @@ const char *keel_factorize_limit_name(enum keel_factorize_limit limit);
  * @scale: per output channel; 1 where fixed
  * @min: smallest scale
  * @max: largest scale
- * @limits: channels by what decided them in the last sweep
- * @slack: m_i per output channel in the last sweep, 1 where nothing is known
- * @kernel_limit: K (one-step) or K' (two-step) in the last sweep; 0 when not used
- * @activation_limit: A* or A' in the last sweep
+ * @limits: channels by what decided them
+ * @slack: m_i per output channel, 1 where nothing is known
+ * @kernel_limit: K (one-step) or K' (two-step); 0 when not used
+ * @activation_limit: A* or A'
  * @shared: member of a residual chain: the limits hold up to a common factor
  * @joined: member of a concatenation: scaled by @gain to the common maximum
  * @gain: see @joined

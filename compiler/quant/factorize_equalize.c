@@ -17,61 +17,19 @@
 #define CONVERGED   1e-4 /* largest change of log s */
 #define DEFAULT_CAP 1024.0
 
-/* Largest weights by variable: of the rows that make it, of the columns that read it. */
-struct extent {
-	double made, read;
-};
-
-static void measure_rows(const struct keel_factorize_plan *plan, unsigned int i, struct extent *e)
-{
-	const struct keel_factorize_matrix *m = &plan->priv->matrices[plan->priv->raw[i].node];
-	size_t r;
-
-	for (r = 0; r < m->view.runs; r++) {
-		struct extent *to = &e[m->out[keel_weight_out(&m->view, r)]];
-
-		to->made = fmax(to->made, m->range[r]);
-	}
-}
-
-static void measure_columns(const struct keel_factorize_matrix *m, struct extent *e)
-{
-	size_t r;
-
-	for (r = 0; r < m->view.runs; r++) {
-		struct extent *to = &e[m->in[keel_weight_in(&m->view, r)]];
-
-		to->read = fmax(to->read, m->range[r]);
-	}
-}
-
-static void measure(const struct keel_factorize_plan *plan, unsigned int group, struct extent *e)
-{
-	const struct keel_factorize_private *p = plan->priv;
-	unsigned int i;
-	uint32_t v;
-
-	for (v = 0; v < p->labels.nr_vars; v++)
-		e[v] = (struct extent){0};
-	for (i = 0; i < plan->nr_layers; i++)
-		if (p->raw[i].group == group)
-			measure_rows(plan, i, e);
-	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
-		measure_columns(&p->matrices[p->readers[i]], e);
-}
-
 /*
  * Balances one group. Returns how differently log s of its channels moved: a factor
  * that all of them have in common wanders through the network for long, but int8
  * doesn't see it.
  */
-static double balance(struct keel_factorize_plan *plan, unsigned int group, struct extent *e)
+static double balance(struct keel_factorize_plan *plan, unsigned int group,
+		      struct keel_factorize_extent *e)
 {
 	struct keel_factorize_private *p = plan->priv;
 	double least = INFINITY, most = -INFINITY;
 	uint32_t v;
 
-	measure(plan, group, e);
+	keel_factorize_extents(plan, group, e);
 	for (v = 0; v < p->labels.nr_vars; v++) {
 		if (p->group_of[v] != group + 1)
 			continue;
@@ -94,6 +52,11 @@ static void mark_capped(struct keel_factorize_plan *plan, uint32_t root)
 				plan->priv->raw[i].limit[c] = KEEL_LIMIT_CAP;
 }
 
+static double moved_by(const struct keel_factorize_private *p, uint32_t v)
+{
+	return p->scale[v] / p->normal[v];
+}
+
 /* No channel moves away from its group's mean by more than the cap. */
 static void apply_cap(struct keel_factorize_plan *plan, unsigned int group)
 {
@@ -105,24 +68,25 @@ static void apply_cap(struct keel_factorize_plan *plan, unsigned int group)
 	for (v = 0; v < p->labels.nr_vars; v++) {
 		if (p->group_of[v] != group + 1)
 			continue;
-		sum += log(p->scale[v]);
+		sum += log(moved_by(p, v));
 		nr++;
 	}
 	mean = exp(sum / fmax(nr, 1));
 	for (v = 0; v < p->labels.nr_vars; v++) {
 		if (p->group_of[v] != group + 1)
 			continue;
-		s = fmin(fmax(p->scale[v], mean / cap), mean * cap);
-		if (s != p->scale[v])
-			mark_capped(plan, v);
-		p->scale[v] = s;
+		s = fmin(fmax(moved_by(p, v), mean / cap), mean * cap);
+		if (s == moved_by(p, v))
+			continue;
+		p->scale[v] = p->normal[v] * s;
+		mark_capped(plan, v);
 	}
 }
 
 int keel_factorize_equalize(struct keel_factorize_plan *plan)
 {
 	struct keel_factorize_private *p = plan->priv;
-	struct extent *e = calloc(p->labels.nr_vars, sizeof(*e));
+	struct keel_factorize_extent *e = calloc(p->labels.nr_vars, sizeof(*e));
 	unsigned int group, pass;
 	double moved = INFINITY;
 

@@ -111,7 +111,7 @@ static void amplify(struct joints *j, unsigned int group, double gain)
 
 	for (v = 0; v < p->labels.nr_vars; v++)
 		if (p->group_of[v] == group + 1)
-			p->step[v] = fmax(1, fmin(gain, cap / p->scale[v]));
+			p->step[v] = fmax(1, fmin(gain, cap * p->normal[v] / p->scale[v]));
 	keel_factorize_advance(j->plan, group);
 	for (i = 0; i < j->plan->nr_layers; i++) {
 		if (p->raw[i].group != group)

@@ -8,7 +8,6 @@
 #include "noise.h"
 
 #define DEFAULT_CAP 16.0
-#define CONVERGED   1e-3 /* largest change of log s */
 
 /* A scale beyond these says that a weight is as good as zero; float could not carry it. */
 #define SCALE_MIN 1e-12
@@ -86,8 +85,6 @@ static void find_limits(struct keel_factorize_plan *plan, unsigned int i)
 		if (!plan->priv->options->per_channel)
 			layer->kernel_limit = fmax(layer->kernel_limit, raw->kernel[c] * m);
 	}
-	if (!(plan->priv->raw[i].first_limit > 0))
-		plan->priv->raw[i].first_limit = layer->activation_limit;
 }
 
 static void tighten(double *s, unsigned char *limit, double bound, enum keel_factorize_limit why)
@@ -98,23 +95,12 @@ static void tighten(double *s, unsigned char *limit, double bound, enum keel_fac
 	*limit = why;
 }
 
-/* Amplification over all sweeps counts, beside what the whole layer has gained. */
-static double cap_of(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
-{
-	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
-	double layer_gain =
-		raw->first_limit > 0 ? plan->layers[i].activation_limit / raw->first_limit : 1;
-
-	return keel_factorize_cap(plan->priv->options) * layer_gain /
-	       keel_factorize_scale_of(plan->priv, raw->root[c]);
-}
-
 static double channel_scale(const struct keel_factorize_plan *plan, unsigned int i, unsigned int c)
 {
 	const struct keel_factorize_options *o = plan->priv->options;
 	const struct keel_factorize_layer *layer = &plan->layers[i];
 	const struct keel_factorize_raw *raw = &plan->priv->raw[i];
-	double active = active_of(plan, i, c), s = cap_of(plan, i, c);
+	double active = active_of(plan, i, c), s = keel_factorize_cap(o);
 	double negative = raw->negative[c] * keel_factorize_scale_of(plan->priv, raw->root[c]);
 
 	raw->limit[c] = KEEL_LIMIT_CAP;
@@ -140,6 +126,11 @@ static void plan_layer(struct keel_factorize_plan *plan, unsigned int i)
 		plan->layers[i].scale[c] = channel_scale(plan, i, c);
 }
 
+static bool is_group(const struct keel_factorize_plan *plan, unsigned int i)
+{
+	return plan->priv->raw[i].group == i;
+}
+
 static void plan_group(struct keel_factorize_plan *plan, unsigned int group)
 {
 	unsigned int i;
@@ -150,75 +141,21 @@ static void plan_group(struct keel_factorize_plan *plan, unsigned int group)
 	keel_factorize_share(plan, group);
 }
 
-/* Which part of a sweep to do for a group. */
-enum part { MEASURE = 1, PLAN = 2, ADVANCE = 4, ANCHOR = 8 };
-
-static int for_each_group(struct keel_factorize_plan *plan, unsigned int parts)
+/* The method as published: every scale from the network as it is before any of them. */
+static int plan_all_groups(struct keel_factorize_plan *plan)
 {
 	unsigned int group;
 	int err = 0;
 
-	for (group = 0; !err && group < plan->nr_layers; group++) {
-		if (plan->priv->raw[group].group != group)
-			continue;
-		if (parts & MEASURE)
+	for (group = 0; !err && group < plan->nr_layers; group++)
+		if (is_group(plan, group))
 			err = keel_factorize_measure(plan, group);
-		if (parts & PLAN)
+	for (group = 0; !err && group < plan->nr_layers; group++)
+		if (is_group(plan, group))
 			plan_group(plan, group);
-		if (parts & ADVANCE)
+	for (group = 0; !err && group < plan->nr_layers; group++)
+		if (is_group(plan, group))
 			keel_factorize_advance(plan, group);
-		if (parts & ANCHOR)
-			keel_factorize_anchor(plan, group);
-	}
-	return err;
-}
-
-/* The method as published: every scale from the original network. */
-static int plan_once(struct keel_factorize_plan *plan)
-{
-	int err = for_each_group(plan, MEASURE);
-
-	return err ? err : for_each_group(plan, PLAN) ?: for_each_group(plan, ADVANCE);
-}
-
-static double change(const struct keel_factorize_private *p, const double *before)
-{
-	double max = 0;
-	uint32_t v;
-
-	for (v = 0; v < p->labels.nr_vars; v++)
-		if (p->group_of[v])
-			max = fmax(max, fabs(log(p->scale[v] / before[v])));
-	return max;
-}
-
-/*
- * A layer's scales change what its neighbours should do. Sweeping over the
- * layers, each seeing the latest scales of the others, settles where no layer
- * wants another shape: then the result no longer depends on the factorization
- * that the network came with.
- */
-static int plan_sweeps(struct keel_factorize_plan *plan, const struct keel_stats *stats,
-		       unsigned int sweeps)
-{
-	struct keel_factorize_private *p = plan->priv;
-	size_t bytes = p->labels.nr_vars * sizeof(*p->scale);
-	double *before = malloc(bytes);
-	double moved = INFINITY;
-	int err = before ? 0 : -ENOMEM;
-	uint32_t v;
-
-	while (!err && sweeps-- && moved > CONVERGED) {
-		for (v = 0; v < p->labels.nr_vars; v++)
-			before[v] = p->scale[v];
-		err = for_each_group(plan, MEASURE | PLAN | ADVANCE);
-		if (!err)
-			err = for_each_group(plan, ANCHOR);
-		if (!err)
-			err = keel_factorize_join(plan, stats);
-		moved = change(p, before);
-	}
-	free(before);
 	return err;
 }
 
@@ -247,16 +184,24 @@ static void bound_clipped(struct keel_factorize_plan *plan, unsigned int i)
 	}
 }
 
+/* The nearest power of two on a logarithmic scale, alike in every octave. */
+static double round_scale(double s)
+{
+	int exponent;
+
+	return frexp(s, &exponent) < M_SQRT1_2 ? ldexp(1, exponent - 1) : ldexp(1, exponent);
+}
+
 static void round_scales(struct keel_factorize_private *p)
 {
 	uint32_t v;
 
 	for (v = 0; v < p->labels.nr_vars; v++)
 		if (p->scale[v] > 0)
-			p->scale[v] = exp2(rint(log2(p->scale[v])));
+			p->scale[v] = round_scale(p->scale[v]);
 }
 
-/* Which rule decided in the last sweep. */
+/* Which rule decided. */
 static enum keel_factorize_limit final_limit(const struct keel_factorize_plan *plan, unsigned int i,
 					     unsigned int c)
 {
@@ -307,22 +252,32 @@ static int finish_layer(struct keel_factorize_plan *plan, unsigned int i)
 	return layer->blocker ? 0 : -ENOMEM;
 }
 
+static int plan_steps(struct keel_factorize_plan *plan, const struct keel_stats *stats)
+{
+	return keel_factorize_normalize(plan)
+		       ?: plan_all_groups(plan) ?: keel_factorize_join(plan, stats);
+}
+
+static int plan_scales(struct keel_factorize_plan *plan, const struct keel_stats *stats)
+{
+	switch (plan->priv->options->mode) {
+	case KEEL_FACTORIZE_NONE:
+		return 0;
+	case KEEL_FACTORIZE_LEAST_NOISE:
+		return keel_noise_minimize(plan, stats);
+	case KEEL_FACTORIZE_EQUALIZE:
+		return keel_factorize_normalize(plan) ?: keel_factorize_equalize(plan);
+	default:
+		return plan_steps(plan, stats);
+	}
+}
+
 static int plan_all(struct keel_factorize_plan *plan, const struct keel_stats *stats)
 {
 	const struct keel_factorize_options *o = plan->priv->options;
+	int err = plan_scales(plan, stats);
 	unsigned int i;
-	int err;
 
-	if (o->mode == KEEL_FACTORIZE_NONE)
-		err = 0;
-	else if (o->mode == KEEL_FACTORIZE_LEAST_NOISE)
-		err = keel_noise_minimize(plan, stats);
-	else if (o->mode == KEEL_FACTORIZE_EQUALIZE)
-		err = keel_factorize_equalize(plan);
-	else if (o->sweeps <= 1)
-		err = plan_once(plan) ?: keel_factorize_join(plan, stats);
-	else
-		err = plan_sweeps(plan, stats, o->sweeps);
 	for (i = 0; o->clip_bound > 0 && o->mode != KEEL_FACTORIZE_NONE && i < plan->nr_layers; i++)
 		bound_clipped(plan, i);
 	if (o->powers_of_two)

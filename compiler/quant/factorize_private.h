@@ -26,7 +26,6 @@ struct keel_factorize_matrix {
  * @negative: P_i of the original network
  * @root: variable per channel
  * @group: producers that share variables have the same one, the index of one of them
- * @first_limit: A* or A' of the first sweep: what the cap refers to
  * @limit: enum keel_factorize_limit per channel
  */
 struct keel_factorize_raw {
@@ -34,7 +33,6 @@ struct keel_factorize_raw {
 	double *kernel, *active, *negative;
 	uint32_t *root;
 	unsigned int group;
-	double first_limit;
 	unsigned char *limit;
 };
 
@@ -58,8 +56,9 @@ struct keel_factorize_sum {
  * @sums: of residual chains
  * @group_of: group of each root variable that may be scaled, plus 1; 0 for all others
  * @slack: m per root variable; 0 when no convolution reads it
- * @scale: s per root variable, over all sweeps
- * @step: s of this sweep per root variable; 0 where nothing is scaled
+ * @scale: s per root variable, as far as the plan has come
+ * @normal: the factorization that the plan began with, as scales
+ * @step: what @scale is multiplied by next, per root variable; 0 where nothing is scaled
  * @readers: nodes that read variables of group g: readers[first_reader[g]] and on
  */
 struct keel_factorize_private {
@@ -71,7 +70,7 @@ struct keel_factorize_private {
 	struct keel_factorize_sum *sums;
 	unsigned int nr_sums;
 	unsigned int *group_of;
-	double *slack, *scale, *step;
+	double *slack, *scale, *normal, *step;
 	unsigned int *readers, *first_reader;
 };
 
@@ -79,6 +78,18 @@ struct keel_factorize_private {
 int keel_factorize_setup(struct keel_factorize_plan *plan, const struct keel_stats *stats,
 			 struct keel_error *e);
 void keel_factorize_teardown(struct keel_factorize_plan *plan);
+
+/** keel_factorize_normalize() - begin where options->as_given says; 0 or -ENOMEM */
+int keel_factorize_normalize(struct keel_factorize_plan *plan);
+
+/** struct keel_factorize_extent - largest weights that make a variable and that read it */
+struct keel_factorize_extent {
+	double made, read;
+};
+
+/** keel_factorize_extents() - of a group's variables, with the plan so far; zeros elsewhere */
+void keel_factorize_extents(const struct keel_factorize_plan *plan, unsigned int group,
+			    struct keel_factorize_extent *e);
 
 /** keel_factorize_measure() - k and m of a group, with the plan so far */
 int keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group);
@@ -91,9 +102,6 @@ void keel_factorize_share(struct keel_factorize_plan *plan, unsigned int group);
 
 /** keel_factorize_advance() - let priv->step of a group take part in what is measured next */
 void keel_factorize_advance(struct keel_factorize_plan *plan, unsigned int group);
-
-/** keel_factorize_anchor() - free factor of a group: its range becomes the original one again */
-void keel_factorize_anchor(struct keel_factorize_plan *plan, unsigned int group);
 
 /** keel_factorize_equalize() - cross-layer equalization of the weights; 0 or -ENOMEM */
 int keel_factorize_equalize(struct keel_factorize_plan *plan);

@@ -5,7 +5,7 @@
 
 #include "factorize_private.h"
 
-/* What stays the same over all sweeps: who makes, shares and reads which variable. */
+/* What no plan changes: who makes, shares and reads which variable. */
 
 static unsigned int count_layers(const struct keel_labels *l)
 {
@@ -29,9 +29,10 @@ static int alloc_all(struct keel_factorize_plan *plan)
 	p->group_of = calloc(vars, sizeof(*p->group_of));
 	p->slack = calloc(vars, sizeof(*p->slack));
 	p->scale = calloc(vars, sizeof(*p->scale));
+	p->normal = calloc(vars, sizeof(*p->normal));
 	p->step = calloc(vars, sizeof(*p->step));
 	return plan->layers && p->raw && p->first_reader && p->matrices && p->group_of &&
-			       p->slack && p->scale && p->step
+			       p->slack && p->scale && p->normal && p->step
 		       ? 0
 		       : -ENOMEM;
 }
@@ -149,7 +150,7 @@ static void find_groups(struct keel_factorize_plan *plan)
 
 			if (p->labels.vars[root].fixed)
 				continue;
-			p->scale[root] = 1;
+			p->scale[root] = p->normal[root] = 1;
 			if (!p->group_of[root])
 				p->group_of[root] = i + 1;
 			else if (p->raw[p->group_of[root] - 1].group != p->raw[i].group)
@@ -324,5 +325,6 @@ void keel_factorize_teardown(struct keel_factorize_plan *plan)
 	free(p->group_of);
 	free(p->slack);
 	free(p->scale);
+	free(p->normal);
 	free(p->step);
 }

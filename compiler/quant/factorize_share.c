@@ -84,9 +84,7 @@ struct span {
 	double before, after, slack;
 };
 
-/* @original: compare with the network as it came; else with the plan before this step */
-static struct span span_of(const struct keel_factorize_plan *plan, unsigned int group,
-			   bool original)
+static struct span span_of(const struct keel_factorize_plan *plan, unsigned int group)
 {
 	const struct keel_factorize_private *p = plan->priv;
 	struct span v = {0};
@@ -99,8 +97,8 @@ static struct span span_of(const struct keel_factorize_plan *plan, unsigned int 
 
 			if (!is_free(p, root))
 				continue;
-			v.before = fmax(v.before, original ? p->raw[i].active[c] : now);
-			v.after = fmax(v.after, original ? now : now * p->step[root]);
+			v.before = fmax(v.before, now);
+			v.after = fmax(v.after, now * p->step[root]);
 			v.slack = fmax(v.slack, p->slack[root] / p->step[root]);
 		}
 	}
@@ -134,17 +132,7 @@ void keel_factorize_share(struct keel_factorize_plan *plan, unsigned int group)
 	if (!free_factor)
 		return;
 	/* The range of the chain stays, or grows until no consumer's weights do. */
-	v = span_of(plan, group, false);
+	v = span_of(plan, group);
 	if (v.before > 0 && v.after > 0)
 		set_step(plan, group, fmax(v.before / v.after, v.slack), false);
-}
-
-void keel_factorize_anchor(struct keel_factorize_plan *plan, unsigned int group)
-{
-	struct span v = span_of(plan, group, true);
-
-	if (is_anchored(plan, group) || !(v.before > 0) || !(v.after > 0))
-		return;
-	set_step(plan, group, v.before / v.after, true);
-	keel_factorize_advance(plan, group);
 }

@@ -33,10 +33,9 @@ static const struct stage {
 #define SPREAD	 0.99
 #define QUIET	 1e-8 /* gradients far below this share of the noise don't move anything */
 
-/* A gain below this is within the model's error: then the network stays as it is. */
-#define WORTH_IT 0.95
-
-/** struct descent - state of the walk, per variable */
+/** struct descent - state of the walk, per variable
+ * @log_scale: relative to where the plan began
+ */
 struct descent {
 	double *log_scale, *momentum, *spread;
 	unsigned int step;
@@ -60,7 +59,7 @@ static void walk(struct descent *d, const struct keel_factorize_private *p, stru
 		d->spread[v] = SPREAD * d->spread[v] + (1 - SPREAD) * slope * slope;
 		d->log_scale[v] -= length * d->momentum[v] / settle /
 				   (sqrt(d->spread[v] / settle_spread) + QUIET);
-		m->scale[v] = exp(d->log_scale[v]);
+		m->scale[v] = p->normal[v] * exp(d->log_scale[v]);
 	}
 }
 
@@ -95,7 +94,6 @@ static void descend(struct descent *d, const struct keel_factorize_private *p, s
 static int minimize(struct keel_factorize_private *p, struct keel_noise *m)
 {
 	double *memory = calloc(3 * (size_t)m->nr_vars + 1, sizeof(*memory));
-	double before = keel_noise_evaluate(m, 0);
 	struct descent d = {.log_scale = memory};
 	uint32_t v;
 
@@ -103,11 +101,13 @@ static int minimize(struct keel_factorize_private *p, struct keel_noise *m)
 		return -ENOMEM;
 	d.momentum = memory + m->nr_vars;
 	d.spread = d.momentum + m->nr_vars;
+	for (v = 0; v < m->nr_vars; v++)
+		if (p->group_of[v])
+			m->scale[v] = p->normal[v];
 	descend(&d, p, m);
-	if (keel_noise_evaluate(m, 0) < WORTH_IT * before)
-		for (v = 0; v < m->nr_vars; v++)
-			if (p->group_of[v])
-				p->scale[v] = m->scale[v];
+	for (v = 0; v < m->nr_vars; v++)
+		if (p->group_of[v])
+			p->scale[v] = m->scale[v];
 	free(memory);
 	return 0;
 }
@@ -117,6 +117,9 @@ int keel_noise_minimize(struct keel_factorize_plan *plan, const struct keel_stat
 	struct keel_noise m;
 	int err = keel_noise_init(&m, plan, stats);
 
+	/* The model is one of the network as it came; the walk begins elsewhere. */
+	if (!err)
+		err = keel_factorize_normalize(plan);
 	if (!err)
 		err = minimize(plan->priv, &m);
 	keel_noise_free(&m);

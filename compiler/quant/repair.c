@@ -5,35 +5,15 @@
 
 #include "calibrate.h"
 #include "graph.h"
-#include "repair.h"
+#include "repair_private.h"
 #include "rewrite.h"
 #include "weight_view.h"
 
-/* Below this share of the tensor's range a channel doesn't change. */
+/* Less than this part of what reads it, and a channel doesn't change. */
 #define CONSTANT 1e-6
 /* BatchNorms remember averages of training, in float. */
 #define CONSTANT_IN_TRAINING 1e-3
 #define DEVIATIONS	     4
-
-/** struct dead - the dead channels of one layer
- * @channels: extent of the arrays, 0 for nodes without any
- * @is_dead: per channel
- * @value: what the channel always is
- * @bias: bias that makes it so without weights
- * @gone: every reader has the value in its bias: the channel is 0 from now on
- */
-struct dead {
-	unsigned int channels;
-	bool *is_dead;
-	float *value, *bias;
-	bool gone;
-};
-
-/** struct repair - the plan: by node */
-struct repair {
-	const struct keel_graph *g;
-	struct dead *dead;
-};
 
 static bool may_change(const struct keel_node *n, struct keel_weight_view *v)
 {
@@ -41,21 +21,6 @@ static bool may_change(const struct keel_node *n, struct keel_weight_view *v)
 		return false;
 	return n->nr_inputs < 3 || !n->inputs[2] ||
 	       (n->inputs[2]->data && n->inputs[2]->type == KEEL_F32);
-}
-
-/* max |w| of each output or input channel */
-static double *extents(const struct keel_weight_view *v, bool rows)
-{
-	double *max = calloc((rows ? v->outs : v->ins) + 1, sizeof(*max));
-	size_t r, i;
-
-	for (r = 0; max && r < v->runs; r++) {
-		double *to = &max[rows ? keel_weight_out(v, r) : keel_weight_in(v, r)];
-
-		for (i = r * v->run; i < (r + 1) * v->run; i++)
-			*to = fmax(*to, fabsf(v->data[i]));
-	}
-	return max;
 }
 
 static double size_of(const struct keel_tensor_stats *s)
@@ -69,11 +34,11 @@ static float bound(const struct keel_act *a, const float *bounds, unsigned int c
 }
 
 /* Did the training data never bring the channel to life either? */
-static bool dead_in_training(const struct keel_node *n, unsigned int c, double size)
+static bool dead_in_training(const struct keel_node *n, unsigned int c, double part)
 {
 	double mean = n->moments.mean[c], reach = DEVIATIONS * n->moments.deviation[c];
 
-	if (n->moments.deviation[c] <= CONSTANT_IN_TRAINING * size)
+	if (n->moments.deviation[c] * part <= CONSTANT_IN_TRAINING)
 		return true;
 	return n->act.kind == KEEL_ACT_CLIP && (mean + reach <= bound(&n->act, n->act.lo, c) ||
 						mean - reach >= bound(&n->act, n->act.hi, c));
@@ -81,19 +46,19 @@ static bool dead_in_training(const struct keel_node *n, unsigned int c, double s
 
 /* The bias that alone gives what the channel always gave; false when there is none. */
 static bool lone_bias(const struct keel_node *n, const struct keel_tensor_stats *s, unsigned int c,
-		      double size, float *bias)
+		      double part, float *bias)
 {
 	const struct keel_channel_stats *pre = keel_stats_pre(s, c);
 
 	*bias = pre->mean;
-	if (pre->max - pre->min <= CONSTANT * size)
+	if ((pre->max - pre->min) * part <= CONSTANT)
 		return true;
 	/* Clamped values are their own clamp; below zero a slope is none. */
 	*bias = s->post[c].mean;
 	return n->act.kind == KEEL_ACT_CLIP || (n->act.kind == KEEL_ACT_PRELU && !*bias);
 }
 
-static int dead_alloc(struct dead *d, unsigned int channels)
+static int dead_alloc(struct keel_dead *d, unsigned int channels)
 {
 	d->is_dead = calloc(channels + 1, sizeof(*d->is_dead));
 	d->value = calloc(channels + 1, sizeof(*d->value));
@@ -104,86 +69,50 @@ static int dead_alloc(struct dead *d, unsigned int channels)
 
 /* Would the values have to spread twice as far before anything comes through the clamp? */
 static bool far_from_life(const struct keel_node *n, const struct keel_channel_stats *pre,
-			  unsigned int c, double size)
+			  unsigned int c, double part)
 {
 	double spread = pre->max - pre->min;
 
-	if (spread <= CONSTANT * size)
+	if (spread * part <= CONSTANT)
 		return true;
 	return n->act.kind == KEEL_ACT_CLIP && (pre->max + spread <= bound(&n->act, n->act.lo, c) ||
 						pre->min - spread >= bound(&n->act, n->act.hi, c));
 }
 
-/* Largest extent of the channels that are alive */
-static double liveliest(const struct dead *d, const double *extent)
+/* @part: see keel_reach_of(); @row: largest weight that makes the channel */
+static bool is_dead(const struct keel_node *n, const struct keel_tensor_stats *s, unsigned int c,
+		    double part, double row, float *bias)
 {
-	double max = 0;
-	unsigned int c;
-
-	for (c = 0; c < d->channels; c++)
-		if (!d->is_dead[c])
-			max = fmax(max, extent[c]);
-	return max;
+	if ((s->post[c].max - s->post[c].min) * part > CONSTANT || !lone_bias(n, s, c, part, bias))
+		return false;
+	if (!(row > 0))
+		return true;
+	return n->moments.channels ? dead_in_training(n, c, part)
+				   : far_from_life(n, keel_stats_pre(s, c), c, part);
 }
 
-/* Without a BatchNorm's word, only channels whose weights decide a range are worth the doubt. */
-static int spare_harmless(struct repair *p, unsigned int node, const double *rows)
+static int find_dead(struct keel_repair_plan *p, unsigned int node)
 {
 	const struct keel_node *n = p->g->nodes[node];
-	struct dead *d = &p->dead[node];
-	double live = liveliest(d, rows), *columns;
-	bool *harmful = calloc(d->channels + 1, sizeof(*harmful));
+	const struct keel_tensor_stats *s = keel_stats_of(p->stats, n->outputs[0]);
+	struct keel_dead *d = &p->dead[node];
 	struct keel_weight_view v;
-	unsigned int i, c;
-
-	for (c = 0; harmful && c < d->channels; c++)
-		harmful[c] = rows[c] > live || !(rows[c] > 0);
-	for (i = 0; harmful && i < p->g->nr_nodes; i++) {
-		if (!keel_weight_view(p->g->nodes[i], &v) ||
-		    p->g->nodes[i]->inputs[0] != n->outputs[0] || v.ins != d->channels)
-			continue;
-		columns = extents(&v, false);
-		if (!columns) {
-			free(harmful);
-			return -ENOMEM;
-		}
-		live = liveliest(d, columns);
-		for (c = 0; c < d->channels; c++)
-			harmful[c] |= columns[c] > live;
-		free(columns);
-	}
-	for (c = 0; harmful && c < d->channels; c++)
-		d->is_dead[c] &= harmful[c];
-	free(harmful);
-	return harmful ? 0 : -ENOMEM;
-}
-
-static int find_dead(struct repair *p, unsigned int node, const struct keel_stats *stats)
-{
-	const struct keel_node *n = p->g->nodes[node];
-	const struct keel_tensor_stats *s = keel_stats_of(stats, n->outputs[0]);
-	struct dead *d = &p->dead[node];
-	bool told = n->moments.channels;
-	struct keel_weight_view v;
-	double size, *rows;
+	double *rows;
 	unsigned int c;
 	int err;
 
 	if (!may_change(n, &v) || !s || s->channels != v.outs || n->outputs[0]->rank < 2)
 		return 0;
-	rows = extents(&v, true);
+	rows = keel_repair_extents(&v, true);
 	err = rows ? dead_alloc(d, v.outs) : -ENOMEM;
-	size = size_of(s);
 	for (c = 0; !err && c < v.outs; c++) {
+		double part = keel_reach_of(&p->reach, node, c, size_of(s));
+
 		d->value[c] = s->post[c].mean;
-		d->is_dead[c] = s->post[c].max - s->post[c].min <= CONSTANT * size &&
-				lone_bias(n, s, c, size, &d->bias[c]) &&
-				(!(rows[c] > 0) ||
-				 (told ? dead_in_training(n, c, size)
-				       : far_from_life(n, keel_stats_pre(s, c), c, size)));
+		d->is_dead[c] = is_dead(n, s, c, part, rows[c], &d->bias[c]);
 	}
-	if (!err && !told)
-		err = spare_harmless(p, node, rows);
+	if (!err && !n->moments.channels)
+		err = keel_repair_spare_harmless(p, node, rows);
 	free(rows);
 	return err;
 }
@@ -200,7 +129,7 @@ static bool takes_value(const struct keel_node *n)
 }
 
 /* Does @n read the output of a layer with dead channels by weights alone? */
-static struct dead *source_of(const struct repair *p, const struct keel_node *n)
+static struct keel_dead *source_of(const struct keel_repair_plan *p, const struct keel_node *n)
 {
 	struct keel_weight_view v;
 	unsigned int i;
@@ -214,7 +143,7 @@ static struct dead *source_of(const struct repair *p, const struct keel_node *n)
 }
 
 /* Values may go when every reader takes them over. */
-static void find_gone(struct repair *p, unsigned int node)
+static void find_gone(struct keel_repair_plan *p, unsigned int node)
 {
 	const struct keel_tensor *y = p->g->nodes[node]->outputs[0];
 	unsigned int i, k;
@@ -231,22 +160,24 @@ static void find_gone(struct repair *p, unsigned int node)
 	}
 }
 
-static int plan(struct repair *p, const struct keel_stats *stats)
+static int plan(struct keel_repair_plan *p)
 {
 	unsigned int i;
-	int err = 0;
+	int err = keel_reach_init(&p->reach, p->g, p->stats);
 
+	if (err)
+		return err;
 	p->dead = calloc(p->g->nr_nodes + 1, sizeof(*p->dead));
 	if (!p->dead)
 		return -ENOMEM;
 	for (i = 0; !err && i < p->g->nr_nodes; i++)
-		err = find_dead(p, i, stats);
+		err = find_dead(p, i);
 	for (i = 0; !err && i < p->g->nr_nodes; i++)
 		find_gone(p, i);
 	return err;
 }
 
-static void plan_free(struct repair *p)
+static void plan_free(struct keel_repair_plan *p)
 {
 	unsigned int i;
 
@@ -256,9 +187,10 @@ static void plan_free(struct repair *p)
 		free(p->dead[i].bias);
 	}
 	free(p->dead);
+	keel_reach_free(&p->reach);
 }
 
-static bool any(const struct dead *d)
+static bool any(const struct keel_dead *d)
 {
 	unsigned int c;
 
@@ -268,7 +200,7 @@ static bool any(const struct dead *d)
 	return false;
 }
 
-static int clear_rows(struct keel_graph *g, struct keel_node *n, const struct dead *d)
+static int clear_rows(struct keel_graph *g, struct keel_node *n, const struct keel_dead *d)
 {
 	struct keel_weight_view v;
 	float *bias;
@@ -297,7 +229,7 @@ static int clear_rows(struct keel_graph *g, struct keel_node *n, const struct de
 }
 
 /* Weights that read a constant; what they made of it goes into the bias. */
-static int clear_columns(struct keel_graph *g, struct keel_node *n, const struct dead *from)
+static int clear_columns(struct keel_graph *g, struct keel_node *n, const struct keel_dead *from)
 {
 	bool takes = takes_value(n);
 	struct keel_weight_view v;
@@ -327,12 +259,12 @@ static int clear_columns(struct keel_graph *g, struct keel_node *n, const struct
 
 static int apply(const void *change, struct keel_graph *g)
 {
-	const struct repair *p = change;
+	const struct keel_repair_plan *p = change;
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; !err && i < g->nr_nodes; i++) {
-		const struct dead *from = source_of(p, p->g->nodes[i]);
+		const struct keel_dead *from = source_of(p, p->g->nodes[i]);
 
 		if (from)
 			err = clear_columns(g, g->nodes[i], from);
@@ -343,7 +275,7 @@ static int apply(const void *change, struct keel_graph *g)
 }
 
 /* What the layer's dead channels give from now on. */
-static float value_of(const struct keel_node *n, const struct dead *d, unsigned int c)
+static float value_of(const struct keel_node *n, const struct keel_dead *d, unsigned int c)
 {
 	if (!d->gone)
 		return d->value[c];
@@ -357,10 +289,10 @@ static void set_constant(struct keel_channel_stats *s, float v)
 	*s = (struct keel_channel_stats){v, v, v, (double)v * v};
 }
 
-static void follow(const struct repair *p, unsigned int node, struct keel_stats *stats)
+static void follow(const struct keel_repair_plan *p, unsigned int node, struct keel_stats *stats)
 {
 	const struct keel_node *n = p->g->nodes[node];
-	const struct dead *d = &p->dead[node];
+	const struct keel_dead *d = &p->dead[node];
 	struct keel_tensor_stats *s = &stats->tensors[n->outputs[0]->id];
 	unsigned int c;
 
@@ -382,17 +314,17 @@ static void follow(const struct repair *p, unsigned int node, struct keel_stats 
 }
 
 /* Channels whose weights are there and will not be. */
-static int count(const struct repair *p, unsigned int node, struct keel_repair_result *r)
+static int count(const struct keel_repair_plan *p, unsigned int node, struct keel_repair_result *r)
 {
-	const struct dead *d = &p->dead[node], *from = source_of(p, p->g->nodes[node]);
+	const struct keel_dead *d = &p->dead[node], *from = source_of(p, p->g->nodes[node]);
 	struct keel_weight_view v;
 	double *rows, *columns;
 	unsigned int c, before = r->channels;
 
 	if (!keel_weight_view(p->g->nodes[node], &v))
 		return 0;
-	rows = extents(&v, true);
-	columns = extents(&v, false);
+	rows = keel_repair_extents(&v, true);
+	columns = keel_repair_extents(&v, false);
 	for (c = 0; rows && c < d->channels; c++)
 		r->channels += d->is_dead[c] && rows[c] > 0;
 	for (c = 0; columns && from && c < from->channels; c++)
@@ -404,12 +336,12 @@ static int count(const struct repair *p, unsigned int node, struct keel_repair_r
 	return rows && columns ? 0 : -ENOMEM;
 }
 
-static int repair(struct repair *p, struct keel_graph *g, struct keel_stats *stats,
+static int repair(struct keel_repair_plan *p, struct keel_graph *g, struct keel_stats *stats,
 		  struct keel_rewrite *rewrite, struct keel_repair_result *result,
 		  struct keel_error *e)
 {
 	unsigned int i;
-	int err = plan(p, stats);
+	int err = plan(p);
 
 	for (i = 0; !err && i < g->nr_nodes; i++)
 		err = count(p, i, result);
@@ -426,10 +358,10 @@ static int repair(struct repair *p, struct keel_graph *g, struct keel_stats *sta
 }
 
 int keel_repair(struct keel_graph *g, struct keel_stats *stats,
-		const struct keel_sample_source *source, unsigned int threads,
+		const struct keel_sample_source *source, unsigned int threads, bool scales_free,
 		struct keel_repair_result *result, struct keel_error *e)
 {
-	struct repair p = {.g = g};
+	struct keel_repair_plan p = {.g = g, .stats = stats, .scales_free = scales_free};
 	struct keel_rewrite rewrite = {
 		.apply = apply, .change = &p, .source = source, .threads = threads};
 	int err;

@@ -36,8 +36,11 @@ struct keel_repair_result {
  * keel_repair() - take dead channels out of the ranges of weights and activations
  * @g: folded and fused
  * @stats: of @g; brought along
+ * @scales_free: a factorization follows that doesn't depend on the scales of channels, so
+ *	nothing here does either; else ranges are what they are
  *
- * A channel is dead when it had one value on all samples and either its weights are
+ * A channel is dead when it had one value on all samples, as far as what reads it can
+ * tell (see reach.h), and either its weights are
  * zero, or the BatchNorm behind the layer says the same of the training data. Without
  * BatchNorm the samples are all that is known: then a channel is only taken out where
  * its weights decide a layer's range and its values would have to spread twice as far
@@ -47,7 +50,7 @@ struct keel_repair_result {
  * Return: 0 also when rolled back; -ENOMEM, or errors of float execution.
  */
 int keel_repair(struct keel_graph *g, struct keel_stats *stats,
-		const struct keel_sample_source *source, unsigned int threads,
+		const struct keel_sample_source *source, unsigned int threads, bool scales_free,
 		struct keel_repair_result *result, struct keel_error *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "advise.h"
+#include "changes.h"
 #include "some.h"
 
 /** enum symptom - what a change may be good for: bits */
@@ -14,115 +15,41 @@ enum {
 	SYMPTOM_SATURATION = 1 << KEEL_FAULT_COUNT,
 };
 
-static bool per_channel(struct keel_compile_options *o)
-{
-	if (o->per_channel)
-		return false;
-	o->per_channel = true;
-	o->factorize.mode = KEEL_FACTORIZE_NONE;
-	return true;
-}
+/** enum where - granularity that a change is worth trying with, as bits */
+enum { PER_TENSOR = 1, PER_CHANNEL = 2, ANYWHERE = PER_TENSOR | PER_CHANNEL };
 
-static bool least_noise(struct keel_compile_options *o)
-{
-	if (o->factorize.mode == KEEL_FACTORIZE_LEAST_NOISE || o->per_channel)
-		return false;
-	o->factorize.mode = KEEL_FACTORIZE_LEAST_NOISE;
-	return true;
-}
-
-static bool no_factorization(struct keel_compile_options *o)
-{
-	if (o->factorize.mode == KEEL_FACTORIZE_NONE || !o->per_channel)
-		return false;
-	o->factorize.mode = KEEL_FACTORIZE_NONE;
-	return true;
-}
-
-static bool weights_mse(struct keel_compile_options *o)
-{
-	if (o->weights_mse)
-		return false;
-	o->weights_mse = true;
-	return true;
-}
-
-static bool set_ranges(struct keel_compile_options *o, enum keel_range_method method)
-{
-	if (o->ranges.method == method)
-		return false;
-	o->ranges = (struct keel_range_options){.method = method};
-	return true;
-}
-
-static bool round_compensated(struct keel_compile_options *o)
-{
-	if (o->rounding == KEEL_ROUND_COMPENSATED)
-		return false;
-	o->rounding = KEEL_ROUND_COMPENSATED;
-	return true;
-}
-
-static bool ranges_mse(struct keel_compile_options *o)
-{
-	return set_ranges(o, KEEL_RANGE_MSE);
-}
-
-static bool ranges_percentile(struct keel_compile_options *o)
-{
-	return set_ranges(o, KEEL_RANGE_PERCENTILE);
-}
-
-static bool ranges_minmax(struct keel_compile_options *o)
-{
-	return set_ranges(o, KEEL_RANGE_MINMAX);
-}
-
-static bool ranges_auto(struct keel_compile_options *o)
-{
-	return set_ranges(o, KEEL_RANGE_AUTO);
-}
-
-static bool ranges_moving_average(struct keel_compile_options *o)
-{
-	return set_ranges(o, KEEL_RANGE_MOVING_AVERAGE);
-}
-
-static bool correct_bias(struct keel_compile_options *o)
-{
-	if (o->bias_correction == KEEL_CORRECT_ITERATIVE)
-		return false;
-	o->bias_correction = KEEL_CORRECT_ITERATIVE;
-	return true;
-}
-
-/** struct change - what may be changed
- * @line: as on the command line
+/** struct remedy - what a change may be good for
  * @symptoms: SYMPTOM_*
- * @apply: false when it is so already
+ * @where: see enum
  */
-struct change {
-	const char *line;
-	unsigned int symptoms;
-	bool (*apply)(struct keel_compile_options *o);
+struct remedy {
+	enum keel_change_id change;
+	unsigned int symptoms, where;
 };
 
 /* Among equals in this order. */
-static const struct change changes[] = {
-	{"--bias-correction iterative", SYMPTOM_SHIFT, correct_bias},
-	{"--granularity per-channel --factorize none", SYMPTOM_WEIGHTS, per_channel},
-	{"--factorize least-noise", SYMPTOM_WEIGHTS, least_noise},
-	{"--factorize none", SYMPTOM_WEIGHTS | SYMPTOM_ROUNDING, no_factorization},
-	{"--rounding compensated", SYMPTOM_WEIGHTS, round_compensated},
-	{"--weight-scales mse", SYMPTOM_WEIGHTS, weights_mse},
-	{"--ranges minmax", SYMPTOM_SATURATION, ranges_minmax},
-	{"--ranges mse", SYMPTOM_ROUNDING, ranges_mse},
-	{"--ranges percentile", SYMPTOM_ROUNDING, ranges_percentile},
-	{"--ranges auto", SYMPTOM_ROUNDING, ranges_auto},
-	{"--ranges moving-average", SYMPTOM_ROUNDING, ranges_moving_average},
+static const struct remedy remedies[] = {
+	{KEEL_CHANGE_BIAS_ITERATIVE, SYMPTOM_SHIFT, ANYWHERE},
+	{KEEL_CHANGE_PER_CHANNEL, SYMPTOM_WEIGHTS, ANYWHERE},
+	{KEEL_CHANGE_FACTORIZE_LEAST_NOISE, SYMPTOM_WEIGHTS, PER_TENSOR},
+	{KEEL_CHANGE_FACTORIZE_NONE, SYMPTOM_WEIGHTS | SYMPTOM_ROUNDING, PER_CHANNEL},
+	{KEEL_CHANGE_ROUND_COMPENSATED, SYMPTOM_WEIGHTS, ANYWHERE},
+	{KEEL_CHANGE_WEIGHTS_MSE, SYMPTOM_WEIGHTS, ANYWHERE},
+	{KEEL_CHANGE_FACTORIZE_EQUALIZE, SYMPTOM_WEIGHTS, PER_TENSOR},
+	{KEEL_CHANGE_RANGES_MINMAX, SYMPTOM_SATURATION, ANYWHERE},
+	{KEEL_CHANGE_RANGES_MSE, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_PERCENTILE, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_AUTO, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_KL, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_ACIQ_LAPLACE, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_ACIQ_GAUSS, SYMPTOM_ROUNDING, ANYWHERE},
+	{KEEL_CHANGE_RANGES_MOVING_AVERAGE, SYMPTOM_ROUNDING, ANYWHERE},
+	/* The only one that costs time on the NPU. */
+	{KEEL_CHANGE_INT16, SYMPTOM_ROUNDING, ANYWHERE},
 };
 
-#define NR_CHANGES (sizeof(changes) / sizeof(changes[0]))
+#define NR_REMEDIES (sizeof(remedies) / sizeof(remedies[0]))
+_Static_assert(NR_REMEDIES <= KEEL_ADVISE_MOST, "room for every trial");
 
 /* Every thousandth value that is cut off counts as much as a tenth of the error. */
 #define SATURATION_SCORE 100
@@ -140,36 +67,46 @@ static double score(const struct keel_layer_diagnosis *worst, unsigned int sympt
 	return sum;
 }
 
-/* The change with the best score that was not tried yet, or NULL. */
-static const struct change *choose(const struct keel_layer_diagnosis *worst,
-				   const struct keel_compile_options *o, bool *tried)
+static bool applies(const struct remedy *r, const struct keel_compile_options *o)
 {
-	const struct change *best = NULL;
+	struct keel_compile_options changed = *o;
+
+	return r->where & (o->per_channel ? PER_CHANNEL : PER_TENSOR) &&
+	       keel_changes[r->change].make(&changed);
+}
+
+/* The change with the best score that was not tried yet, or NULL. */
+static const struct keel_change *choose(const struct keel_layer_diagnosis *worst,
+					const struct keel_compile_options *o, bool *tried)
+{
+	const struct remedy *best = NULL;
 	double best_score = -1;
 	unsigned int i;
 
-	for (i = 0; i < NR_CHANGES; i++) {
-		struct keel_compile_options changed = *o;
-		double s = score(worst, changes[i].symptoms);
+	for (i = 0; i < NR_REMEDIES; i++) {
+		double s = score(worst, remedies[i].symptoms);
 
-		if (tried[i] || s <= best_score || !changes[i].apply(&changed))
+		if (tried[i] || s <= best_score || !applies(&remedies[i], o))
 			continue;
-		best = &changes[i];
+		best = &remedies[i];
 		best_score = s;
 	}
-	if (best)
-		tried[best - changes] = true;
-	return best;
+	if (!best)
+		return NULL;
+	tried[best - remedies] = true;
+	return &keel_changes[best->change];
 }
 
 /** struct trying - what all trials share
  * @calibrate: samples that the network is compiled with
  * @judge: samples that it is measured on
+ * @known: see keel_compile_options; NULL when samples change from trial to trial
  */
 struct trying {
 	const struct keel_graph *g;
 	const struct keel_compile_options *o;
 	struct keel_sample_source calibrate, judge;
+	struct keel_stats **known;
 };
 
 static int compile_trial(const struct trying *t, const struct keel_compile_options *o,
@@ -184,6 +121,7 @@ static int compile_trial(const struct trying *t, const struct keel_compile_optio
 		return keel_error_set(e, -ENOMEM, "out of memory while trying options");
 	options.diagnose = KEEL_DIAGNOSE_NONE;
 	options.judge = &t->judge;
+	options.known = t->known;
 	options.stage = NULL;
 	err = keel_compile(g, &t->calibrate, &options, &c, e);
 	trial->count = t->calibrate.count;
@@ -201,22 +139,28 @@ static void tell(const struct keel_compile_options *o, const char *name, size_t 
 		o->stage(o->ctx, name, done, total);
 }
 
+/* A sweep takes long anyway. */
+static unsigned int most_trials(const struct keel_compile_options *o)
+{
+	return o->diagnose >= KEEL_DIAGNOSE_SWEEP ? KEEL_ADVISE_MOST : KEEL_ADVISE_TRIALS;
+}
+
 static int try_changes(const struct trying *t, const struct keel_layer_diagnosis *worst,
 		       struct keel_advice *a, struct keel_error *e)
 {
-	bool tried[NR_CHANGES] = {false};
-	const struct change *c;
+	bool tried[NR_REMEDIES] = {false};
+	const struct keel_change *c;
 	int err = 0;
 
-	while (a->nr < KEEL_ADVISE_TRIALS && !err && (c = choose(worst, t->o, tried))) {
+	while (a->nr < most_trials(t->o) && !err && (c = choose(worst, t->o, tried))) {
 		struct keel_compile_options changed = *t->o;
 		struct keel_advice_trial *trial = &a->trials[a->nr++];
 
-		c->apply(&changed);
-		trial->line = c->line;
+		c->make(&changed);
+		trial->line = c->option;
 		err = compile_trial(t, &changed, trial, e);
 		trial->gain = trial->failed ? 0 : trial->error.sqnr - a->base.error.sqnr;
-		tell(t->o, "try changes", a->nr + 1, KEEL_ADVISE_TRIALS + 1);
+		tell(t->o, "try changes", a->nr + 1, most_trials(t->o) + 1);
 	}
 	return err;
 }
@@ -240,7 +184,8 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	size_t half = source->count / 2, some = c->diagnosis ? c->diagnosis->samples * 2 / 3 : 0;
 	size_t count = half < some ? half : some;
 	struct keel_some even = {source, count, 2, 0}, odd = {source, count, 2, 1};
-	struct trying t = {g, options, keel_some_source(&even), keel_some_source(&odd)};
+	struct keel_stats *known = NULL;
+	struct trying t = {g, options, keel_some_source(&even), keel_some_source(&odd), &known};
 	int err;
 
 	memset(a, 0, sizeof(*a));
@@ -250,11 +195,12 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	a->held_out = count;
 	if (!count)
 		t.calibrate = t.judge = *source;
-	tell(options, "try changes", 0, KEEL_ADVISE_TRIALS + 1);
+	tell(options, "try changes", 0, most_trials(options) + 1);
 	err = compile_trial(&t, options, &a->base, e);
-	tell(options, "try changes", 1, KEEL_ADVISE_TRIALS + 1);
+	tell(options, "try changes", 1, most_trials(options) + 1);
 	if (!err && !a->base.failed)
 		err = try_changes(&t, &c->diagnosis->layers[c->diagnosis->worst], a, e);
+	keel_stats_del(known);
 	pick_best(a);
 	return err;
 }
@@ -263,7 +209,7 @@ int keel_advise_sizes(const struct keel_graph *g, const struct keel_sample_sourc
 		      const struct keel_compile_options *options, struct keel_advice *a,
 		      struct keel_error *e)
 {
-	struct trying t = {g, options, *source, *source};
+	struct trying t = {g, options, *source, *source, NULL};
 	size_t count = 1;
 	int err = 0;
 

@@ -14,7 +14,8 @@
  * judged on as many other samples as it was calibrated with.
  */
 
-#define KEEL_ADVISE_TRIALS 3
+#define KEEL_ADVISE_TRIALS 3  /* that promise most */
+#define KEEL_ADVISE_MOST   16 /* with KEEL_DIAGNOSE_SWEEP */
 #define KEEL_ADVISE_SIZES  8
 
 /** struct keel_advice_trial - a change of the options, or of the number of samples
@@ -40,7 +41,7 @@ struct keel_advice_trial {
  * @sizes: the same options with more and more samples, judged on all; see keel_advise_sizes()
  */
 struct keel_advice {
-	struct keel_advice_trial base, trials[KEEL_ADVISE_TRIALS];
+	struct keel_advice_trial base, trials[KEEL_ADVISE_MOST];
 	unsigned int nr;
 	int best;
 	bool held_out;

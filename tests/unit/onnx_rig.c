@@ -353,6 +353,29 @@ static void add_output(struct ox_bytes *graph, const char *name)
 	ox_message(graph, 12, &m);
 }
 
+/* One node of the list; @text is written to. */
+static void node_of_text(struct ox_bytes *graph, char *text)
+{
+	char op[32], output[8], *arrow = strstr(text, "->");
+	int used = 0, after = 0;
+
+	must(arrow);
+	*arrow = '\0';
+	must(sscanf(text, " %31s %n", op, &used) == 1);
+	must(sscanf(arrow + 2, " %7s %n", output, &after) == 1);
+	ox_node(graph, op, text + used, output, arrow + 2 + after);
+}
+
+void ox_nodes(struct ox_bytes *graph, const char *text)
+{
+	char *copy = strdup(text), *save, *node;
+
+	must(copy);
+	for (node = strtok_r(copy, ";", &save); node; node = strtok_r(NULL, ";", &save))
+		node_of_text(graph, node);
+	free(copy);
+}
+
 void ox_outputs(struct ox_bytes *graph, const char *text)
 {
 	names(graph, text, add_output);

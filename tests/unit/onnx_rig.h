@@ -76,6 +76,8 @@ void ox_values(struct ox_bytes *graph, struct ox_bytes *node, const char *text);
 /** ox_node() - a node whose inputs are described as for ox_values() */
 void ox_node(struct ox_bytes *graph, const char *op, const char *inputs, const char *outputs,
 	     const char *attributes);
+/** ox_nodes() - "Op inputs -> output attributes", a semicolon between nodes */
+void ox_nodes(struct ox_bytes *graph, const char *text);
 /** ox_outputs() - graph outputs, names with a comma between them; - for none */
 void ox_outputs(struct ox_bytes *graph, const char *names);
 /** ox_model() - the whole file; frees @graph */

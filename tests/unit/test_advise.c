@@ -29,7 +29,8 @@ static struct bench advise(struct keel_graph *g, struct keel_sample_source sourc
 	struct keel_graph *twin;
 	struct bench b;
 
-	o.diagnose = KEEL_DIAGNOSE_LAYERS;
+	if (!o.diagnose)
+		o.diagnose = KEEL_DIAGNOSE_LAYERS;
 	o.threads = 1;
 	ck_assert_int_eq(keel_target_get("medium", &o.target, &e), 0);
 	ck_assert_msg(!keel_compile_prepare(g, &e), "%s", e.text);
@@ -180,6 +181,53 @@ START_TEST(test_nothing)
 }
 END_TEST
 
+static const struct keel_advice_trial *tried(const struct keel_advice *a, const char *line)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr; i++)
+		if (!strcmp(a->trials[i].line, line))
+			return &a->trials[i];
+	return NULL;
+}
+
+/* A sweep leaves out nothing but what is so already, and what can't be. */
+START_TEST(test_sweep)
+{
+	static const char *const lines[] = {
+		"--bias-correction iterative",
+		"--granularity per-channel --factorize none",
+		"--factorize least-noise",
+		"--factorize equalize",
+		"--rounding compensated",
+		"--weight-scales mse",
+		"--ranges mse",
+		"--ranges percentile",
+		"--ranges auto",
+		"--ranges kl",
+		"--ranges aciq-laplace",
+		"--ranges aciq-gauss",
+		"--ranges moving-average",
+		"--int16 auto --max-int16 1",
+	};
+	const struct keel_compile_options o = {.diagnose = KEEL_DIAGNOSE_SWEEP};
+	struct net n = net_new(9);
+	struct keel_tensor *x = net_input(&n, 4, 8, 8);
+	struct keel_graph *g = net_done(&n, net_conv(&n, net_conv(&n, x, 8, 3, 1, 1), 4, 1, 1, 1));
+	struct bench b = advise(g, net_source(g, SAMPLES), o);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const struct keel_advice_trial *t = tried(&b.advice, lines[i]);
+
+		ck_assert_msg(t && !t->failed, "%s was not tried", lines[i]);
+	}
+	ck_assert_uint_eq(b.advice.nr, i);
+	ck_assert(tried(&b.advice, "--int16 auto --max-int16 1")->gain > 0.5);
+	keel_compiled_free(&b.c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("advise");
@@ -190,6 +238,7 @@ static Suite *suite(void)
 	tcase_add_test(c, test_activation_outlier);
 	tcase_add_test(c, test_bias);
 	tcase_add_test(c, test_nothing);
+	tcase_add_test(c, test_sweep);
 	suite_add_tcase(s, c);
 	return s;
 }

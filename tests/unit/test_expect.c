@@ -6,6 +6,7 @@
 
 #include "correct.h"
 #include "expect.h"
+#include "normal.h"
 #include "passes.h"
 #include "random_net.h"
 #include "weight_view.h"
@@ -78,6 +79,56 @@ START_TEST(monte_carlo)
 		       deviation = 0.1 + fabs(net_uniform(&random));
 
 		check_draws(&acts[i % 5], mean, deviation, i);
+	}
+}
+END_TEST
+
+/* The same of a distribution that is cut off: draws beyond its ends are thrown away. */
+static void check_cut(const struct keel_act *a, struct keel_normal x, uint64_t seed)
+{
+	const struct keel_function f = keel_function_of_act(a, 0);
+	struct net random = {.seed = seed};
+	double s = sqrt(x.variance), first = 0, second = 0, lo = INFINITY, hi = -INFINITY;
+	struct keel_normal found = x;
+	unsigned int nr = 0;
+
+	ck_assert(keel_normal_through(&f, &found));
+	while (nr < DRAWS) {
+		double drawn = x.mean + s * normal(&random), y = value(a, drawn);
+
+		if (drawn < x.lo || drawn > x.hi)
+			continue;
+		nr++;
+		first += y / DRAWS;
+		second += y * y / DRAWS;
+		lo = fmin(lo, y);
+		hi = fmax(hi, y);
+	}
+	ck_assert_double_eq_tol(found.mean, first, 6 * s / sqrt(DRAWS));
+	ck_assert_double_eq_tol(found.variance, second - first * first,
+				24 * s * (s + fabs(first)) / sqrt(DRAWS));
+	ck_assert_double_le(found.lo, lo + 1e-3 * s);
+	ck_assert_double_ge(found.hi, hi - 1e-3 * s);
+}
+
+START_TEST(cut_off)
+{
+	struct net random = {.seed = 4};
+	unsigned int i;
+
+	for (i = 0; i < 40; i++) {
+		float lo = -fabs(net_uniform(&random)) / 2, hi = fabs(net_uniform(&random));
+		float slope = net_uniform(&random);
+		struct keel_act acts[] = {
+			{.kind = KEEL_ACT_CLIP, .channels = 1, .lo = &lo, .hi = &hi},
+			{.kind = KEEL_ACT_PRELU, .channels = 1, .slope = &slope},
+			{.kind = KEEL_ACT_TABLE, .channels = 1, .fn = KEEL_OP_SILU},
+		};
+		double mean = net_uniform(&random), s = 0.2 + fabs(net_uniform(&random));
+		struct keel_normal x = {mean, s * s, mean - 2 * s * fabs(net_uniform(&random)),
+					mean + 2 * s * (0.2 + fabs(net_uniform(&random)))};
+
+		check_cut(&acts[i % 3], x, i);
 	}
 }
 END_TEST
@@ -287,6 +338,7 @@ int main(void)
 
 	tcase_set_timeout(c, 300);
 	tcase_add_test(c, monte_carlo);
+	tcase_add_test(c, cut_off);
 	tcase_add_test(c, without_deviation);
 	tcase_add_test(c, means_of_activations);
 	tcase_add_loop_test(c, told_by_batchnorm, 0, 2);

@@ -13,7 +13,9 @@
 
 #define SLOP (1 + 1e-6)
 
-static const struct keel_factorize_options two_step = {.mode = KEEL_FACTORIZE_TWO_STEP};
+/* The formulas are about the network as it is given. */
+static const struct keel_factorize_options two_step = {.mode = KEEL_FACTORIZE_TWO_STEP,
+						       .as_given = true};
 static const struct keel_factorize_options one_step = {.mode = KEEL_FACTORIZE_ONE_STEP};
 
 static struct keel_factorize_plan *plan_of(const struct keel_graph *g,

@@ -92,38 +92,55 @@ START_TEST(functions_stay)
 }
 END_TEST
 
-/* A random power of two for every variable that may be scaled. */
-static void plant(struct keel_graph *g, struct keel_stats *stats, uint64_t seed)
+/** typedef draw - a random factor */
+typedef double draw(struct net *random);
+
+static double power_of_two(struct net *random)
+{
+	return exp2((int)net_below(random, 9) - 4);
+}
+
+static double anything(struct net *random)
+{
+	return exp2(4 * net_uniform(random));
+}
+
+/* A random factor for every variable that may be scaled; returns whether @stats followed. */
+static bool plant(struct keel_graph *g, struct keel_stats *stats, uint64_t seed, draw *factor)
 {
 	const struct keel_factorize_options none = {.mode = KEEL_FACTORIZE_NONE};
 	struct keel_factorize_plan *plan = plan_of(g, stats, &none);
 	struct net random = {.seed = seed};
 	struct keel_error e = {""};
 	uint32_t v;
+	int err;
 
 	for (v = 0; v < plan->priv->labels.nr_vars; v++)
 		if (plan->priv->group_of[v])
-			plan->priv->scale[v] = exp2((int)net_below(&random, 9) - 4);
-	keel_factorize_apply(plan, g, stats, &e);
+			plan->priv->scale[v] = factor(&random);
+	err = keel_factorize_apply(plan, g, stats, &e);
 	keel_factorize_plan_del(plan);
+	return !err;
 }
 
 /* Predicted noise with a mode's scales */
 static double noise_with(const struct keel_graph *g, const struct keel_stats *stats,
 			 enum keel_factorize_mode mode)
 {
-	const struct keel_factorize_options o = {.mode = mode};
-	struct keel_factorize_plan *plan = plan_of(g, stats, &o);
+	const struct keel_factorize_options o = {.mode = mode},
+					    none = {.mode = KEEL_FACTORIZE_NONE};
+	struct keel_factorize_plan *plan = plan_of(g, stats, &o), *plain = plan_of(g, stats, &none);
 	struct keel_noise m;
 	double noise;
 	uint32_t v;
 
-	ck_assert_int_eq(keel_noise_init(&m, plan, stats), 0);
+	ck_assert_int_eq(keel_noise_init(&m, plain, stats), 0);
 	for (v = 0; v < m.nr_vars; v++)
 		m.scale[v] = keel_factorize_scale_of(plan->priv, v);
 	noise = keel_noise_evaluate(&m, 0);
 	keel_noise_free(&m);
 	keel_factorize_plan_del(plan);
+	keel_factorize_plan_del(plain);
 	return noise;
 }
 
@@ -146,7 +163,7 @@ static void check_planted(uint64_t seed, struct ratios *r)
 	double d;
 
 	again = keel_stats_clone(stats);
-	plant(planted, again, seed);
+	plant(planted, again, seed, power_of_two);
 	keel_stats_del(again);
 	x = net_outputs(g, 3, &nr);
 	y = net_outputs(planted, 3, &nr_planted);
@@ -181,6 +198,135 @@ START_TEST(planted_factors_are_found)
 	ck_assert_double_gt(r.planted / r.nr, 3);
 	ck_assert_double_lt(r.least / r.nr, 0.3);
 	ck_assert_double_lt(r.worst, 0.5);
+}
+END_TEST
+
+/*
+ * A network as it is, or after something was planted into it, and then factorized.
+ * Statistics are invented; @run: they can't follow where channels are moved, so they
+ * come from execution. NULL where that is needed.
+ */
+static struct keel_graph *factorized(uint64_t seed, const struct keel_factorize_options *o,
+				     draw *factor, bool run)
+{
+	struct keel_graph *g = prepared(seed);
+	struct keel_stats *stats = run ? net_stats(g, 2) : net_fake_stats(g, seed);
+	bool followed = !factor || plant(g, stats, seed + 1, factor);
+	struct keel_factorize_plan *plan;
+	struct keel_error e = {""};
+
+	if (!followed)
+		keel_stats_del(stats);
+	if (!followed && !run) {
+		keel_graph_del(g);
+		return NULL;
+	}
+	if (!followed)
+		stats = net_stats(g, 2);
+	plan = plan_of(g, stats, o);
+	keel_factorize_apply(plan, g, NULL, &e);
+	keel_factorize_plan_del(plan);
+	keel_stats_del(stats);
+	return g;
+}
+
+static double difference(const float *a, const float *b, size_t nr)
+{
+	double size = 0, worst = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		size = fmax(size, fabsf(a[i]));
+		worst = fmax(worst, fabsf(a[i] - b[i]));
+	}
+	return worst > 0 ? worst / size : 0;
+}
+
+/* Largest difference of the weights, biases and bounds, relative to the largest of each */
+static double weights_differ(const struct keel_graph *a, const struct keel_graph *b)
+{
+	double worst = 0;
+	unsigned int i, k;
+
+	for (i = 0; i < a->nr_nodes; i++) {
+		const struct keel_node *x = a->nodes[i], *y = b->nodes[i];
+
+		for (k = 0; k < x->nr_inputs; k++)
+			if (x->inputs[k] && x->inputs[k]->data && x->inputs[k]->type == KEEL_F32)
+				worst = fmax(worst,
+					     difference(x->inputs[k]->data, y->inputs[k]->data,
+							keel_tensor_count(x->inputs[k])));
+		if (x->act.kind == KEEL_ACT_CLIP && !keel_act_is_homogeneous(&x->act))
+			worst = fmax(worst, difference(x->act.hi, y->act.hi, x->act.channels));
+	}
+	return worst;
+}
+
+static const struct canonical {
+	enum keel_factorize_mode mode;
+	unsigned int graphs;
+} canonical[] = {
+	{KEEL_FACTORIZE_TWO_STEP, 4000},
+	{KEEL_FACTORIZE_EQUALIZE, 3000},
+	{KEEL_FACTORIZE_LEAST_NOISE, 600},
+};
+
+#define NR_CANONICAL (sizeof(canonical) / sizeof(canonical[0]))
+
+/* Returns 1 when planting had moved anything. */
+static unsigned int check_canonical(uint64_t seed, const struct keel_factorize_options *o,
+				    draw *factor, double tolerance)
+{
+	const struct keel_factorize_options none = {.mode = KEEL_FACTORIZE_NONE};
+	struct keel_graph *planted = factorized(seed, o, factor, false), *raw, *as_is, *g;
+	bool run = !planted;
+	unsigned int moved;
+	double d;
+
+	if (run)
+		planted = factorized(seed, o, factor, true);
+	g = factorized(seed, o, NULL, run);
+	raw = factorized(seed, &none, factor, true);
+	as_is = prepared(seed);
+	moved = weights_differ(as_is, raw) > 0;
+	d = weights_differ(g, planted);
+	ck_assert_msg(d <= tolerance, "seed %llu, mode %d: weights differ by %g",
+		      (unsigned long long)seed, o->mode, d);
+	keel_graph_del(as_is);
+	keel_graph_del(raw);
+	keel_graph_del(planted);
+	keel_graph_del(g);
+	return moved;
+}
+
+/* Whatever the factorization it started from, a network ends as one, to the bit. */
+START_TEST(one_network_has_one_factorization)
+{
+	const struct canonical *k = &canonical[_i % NR_CANONICAL];
+	struct keel_factorize_options o = {.mode = k->mode};
+	unsigned int moved = 0, nr = 0;
+	uint64_t seed;
+
+	for (seed = _i / NR_CANONICAL; seed < k->graphs; seed += SHARES, nr++) {
+		o.per_channel = seed / SHARES % 4 == 3;
+		o.powers_of_two = seed / SHARES % 5 == 4;
+		moved += check_canonical(20000 + seed, &o, power_of_two, 0);
+	}
+	printf("canonical, mode %d: %u graphs, %u moved by planting\n", k->mode, nr, moved);
+	ck_assert_uint_eq(moved, nr);
+}
+END_TEST
+
+/* Other factors round the weights, no more. */
+START_TEST(any_factors_are_found)
+{
+	const struct keel_factorize_options o = {.mode = KEEL_FACTORIZE_TWO_STEP};
+	unsigned int moved = 0, nr = 0;
+	uint64_t seed;
+
+	for (seed = _i; seed < 600; seed += SHARES, nr++)
+		moved += check_canonical(30000 + seed, &o, anything, 1e-5);
+	ck_assert_uint_eq(moved, nr);
 }
 END_TEST
 
@@ -348,6 +494,8 @@ int main(void)
 	tcase_add_loop_test(c, scales_pass_or_stop, 0, NR_RULES);
 	tcase_add_loop_test(c, functions_stay, 0, SHARES);
 	tcase_add_loop_test(c, planted_factors_are_found, 0, SHARES);
+	tcase_add_loop_test(c, one_network_has_one_factorization, 0, SHARES * NR_CANONICAL);
+	tcase_add_loop_test(c, any_factors_are_found, 0, SHARES);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -100,32 +100,17 @@ static const struct pattern {
 	{"Max x[1,3,4] *x -> y", KEEL_OP_COUNT},
 };
 
-static void add_node(struct ox_bytes *g, char *text)
-{
-	char op[32], output[8], *arrow = strstr(text, "->");
-	int used = 0, after = 0;
-
-	ck_assert_ptr_nonnull(arrow);
-	*arrow = '\0';
-	ck_assert_int_eq(sscanf(text, " %31s %n", op, &used), 1);
-	ck_assert_int_eq(sscanf(arrow + 2, " %7s %n", output, &after), 1);
-	ox_node(g, op, text + used, output, arrow + 2 + after);
-}
-
 static struct keel_graph *import(const struct pattern *p)
 {
-	char *copy = strdup(p->nodes), *save, *node;
 	struct ox_bytes g = {0}, m;
 	struct keel_error e = {0};
 	struct keel_graph *k;
 
-	for (node = strtok_r(copy, ";", &save); node; node = strtok_r(NULL, ";", &save))
-		add_node(&g, node);
+	ox_nodes(&g, p->nodes);
 	ox_outputs(&g, "y");
 	m = ox_model(&g, 13);
 	ck_assert_msg(!keel_import_onnx_memory(m.p, m.n, NULL, &k, &e), "%s", e.text);
 	ox_free(&m);
-	free(copy);
 	return k;
 }
 

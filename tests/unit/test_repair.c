@@ -51,14 +51,20 @@ static void same_function(const struct keel_graph *a, const struct keel_graph *b
 	same_outputs(a, b, tolerance, seed, 50);
 }
 
-static struct keel_repair_result repair(struct keel_graph *g, struct keel_stats *stats)
+static struct keel_repair_result repair_for(struct keel_graph *g, struct keel_stats *stats,
+					    bool scales_free)
 {
 	const struct keel_sample_source source = net_source(g, SAMPLES);
 	struct keel_repair_result r;
 	struct keel_error e = {""};
 
-	ck_assert_msg(!keel_repair(g, stats, &source, 1, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_repair(g, stats, &source, 1, scales_free, &r, &e), "%s", e.text);
 	return r;
+}
+
+static struct keel_repair_result repair(struct keel_graph *g, struct keel_stats *stats)
+{
+	return repair_for(g, stats, false);
 }
 
 static struct keel_absorb_result absorb(struct keel_graph *g, const struct keel_stats *stats,
@@ -196,6 +202,69 @@ START_TEST(living_channels_stay)
 	g->nodes[0]->moments.mean[2] = -1e5f;
 	r = repair(g, stats);
 	ck_assert_uint_eq(r.channels, 1);
+	keel_stats_del(stats);
+	keel_graph_del(g);
+}
+END_TEST
+
+/* Channel @c scaled as a factorization may scale it */
+static void scale_channel(struct keel_graph *g, unsigned int c, float factor)
+{
+	struct keel_node *n = g->nodes[0];
+	struct keel_weight_view v;
+	size_t r, i;
+
+	scale_row(n, c, factor, factor * ((float *)n->inputs[2]->data)[c]);
+	if (n->moments.channels) {
+		n->moments.mean[c] *= factor;
+		n->moments.deviation[c] *= factor;
+	}
+	ck_assert(keel_weight_view(g->nodes[1], &v));
+	for (r = 0; r < v.runs; r++)
+		for (i = r * v.run; keel_weight_in(&v, r) == c && i < (r + 1) * v.run; i++)
+			v.data[i] /= factor;
+}
+
+/* A channel is dead or alive for those who read it, however large it is beside others. */
+START_TEST(factorization_decides_nothing)
+{
+	struct net n;
+	struct keel_graph *g = net_of(true, 1, &n);
+	struct keel_repair_result r;
+	struct keel_stats *stats;
+	bool dead = _i % 2;
+
+	net_train(g, SAMPLES);
+	prepare(g);
+	if (dead) {
+		scale_row(g->nodes[0], 4, 1e-9, 0.3f);
+		g->nodes[0]->moments.mean[4] = 0.3f;
+		g->nodes[0]->moments.deviation[4] = 1e-9f;
+	}
+	scale_channel(g, 4, ldexpf(1, 10 * (_i / 2 - 2)));
+	stats = net_stats(g, SAMPLES);
+	r = repair(g, stats);
+	ck_assert_uint_eq(r.channels, dead);
+	keel_stats_del(stats);
+	keel_graph_del(g);
+}
+END_TEST
+
+/* Without a BatchNorm a dead channel's weights harm in any factorization, or in none. */
+START_TEST(factorization_decides_no_harm)
+{
+	struct net n;
+	struct keel_graph *g = net_of(false, 3, &n);
+	struct keel_repair_result r;
+	struct keel_stats *stats;
+	bool harmful = _i % 2;
+
+	prepare(g);
+	scale_row(g->nodes[0], 2, harmful ? 50 : 0.02, -1e5f);
+	scale_channel(g, 2, ldexpf(1, 10 * (_i / 2 - 2)));
+	stats = net_stats(g, SAMPLES);
+	r = repair_for(g, stats, true);
+	ck_assert_uint_eq(r.channels, harmful);
 	keel_stats_del(stats);
 	keel_graph_del(g);
 }
@@ -494,6 +563,8 @@ int main(void)
 	tcase_add_test(c, silenced_by_its_bias);
 	tcase_add_test(c, harmless_channels_stay);
 	tcase_add_test(c, living_channels_stay);
+	tcase_add_loop_test(c, factorization_decides_nothing, 0, 10);
+	tcase_add_loop_test(c, factorization_decides_no_harm, 0, 10);
 	tcase_add_loop_test(c, constants_move_on, 0, 2);
 	tcase_add_test(c, random_networks_are_repaired);
 	tcase_add_loop_test(c, minima_are_absorbed, 0, 4);

@@ -138,6 +138,50 @@ START_TEST(judges_are_held_out)
 }
 END_TEST
 
+static struct keel_compiled compiled(const struct keel_graph *g, struct watched *w,
+				     const struct keel_compile_options *o)
+{
+	const struct keel_sample_source source = {SAMPLES, get, w};
+	struct keel_error e = {""};
+	struct keel_compiled c;
+
+	ck_assert_msg(!keel_compile(keel_graph_clone(g), &source, o, &c, &e), "%s", e.text);
+	return c;
+}
+
+/* Statistics that are kept save a walk over the samples, and change no byte. */
+START_TEST(statistics_are_kept)
+{
+	struct keel_graph *g = uneven();
+	struct keel_compile_options o = options();
+	struct watched w = {.all = net_source(g, SAMPLES)};
+	struct keel_stats *known = NULL;
+	struct keel_compiled alone, first, second;
+	unsigned int asked[3];
+
+	keel_optimize(1, 0, &o);
+	alone = compiled(g, &w, &o);
+	asked[0] = w.asked[0];
+	o.known = &known;
+	first = compiled(g, &w, &o);
+	asked[1] = w.asked[0] - asked[0];
+	ck_assert_ptr_nonnull(known);
+	second = compiled(g, &w, &o);
+	asked[2] = w.asked[0] - asked[0] - asked[1];
+	ck_assert_uint_eq(asked[1], asked[0]);
+	ck_assert_uint_eq(asked[2], asked[0] - 1);
+	ck_assert_uint_eq(first.bytes, alone.bytes);
+	ck_assert_uint_eq(second.bytes, alone.bytes);
+	ck_assert_mem_eq(first.data, alone.data, alone.bytes);
+	ck_assert_mem_eq(second.data, alone.data, alone.bytes);
+	keel_compiled_free(&alone);
+	keel_compiled_free(&first);
+	keel_compiled_free(&second);
+	keel_stats_del(known);
+	keel_graph_del(g);
+}
+END_TEST
+
 START_TEST(threads_change_nothing)
 {
 	struct keel_graph *g = uneven();
@@ -213,6 +257,7 @@ int main(void)
 	tcase_add_test(c, better_options_are_kept);
 	tcase_add_test(c, fixed_options_stay);
 	tcase_add_test(c, judges_are_held_out);
+	tcase_add_test(c, statistics_are_kept);
 	tcase_add_test(c, threads_change_nothing);
 	tcase_add_test(c, too_few_samples_are_a_note);
 	tcase_add_loop_test(c, low_levels_try_nothing, 0, 2);

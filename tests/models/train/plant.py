@@ -97,6 +97,13 @@ class Planter:
                 constant.update(node.output)
         return nodes
 
+    def is_folded(self, name):
+        """Is this between a layer and the BatchNorm that becomes part of it? Then the factor would
+        not even arrive, and the BatchNorm would remember another spread than there was."""
+        makers = [n for n in self.graph.node if name in n.output]
+        readers = [n for n in self.graph.node if name in n.input]
+        return len(readers) == 1 and makers and makers[0].op_type in ("Conv", "Gemm")
+
     def of(self, name):
         """A tensor of which nothing is known has the scale 1."""
         if name not in self.label:
@@ -106,6 +113,8 @@ class Planter:
     def labels(self, node, data):
         """Labels of a node's output; unites and fixes those of its inputs."""
         kind = node.op_type
+        if kind == "BatchNormalization" and self.is_folded(data[0]):
+            self.scales.fix(self.of(data[0]))
         if kind in ("Conv", "Gemm", "BatchNormalization"):
             return self.scales.new(self.channels[node.output[0]])
         if kind in HOMOGENEOUS:
