@@ -42,6 +42,7 @@ struct keel_record;
  * @desc: in @mem
  * @result: in @mem
  * @context: of the MMU while in flight, -1: none
+ * @stopping: the NPU was told to stop it: progress is no excuse any more
  * @powered: holds a runtime PM reference
  * @published: its record can be found; the scheduler has the job
  */
@@ -66,6 +67,7 @@ struct keel_job {
 	struct keel_hw_job *desc;
 	struct keel_hw_result *result;
 	int context;
+	bool stopping;
 	bool powered;
 	bool published;
 };

@@ -569,6 +569,19 @@ static void progress_starts_it_again(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, unit_hangs(u, KEEL_HANG_MS + 100));
 }
 
+/* It stops at its next command, or it never will. */
+static void it_excuses_nobody_who_was_told_to_stop(struct kunit *test)
+{
+	struct unit *u = test->priv;
+
+	u->job.stopping = true;
+	u->kdev->fw.block->progress = cpu_to_le64(1);
+	KUNIT_EXPECT_FALSE(test, unit_hangs(u, KEEL_HANG_MS / 2));
+	u->kdev->fw.block->progress = cpu_to_le64(2);
+	KUNIT_EXPECT_TRUE(test, unit_hangs(u, KEEL_HANG_MS + 100));
+	KUNIT_EXPECT_EQ(test, u->kdev->progress, 2);
+}
+
 static void nothing_hangs_without_jobs(struct kunit *test)
 {
 	struct unit *u = test->priv;
@@ -577,11 +590,11 @@ static void nothing_hangs_without_jobs(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, unit_hangs(u, 10 * KEEL_HANG_MS));
 }
 
-static struct kunit_case recovery_cases[] = { KUNIT_CASE(patience_has_an_end),
-					      KUNIT_CASE(long_jobs_get_more_patience),
-					      KUNIT_CASE(progress_starts_it_again),
-					      KUNIT_CASE(nothing_hangs_without_jobs),
-					      {} };
+static struct kunit_case recovery_cases[] = {
+	KUNIT_CASE(patience_has_an_end),	KUNIT_CASE(long_jobs_get_more_patience),
+	KUNIT_CASE(progress_starts_it_again),	KUNIT_CASE(it_excuses_nobody_who_was_told_to_stop),
+	KUNIT_CASE(nothing_hangs_without_jobs), {}
+};
 
 static struct kunit_suite unit_suites[] = {
 	{ .name = "keel_ring", .init = unit_init, .exit = unit_exit, .test_cases = ring_cases },

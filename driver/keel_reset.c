@@ -77,7 +77,9 @@ bool keel_recover_front_hangs(struct keel_device *kdev)
 	job = list_first_entry_or_null(&kdev->in_flight, struct keel_job, node);
 	if (progress != kdev->progress) {
 		kdev->progress = progress;
-		kdev->progress_at = jiffies;
+		/* Otherwise firmware that goes on for ever would keep its client for ever. */
+		if (!job || !job->stopping)
+			kdev->progress_at = jiffies;
 	}
 	if (job)
 		hangs = time_after(jiffies, kdev->progress_at + job->allowance +

@@ -381,11 +381,16 @@ void keel_ring_settle(struct keel_device *kdev)
 	take_completions(kdev, true);
 }
 
+/* It stops at its next command, so from now on it has the time of one and no more. */
 static void cancel_job(struct keel_device *kdev, struct keel_job *job)
 {
 	/* In a reset there is no ring; the flag is looked at when it is filled again. */
-	if (kdev->state == KEEL_STATE_READY && job->seq)
-		keel_write(kdev, KEEL_REG_CANCEL, job->seq);
+	if (kdev->state != KEEL_STATE_READY || !job->seq)
+		return;
+	keel_write(kdev, KEEL_REG_CANCEL, job->seq);
+	if (!job->stopping && front(kdev) == job)
+		watch_front(kdev);
+	job->stopping = true;
 }
 
 /**
