@@ -14,6 +14,8 @@
 #include "race.h"
 #include "team.h"
 
+#define PROGRESS_NS 20000000u /* between two counts of one that doesn't end */
+
 /** struct sim_engines
  * @npu: whose they are
  * @team: does the arithmetic
@@ -141,16 +143,22 @@ static bool due(const struct sim_job *job, enum sim_fault kind, uint32_t command
 	return true;
 }
 
-/* Nothing moves until a reset; meanwhile the memory may go. */
-static int hang(struct sim_job *job, uint32_t command)
+/* Nothing moves until a reset, or only the progress does; meanwhile the memory may go. */
+static int hang(struct sim_job *job, uint32_t command, bool endless)
 {
 	struct sim_npu *npu = job->npu;
+	struct timespec until;
+	uint64_t ns;
 
-	show_engines(job, command, KEEL_ENGINE_HUNG);
+	show_engines(job, command, endless ? KEEL_ENGINE_BUSY : KEEL_ENGINE_HUNG);
 	sim_job_unbind(job);
 	pthread_mutex_lock(&npu->lock);
-	while (!npu->abort)
-		pthread_cond_wait(&npu->wake, &npu->lock);
+	while (!npu->abort) {
+		npu->firmware.progress += endless;
+		ns = sim_now_ns() + PROGRESS_NS;
+		until = (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+		pthread_cond_timedwait(&npu->wake, &npu->lock, &until);
+	}
 	pthread_mutex_unlock(&npu->lock);
 	return -EINTR;
 }
@@ -173,7 +181,9 @@ static int inject(struct sim_job *job, uint32_t command)
 		return -EINTR;
 	}
 	if (due(job, SIM_FAULT_HANG, command))
-		return hang(job, command);
+		return hang(job, command, false);
+	if (due(job, SIM_FAULT_ENDLESS, command))
+		return hang(job, command, true);
 	if (due(job, SIM_FAULT_DMA_ERROR, command)) {
 		sim_job_fail(job, KEEL_HW_BUS_ERROR, command, sim_command_address(job, command));
 		return 0;

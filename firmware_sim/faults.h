@@ -18,6 +18,7 @@
 /* clang-format off */
 #define SIM_FAULTS(F) \
 	F(HANG, "hang", COMMAND, 0, "the engine stops at the command until it is reset") \
+	F(ENDLESS, "endless", COMMAND, 0, "progress counts on for ever at the command; only a reset stops it") \
 	F(WRONG_RESULT, "wrong-result", COMMAND, 1, "a byte of what the command wrote is xored with the value") \
 	F(DMA_ERROR, "dma-error", COMMAND, 0, "memory doesn't answer; the command's job ends with BUS_ERROR") \
 	F(CRASH, "crash", COMMAND, 1, "the firmware stops; 1: and says so, 0: silently") \

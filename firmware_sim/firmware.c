@@ -49,9 +49,9 @@ static bool fault(const struct sim_job *job, enum sim_fault kind, struct sim_fau
 
 static void plan_faults(struct sim_job *job)
 {
-	static const enum sim_fault kinds[] = {SIM_FAULT_HANG, SIM_FAULT_WRONG_RESULT,
-					       SIM_FAULT_DMA_ERROR, SIM_FAULT_CRASH,
-					       SIM_FAULT_DEVICE_GONE};
+	static const enum sim_fault kinds[] = {SIM_FAULT_HANG,	       SIM_FAULT_ENDLESS,
+					       SIM_FAULT_WRONG_RESULT, SIM_FAULT_DMA_ERROR,
+					       SIM_FAULT_CRASH,	       SIM_FAULT_DEVICE_GONE};
 	struct sim_fault_effect effect;
 	unsigned int i;
 

@@ -252,6 +252,34 @@ START_TEST(hang)
 }
 END_TEST
 
+/* It gets on and on, and a cancellation isn't heard. */
+START_TEST(goes_on_for_ever)
+{
+	struct keel_hw_completion c;
+	struct guest_job j;
+	uint64_t progress;
+	uint32_t seq;
+
+	begin("endless job=1 command=2\n");
+	j = short_job();
+	seq = guest_submit(&g, &j);
+	ck_assert(
+		guest_wait_for(&g, KEEL_REG_ENGINE_STATUS + 4 * KEEL_ENGINE_VEC, KEEL_ENGINE_BUSY));
+	guest_write(&g, KEEL_REG_CANCEL, seq);
+	sleep_ms(400);
+	progress = __atomic_load_n(&g.s->progress, __ATOMIC_ACQUIRE);
+	sleep_ms(400);
+	ck_assert_uint_gt(__atomic_load_n(&g.s->progress, __ATOMIC_ACQUIRE), progress);
+	ck_assert(!guest_next(&g, &c, 0));
+	reset_engines();
+	c = next(seq);
+	ck_assert_uint_eq(c.status, KEEL_HW_ABORTED);
+	ck_assert_uint_eq(c.commands, 2);
+	expect_health();
+	guest_close(&g);
+}
+END_TEST
+
 /* While a job hangs, the guest may take the memory away. */
 START_TEST(memory_goes_while_hung)
 {
@@ -521,6 +549,7 @@ int main(void)
 	tcase_add_test(t, cancel);
 	tcase_add_test(t, cancel_while_it_runs);
 	tcase_add_test(t, hang);
+	tcase_add_test(t, goes_on_for_ever);
 	tcase_add_test(t, memory_goes_while_hung);
 	tcase_add_test(t, memory_is_cut_off);
 	tcase_add_test(t, wrong_result);
