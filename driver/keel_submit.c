@@ -390,6 +390,13 @@ static int submit_one(struct keel_submit *s)
 	return ret;
 }
 
+/* What is queued can't be queued again by a restart. */
+static bool signal_must_wait(const struct drm_keel_submit *args, int err)
+{
+	return args->queued && (err == -EINTR || err == -ERESTARTSYS) &&
+	       !fatal_signal_pending(current);
+}
+
 static int submit_all(struct drm_device *drm, struct drm_file *file, struct keel_queue *queue,
 		      struct drm_keel_submit *args)
 {
@@ -409,10 +416,11 @@ static int submit_all(struct drm_device *drm, struct drm_file *file, struct keel
 			ret = submit_one(s);
 		if (!ret)
 			args->queued++;
-		/* What is queued can't be queued again by a restart, so a signal has to wait. */
-		if (args->queued && (ret == -EINTR || ret == -ERESTARTSYS) &&
-		    !fatal_signal_pending(current))
+		if (signal_must_wait(args, ret)) {
+			/* For who has the lock that the signal keeps this from waiting for. */
+			schedule_timeout_uninterruptible(1);
 			ret = 0;
+		}
 	}
 	kfree(s);
 	return ret;
