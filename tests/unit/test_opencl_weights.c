@@ -75,7 +75,8 @@ static bool pair_open(struct pair *p, uint64_t seed)
 	memset(p, 0, sizeof(*p));
 	p->random = net_new(seed);
 	compile(p, seed);
-	/* OpenCL first: it forks, which sanitizers don't survive beside a thread that just starts. */
+	/* OpenCL first: it forks, which sanitizers don't survive beside a thread that just starts.
+	 */
 	for (i = 0; i < 2; i++) {
 		if (!open_side(&p->side[i], i ? "reference" : "opencl", &p->c))
 			return false;
