@@ -11,6 +11,8 @@ install: all install-libkeel install-udev
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/keel
 	install -m 755 $(O)/keel $(DESTDIR)$(PREFIX)/bin/keel
 	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/keel
+	install -d $(DESTDIR)$(PREFIX)/share/doc/keel/claims
+	install -m 644 $(wildcard docs/claims/*.md) $(DESTDIR)$(PREFIX)/share/doc/keel/claims
 	set -e; for page in $(MAN_PAGES); do \
 		section=$${page##*.}; \
 		install -d $(DESTDIR)$(MANDIR)/man$$section; \

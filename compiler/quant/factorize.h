@@ -43,10 +43,6 @@ enum keel_factorize_mode {
  * @tolerance: of the check, relative to the largest output; 0 means 1e-5
  *	(0.1 with @clip_bound)
  * @check_samples: how many samples the check runs; 0 means 4
- * @as_given: begin with the factorization that the network came with, as published. Else
- *	TWO_STEP, LEAST_NOISE and EQUALIZE begin where every channel has the same range, so
- *	that all factorizations of one network end as the same. (ONE_STEP only amplifies
- *	what it is given, and @clip_bound speaks of the bounds as they are.)
  */
 struct keel_factorize_options {
 	enum keel_factorize_mode mode;
@@ -57,10 +53,15 @@ struct keel_factorize_options {
 	bool powers_of_two;
 	double tolerance;
 	unsigned int check_samples;
-	bool as_given;
 };
 
-/** keel_factorize_is_canonical() - does every factorization of a network end as the same? */
+/**
+ * keel_factorize_is_canonical() - does every factorization of a network end as the same?
+ *
+ * TWO_STEP, LEAST_NOISE and EQUALIZE begin where every channel has the same range, so that
+ * it does. ONE_STEP only amplifies what it is given, and @clip_bound speaks of the bounds
+ * as they are.
+ */
 bool keel_factorize_is_canonical(const struct keel_factorize_options *o);
 
 /** enum keel_factorize_limit - what decided a channel's scale */
@@ -87,7 +88,8 @@ const char *keel_factorize_limit_name(enum keel_factorize_limit limit);
  * @min: smallest scale
  * @max: largest scale
  * @limits: channels by what decided them
- * @slack: m_i per output channel, 1 where nothing is known
+ * @slack: m_i per output channel of the network that the plan began with, 1 where nothing is
+ *	known; the limits are that network's, too
  * @kernel_limit: K (one-step) or K' (two-step); 0 when not used
  * @activation_limit: A* or A'
  * @shared: member of a residual chain: the limits hold up to a common factor

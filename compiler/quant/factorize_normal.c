@@ -113,7 +113,7 @@ static int settle_silent(struct keel_factorize_plan *plan)
 
 bool keel_factorize_is_canonical(const struct keel_factorize_options *o)
 {
-	return !o->as_given && !(o->clip_bound > 0) && o->mode != KEEL_FACTORIZE_NONE &&
+	return !(o->clip_bound > 0) && o->mode != KEEL_FACTORIZE_NONE &&
 	       o->mode != KEEL_FACTORIZE_ONE_STEP;
 }
 

@@ -79,7 +79,7 @@ int keel_factorize_setup(struct keel_factorize_plan *plan, const struct keel_sta
 			 struct keel_error *e);
 void keel_factorize_teardown(struct keel_factorize_plan *plan);
 
-/** keel_factorize_normalize() - begin where options->as_given says; 0 or -ENOMEM */
+/** keel_factorize_normalize() - begin where canonical plans do, others stay; 0 or -ENOMEM */
 int keel_factorize_normalize(struct keel_factorize_plan *plan);
 
 /** struct keel_factorize_extent - largest weights that make a variable and that read it */
