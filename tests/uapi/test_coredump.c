@@ -45,10 +45,11 @@ static int dump_path(char *path, size_t room)
 	return found ? 0 : -ENOENT;
 }
 
-/* Reads the dump that is there, and lets the kernel forget it. */
+/* Reads the dump that is there, and lets the kernel forget it, which it does a little later. */
 static size_t dump_take(unsigned int ms)
 {
 	uint64_t end = rig_now() + ms * NS_A_MS;
+	int i;
 	char path[96];
 	size_t bytes;
 	FILE *file;
@@ -65,6 +66,8 @@ static size_t dump_take(unsigned int ms)
 	rewind(file);
 	fputs("1\n", file);
 	fclose(file);
+	for (i = 0; i < 1000 && !access(path, F_OK); i++)
+		usleep(10000);
 	return bytes;
 }
 
