@@ -187,14 +187,17 @@ static int platform_get_all(struct keel_device *kdev, struct platform_device *pd
 {
 	struct device *dev = &pdev->dev;
 	struct keel_platform *p;
+	struct resource *regs;
 	int err;
 
 	p = devm_kzalloc(dev, sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;
-	kdev->mmio = devm_platform_ioremap_resource(pdev, 0);
+	kdev->mmio = devm_platform_get_and_ioremap_resource(pdev, 0, &regs);
 	if (IS_ERR(kdev->mmio))
 		return PTR_ERR(kdev->mmio);
+	if (resource_size(regs) < KEEL_REG_BYTES)
+		return dev_err_probe(dev, -ENODEV, "%pR has no room for the registers\n", regs);
 	kdev->irq = platform_get_irq(pdev, 0);
 	if (kdev->irq < 0)
 		return kdev->irq;

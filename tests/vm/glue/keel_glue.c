@@ -253,11 +253,16 @@ static int glue_add_sensor(struct glue *glue)
 	return PTR_ERR_OR_ZERO(zone);
 }
 
+static unsigned int registers;
+module_param(registers, uint, 0444);
+MODULE_PARM_DESC(registers, "bytes of registers that the device tree tells of; 0: all");
+
 static int glue_add_npu(struct glue *glue)
 {
 	struct pci_dev *pci = glue->pci;
 	struct resource resources[] = {
-		DEFINE_RES_MEM(pci_resource_start(pci, 0), pci_resource_len(pci, 0)),
+		DEFINE_RES_MEM(pci_resource_start(pci, 0),
+			       registers ?: pci_resource_len(pci, 0)),
 		DEFINE_RES_IRQ(pci_irq_vector(pci, 0)),
 	};
 

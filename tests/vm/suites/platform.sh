@@ -59,3 +59,9 @@ done
 keel_unload
 check "the board is at rest without driver" resting
 check "the board goes" rmmod keel_glue
+
+check "there is another board" insmod "$KEEL_OUT/vm/$KEEL_VARIANT/glue/keel_glue.ko" registers=128
+check "the module loads" insert_module
+refuse "an NPU with too few registers isn't taken" keel_node
+check "it says why" eval 'dmesg | grep -q "keel .* has no room for the registers"'
+keel_unload
