@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "calibrate.h"
 #include "reach.h"
 #include "weight_view.h"
+
+/* Of normal floats; a tensor that is 0 everywhere reaches nobody anyway. */
+#define SMALLEST 0x1p-126
 
 static double run_max(const struct keel_weight_view *v, size_t r)
 {
@@ -71,6 +73,6 @@ double keel_reach_of(const struct keel_reach *reach, unsigned int node, unsigned
 
 	root = first ? keel_label_root(&reach->labels, first + c) : 0;
 	if (!root || keel_label_fixed(&reach->labels, root) || !(reach->part[root] > 0))
-		return 1 / fmax(size, FLT_MIN);
+		return 1 / fmax(size, SMALLEST);
 	return reach->part[root];
 }

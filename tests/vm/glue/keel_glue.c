@@ -261,8 +261,7 @@ static int glue_add_npu(struct glue *glue)
 {
 	struct pci_dev *pci = glue->pci;
 	struct resource resources[] = {
-		DEFINE_RES_MEM(pci_resource_start(pci, 0),
-			       registers ?: pci_resource_len(pci, 0)),
+		DEFINE_RES_MEM(pci_resource_start(pci, 0), registers ?: pci_resource_len(pci, 0)),
 		DEFINE_RES_IRQ(pci_irq_vector(pci, 0)),
 	};
 
