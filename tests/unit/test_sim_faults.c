@@ -258,7 +258,7 @@ START_TEST(goes_on_for_ever)
 	struct keel_hw_completion c;
 	struct guest_job j;
 	uint64_t progress;
-	uint32_t seq;
+	uint32_t seq, i;
 
 	begin("endless job=1 command=2\n");
 	j = short_job();
@@ -268,7 +268,8 @@ START_TEST(goes_on_for_ever)
 	guest_write(&g, KEEL_REG_CANCEL, seq);
 	sleep_ms(400);
 	progress = __atomic_load_n(&g.s->progress, __ATOMIC_ACQUIRE);
-	sleep_ms(400);
+	for (i = 0; i < 300 && __atomic_load_n(&g.s->progress, __ATOMIC_ACQUIRE) == progress; i++)
+		sleep_ms(100);
 	ck_assert_uint_gt(__atomic_load_n(&g.s->progress, __ATOMIC_ACQUIRE), progress);
 	ck_assert(!guest_next(&g, &c, 0));
 	reset_engines();
@@ -477,6 +478,9 @@ START_TEST(interrupts_lost_and_spurious)
 	uint32_t seq;
 
 	begin("lost-irq job=1\nspurious-irq job=2 value=3\n");
+	/* That of the boot may come late. */
+	while (!g.irqs)
+		sleep_ms(1);
 	g.irqs = 0;
 	j = short_job();
 	seq = guest_submit(&g, &j);
