@@ -37,16 +37,6 @@ static int alloc_all(struct keel_factorize_plan *plan)
 		       : -ENOMEM;
 }
 
-static double run_max(const struct keel_weight_view *v, size_t r)
-{
-	double max = 0;
-	size_t i;
-
-	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		max = fmax(max, fabsf(v->data[i]));
-	return max;
-}
-
 /* Nodes whose input was fixed for another reason than its channels take no part. */
 static bool takes_part(const struct keel_label *in, const struct keel_weight_view *v)
 {
@@ -72,7 +62,7 @@ static int setup_matrix(struct keel_factorize_private *p, unsigned int node)
 	if (!m->range || !m->in || !m->out)
 		return -ENOMEM;
 	for (i = 0; i < v.runs; i++)
-		m->range[i] = run_max(&v, i);
+		m->range[i] = keel_weight_max(&v, i);
 	for (i = 0; i < v.ins; i++)
 		m->in[i] = keel_label_root(&p->labels, keel_label_channel(in, i));
 	for (i = 0; p->labels.first[node] && i < v.outs; i++)

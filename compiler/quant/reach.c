@@ -10,16 +10,6 @@
 /* Of normal floats; a tensor that is 0 everywhere reaches nobody anyway. */
 #define SMALLEST 0x1p-126
 
-static double run_max(const struct keel_weight_view *v, size_t r)
-{
-	double max = 0;
-	size_t i;
-
-	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		max = fmax(max, fabsf(v->data[i]));
-	return max;
-}
-
 static void see_reader(struct keel_reach *reach, const struct keel_node *n,
 		       const struct keel_stats *stats)
 {
@@ -37,7 +27,7 @@ static void see_reader(struct keel_reach *reach, const struct keel_node *n,
 			&reach->labels, keel_label_channel(in, keel_weight_in(&v, r)))];
 
 		if (size > 0)
-			*part = fmax(*part, run_max(&v, r) / size);
+			*part = fmax(*part, keel_weight_max(&v, r) / size);
 	}
 }
 

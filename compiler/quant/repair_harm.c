@@ -12,13 +12,12 @@
 double *keel_repair_extents(const struct keel_weight_view *v, bool rows)
 {
 	double *max = calloc((rows ? v->outs : v->ins) + 1, sizeof(*max));
-	size_t r, i;
+	size_t r;
 
 	for (r = 0; max && r < v->runs; r++) {
 		double *to = &max[rows ? keel_weight_out(v, r) : keel_weight_in(v, r)];
 
-		for (i = r * v->run; i < (r + 1) * v->run; i++)
-			*to = fmax(*to, fabsf(v->data[i]));
+		*to = fmax(*to, keel_weight_max(v, r));
 	}
 	return max;
 }
@@ -78,7 +77,7 @@ static int harm_if_scaled(struct keel_repair_plan *p, unsigned int node, bool *h
 	double *product = calloc(d->channels + 1, sizeof(*product));
 	struct keel_weight_view v;
 	unsigned int c;
-	size_t r, i;
+	size_t r;
 
 	if (!product)
 		return -ENOMEM;
@@ -87,8 +86,7 @@ static int harm_if_scaled(struct keel_repair_plan *p, unsigned int node, bool *h
 		unsigned int in = keel_weight_in(&v, r), out = keel_weight_out(&v, r);
 		double value = x && in < x->channels ? keel_stats_absmax(&x->post[in]) : 1;
 
-		for (i = r * v.run; i < (r + 1) * v.run; i++)
-			product[out] = fmax(product[out], fabsf(v.data[i]) * value);
+		product[out] = fmax(product[out], keel_weight_max(&v, r) * value);
 	}
 	for (c = 0; c < d->channels; c++)
 		product[c] *= keel_reach_of(&p->reach, node, c, 1);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <math.h>
+
 #include "graph.h"
 #include "weight_view.h"
 
@@ -45,4 +47,14 @@ unsigned int keel_weight_in(const struct keel_weight_view *v, size_t r)
 	if (v->transposed)
 		return r / outs;
 	return r / ins / outs * ins + r % ins;
+}
+
+double keel_weight_max(const struct keel_weight_view *v, size_t r)
+{
+	double max = 0;
+	size_t i;
+
+	for (i = r * v->run; i < (r + 1) * v->run; i++)
+		max = fmax(max, fabsf(v->data[i]));
+	return max;
 }

@@ -5,31 +5,12 @@
 #include <string.h>
 
 #include "factorize_private.h"
-#include "passes.h"
+#include "factorize_rig.h"
 #include "random_net.h"
 
 /* Cross-layer equalization: what it is defined by, on pairs, triples and random networks. */
 
 static const struct keel_factorize_options equalize = {.mode = KEEL_FACTORIZE_EQUALIZE};
-
-static void prepare(struct keel_graph *g)
-{
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
-	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
-}
-
-static struct keel_factorize_plan *plan_of(const struct keel_graph *g,
-					   const struct keel_stats *stats,
-					   const struct keel_factorize_options *o)
-{
-	struct keel_factorize_plan *plan;
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_factorize_plan(g, stats, o, &plan, &e), "%s", e.text);
-	return plan;
-}
 
 /* max |w| over the runs of channel @c: of the output, or of the input */
 static double extent(const struct keel_node *n, unsigned int c, bool rows)
@@ -66,13 +47,13 @@ START_TEST(pairs)
 
 	x = net_unary(&n, _i % 2 ? KEEL_OP_RELU : KEEL_OP_LEAKY_RELU, net_conv(&n, x, 8, 3, 1, 1));
 	net_done(&n, net_conv(&n, x, 6, 3, 1, _i % 3 ? 1 : 2));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	for (c = 0; c < 8; c++) {
 		r1[c] = extent(n.g->nodes[0], c, true);
 		r2[c] = extent(n.g->nodes[1], c, false);
 	}
 	stats = net_stats(n.g, 2);
-	plan = plan_of(n.g, stats, &equalize);
+	plan = factorize_rig_plan(n.g, stats, &equalize);
 	ck_assert_int_eq(keel_factorize_apply(plan, n.g, NULL, &e), 0);
 	for (c = 0; c < 8; c++) {
 		ck_assert_double_eq_tol(plan->layers[0].scale[c], sqrt(r1[c] * r2[c]) / r1[c],
@@ -102,12 +83,12 @@ START_TEST(triples)
 	x = net_clip(&n, net_conv(&n, x, 8, 1, 1, 1), 0, 0.5);
 	x = net_clip(&n, net_depthwise(&n, x, 1), 0, 0.5);
 	net_done(&n, net_conv(&n, x, 5, 1, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	for (k = 0; k < 3; k++)
 		for (c = 0; c < 8; c++)
 			r[k][c] = extent(n.g->nodes[k], c, k < 2);
 	stats = net_stats(n.g, 2);
-	plan = plan_of(n.g, stats, &equalize);
+	plan = factorize_rig_plan(n.g, stats, &equalize);
 	ck_assert_int_eq(keel_factorize_apply(plan, n.g, NULL, &e), 0);
 	for (c = 0; c < 8; c++) {
 		want = cbrt(r[0][c] * r[1][c] * r[2][c]);
@@ -168,11 +149,11 @@ static void check_random(uint64_t seed)
 	struct keel_error e = {""};
 	double difference;
 
-	prepare(g);
+	factorize_rig_prepare(g);
 	source = net_source(g, 2);
 	stats = net_stats(g, 2);
 	for (o.powers_of_two = false;; o.powers_of_two = true) {
-		plan = plan_of(g, stats, &o);
+		plan = factorize_rig_plan(g, stats, &o);
 		if (!o.powers_of_two)
 			check_balance(plan, seed);
 		copy = keel_graph_clone(g);
@@ -213,7 +194,7 @@ START_TEST(planting_is_undone)
 
 	x = net_unary(&n, KEEL_OP_RELU, net_conv(&n, x, 8, 3, 1, 1));
 	net_done(&n, net_conv(&n, x, 6, 1, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	planted = keel_graph_clone(n.g);
 	for (k = 0; k < 2; k++) {
 		keel_weight_view(planted->nodes[k], &v);
@@ -227,8 +208,8 @@ START_TEST(planting_is_undone)
 		((float *)planted->nodes[0]->inputs[2]->data)[c] *= exp2((int)c - 4);
 	stats[0] = net_stats(n.g, 2);
 	stats[1] = net_stats(planted, 2);
-	plan[0] = plan_of(n.g, stats[0], &equalize);
-	plan[1] = plan_of(planted, stats[1], &equalize);
+	plan[0] = factorize_rig_plan(n.g, stats[0], &equalize);
+	plan[1] = factorize_rig_plan(planted, stats[1], &equalize);
 	keel_factorize_apply(plan[0], n.g, NULL, &e);
 	keel_factorize_apply(plan[1], planted, NULL, &e);
 	for (k = 0; k < 2; k++)
@@ -257,17 +238,17 @@ START_TEST(nearly_dead_channels_are_capped)
 
 	x = net_unary(&n, KEEL_OP_RELU, net_conv(&n, x, 8, 3, 1, 1));
 	net_done(&n, net_conv(&n, x, 6, 1, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	keel_weight_view(n.g->nodes[0], &v);
 	for (i = 0; i < 27; i++)
 		v.data[3 * 27 + i] *= 1e-12f;
 	stats = net_stats(n.g, 2);
-	plan = plan_of(n.g, stats, &equalize);
+	plan = factorize_rig_plan(n.g, stats, &equalize);
 	ck_assert_double_le(plan->layers[0].max, 1e6);
 	ck_assert_uint_eq(plan->layers[0].limits[KEEL_LIMIT_CAP], 1);
 	keel_factorize_plan_del(plan);
 	o.cap = INFINITY;
-	plan = plan_of(n.g, stats, &o);
+	plan = factorize_rig_plan(n.g, stats, &o);
 	ck_assert_uint_eq(plan->layers[0].limits[KEEL_LIMIT_CAP], 0);
 	keel_factorize_plan_del(plan);
 	keel_stats_del(stats);

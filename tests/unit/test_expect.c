@@ -6,8 +6,8 @@
 
 #include "correct.h"
 #include "expect.h"
+#include "factorize_rig.h"
 #include "normal.h"
-#include "passes.h"
 #include "random_net.h"
 #include "weight_view.h"
 #include "weights.h"
@@ -158,14 +158,6 @@ START_TEST(without_deviation)
 }
 END_TEST
 
-static void prepare(struct keel_graph *g)
-{
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
-	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
-}
-
 /* conv, BatchNorm, function, [pool,] conv: what the second conv reads is told by the first. */
 static struct keel_graph *told(uint64_t seed, int kernel)
 {
@@ -194,7 +186,7 @@ static struct keel_graph *told(uint64_t seed, int kernel)
 		x = net_concat(&n, x, x);
 	net_done(&n, net_conv(&n, x, 6, kernel, 1, seed % 4 ? 1 : 2));
 	net_train(n.g, SAMPLES);
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	return n.g;
 }
 
@@ -314,7 +306,7 @@ START_TEST(seen_or_unknown)
 
 		x = net_unary(&n, KEEL_OP_RELU, net_conv(&n, x, 8, 3, 1, 1));
 		net_done(&n, net_conv(&n, x, 6, 1, 1, 1));
-		prepare(n.g);
+		factorize_rig_prepare(n.g);
 		correct(n.g, NULL, &untouched, &untouched, &r);
 		ck_assert_uint_eq(r.unknown, 1);
 		ck_assert_uint_eq(r.channels, 0);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "factorize_private.h"
+#include "factorize_rig.h"
 #include "noise.h"
 #include "passes.h"
 #include "random_net.h"
@@ -22,22 +23,9 @@
 static struct keel_graph *prepared(uint64_t seed)
 {
 	struct keel_graph *g = net_blocks(seed);
-	struct keel_error e = {""};
 
-	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
-	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
+	factorize_rig_prepare(g);
 	return g;
-}
-
-static struct keel_factorize_plan *plan_of(const struct keel_graph *g,
-					   const struct keel_stats *stats,
-					   const struct keel_factorize_options *o)
-{
-	struct keel_factorize_plan *plan;
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_factorize_plan(g, stats, o, &plan, &e), "%s", e.text);
-	return plan;
 }
 
 static unsigned int equalized(const struct keel_factorize_plan *plan)
@@ -54,7 +42,7 @@ static unsigned int check_function(const struct keel_graph *g, const struct keel
 				   const struct keel_factorize_options *o, double tolerance,
 				   uint64_t seed)
 {
-	struct keel_factorize_plan *plan = plan_of(g, stats, o);
+	struct keel_factorize_plan *plan = factorize_rig_plan(g, stats, o);
 	struct keel_sample_source source = net_source(g, 2);
 	struct keel_graph *copy = keel_graph_clone(g);
 	unsigned int nr = equalized(plan);
@@ -109,7 +97,7 @@ static double anything(struct net *random)
 static bool plant(struct keel_graph *g, struct keel_stats *stats, uint64_t seed, draw *factor)
 {
 	const struct keel_factorize_options none = {.mode = KEEL_FACTORIZE_NONE};
-	struct keel_factorize_plan *plan = plan_of(g, stats, &none);
+	struct keel_factorize_plan *plan = factorize_rig_plan(g, stats, &none);
 	struct net random = {.seed = seed};
 	struct keel_error e = {""};
 	uint32_t v;
@@ -129,7 +117,8 @@ static double noise_with(const struct keel_graph *g, const struct keel_stats *st
 {
 	const struct keel_factorize_options o = {.mode = mode},
 					    none = {.mode = KEEL_FACTORIZE_NONE};
-	struct keel_factorize_plan *plan = plan_of(g, stats, &o), *plain = plan_of(g, stats, &none);
+	struct keel_factorize_plan *plan = factorize_rig_plan(g, stats, &o),
+				   *plain = factorize_rig_plan(g, stats, &none);
 	struct keel_noise m;
 	double noise;
 	uint32_t v;
@@ -223,7 +212,7 @@ static struct keel_graph *factorized(uint64_t seed, const struct keel_factorize_
 	}
 	if (!followed)
 		stats = net_stats(g, 2);
-	plan = plan_of(g, stats, o);
+	plan = factorize_rig_plan(g, stats, o);
 	keel_factorize_apply(plan, g, NULL, &e);
 	keel_factorize_plan_del(plan);
 	keel_stats_del(stats);
@@ -472,7 +461,7 @@ START_TEST(scales_pass_or_stop)
 	net_done(&n, net_conv(&n, y, 4, 1, 1, 1));
 	ck_assert_msg(!keel_pass_fold(n.g, &e) && !keel_pass_fuse(n.g, &e), "%s", e.text);
 	stats = net_stats(n.g, 2);
-	plan = plan_of(n.g, stats, &o);
+	plan = factorize_rig_plan(n.g, stats, &o);
 	ck_assert_int_eq(is_equalized(plan, first->outputs[0]), rules[_i].first);
 	if (other)
 		ck_assert_int_eq(is_equalized(plan, other), rules[_i].second);

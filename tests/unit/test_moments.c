@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "factorize.h"
-#include "passes.h"
+#include "factorize_rig.h"
 #include "random_net.h"
 
 /*
@@ -19,14 +19,6 @@
 static double variance(const struct keel_channel_stats *c)
 {
 	return fmax(c->power - c->mean * c->mean, 0);
-}
-
-static void prepare(struct keel_graph *g)
-{
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
-	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
 }
 
 /* Compares every node that has moments; returns how many there were. */
@@ -72,7 +64,7 @@ static void check_seed(uint64_t seed, unsigned int *found)
 
 	if (net_count(g, KEEL_OP_BATCHNORM)) {
 		net_train(g, SAMPLES);
-		prepare(g);
+		factorize_rig_prepare(g);
 		before = compare(g, "folded", seed);
 		copy = keel_graph_clone(g);
 		ck_assert_uint_eq(compare(copy, "cloned", seed), before);
@@ -119,7 +111,7 @@ START_TEST(folded_backward)
 	memcpy(gamma, norm->inputs[1]->data, sizeof(gamma));
 	memcpy(beta, norm->inputs[2]->data, sizeof(beta));
 	net_done(&n, net_unary(&n, KEEL_OP_RELU, y));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	ck_assert_uint_eq(n.g->nr_nodes, 1);
 	ck_assert_uint_eq(n.g->nodes[0]->moments.channels, 8);
 	for (c = 0; c < 8; c++) {
@@ -145,7 +137,7 @@ START_TEST(folded_forward)
 	memcpy(mean, x->producer->inputs[3]->data, sizeof(mean));
 	memcpy(var, x->producer->inputs[4]->data, sizeof(var));
 	net_done(&n, net_conv(&n, x, 4, 1, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	ck_assert_uint_eq(n.g->nr_nodes, 3);
 	ck_assert_uint_eq(add->moments.channels, 3);
 	for (c = 0; c < 3; c++) {
@@ -172,7 +164,7 @@ START_TEST(behind_concatenations)
 	y = net_batchnorm(&n, net_concat(&n, net_concat(&n, a, b), c));
 	memcpy(mean, y->producer->inputs[3]->data, sizeof(mean));
 	net_done(&n, net_conv(&n, net_unary(&n, KEEL_OP_RELU, y), 4, 3, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	for (k = 0; k < 4; k++)
 		ck_assert_float_eq(a->producer->moments.mean[k], mean[k]);
 	for (k = 0; k < 6; k++)
@@ -200,7 +192,7 @@ START_TEST(constants_behind)
 	in[1] = keel_graph_constant(n.g, "t", KEEL_F32, 4, dims, one);
 	y = net_binary(&n, KEEL_OP_MUL, y, in[0]);
 	net_done(&n, net_binary(&n, KEEL_OP_ADD, y, in[1]));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	ck_assert_uint_eq(n.g->nr_nodes, 1);
 	for (c = 0; c < 4; c++) {
 		ck_assert_double_eq_tol(n.g->nodes[0]->moments.mean[c], one[c] - 2 * beta[c], 1e-5);
@@ -219,7 +211,7 @@ START_TEST(dead_channels)
 
 	((float *)y->producer->inputs[4]->data)[2] = 0;
 	net_done(&n, y);
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	ck_assert_float_eq(n.g->nodes[0]->moments.deviation[2], 0);
 	ck_assert_float_gt(n.g->nodes[0]->moments.deviation[1], 0);
 	keel_graph_del(n.g);

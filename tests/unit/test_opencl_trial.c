@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <check.h>
+#include <errno.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,12 +12,50 @@
 #include "keel.h"
 
 /*
- * Kernels are tried in a child, which may crash or be ended by its alarm. A program that handles
- * signals must neither hear of that nor keep the child from ending.
+ * Kernels are tried in a child, which may crash or be ended by its alarm.
+ *
+ * A program that handles signals must neither hear of that nor keep the child from ending. Where
+ * OpenCL is in use already, a child of it would hang until the timeout, so there is none.
  */
+
+#define SECONDS 100 /* less than a trial's timeout */
 
 static struct keel_error e;
 static pid_t *heard_by; /* shared with children */
+
+static struct keel_device *open_with(const char *cache)
+{
+	struct keel_device_options options = {.cache = cache};
+	struct keel_device *d;
+
+	alarm(SECONDS);
+	ck_assert_msg(!keel_device_new("opencl", &options, &d, &e), "%s", e.text);
+	alarm(0);
+	return d;
+}
+
+START_TEST(verdicts_are_remembered)
+{
+	struct keel_device *first = open_with(""), *second = open_with("");
+	struct keel_device_info a, b;
+
+	keel_device_get_info(first, &a);
+	keel_device_get_info(second, &b);
+	ck_assert_str_eq(a.tier, b.tier);
+	keel_device_del(first);
+	keel_device_del(second);
+}
+END_TEST
+
+START_TEST(no_wait_after_a_failure)
+{
+	struct keel_device_options options = {.selector = "no such device"};
+	struct keel_device *d;
+
+	ck_assert_int_eq(keel_device_new("opencl", &options, &d, &e), -ENODEV);
+	keel_device_del(open_with(""));
+}
+END_TEST
 
 static void hear(int signal)
 {
@@ -27,7 +66,6 @@ static void hear(int signal)
 
 START_TEST(signals_are_the_trials_own)
 {
-	struct keel_device_options options = {.cache = ""};
 	struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART};
 	struct rlimit limit;
 	struct keel_device *d;
@@ -44,7 +82,7 @@ START_TEST(signals_are_the_trials_own)
 	heard_by[0] = getpid();
 	ck_assert(!sigaction(SIGXCPU, &action, NULL));
 
-	ck_assert_msg(!keel_device_new("opencl", &options, &d, &e), "%s", e.text);
+	d = open_with("");
 	ck_assert_int_eq(heard_by[1], 0);
 	keel_device_del(d);
 
@@ -66,7 +104,9 @@ int main(void)
 		puts("skipped: no OpenCL platform");
 		return 77;
 	}
-	tcase_set_timeout(t, 200);
+	tcase_set_timeout(t, 2 * SECONDS);
+	tcase_add_test(t, verdicts_are_remembered);
+	tcase_add_test(t, no_wait_after_a_failure);
 	tcase_add_test(t, signals_are_the_trials_own);
 	suite_add_tcase(s, t);
 	srunner_run_all(runner, CK_ENV);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "absorb.h"
+#include "factorize_rig.h"
 #include "graph.h"
-#include "passes.h"
 #include "random_net.h"
 #include "repair.h"
 #include "weight_view.h"
@@ -14,14 +14,6 @@
 /* Dead channels and constant parts of activations: the float function always stays. */
 
 #define SAMPLES 3
-
-static void prepare(struct keel_graph *g)
-{
-	struct keel_error e = {""};
-
-	ck_assert_msg(!keel_pass_fold(g, &e), "%s", e.text);
-	ck_assert_msg(!keel_pass_fuse(g, &e), "%s", e.text);
-}
 
 /* Outputs of both on samples from @first on; no statistics have seen those behind SAMPLES. */
 static void same_outputs(const struct keel_graph *a, const struct keel_graph *b, double tolerance,
@@ -141,7 +133,7 @@ START_TEST(silenced_by_its_bias)
 	struct keel_repair_result r;
 	struct keel_stats *stats;
 
-	prepare(g);
+	factorize_rig_prepare(g);
 	scale_row(g->nodes[0], 2, 50, -1e5f);
 	before = keel_graph_clone(g);
 	stats = net_stats(g, SAMPLES);
@@ -170,7 +162,7 @@ START_TEST(harmless_channels_stay)
 	struct keel_stats *stats;
 	size_t k, i;
 
-	prepare(g);
+	factorize_rig_prepare(g);
 	scale_row(g->nodes[0], 2, 1e-3, -1e5f);
 	keel_weight_view(g->nodes[1], &v);
 	for (k = 0; k < v.runs; k++)
@@ -193,7 +185,7 @@ START_TEST(living_channels_stay)
 	struct keel_repair_result r;
 	struct keel_stats *stats;
 
-	prepare(g);
+	factorize_rig_prepare(g);
 	scale_row(g->nodes[0], 2, 50, -1e5f);
 	ck_assert_uint_eq(g->nodes[0]->moments.channels, 8);
 	stats = net_stats(g, SAMPLES);
@@ -235,7 +227,7 @@ START_TEST(factorization_decides_nothing)
 	bool dead = _i % 2;
 
 	net_train(g, SAMPLES);
-	prepare(g);
+	factorize_rig_prepare(g);
 	if (dead) {
 		scale_row(g->nodes[0], 4, 1e-9, 0.3f);
 		g->nodes[0]->moments.mean[4] = 0.3f;
@@ -259,7 +251,7 @@ START_TEST(factorization_decides_no_harm)
 	struct keel_stats *stats;
 	bool harmful = _i % 2;
 
-	prepare(g);
+	factorize_rig_prepare(g);
 	scale_row(g->nodes[0], 2, harmful ? 50 : 0.02, -1e5f);
 	scale_channel(g, 2, ldexpf(1, 10 * (_i / 2 - 2)));
 	stats = net_stats(g, SAMPLES);
@@ -287,7 +279,7 @@ START_TEST(constants_move_on)
 	((float *)norm->inputs[2]->data)[4] = 0.75f;
 	((float *)norm->inputs[3]->data)[4] = 0.25f;
 	((float *)norm->inputs[4]->data)[4] = 0;
-	prepare(g);
+	factorize_rig_prepare(g);
 	before = keel_graph_clone(g);
 	stats = net_stats(g, SAMPLES);
 	r = repair(g, stats);
@@ -333,7 +325,7 @@ static void check_repair(uint64_t seed, unsigned long *channels, unsigned long *
 
 	kill_some(g, seed);
 	net_train(g, SAMPLES);
-	prepare(g);
+	factorize_rig_prepare(g);
 	before = keel_graph_clone(g);
 	stats = net_stats(g, SAMPLES);
 	r = repair(g, stats);
@@ -398,7 +390,7 @@ START_TEST(minima_are_absorbed)
 		x = net_clip(&n, x, 0, 60);
 	x = net_pool(&n, _i ? KEEL_OP_MAX_POOL : KEEL_OP_AVERAGE_POOL, x, 2, 2, 0);
 	net_done(&n, net_conv(&n, x, 8, 1, 1, _i == 3 ? 4 : 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	lift(n.g, 0, 20);
 	before = keel_graph_clone(n.g);
 	stats = net_stats(n.g, SAMPLES);
@@ -437,7 +429,7 @@ START_TEST(padding_stops_absorption)
 	if (_i == 2)
 		x = net_conv(&n, x, 5, 1, 1, 1);
 	net_done(&n, x);
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	lift(n.g, 0, 20);
 	stats = net_stats(n.g, SAMPLES);
 	r = absorb(n.g, stats, KEEL_ABSORB_MINIMA);
@@ -462,7 +454,7 @@ START_TEST(moments_are_absorbed)
 
 	for (c = 0; c < 8; c++)
 		((float *)norm->inputs[2]->data)[c] = 3.0f * c;
-	prepare(g);
+	factorize_rig_prepare(g);
 	before = keel_graph_clone(g);
 	m = &g->nodes[0]->moments;
 	memcpy(was, m->mean, sizeof(was));
@@ -498,7 +490,7 @@ START_TEST(concatenations_pass_constants)
 	b = net_unary(&n, KEEL_OP_RELU, net_conv(&n, x, 6, 1, 1, 1));
 	x = net_concat(&n, net_pool(&n, KEEL_OP_MAX_POOL, a, 3, 1, 1), b);
 	net_done(&n, net_conv(&n, x, 5, 1, 1, 1));
-	prepare(n.g);
+	factorize_rig_prepare(n.g);
 	lift(n.g, 0, 15);
 	lift(n.g, 1, 20);
 	before = keel_graph_clone(n.g);
@@ -522,7 +514,7 @@ static void check_absorb(uint64_t seed, enum keel_absorb_source from, unsigned l
 	unsigned int i;
 
 	net_train(g, SAMPLES);
-	prepare(g);
+	factorize_rig_prepare(g);
 	for (i = 0; i + 1 < g->nr_nodes; i += 2)
 		if (keel_weight_view(g->nodes[i], &v) &&
 		    keel_graph_uses(g, g->nodes[i]->inputs[1]) == 1)
