@@ -106,21 +106,22 @@ static int calibrate(struct keel_compiled *c, const struct keel_sample_source *s
 	return err;
 }
 
+static int copy_stats(const struct keel_stats *from, struct keel_stats **to, struct keel_error *e)
+{
+	*to = keel_stats_clone(from);
+	return *to ? 0 : keel_error_set(e, -ENOMEM, "out of memory for a copy of the statistics");
+}
+
 /* The graph as it was given: other compilations of it may have seen it so before. */
 static int calibrate_first(struct keel_compiled *c, const struct keel_sample_source *source,
 			   const struct keel_compile_options *o, struct keel_error *e)
 {
-	int err = 0;
+	int err;
 
 	if (o->known && *o->known)
-		c->stats = keel_stats_clone(*o->known);
-	else
-		err = calibrate(c, source, o, "calibrate", false, e);
-	if (!err && o->known && !*o->known)
-		*o->known = keel_stats_clone(c->stats);
-	if (err || (c->stats && (!o->known || *o->known)))
-		return err;
-	return keel_error_set(e, -ENOMEM, "out of memory for a copy of the statistics");
+		return copy_stats(*o->known, &c->stats, e);
+	err = calibrate(c, source, o, "calibrate", false, e);
+	return err || !o->known ? err : copy_stats(c->stats, o->known, e);
 }
 
 /* Whether the function is the same can be seen on any values. */
