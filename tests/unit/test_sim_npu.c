@@ -150,6 +150,9 @@ START_TEST(boots)
 	ck_assert_uint_eq(guest_read(&g, KEEL_REG_FW_VERSION), SIM_FW_VERSION);
 	ck_assert_uint_eq(guest_read(&g, KEEL_REG_FW_ABI_VERSION), KEEL_HW_ABI_VERSION);
 	ck_assert_uint_ge(g.s->log.produced, 1);
+	/* The interrupt may come after the flag that it tells of. */
+	while (!g.irqs)
+		sleep_ms(1);
 	/* Once it runs there is nothing to start. */
 	irqs = g.irqs;
 	guest_write(&g, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_ALL);
