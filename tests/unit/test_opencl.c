@@ -252,8 +252,8 @@ static int check_tier(const char *tier, const char *kind, uint32_t count, uint64
 
 static const char *best_tier(void)
 {
-	static const char *const tiers[] = {"avx512-vnni", "avx-vnni", "avx512bw", "avx2",
-					    "generic"};
+	static const char *const tiers[] = {"amx-int8", "avx512-vnni", "avx-vnni",
+					    "avx512bw", "avx2",	       "generic"};
 	unsigned int i = 0;
 
 	while (!rig_tier_supported(tiers[i]))
@@ -283,8 +283,8 @@ static int check_lesser(const char *self)
 
 int main(int argc, char **argv)
 {
-	static const char *const tiers[] = {"portable", "generic",  "avx2",
-					    "avx512bw", "avx-vnni", "avx512-vnni"};
+	static const char *const tiers[] = {"portable", "generic",     "avx2",	  "avx512bw",
+					    "avx-vnni", "avx512-vnni", "amx-int8"};
 	const char *kind = argc > 2 ? argv[2] : NULL;
 	uint32_t count = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : OTHER_COUNT;
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 0) : 1;

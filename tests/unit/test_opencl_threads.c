@@ -3,10 +3,15 @@
  * cache, refusals. */
 #include <check.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -294,6 +299,33 @@ START_TEST(refusals_are_sentences)
 }
 END_TEST
 
+#if defined(__x86_64__)
+/* From now on the kernel has no tiles for this process. */
+static void forbid_tiles(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_arch_prctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x1023, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog all = {sizeof(filter) / sizeof(*filter), filter};
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all), 0);
+}
+
+START_TEST(tiers_of_other_processors_are_refused)
+{
+	forbid_tiles();
+	setenv("KEEL_OPENCL_TIER", "amx-int8", 1);
+	refused(NULL, -EINVAL, "KEEL_OPENCL_TIER=amx-int8 is not for this processor");
+}
+END_TEST
+#endif
+
 START_TEST(no_platform_is_a_sentence)
 {
 	setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
@@ -363,6 +395,9 @@ int main(void)
 	tcase_add_loop_test(t, networks_side_by_side, 0, 2);
 	tcase_add_loop_test(t, bound_inside_imported_memory, 0, 2);
 	tcase_add_test(u, refusals_are_sentences);
+#if defined(__x86_64__)
+	tcase_add_test(u, tiers_of_other_processors_are_refused);
+#endif
 	tcase_add_test(u, no_platform_is_a_sentence);
 	tcase_add_test(u, second_build_comes_from_the_cache);
 	suite_add_tcase(s, t);

@@ -80,12 +80,22 @@ void keel_cl_device_del(struct keel_cl_device *d)
 	free(d);
 }
 
-static int unknown_tier(const char *name, struct keel_error *e)
+/* The tier that the user wants, of this processor. */
+static int find_tier(const char *name, const struct keel_cl_tier **tier, struct keel_error *e)
 {
-	return keel_error_set(e, -EINVAL,
-			      "KEEL_OPENCL_TIER=%.40s is not a tier; known are portable, generic, "
-			      "avx2, avx512bw, avx-vnni and avx512-vnni",
-			      name);
+	*tier = keel_cl_tier_find(name);
+	if (!*tier)
+		return keel_error_set(e, -EINVAL,
+				      "KEEL_OPENCL_TIER=%.40s is not a tier; known are portable, "
+				      "generic, avx2, avx512bw, avx-vnni, avx512-vnni and amx-int8",
+				      name);
+	if (!(*tier)->supported())
+		return keel_error_set(
+			e, -EINVAL,
+			"KEEL_OPENCL_TIER=%s is not for this processor; unset it, and "
+			"the best tier is taken",
+			name);
+	return 0;
 }
 
 /* Fast kernels are for CPU devices, and never literal in the sense of KEEL_DEVICE_EXACT. */
@@ -93,13 +103,17 @@ int keel_cl_device_choose_tier(struct keel_cl_device *d, const struct keel_devic
 			       struct keel_cl_trial *trial, struct keel_error *e)
 {
 	const char *wanted = getenv("KEEL_OPENCL_TIER");
+	int r = 0;
 
 	if (!d->direct || o->flags & KEEL_DEVICE_EXACT || (wanted && !strcmp(wanted, "portable")))
 		return 0;
-	d->tier = wanted && *wanted ? keel_cl_tier_find(wanted) : keel_cl_trial_tier(trial, d);
-	if (wanted && *wanted && !d->tier) {
+	if (wanted && *wanted)
+		r = find_tier(wanted, &d->tier, e);
+	else
+		d->tier = keel_cl_trial_tier(trial, d);
+	if (r) {
 		keel_cl_device_del(d);
-		return unknown_tier(wanted, e);
+		return r;
 	}
 	describe(d, o);
 	return 0;

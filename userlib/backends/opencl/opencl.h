@@ -23,12 +23,14 @@
  * @vl: int32 lanes of a vector
  * @rows: output pixels of a tile
  * @quads: packed activations are four bytes, level + 128; otherwise two shorts
+ * @tiles: those of matrix products are levels as they are, in steps of KEEL_STEP_BYTES
+ * @supported: by this processor and kernel, for this process
  */
 struct keel_cl_tier {
 	const char *name;
 	const char *define;
 	uint32_t vl, rows;
-	bool quads;
+	bool quads, tiles;
 	bool (*supported)(void);
 };
 

@@ -39,7 +39,11 @@ enum keel_plan_kind {
  */
 #define KEEL_SLICE_BYTES 1024
 #define KEEL_ROW_STRIDE	 1088
-#define KEEL_TILE_ROWS	 16 /* room; a tier uses fewer */
+#define KEEL_TILE_ROWS	 16 /* room; most tiers use fewer */
+#define KEEL_TILES_MAX	 2  /* tiles that a micro-kernel may take at a time */
+
+/* What an instruction takes of each row, on processors with tiles. */
+#define KEEL_STEP_BYTES 64
 
 /** struct keel_tile - a tile of output pixels
  * @out: offset of each pixel's first channel in the output slot

@@ -52,6 +52,14 @@ static uint32_t ceil_div(uint64_t a, uint64_t b)
 	return (uint32_t)((a + b - 1) / b);
 }
 
+/* @dwords of a row as the tier's instructions take them. */
+static uint32_t whole_steps(const struct keel_planner *p, uint32_t dwords)
+{
+	uint32_t step = p->tier->tiles ? KEEL_STEP_BYTES / 4 : 1;
+
+	return ceil_div(dwords, step) * step;
+}
+
 static const int8_t *weights_of(const struct keel_planner *p, const struct shape *s, uint32_t group,
 				uint32_t channel)
 {
@@ -128,7 +136,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s, uint3
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
 	const struct keel_channel *ch = channels_of(p, s->m) + (uint64_t)group * s->out + first;
-	int64_t offset = s->m->ifm.zero_point + (p->tier->quads ? 128 : 0);
+	int64_t offset = s->m->ifm.zero_point + (p->tier->quads && !p->tier->tiles ? 128 : 0);
 	int32_t bias[2 * 16], acc[2 * 16];
 	uint64_t bound[2 * 16];
 	bool fixed[2 * 16], partial = s->m->h.flags & KEEL_MAC_ACC_IN;
@@ -196,6 +204,8 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 /* Rough cycles of one tile by one panel, and of packing a tile. */
 static uint64_t panel_cycles(const struct keel_planner *p, const struct keel_plan_op *op)
 {
+	if (p->tier->tiles)
+		return 2 * op->gemm.depth + 12 * p->tier->rows;
 	return (uint64_t)p->tier->rows * (op->gemm.depth + 8);
 }
 
@@ -290,7 +300,7 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
  */
 static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 {
-	uint32_t bytes = s->m->kernel_w * s->in, row = ceil_div(bytes, 4);
+	uint32_t bytes = s->m->kernel_w * s->in, row = whole_steps(p, ceil_div(bytes, 4));
 
 	return p->tier->quads && rows_are_runs(s) && row * 12 <= bytes * 4 ? row : 0;
 }
@@ -365,8 +375,10 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
 	op->gemm.channels = s.in;
 	op->gemm.row = row_dwords(p, &s);
-	op->gemm.depth = op->gemm.row ? op->gemm.row * m->kernel_h
-				      : ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2);
+	op->gemm.depth =
+		op->gemm.row
+			? op->gemm.row * m->kernel_h
+			: whole_steps(p, ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2));
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "opencl.h"
@@ -17,6 +19,21 @@
 static bool has_vnni512(void)
 {
 	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
+}
+
+/*
+ * AMX-INT8: leaf 7, EDX bits 24 (tiles) and 25. Its registers are part of a thread's state only
+ * once the process has asked for that; a kernel that doesn't know of it refuses.
+ */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA  18
+
+static bool has_amx(void)
+{
+	unsigned int a, b, c, d;
+
+	return has_vnni512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3) == 3 &&
+	       !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
 }
 
 /* AVX-VNNI: leaf 7, subleaf 1, EAX bit 4; it needs AVX2's state. */
@@ -46,12 +63,13 @@ static bool always(void)
 
 static const struct keel_cl_tier tiers[] = {
 #if defined(__x86_64__)
-	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, has_vnni512},
-	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, has_vnni256},
-	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, has_madd512},
-	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, has_madd256},
+	{"amx-int8", "KEEL_TIER_AMX", 16, 16, true, true, has_amx},
+	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, false, has_vnni512},
+	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, false, has_vnni256},
+	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, false, has_madd512},
+	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, false, has_madd256},
 #endif
-	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, always},
+	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, false, always},
 };
 
 const struct keel_cl_tier *keel_cl_tier(unsigned int index)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
+#if !KEEL_AMX
 /*
- * Micro-kernels: a tile of packed rows times a panel of packed weights. The
- * accumulators stay in registers, so rows are spelled out by macros: KEEL_EACH_<n>(F)
+ * Micro-kernels of vectors. The accumulators stay in registers, so rows are spelled out by
+ * macros: KEEL_EACH_<n>(F)
  * is F(0) .. F(n - 1), the pair and quad lists repeat the last row to come out even.
  */
 #define KEEL_EACH_1(F) F(0)
@@ -17,32 +18,6 @@
 #define KEEL_PAIRS_14(F) KEEL_PAIRS_6(F) F(6, 7) F(8, 9) F(10, 11) F(12, 13)
 #define KEEL_QUADS_7(F) F(0, 1, 2, 3) F(4, 5, 6, 6)
 #define KEEL_QUADS_14(F) F(0, 1, 2, 3) F(4, 5, 6, 7) F(8, 9, 10, 11) F(12, 13, 13, 13)
-
-/** struct keel_strip - what a micro-kernel works on
- * @rows: first row
- * @stride: bytes between rows
- * @segment: bytes from a segment of a row to the next
- * @panel: lane records and weights
- * @tile: where the rows' outputs go
- * @out: output slot, at the panel's first channel
- * @dump: where accumulators go instead when the epilogue is not the plain one, [row][VL * NB]
- * @levels: scratch for a tile's levels
- * @residual: slot to be added, at the panel's first channel, or NULL
- * @residual_set: its scale
- * @depth: dwords in a row
- * @run: dwords in a segment
- * @channels: of the panel
- */
-struct keel_strip {
-	global const uchar *rows, *panel;
-	ulong stride, segment;
-	global const struct keel_tile *tile;
-	global char *out, *levels;
-	global const char *residual;
-	global const keel_longs *residual_set;
-	global int *dump;
-	uint depth, run, channels;
-};
 
 /*
  * Run BODY for every dword of a row; a[i] points at it in row 4 i, since an address has
@@ -69,26 +44,6 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 	for (uint r = 0; r < s.tile->count; r++)
 		keel_store_half(s.out + s.tile->out[r],
 				KEEL_LOAD(keel_bytes_half_at, s.levels + r * bytes), s.channels);
-}
-
-/* Add the residual of a row to its levels; shorts in the upper halves are shifted by 16 already. */
-static inline void keel_add_residual(struct keel_strip s, uint row, keel_ints *v0, keel_ints *v1)
-{
-	keel_halves zero = 0;
-	keel_halves r = __builtin_convertvector(
-		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves);
-
-	*v0 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_LO), keel_ints),
-				 s.residual_set);
-	*v1 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_HI), keel_ints),
-				 s.residual_set);
-}
-
-static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
-{
-	keel_bytes_quarter r = keel_load_quarter(s.residual + s.tile->residual[row], s.channels);
-
-	return keel_scale_record(__builtin_convertvector(r, keel_ints) << 16, s.residual_set);
 }
 
 #define KEEL_ROW(m) (a[(m) / 4] + ((m) & 3) * s.stride)
@@ -142,7 +97,7 @@ static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 \
 		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; w += 2; \
 				KEEL_EACH_##rows(KEEL_STEP_2)) \
-		if (s.dump) { \
+		if (s.raw) { \
 			global keel_ints *d = (global keel_ints *)s.dump; \
 \
 			KEEL_EACH_##rows(KEEL_DUMP_2) \
@@ -199,7 +154,7 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 	}
 	a0 += b0 + c0 + d0;
 	a1 += b1 + c1 + d1;
-	if (s.dump) {
+	if (s.raw) {
 		((global keel_ints *)s.dump)[0] = a0;
 		((global keel_ints *)s.dump)[1] = a1;
 	} else {
@@ -255,7 +210,7 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		KEEL_EACH_##rows(KEEL_INIT_1) \
 \
 		KEEL_DEPTH_LOOP(keel_ints w0 = *w++; KEEL_EACH_##rows(KEEL_STEP_1)) \
-		if (s.dump) { \
+		if (s.raw) { \
 			global keel_ints *d = (global keel_ints *)s.dump; \
 \
 			KEEL_EACH_##rows(KEEL_DUMP_1) \
@@ -278,7 +233,7 @@ KEEL_MICRO_2(7)
 KEEL_MICRO_1(14)
 KEEL_MICRO_1(7)
 
-static inline void keel_micro(const struct keel_strip *s, int single)
+static inline void keel_micro_rows(const struct keel_strip *s, int single)
 {
 	uint count = s->tile->count;
 
@@ -302,11 +257,21 @@ KEEL_MICRO_2(4)
 #define KEEL_MICRO_ROWS keel_micro_4_2
 #endif
 
-static inline void keel_micro(const struct keel_strip *s, int single)
+static inline void keel_micro_rows(const struct keel_strip *s, int single)
 {
 	if (s->tile->count > 1 || s->residual)
 		KEEL_MICRO_ROWS(s);
 	else
 		keel_micro_1_2(s);
+}
+#endif
+
+/* The first of @count tiles. Return: 1 */
+static inline uint keel_micro(struct keel_strip *s, global const struct keel_tile *tiles, uint count,
+			      int single)
+{
+	keel_aim(s, tiles);
+	keel_micro_rows(s, single);
+	return 1;
 }
 #endif

@@ -281,11 +281,16 @@ static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct
 	}
 }
 
-/* Whole tiles of a pointwise convolution without step need no packing. */
+/*
+ * Whole tiles of a pointwise convolution without step need no packing, if all that is read
+ * of the last pixel, in dwords, is pixels.
+ */
 static inline int keel_direct_pixels(global const struct keel_plan_op *op, struct keel_gather g,
 				     global struct keel_tile *tile, uint first)
 {
-	if (!(op->flags & KEEL_PLAN_DIRECT))
+	ulong behind = (ulong)(op->gemm.pixels - first - KEEL_ROWS) * g.pixel_stride;
+
+	if (!(op->flags & KEEL_PLAN_DIRECT) || op->gemm.depth * 4 > behind + g.channels)
 		return 0;
 	tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
 	tile->stride = (uint)g.pixel_stride;

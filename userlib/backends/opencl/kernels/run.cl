@@ -230,15 +230,21 @@ void keel_run(global const union keel_command *commands, global const struct kee
 	uint complete = first;
 
 	w.dump = (global int *)own;
-	w.levels = (global char *)(w.dump + KEEL_TILE_ROWS * 2 * VL);
+	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
 	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL);
 	w.pack = (global uchar *)(w.tiles + group_tiles);
 	w.op = 0;
+#if KEEL_AMX
+	keel_tiles_begin();
+#endif
 	for (uint i = first; i < first + count; i++) {
 		if (sync[KEEL_SYNC_STOP])
 			break;
 		if (ops[i].tickets)
 			complete = keel_command_tickets(crew, i, complete, commands + i, slots, &w, packed);
 	}
+#if KEEL_AMX
+	keel_tiles_end();
+#endif
 	keel_leave(crew, sync, first, count);
 }

@@ -4,7 +4,7 @@
 
 /** struct keel_worker - what a work-group keeps between tickets
  * @tiles: scratch for the tiles packed together
- * @dump: scratch for accumulators
+ * @dump: scratch for accumulators of KEEL_TILES_MAX tiles
  * @levels: scratch for levels
  * @pack: scratch for packed rows
  * @op: command whose tile is packed; @first: its first tile; @group: of which group
@@ -42,24 +42,18 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 	uint nb = single ? 1 : 2;
 	global const struct keel_panel_header *h =
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
-	int dump = h->slow || (op->flags & KEEL_PLAN_DUMP);
 	struct keel_strip s = {
 		0, panel, 0, 0, 0, (global char *)io.ofm + h->channel, w->levels,
 		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
-		(global const keel_longs *)(packed + op->residual_set), dump ? w->dump : 0,
-		op->gemm.depth, 0, h->channels
+		(global const keel_longs *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
+		h->channels, h->slow || (op->flags & KEEL_PLAN_DUMP)
 	};
 
-	for (uint t = 0; t < tiles; t++) {
-		s.tile = w->tiles + t;
-		s.rows = (global const uchar *)s.tile->rows;
-		s.stride = s.tile->stride;
-		s.segment = s.tile->segment;
-		s.run = s.tile->run;
-		keel_micro(&s, single);
-		if (dump) {
-			struct keel_finish f = { w->dump, w->levels, panel, s.tile, nb, h->channel,
-						 h->channels };
+	for (uint t = 0, done; t < tiles; t += done) {
+		done = keel_micro(&s, w->tiles + t, tiles - t, single);
+		for (uint i = 0; s.raw && i < done; i++) {
+			struct keel_finish f = { w->dump + i * KEEL_TILE_ROWS * nb * VL, w->levels, panel,
+						 w->tiles + t + i, nb, h->channel, h->channels };
 
 			keel_finish_tile(op, m, &io, &f, h->slow);
 		}

@@ -11,9 +11,14 @@
  * {vex} prefix must be written %{vex%}, or it is taken for an alternative. Without
  * assembly for the other, they flip the sign bits before they spread them.
  */
-#if defined(KEEL_TIER_VNNI512)
+#if defined(KEEL_TIER_VNNI512) || defined(KEEL_TIER_AMX)
 #define VL 16
+#if defined(KEEL_TIER_AMX)
+#define KEEL_AMX 1
+#define KEEL_ROWS 16
+#else
 #define KEEL_ROWS 14
+#endif
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
 #define KEEL_SPREAD(x, p, flip) \
