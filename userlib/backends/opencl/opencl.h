@@ -234,9 +234,8 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale);
 
-/** keel_plan_uniform_set() - a scale set with all lanes alike: (v - zero) * m >> s, s from 32 to 62
- */
-void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s, int32_t zero);
+/** keel_plan_uniform_set() - a scale set with all lanes alike: v * m >> s, s from 33 to 62 */
+void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s);
 
 /** struct keel_record_source - the channels of a panel
  * @channels: record of the panel's first channel

@@ -69,8 +69,8 @@ struct keel_tile {
 /*
  * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
  * twice (accumulators >= 0, accumulators < 0): multipliers of the even lanes
- * s64[VL/2], of the odd lanes, rounding terms of the even lanes, of the odd lanes,
- * then right shifts s32[VL]; see enum keel_panel_slow.
+ * s64[VL/2], of the odd lanes, rounding terms (fast: s32[VL] and as many unused, else as the
+ * multipliers), then right shifts s32[VL]; see enum keel_panel_slow.
  *
  * A panel is NB lane records, the lowest and the highest levels s8[4 * VL] each, a
  * header, and the weights. Lane l of record b belongs to channel
@@ -89,7 +89,7 @@ struct keel_tile {
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST, /* shifts of the high half, less by 32; zero point in the rounding term */
+	KEEL_PANEL_FAST, /* the high half is rounded, zero point included, and shifted */
 	KEEL_PANEL_DEEP, /* shifts of all 64 bits; the zero point is added afterwards */
 	KEEL_PANEL_DEFINITION, /* keel_rescale() as it is written */
 };
@@ -108,17 +108,18 @@ struct keel_panel_header {
 
 /** struct keel_plan_scale - keel_rescale() of a shifted value by its high half
  * @multiplier: m
- * @rounding: added to the product
- * @term: added too, with the value's sign: double rounding
+ * @term: added to the product with the value's sign: double rounding
+ * @rounding: added to the high half
  * @pre: left shift of the value
  * @post: right shift of the high half
  */
 struct keel_plan_scale {
 	keel_s64 multiplier;
-	keel_s64 rounding;
 	keel_s64 term;
+	keel_s32 rounding;
 	keel_u32 pre;
 	keel_u32 post;
+	keel_u32 rsv;
 };
 
 /** struct keel_plan_op - one command of the stream

@@ -11,8 +11,9 @@
 /* A deeper window is executed element by element; no network has one. */
 #define MAX_DEPTH_BYTES (256u << 10)
 
-/* Packed rows that stay in the first-level cache, and in the second. */
+/* Packed rows near by, in the first-level cache unless there are tiles, and in the second one. */
 #define PACK_NEAR   (16u << 10)
+#define PACK_TILES  (128u << 10)
 #define PACK_FAR    (256u << 10)
 #define MAX_SCRATCH (512u << 10)
 
@@ -201,6 +202,19 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 	return 1;
 }
 
+/* Rough cycles for a pixel that gathering it costs, or that @dwords of depth do, all panels. */
+static uint64_t gather_cycles(const struct shape *s, uint32_t dwords)
+{
+	return 8 * s->m->kernel_h + dwords / 8;
+}
+
+static uint64_t depth_cycles(const struct keel_planner *p, const struct shape *s, uint32_t dwords)
+{
+	uint64_t cycles = (uint64_t)dwords * ceil_div(s->out, 2 * p->tier->vl);
+
+	return p->tier->tiles ? cycles / 8 : cycles;
+}
+
 /* Rough cycles of one tile by one panel, and of packing a tile. */
 static uint64_t panel_cycles(const struct keel_planner *p, const struct keel_plan_op *op)
 {
@@ -212,7 +226,7 @@ static uint64_t panel_cycles(const struct keel_planner *p, const struct keel_pla
 static uint64_t tile_cycles(const struct keel_planner *p, const struct shape *s,
 			    const struct keel_plan_op *op)
 {
-	return (uint64_t)p->tier->rows * (8 * s->m->kernel_h + op->gemm.depth / 8);
+	return (uint64_t)p->tier->rows * gather_cycles(s, op->gemm.depth);
 }
 
 static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
@@ -242,12 +256,13 @@ static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_plann
 static void cut(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op)
 {
 	uint64_t weights = (uint64_t)op->gemm.panels * op->gemm.panel_bytes;
+	uint32_t near = p->tier->tiles ? PACK_TILES : PACK_NEAR;
 	bool large = weights > WEIGHTS_LARGE;
 	uint64_t cycles =
 		op->gemm.tiles * (tile_cycles(p, s, op) + op->gemm.panels * panel_cycles(p, op));
 	uint32_t tickets = wanted_tickets(p, cycles), rows, columns;
 
-	op->gemm.group_tiles = fit_tiles(op, p, large ? PACK_FAR : PACK_NEAR);
+	op->gemm.group_tiles = fit_tiles(op, p, large ? PACK_FAR : near);
 	if (large && op->gemm.panels >= 2 * p->groups)
 		rows = ceil_div(op->gemm.tiles, op->gemm.group_tiles);
 	else
@@ -294,15 +309,21 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 }
 
 /*
- * Kernel rows in whole dwords let tiles inside the picture be read where they lie. What
- * is between the end of a row and the next dword meets weights of 0; up to a
- * third more of them is less than packing costs.
+ * Kernel rows in whole steps let tiles inside the picture be read where they lie. What
+ * is between the end of a row and the next step meets weights of 0, as long as
+ * that takes less time than packing.
  */
 static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 {
 	uint32_t bytes = s->m->kernel_w * s->in, row = whole_steps(p, ceil_div(bytes, 4));
+	uint32_t depth = whole_steps(p, ceil_div((uint64_t)s->taps * s->in, 4));
 
-	return p->tier->quads && rows_are_runs(s) && row * 12 <= bytes * 4 ? row : 0;
+	if (!p->tier->quads || !rows_are_runs(s))
+		return 0;
+	if (depth_cycles(p, s, row * s->m->kernel_h) >
+	    depth_cycles(p, s, depth) + gather_cycles(s, depth))
+		return 0;
+	return row;
 }
 
 static bool supported(const struct keel_planner *p, const struct shape *s)
@@ -347,12 +368,12 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 	uint32_t vl = p->tier->vl, s = m->residual_shift;
 	uint8_t *set;
 
-	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 16 || s > KEEL_SHIFT_MAX - 16)
+	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 17 || s > KEEL_SHIFT_MAX - 16)
 		return 0;
 	set = keel_plan_room(p, KEEL_SCALE_BYTES(vl), &op->residual_set);
 	if (!set)
 		return -ENOMEM;
-	keel_plan_uniform_set(set, vl, m->residual_multiplier, s + 16, m->ifm2.zero_point * 65536);
+	keel_plan_uniform_set(set, vl, m->residual_multiplier, s + 16);
 	op->flags = (op->flags & ~KEEL_PLAN_DUMP) | KEEL_PLAN_RESIDUAL;
 	return 0;
 }

@@ -6,11 +6,13 @@
 
 /*
  * Scales for the fast kernels. keel_rescale() is (v * m + r) >> s in 64 bits; with s of 33
- * and more only the high half of the sum is shifted, which vectors can do. Smaller
- * shifts are reached by shifting v left first, where it has the room.
+ * and more r has no bits in the low half, so that the high half of the product is rounded
+ * and shifted, which vectors can do. Smaller shifts are reached by shifting v left first, where
+ * it has the room.
  */
 
-#define HIGH	   32	     /* least shift of the high-half form */
+#define HALF	   32
+#define HIGH	   33	     /* least shift of the high-half form */
 #define FOLDED_MAX 54	     /* most for which the zero point fits into the rounding term */
 #define FIXED_MAX  (1 << 28) /* a scaled accumulator that fits there too, shifted */
 
@@ -25,10 +27,10 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
 		return false;
 	*scale = (struct keel_plan_scale){
 		.multiplier = m,
-		.rounding = (int64_t)1 << (s + pre - 1),
+		.rounding = 1 << (s + pre - HALF - 1),
 		.term = double_round && s > 31 ? (int64_t)1 << (30 + pre) : 0,
 		.pre = pre,
-		.post = s + pre - 32,
+		.post = s + pre - HALF,
 	};
 	return true;
 }
@@ -100,18 +102,6 @@ static void put_scale(uint8_t *set, uint32_t vl, uint32_t lane, const struct lan
 	memcpy(set + vl * 16 + lane * 4, &l->shift, 4);
 }
 
-void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s, int32_t zero)
-{
-	const struct lane_scale l = {
-		.multiplier = m,
-		.rounding = ((int64_t)1 << (s - 1)) - (int64_t)zero * m,
-		.shift = (int32_t)s - HIGH,
-	};
-	uint32_t lane;
-
-	for (lane = 0; lane < vl; lane++)
-		put_scale(set, vl, lane, &l);
-}
 
 static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_t c)
 {
@@ -141,20 +131,33 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
 	return l.deep > n.deep ? l.deep : n.deep;
 }
 
-/* Fast lanes shift high halves, and have the zero point in the rounding term. */
+/* Fast lanes round and shift high halves, and have the zero point in the rounding term. */
 static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 {
-	int32_t *shift = (int32_t *)(set + 16 * vl);
+	int32_t *shift = (int32_t *)(set + 16 * vl), high[16];
 	uint32_t i;
 
 	for (i = 0; i < vl; i++) {
-		int64_t *rounding = (int64_t *)(set + 8 * vl + (i & 1) * vl * 4 + i / 2 * 8);
+		int64_t rounding;
 
-		if (!shift[i])
-			continue; /* no such channel */
-		*rounding += zp * ((int64_t)1 << shift[i]);
-		shift[i] -= HIGH;
+		memcpy(&rounding, set + 8 * vl + (i & 1) * vl * 4 + i / 2 * 8, 8);
+		if (shift[i]) { /* there is such a channel */
+			rounding += zp * ((int64_t)1 << shift[i]);
+			shift[i] -= HALF;
+		}
+		high[i] = (int32_t)(rounding >> HALF);
 	}
+	memcpy(set + 8 * vl, high, vl * 4);
+}
+
+void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s)
+{
+	const struct lane_scale l = {m, (int64_t)1 << (s - 1), (int32_t)s, KEEL_PANEL_FAST};
+	uint32_t lane;
+
+	for (lane = 0; lane < vl; lane++)
+		put_scale(set, vl, lane, &l);
+	make_fast(set, vl, 0);
 }
 
 static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,

@@ -90,12 +90,11 @@ static inline keel_ints keel_finish_scale(global const uchar *record, keel_ints 
 	global const keel_longs *s = (global const keel_longs *)(record + 4 * VL);
 	global const keel_longs *n = (global const keel_longs *)(record + 4 * VL + KEEL_SCALE_BYTES(VL));
 	long term = flags & KEEL_DOUBLE_ROUND ? 1L << 30 : 0;
-	keel_ints v = keel_scale_double(acc, s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4),
-					term);
+	keel_ints v = keel_scale_double(acc, s[0], s[1], KEEL_SET_ROUNDING(s), KEEL_SET_SHIFT(s), term);
 
 	if (flags & KEEL_MAC_PRELU) {
-		keel_ints w = keel_scale_double(acc, n[0], n[1], n[2], n[3],
-						*(global const keel_ints *)(n + 4), term);
+		keel_ints w = keel_scale_double(acc, n[0], n[1], KEEL_SET_ROUNDING(n), KEEL_SET_SHIFT(n),
+						term);
 
 		v = acc < 0 ? w : v;
 	}

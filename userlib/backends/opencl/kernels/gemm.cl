@@ -61,8 +61,8 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 	d[2 * m] = c##m##_0; \
 	d[2 * m + 1] = c##m##_1;
 /* 28 accumulators leave room for three more vectors and a temporary one. */
-#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0[0], s0[1], "m", even, odd, shift, "v")
-#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1[0], s1[1], "m", even, odd, shift, "v")
+#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0[0], s0[1], "m", rounding, shift, "v")
+#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1[0], s1[1], "m", rounding, shift, "v")
 #define KEEL_FINISH_2(m, n) \
 	{ \
 		keel_bytes v; \
@@ -110,13 +110,11 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 			global const keel_bytes_at *hi = \
 				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_HI(VL, 2)); \
 			int whole = s.tile->count == rows && s.channels == 2 * VL; \
-			keel_longs even = s0[2], odd = s0[3]; \
-			keel_ints shift = *(global const keel_ints *)(s0 + 4); \
+			keel_ints rounding = KEEL_SET_ROUNDING(s0), shift = KEEL_SET_SHIFT(s0); \
 \
 			KEEL_EACH_##rows(KEEL_SCALE_2_0) \
-			even = s1[2]; \
-			odd = s1[3]; \
-			shift = *(global const keel_ints *)(s1 + 4); \
+			rounding = KEEL_SET_ROUNDING(s1); \
+			shift = KEEL_SET_SHIFT(s1); \
 			KEEL_EACH_##rows(KEEL_SCALE_2_1) \
 			KEEL_PAIRS_##rows(KEEL_FINISH_2) \
 			if (!whole) \

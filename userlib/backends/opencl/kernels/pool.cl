@@ -117,7 +117,7 @@ static inline struct keel_uniform keel_average_uniform(uint count)
 {
 	uint s = keel_reciprocal_shift(count), pre = s < 33 ? 33 - s : 0;
 	struct keel_uniform u = { (keel_longs)(long)keel_reciprocal_multiplier(count),
-				  (keel_longs)(1L << (s + pre - 1)), (keel_ints)(int)(s + pre - 32),
+				  (keel_ints)(1 << (s + pre - 33)), (keel_ints)(int)(s + pre - 32),
 				  (int)pre, 0 };
 
 	return u;

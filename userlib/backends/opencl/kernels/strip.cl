@@ -14,6 +14,7 @@
  * @levels: scratch for a tile's levels
  * @residual: slot to be added, at the panel's first channel, or NULL
  * @residual_set: its scale
+ * @residual_zero: its zero point
  * @depth: dwords in a row
  * @run: dwords in a segment
  * @channels: of the panel
@@ -28,6 +29,7 @@ struct keel_strip {
 	global int *dump;
 	uint depth, run, channels;
 	int raw;
+	short residual_zero;
 };
 
 /* The rows of @tile are next. */
@@ -45,7 +47,7 @@ static inline void keel_add_residual(struct keel_strip s, uint row, keel_ints *v
 {
 	keel_halves zero = 0;
 	keel_halves r = __builtin_convertvector(
-		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves);
+		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves) - s.residual_zero;
 
 	*v0 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_LO), keel_ints),
 				 s.residual_set);
@@ -57,5 +59,6 @@ static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 {
 	keel_bytes_quarter r = keel_load_quarter(s.residual + s.tile->residual[row], s.channels);
 
-	return keel_scale_record(__builtin_convertvector(r, keel_ints) << 16, s.residual_set);
+	return keel_scale_record((__builtin_convertvector(r, keel_ints) - s.residual_zero) << 16,
+				 s.residual_set);
 }

@@ -147,84 +147,96 @@ static inline keel_ints keel_dot_pairs(keel_ints acc, keel_ints a, keel_ints w)
 	((__builtin_astype(a, keel_longs) << 32 >> 32) * (__builtin_astype(b, keel_longs) << 32 >> 32))
 #endif
 
+/* The high halves of products of the even and of the odd lanes. */
+static inline keel_ints keel_high_halves(keel_longs even, keel_longs odd)
+{
+#define KEEL_HIGH(i) (((i) | 1) + ((i) & 1) * VL)
+	return __builtin_shufflevector(__builtin_astype(even, keel_ints), __builtin_astype(odd, keel_ints),
+				       KEEL_IOTA(KEEL_HIGH));
+#undef KEEL_HIGH
+}
+
+static inline keel_longs keel_odd_products(keel_ints v, keel_longs odd)
+{
+	return KEEL_MUL_EVEN(__builtin_astype(__builtin_astype(v, keel_longs) >> 32, keel_ints),
+			     __builtin_astype(odd, keel_ints));
+}
+
 /**
- * keel_scale_lanes() - high half of v * multiplier + rounding, shifted right
+ * keel_scale_lanes() - high half of v * multiplier, rounded and shifted right
  *
  * With shifts of 33 and more the high half is all that matters, so that two 32-bit
  * multiplications replace a 64-bit one.
  */
-static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_longs odd,
-					 keel_longs round_even, keel_longs round_odd, keel_ints shift)
+static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_longs odd, keel_ints rounding,
+					 keel_ints shift)
 {
-	keel_longs e = KEEL_MUL_EVEN(v, __builtin_astype(even, keel_ints)) + round_even;
-	keel_longs o = KEEL_MUL_EVEN(__builtin_astype(__builtin_astype(v, keel_longs) >> 32, keel_ints),
-				     __builtin_astype(odd, keel_ints)) + round_odd;
+	keel_ints high = keel_high_halves(KEEL_MUL_EVEN(v, __builtin_astype(even, keel_ints)),
+					  keel_odd_products(v, odd));
 
-#define KEEL_HIGH(i) (((i) | 1) + ((i) & 1) * VL)
-	return __builtin_shufflevector(__builtin_astype(e, keel_ints), __builtin_astype(o, keel_ints),
-				       KEEL_IOTA(KEEL_HIGH)) >> shift;
-#undef KEEL_HIGH
+	return (high + rounding) >> shift;
 }
 
 /*
- * The same by a lane record's scale set: even, odd, round_even, round_odd, shift. Left to
- * themselves, compilers keep the set in registers that accumulators need and spill, or
- * reload what would fit: the assembly says where (registers "v", memory "m") the
- * multipliers and the other terms are.
+ * The same by a lane record's scale set: even, odd, rounding, shift. Left to themselves,
+ * compilers keep the set in registers that accumulators need and spill, or reload what
+ * would fit: the assembly says where (registers "v", memory "m") the multipliers and
+ * the other terms are. Lanes are moved by another execution unit than the one that
+ * multiplies and shifts.
  */
 #if defined(__AVX512F__) && VL == 16
-#define KEEL_SCALE_SET(v, even, odd, factors, round_even, round_odd, shift, where) \
+#define KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, where) \
 	{ \
 		keel_ints other; \
 \
-		__asm__("vpsrlq $32,%0,%1\n\t" \
+		__asm__("vmovshdup %0,%1\n\t" \
 			"vpmuldq %2,%0,%0\n\t" \
 			"vpmuldq %3,%1,%1\n\t" \
-			"vpaddq %4,%0,%0\n\t" \
-			"vpaddq %5,%1,%1\n\t" \
-			"vmovshdup %0,%1%{%7%}\n\t" \
-			"vpsravd %6,%1,%0" \
+			"vmovshdup %0,%1%{%6%}\n\t" \
+			"vpaddd %4,%1,%1\n\t" \
+			"vpsravd %5,%1,%0" \
 			: "+v"(v), "=&v"(other) \
-			: factors(even), factors(odd), where(round_even), where(round_odd), where(shift), \
-			  "Yk"((ushort)0x5555)); \
+			: factors(even), factors(odd), where(rounding), where(shift), "Yk"((ushort)0x5555)); \
 	}
 #else
-#define KEEL_SCALE_SET(v, even, odd, factors, round_even, round_odd, shift, where) \
-	((v) = keel_scale_lanes(v, even, odd, round_even, round_odd, shift));
+#define KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, where) \
+	((v) = keel_scale_lanes(v, even, odd, rounding, shift));
 #endif
+
+#define KEEL_SET_ROUNDING(s) (*(global const keel_ints *)((s) + 2))
+#define KEEL_SET_SHIFT(s) (*(global const keel_ints *)((s) + 4))
 
 static inline keel_ints keel_scale_record(keel_ints v, global const keel_longs *s)
 {
-	KEEL_SCALE_SET(v, s[0], s[1], "m", s[2], s[3], *(global const keel_ints *)(s + 4), "m")
+	KEEL_SCALE_SET(v, s[0], s[1], "m", KEEL_SET_ROUNDING(s), KEEL_SET_SHIFT(s), "m")
 	return v;
 }
 
 /** struct keel_scale - a scale set in registers */
 struct keel_scale {
-	keel_longs even, odd, round_even, round_odd;
-	keel_ints shift;
+	keel_longs even, odd;
+	keel_ints rounding, shift;
 };
 
 static inline struct keel_scale keel_scale(global const keel_longs *s)
 {
-	struct keel_scale scale = { s[0], s[1], s[2], s[3], *(global const keel_ints *)(s + 4) };
+	struct keel_scale scale = { s[0], s[1], KEEL_SET_ROUNDING(s), KEEL_SET_SHIFT(s) };
 
 	return scale;
 }
 
 static inline keel_ints keel_scale_by(keel_ints v, struct keel_scale s)
 {
-	KEEL_SCALE_SET(v, s.even, s.odd, "v", s.round_even, s.round_odd, s.shift, "v")
+	KEEL_SCALE_SET(v, s.even, s.odd, "v", s.rounding, s.shift, "v")
 	return v;
 }
 
-/* The same where the shifts are those of all 64 bits. */
+/* The same where rounding terms and shifts are those of all 64 bits. */
 static inline keel_ints keel_scale_deep(keel_ints v, global const keel_longs *s)
 {
 	keel_longs shift = *(s + 4);
 	keel_longs e = KEEL_MUL_EVEN(v, __builtin_astype(s[0], keel_ints)) + s[2];
-	keel_longs o = KEEL_MUL_EVEN(__builtin_astype(__builtin_astype(v, keel_longs) >> 32, keel_ints),
-				     __builtin_astype(s[1], keel_ints)) + s[3];
+	keel_longs o = keel_odd_products(v, s[1]) + s[3];
 
 	e >>= shift & 63;
 	o >>= shift >> 32;
@@ -235,27 +247,27 @@ static inline keel_ints keel_scale_deep(keel_ints v, global const keel_longs *s)
 }
 
 /* +-@term by the sign of each value: the correction of the double-rounding form. */
-static inline keel_ints keel_scale_double(keel_ints v, keel_longs even, keel_longs odd,
-					  keel_longs round_even, keel_longs round_odd,
+static inline keel_ints keel_scale_double(keel_ints v, keel_longs even, keel_longs odd, keel_ints rounding,
 					  keel_ints shift, long term)
 {
 	keel_longs o = __builtin_astype(v, keel_longs) >> 63, e = __builtin_astype(v, keel_longs) << 32 >> 63;
 
-	return keel_scale_lanes(v, even, odd, round_even + ((term ^ e) - e), round_odd + ((term ^ o) - o),
-				shift);
+	e = KEEL_MUL_EVEN(v, __builtin_astype(even, keel_ints)) + ((term ^ e) - e);
+	o = keel_odd_products(v, odd) + ((term ^ o) - o);
+	return (keel_high_halves(e, o) + rounding) >> shift;
 }
 
 /** struct keel_uniform - one scale for all lanes, see struct keel_plan_scale */
 struct keel_uniform {
-	keel_longs multiplier, rounding;
-	keel_ints shift;
+	keel_longs multiplier;
+	keel_ints rounding, shift;
 	int pre;
 	long term;
 };
 
 static inline struct keel_uniform keel_uniform(global const struct keel_plan_scale *s)
 {
-	struct keel_uniform u = { (keel_longs)s->multiplier, (keel_longs)s->rounding,
+	struct keel_uniform u = { (keel_longs)s->multiplier, (keel_ints)s->rounding,
 				  (keel_ints)(int)s->post, (int)s->pre, s->term };
 
 	return u;
@@ -265,9 +277,8 @@ static inline keel_ints keel_scale_uniform(keel_ints v, struct keel_uniform u)
 {
 	v <<= u.pre;
 	if (u.term)
-		return keel_scale_double(v, u.multiplier, u.multiplier, u.rounding, u.rounding,
-					 u.shift, u.term);
-	return keel_scale_lanes(v, u.multiplier, u.multiplier, u.rounding, u.rounding, u.shift);
+		return keel_scale_double(v, u.multiplier, u.multiplier, u.rounding, u.shift, u.term);
+	return keel_scale_lanes(v, u.multiplier, u.multiplier, u.rounding, u.shift);
 }
 
 /* Four vectors to bytes, saturating, in the order of the lane records. */
