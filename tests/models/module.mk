@@ -26,7 +26,8 @@ models-train:
 accuracy-table: $(O)/keel
 	for made in tests/models/fashion_*.json; do \
 		family=$${made#tests/models/fashion_}; \
-		KEEL=$(O)/keel tests/models/measure $${family%.json} $(O)/families || exit; \
+		KEEL=$(O)/keel tests/models/measure $${family%.json} $(O)/families \
+			naive default planted-naive planted-default || exit; \
 	done
 	tests/models/table $(O)/families >docs/accuracy.md.new
 	mv docs/accuracy.md.new docs/accuracy.md

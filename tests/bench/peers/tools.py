@@ -27,7 +27,7 @@ KEEL = tool("Keel", "keel", speed=True, options="")
 
 TOOLS = [
     KEEL,
-    tool("Keel, naive", "keel", options="--factorize none --bias-correction none"),
+    tool("Keel, naive", "keel", options="--optimize 0"),
     tool("ONNX Runtime, min-max", "ort", do="minmax", speed=True),
     tool("ONNX Runtime, entropy", "ort", do="entropy"),
     tool("ONNX Runtime, percentile", "ort", do="percentile"),
