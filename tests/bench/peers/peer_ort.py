@@ -26,8 +26,11 @@ def session(model, job):
 
 
 class Reader(CalibrationDataReader):
+    """Batches of one size: its histograms take no others"""
+
     def __init__(self, name, calibration, batch):
-        self.batches = ({name: b} for b in peer.batches(calibration, batch))
+        size = max(n for n in range(1, batch + 1) if len(calibration) % n == 0)
+        self.batches = ({name: b} for b in peer.batches(calibration, size))
 
     def get_next(self):
         return next(self.batches, None)
