@@ -8,7 +8,8 @@
  * when it is done. It leaves a command when all its tickets are taken, and waits
  * for the commands that the next one depends on only after it has taken a ticket of
  * that. A ticket that was taken is being worked on by a work-group that runs, so
- * nobody waits for ever, however many work-groups the device runs at a time.
+ * nobody waits for ever, however many work-groups the device runs at a time. A model of it
+ * for spin is in tests/spin/run.pml.
  */
 #define KEEL_SYNC_LINE 16	/* ints; counters that different work-groups write are apart */
 #define KEEL_SYNC_STOP 0
