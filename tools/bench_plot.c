@@ -43,7 +43,7 @@ static void set_span(struct svg_axis *a, double lo, double hi)
 static struct axes axes_of(const struct bench_profile *p)
 {
 	struct axes a = {.peak = p->roof.macs / 1e9, .slope = p->roof.bandwidth / 1e9};
-	double lo = a.peak / a.slope, hi = lo, low = a.peak, high = a.peak;
+	double corner = a.peak / a.slope, lo = corner, hi = corner, low = INFINITY, high = a.peak;
 	unsigned int i;
 
 	for (i = 0; i < p->nr_layers; i++) {
@@ -55,7 +55,7 @@ static struct axes axes_of(const struct bench_profile *p)
 		high = fmax(high, bench_rate(&p->layers[i]));
 	}
 	set_span(&a.x, lo, hi * 1.01);
-	set_span(&a.y, low, high * 1.01);
+	set_span(&a.y, fmin(low, a.peak), high * 1.01);
 	a.x.from = LEFT;
 	a.x.to = WIDTH - RIGHT;
 	a.y.from = HEIGHT - BOTTOM;
