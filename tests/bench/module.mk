@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-#: make bench        speed: against ONNX Runtime, of the compiler, of the parts; BENCH="--json"
+#: make bench        speed: against ONNX Runtime and oneDNN, of the compiler, of the parts; BENCH="--json"
 #: make bench-accuracy  int8 accuracy against other quantizers; PEERS=install fetches them from PyPI
-# ONNX Runtime is found through $KEEL_PYTHON, else python3.
+# ONNX Runtime (and the package onnx, which makes MobileNetV1) is found through $KEEL_PYTHON, else python3.
 # oneDNN is the system's, or that below $ONEDNN_ROOT (include/, lib/), as a virtual environment has it
 # after `pip install onednn onednn-devel`. Neither bench is part of `make check`.
 
@@ -24,9 +24,10 @@ $(O)/tests/bench/onednn/peer: $(ONEDNN_SRC) $(wildcard tests/bench/onednn/*.h) $
 		$(ONEDNN_LIBS) -ldnnl -lgomp -lm
 
 .PHONY: bench
-bench: $(O)/tests/bench/bench $(O)/keel
+bench: $(O)/tests/bench/bench $(O)/tests/bench/onednn/peer $(O)/keel
 	$< --keel $(O)/keel --shared $(KEEL_SHARED) --scripts tests/bench \
-		--preprocess tests/models/preprocess --work $(O)/bench $(BENCH)
+		--preprocess tests/models/preprocess --work $(O)/bench \
+		--onednn $(O)/tests/bench/onednn/peer $(BENCH)
 
 # Environments and results stay in $KEEL_CACHE/peers; ACCURACY="--help" tells the options.
 PEERS_SAMPLES := $(O)/tests/bench/peers/samples
