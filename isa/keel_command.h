@@ -540,6 +540,12 @@ struct keel_operand {
  */
 unsigned int keel_command_operands(const union keel_command *c, struct keel_operand *o);
 
+/** keel_operand_bytes() - bytes in an operand's box, whatever lies between them */
+KEEL_INLINE keel_u64 keel_operand_bytes(const struct keel_operand *o)
+{
+	return (keel_u64)o->dims[0] * o->dims[1] * o->dims[2] * o->dims[3];
+}
+
 /** keel_command_wide() - does the command read or write int16? */
 KEEL_INLINE int keel_command_wide(const union keel_command *c)
 {

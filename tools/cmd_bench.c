@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_output.h"
 #include "command.h"
-#include "keel_model.h"
-#include "keel_rules.h"
+#include "output.h"
 #include "progress.h"
+#include "roof.h"
 #include "session.h"
 
 /* Runs with a profile, of which each command's fastest counts. */
@@ -18,19 +18,21 @@
 /** struct bench_args - the command line */
 struct bench_args {
 	struct session_options session;
-	const char *model;
+	const char *model, *report;
 	unsigned int warmup, iterations;
 	double duration;
-	bool json;
+	bool json, csv;
 };
 
-enum { OPT_WARMUP = 256, OPT_ITERATIONS, OPT_DURATION, OPT_JSON };
+enum { OPT_WARMUP = 256, OPT_ITERATIONS, OPT_DURATION, OPT_JSON, OPT_CSV, OPT_REPORT };
 
 static const struct argp_option options[] = {
 	{"warmup", OPT_WARMUP, "N", 0, "runs that are not counted (default 5)", 0},
 	{"iterations", OPT_ITERATIONS, "N", 0, "runs that are counted (default 100)", 0},
 	{"duration", OPT_DURATION, "S", 0, "run for S seconds instead", 0},
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
+	{"csv", OPT_CSV, NULL, 0, "print the tables as CSV", 0},
+	{"report", OPT_REPORT, "FILE.html", 0, "write a page with a roofline plot, too", 0},
 	{0},
 };
 
@@ -57,6 +59,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_JSON:
 		a->json = true;
 		return 0;
+	case OPT_CSV:
+		a->csv = true;
+		return 0;
+	case OPT_REPORT:
+		a->report = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->model)
 			command_usage(state, "one model at a time, not also '%s'", arg);
@@ -65,48 +73,40 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->model)
 			command_usage(state, "name the model: keel bench NET.keel");
+		if (a->json && a->csv)
+			command_usage(state, "--json or --csv, not both");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/** struct layer_time - a row of the table */
-struct layer_time {
-	const char *name, *op;
-	uint64_t ns, macs;
-};
-
-/** struct bench - one measurement
- * @ms: latency of each counted run
- * @same: every run gave the same outputs
+/** struct rig - what it takes to measure
+ * @job: the one that is run now
+ * @first: outputs of the first run, which the others are compared with
  */
-struct bench {
+struct rig {
 	const struct bench_args *a;
+	struct bench *b;
 	struct session *s;
 	struct keel_job *job;
-	double *ms, total;
-	size_t n;
-	bool same;
 	float *first, *now;
 	uint64_t elements;
-	struct layer_time *layers;
-	unsigned int nr_layers;
 };
 
 /* Reproducible noise over the whole range of levels: no network runs faster on zeros here. */
-static int fill_inputs(struct bench *b, struct keel_error *e)
+static int fill_inputs(struct rig *r, struct keel_error *e)
 {
 	uint32_t state = 1;
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < b->s->info.inputs && !err; i++) {
+	for (i = 0; i < r->s->info.inputs && !err; i++) {
 		struct keel_port p;
 		float *x;
 		uint64_t k;
 
-		keel_network_get_input(b->s->network, i, &p);
+		keel_network_get_input(r->s->network, i, &p);
 		x = malloc(p.elements * sizeof(*x));
 		if (!x)
 			return -ENOMEM;
@@ -114,78 +114,78 @@ static int fill_inputs(struct bench *b, struct keel_error *e)
 			state = state * 1664525 + 1013904223;
 			x[k] = (((int)(state >> 24) - 128) - p.zero_point) * p.scale;
 		}
-		err = keel_job_set_input(b->job, i, KEEL_ELEMENT_F32, x, p.elements, e);
+		err = keel_job_set_input(r->job, i, KEEL_ELEMENT_F32, x, p.elements, e);
 		free(x);
 	}
 	return err;
 }
 
-static int one_run(struct bench *b, double *ms, struct keel_error *e)
+static int one_run(struct rig *r, double *ms, struct keel_error *e)
 {
 	double start = command_seconds();
-	int err = keel_job_submit(b->job, e);
+	int err = keel_job_submit(r->job, e);
 
 	if (!err)
-		err = keel_job_wait(b->job, -1, e);
+		err = keel_job_wait(r->job, -1, e);
 	*ms = (command_seconds() - start) * 1e3;
 	return err;
 }
 
-static int read_outputs(struct bench *b, float *to, struct keel_error *e)
+static int read_outputs(struct rig *r, float *to, struct keel_error *e)
 {
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < b->s->info.outputs && !err; i++) {
+	for (i = 0; i < r->s->info.outputs && !err; i++) {
 		struct keel_port p;
 
-		keel_network_get_output(b->s->network, i, &p);
-		err = keel_job_get_output(b->job, i, KEEL_ELEMENT_F32, to, p.elements, e);
+		keel_network_get_output(r->s->network, i, &p);
+		err = keel_job_get_output(r->job, i, KEEL_ELEMENT_F32, to, p.elements, e);
 		to += p.elements;
 	}
 	return err;
 }
 
-static int compare_outputs(struct bench *b, struct keel_error *e)
+static int compare_outputs(struct rig *r, struct keel_error *e)
 {
-	int err = read_outputs(b, b->now, e);
+	int err = read_outputs(r, r->now, e);
 
-	if (!err && memcmp(b->now, b->first, b->elements * sizeof(*b->now)))
-		b->same = false;
+	if (!err && memcmp(r->now, r->first, r->elements * sizeof(*r->now)))
+		r->b->same = false;
 	return err;
 }
 
-static int warm_up(struct bench *b, struct keel_error *e)
+static int warm_up(struct rig *r, struct keel_error *e)
 {
 	unsigned int i;
 	double ms;
-	int err = fill_inputs(b, e);
+	int err = fill_inputs(r, e);
 
 	/* One more, which the others are compared with. */
-	for (i = 0; i < b->a->warmup + 1 && !err; i++)
-		err = one_run(b, &ms, e);
-	return err ? err : read_outputs(b, b->first, e);
+	for (i = 0; i < r->a->warmup + 1 && !err; i++)
+		err = one_run(r, &ms, e);
+	return err ? err : read_outputs(r, r->first, e);
 }
 
-static int measure(struct bench *b, struct keel_error *e)
+static int measure(struct rig *r, struct keel_error *e)
 {
-	const struct bench_args *a = b->a;
+	const struct bench_args *a = r->a;
 	size_t room = a->duration > 0 ? MAX_ITERATIONS : a->iterations;
 	struct keel_progress bar;
 	double start;
-	int err = warm_up(b, e);
+	int err = warm_up(r, e);
 
-	b->ms = malloc(room * sizeof(*b->ms));
-	if (!b->ms)
+	r->b->ms = malloc(room * sizeof(*r->b->ms));
+	if (!r->b->ms)
 		return -ENOMEM;
 	start = command_seconds();
-	keel_progress_begin(&bar, "bench", a->duration > 0 ? 0 : a->iterations, a->json);
-	while (!err && b->n < room &&
-	       (!b->n || !(a->duration > 0) || command_seconds() - start < a->duration)) {
-		err = one_run(b, &b->ms[b->n], e);
-		b->total += b->ms[b->n++];
+	keel_progress_begin(&bar, "bench", a->duration > 0 ? 0 : a->iterations, a->json || a->csv);
+	while (!err && r->b->n < room &&
+	       (!r->b->n || !(a->duration > 0) || command_seconds() - start < a->duration)) {
+		err = one_run(r, &r->b->ms[r->b->n], e);
+		r->b->total += r->b->ms[r->b->n++];
 		if (!err)
-			err = compare_outputs(b, e);
+			err = compare_outputs(r, e);
 		keel_progress_add(&bar, 1);
 	}
 	keel_progress_end(&bar);
@@ -193,18 +193,17 @@ static int measure(struct bench *b, struct keel_error *e)
 }
 
 /* The fastest time of each command over some runs of a job that takes times. */
-static int profile_commands(struct bench *b, uint64_t *best, uint32_t commands,
-			    struct keel_error *e)
+static int profile_commands(struct rig *r, uint64_t *best, uint32_t commands, struct keel_error *e)
 {
 	uint64_t *ns = calloc(commands, sizeof(*ns));
 	unsigned int i, k;
 	double ms;
-	int err = ns ? fill_inputs(b, e) : -ENOMEM;
+	int err = ns ? fill_inputs(r, e) : -ENOMEM;
 
 	memset(best, 0xff, commands * sizeof(*best));
 	for (k = 0; k < PROFILE_RUNS && !err; k++) {
-		err = one_run(b, &ms, e);
-		if (!err && keel_job_get_profile(b->job, ns, commands, e) != (int)commands)
+		err = one_run(r, &ms, e);
+		if (!err && keel_job_get_profile(r->job, ns, commands, e) != (int)commands)
 			err = keel_error_set(e, -EIO, "the profile doesn't have all commands");
 		for (i = 0; i < commands && !err; i++)
 			best[i] = ns[i] < best[i] ? ns[i] : best[i];
@@ -213,45 +212,48 @@ static int profile_commands(struct bench *b, uint64_t *best, uint32_t commands,
 	return err;
 }
 
-static int sum_layers(struct bench *b, const uint64_t *best)
+/* Elsewhere cycles are the compiler's estimate. */
+static void count_cycles(struct rig *r)
 {
-	const struct keel_model *m = keel_network_get_model(b->s->network);
-	unsigned int i;
+	struct keel_job_result result;
 
-	b->layers = calloc(m->nr_layers + 1, sizeof(*b->layers));
-	if (!b->layers)
-		return -ENOMEM;
-	for (i = 0; i < m->nr_commands; i++) {
-		struct layer_time *l = &b->layers[m->commands[i].h.layer];
+	if (!strcmp(r->s->device_info.backend, "drm") && !keel_job_get_result(r->job, &result))
+		r->b->cycles = result.cycles;
+}
 
-		if (keel_command_desc(m->commands[i].h.opcode)->engine == KEEL_ENGINE_CONTROL)
-			continue;
-		l->ns += best[i];
-		l->macs += keel_command_macs(&m->commands[i]);
-	}
-	for (i = 0; i < m->nr_layers; i++) {
-		b->layers[i].name = keel_model_string(m, m->layers[i].name);
-		b->layers[i].op = keel_model_string(m, m->layers[i].op);
-	}
-	b->nr_layers = m->nr_layers;
-	return 0;
+/* Only beside layers; a backend that can't tell leaves it out. */
+static int measure_roof(struct rig *r, struct keel_error *e)
+{
+	struct bench_profile *p = &r->b->profile;
+	int err = 0;
+
+	if (!r->b->has_layers)
+		return 0;
+	p->roof_bytes = r->s->info.constants_bytes + r->s->info.scratch_bytes;
+	err = keel_device_roof(r->s->device, p->roof_bytes, &p->roof, e);
+	p->has_roof = !err;
+	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 /* A backend that can't time commands leaves the table empty. */
-static int profile(struct bench *b, struct keel_error *e)
+static int profile(struct rig *r, struct keel_error *e)
 {
-	uint32_t commands = b->s->info.commands;
+	uint32_t commands = r->s->info.commands;
 	uint64_t *best = malloc(commands * sizeof(*best));
-	struct keel_job *plain = b->job;
-	int err = best ? keel_job_new(b->s->network, KEEL_JOB_PROFILE, &b->job, e) : -ENOMEM;
+	struct keel_job *plain = r->job;
+	int err = best ? keel_job_new(r->s->network, KEEL_JOB_PROFILE, &r->job, e) : -ENOMEM;
 
 	if (!err) {
-		err = profile_commands(b, best, commands, e);
+		err = profile_commands(r, best, commands, e);
 		if (!err)
-			err = sum_layers(b, best);
-		keel_job_del(b->job);
+			count_cycles(r);
+		if (!err)
+			err = bench_profile_init(&r->b->profile,
+						 keel_network_get_model(r->s->network), best);
+		r->b->has_layers = !err;
+		keel_job_del(r->job);
 	}
-	b->job = plain;
+	r->job = plain;
 	free(best);
 	return err == -EOPNOTSUPP ? 0 : err;
 }
@@ -263,106 +265,77 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Nearest rank on sorted values. */
-static double percentile(const struct bench *b, double p)
-{
-	size_t rank = (size_t)ceil(p * b->n);
-
-	return b->ms[rank ? rank - 1 : 0];
-}
-
-static json_t *latency_json(const struct bench *b)
-{
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "min", b->ms[0], "mean",
-			 b->total / b->n, "median", percentile(b, 0.5), "p90", percentile(b, 0.9),
-			 "p95", percentile(b, 0.95), "p99", percentile(b, 0.99), "max",
-			 b->ms[b->n - 1]);
-}
-
-static json_t *layer_json(const struct layer_time *l)
-{
-	return json_pack("{s:o, s:o, s:f, s:f}", "name", command_json_text(l->name), "op",
-			 command_json_text(l->op), "ms", l->ns / 1e6, "gmacs",
-			 (double)l->macs / l->ns);
-}
-
-static json_t *bench_json(const struct bench *b)
-{
-	const struct keel_device_info *d = &b->s->device_info;
-	json_t *layers = json_array(), *j;
-	unsigned int i;
-
-	for (i = 0; i < b->nr_layers; i++)
-		if (b->layers[i].ns)
-			json_array_append_new(layers, layer_json(&b->layers[i]));
-	j = json_pack("{s:i, s:i, s:o, s:f, s:f, s:b, s:o}", "threads", d->threads, "iterations",
-		      (int)b->n, "latency_ms", latency_json(b), "throughput", 1e3 * b->n / b->total,
-		      "gmacs", b->s->info.macs / 1e6 / percentile(b, 0.5), "passed", b->same,
-		      "layers", layers);
-	session_json_backend(b->s, j);
-	return j;
-}
-
-static void print_bench(const struct bench *b)
-{
-	unsigned int i;
-
-	session_print_backend(b->s, "backend     ");
-	for (i = 0; i < b->nr_layers; i++) {
-		const struct layer_time *l = &b->layers[i];
-
-		if (!l->ns)
-			continue;
-		printf("  %9.4f ms %8.1f GMAC/s  %-16s ", l->ns / 1e6, (double)l->macs / l->ns,
-		       l->op);
-		command_print_name(stdout, l->name);
-		printf("\n");
-	}
-	printf("latency ms  min %.3f  mean %.3f  median %.3f  p90 %.3f  p95 %.3f  p99 %.3f  max "
-	       "%.3f\n",
-	       b->ms[0], b->total / b->n, percentile(b, 0.5), percentile(b, 0.9),
-	       percentile(b, 0.95), percentile(b, 0.99), b->ms[b->n - 1]);
-	printf("throughput  %.1f inferences/s, %.1f GMAC/s over %zu runs\n", 1e3 * b->n / b->total,
-	       b->s->info.macs / 1e6 / percentile(b, 0.5), b->n);
-	printf("%s\n", b->same ? "PASSED" : "FAILED");
-}
-
-static int alloc_outputs(struct bench *b, struct keel_error *e)
+static int alloc_outputs(struct rig *r, struct keel_error *e)
 {
 	struct keel_port p;
 	unsigned int i;
 
-	for (i = 0; i < b->s->info.outputs; i++) {
-		keel_network_get_output(b->s->network, i, &p);
-		b->elements += p.elements;
+	for (i = 0; i < r->s->info.outputs; i++) {
+		keel_network_get_output(r->s->network, i, &p);
+		r->elements += p.elements;
 	}
-	b->first = calloc(b->elements, sizeof(*b->first));
-	b->now = calloc(b->elements, sizeof(*b->now));
-	return b->first && b->now ? 0 : -ENOMEM;
+	r->first = calloc(r->elements, sizeof(*r->first));
+	r->now = calloc(r->elements, sizeof(*r->now));
+	return r->first && r->now ? 0 : -ENOMEM;
 }
 
-static int bench(struct bench *b, struct keel_error *e)
+static int run_all(struct rig *r, struct keel_error *e)
 {
-	int err = alloc_outputs(b, e);
+	int err = alloc_outputs(r, e);
 
-	b->same = true;
 	if (!err)
-		err = keel_job_new(b->s->network, 0, &b->job, e);
+		err = keel_job_new(r->s->network, 0, &r->job, e);
 	if (!err)
-		err = measure(b, e);
+		err = measure(r, e);
 	if (!err)
-		err = profile(b, e);
+		err = profile(r, e);
 	if (!err)
-		qsort(b->ms, b->n, sizeof(*b->ms), by_value);
-	if (!err && b->a->json)
-		err = command_json(bench_json(b), "-", e);
-	else if (!err)
-		print_bench(b);
-	keel_job_del(b->job);
-	free(b->first);
-	free(b->now);
-	free(b->ms);
-	free(b->layers);
+		err = measure_roof(r, e);
+	if (!err)
+		qsort(r->b->ms, r->b->n, sizeof(*r->b->ms), by_value);
+	keel_job_del(r->job);
+	free(r->first);
+	free(r->now);
+	return err;
+}
+
+static int write_page(const struct bench *b, const char *path, struct keel_error *e)
+{
+	struct keel_outfile *out;
+	int err = keel_outfile_open(path, &out, e);
+
+	if (err)
+		return err;
+	bench_page(keel_outfile_stream(out), b);
+	return keel_outfile_commit(out, e);
+}
+
+static int tell(const struct bench_args *a, const struct bench *b, struct keel_error *e)
+{
+	int err = a->report ? write_page(b, a->report, e) : 0;
+
+	if (err)
+		return err;
+	if (a->json)
+		return command_json(bench_json(b), "-", e);
+	if (a->csv)
+		bench_csv(stdout, b);
+	else
+		bench_print(b);
+	return 0;
+}
+
+static int bench(const struct bench_args *a, struct session *s, bool *same, struct keel_error *e)
+{
+	struct bench b = {.s = s, .model = a->model, .same = true};
+	struct rig r = {.a = a, .b = &b, .s = s};
+	int err = run_all(&r, e);
+
+	if (!err)
+		err = tell(a, &b, e);
+	*same = b.same;
+	free(b.ms);
+	bench_profile_free(&b.profile);
 	return err;
 }
 
@@ -382,21 +355,23 @@ int keel_bench_main(int argc, char **argv)
 	struct bench_args a = {.warmup = 5, .iterations = 100};
 	struct keel_error e = {""};
 	struct session s;
-	struct bench b = {.a = &a, .s = &s};
+	bool same = true;
 	int err;
 
 	command_parse(&argp, argc, argv, &a);
-	err = session_open(&s, a.model, &a.session, &e);
+	keel_outfile_spare(a.model);
+	err = keel_outfile_probe(a.report, &e);
+	err = err ? err : session_open(&s, a.model, &a.session, &e);
 	if (!err) {
-		err = bench(&b, &e);
+		err = bench(&a, &s, &same, &e);
 		session_close(&s);
 	}
 	if (err) {
-		if (!a.json)
+		if (!a.json && !a.csv)
 			printf("FAILED\n");
 		return command_fail(err, &e);
 	}
-	if (b.same)
+	if (same)
 		return KEEL_EXIT_DONE;
 	fprintf(stderr, "keel: runs on the same input gave different outputs\n");
 	return KEEL_EXIT_FAILED;

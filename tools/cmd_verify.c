@@ -147,11 +147,6 @@ static void describe(struct verify *v, size_t sample, uint32_t command,
 			  (int)at[2], (int)at[3], "value", got, "expected", expected);
 }
 
-static uint64_t volume(const struct keel_operand *o)
-{
-	return (uint64_t)o->dims[0] * o->dims[1] * o->dims[2] * o->dims[3];
-}
-
 /* Byte of element @i, counted with the last dimension innermost. */
 static uint64_t locate(const struct keel_operand *o, uint64_t i, uint32_t *at)
 {
@@ -167,7 +162,7 @@ static uint64_t locate(const struct keel_operand *o, uint64_t i, uint32_t *at)
 
 static void compare(struct verify *v, size_t sample, uint32_t command, const struct keel_operand *o)
 {
-	uint64_t i, n = volume(o), k;
+	uint64_t i, n = keel_operand_bytes(o), k;
 	uint32_t at[4];
 
 	v->tensors++;

@@ -30,6 +30,7 @@ struct keel_backend_device;
 struct keel_backend_buffer;
 struct keel_backend_program;
 struct keel_backend_job;
+struct keel_roof;
 
 /** struct keel_backend_binding - what an input or output slot is bound to
  * @buffer: NULL when the program doesn't use the slot
@@ -162,6 +163,10 @@ struct keel_backend {
 	 */
 	int (*job_access)(struct keel_backend_job *job, unsigned int slot, uint64_t offset,
 			  uint64_t bytes, void *data, int write, struct keel_error *e);
+
+	/** @roof: see keel_device_roof(). NULL: can't tell */
+	int (*roof)(struct keel_backend_device *device, uint64_t bytes, struct keel_roof *roof,
+		    struct keel_error *e);
 };
 
 extern const struct keel_backend keel_backend_drm;

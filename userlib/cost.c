@@ -9,11 +9,6 @@
  * of any range are two look-ups.
  */
 
-static uint64_t operand_bytes(const struct keel_operand *o)
-{
-	return (uint64_t)o->dims[0] * o->dims[1] * o->dims[2] * o->dims[3];
-}
-
 static void add_command(struct keel_cost *sum, const union keel_command *c)
 {
 	struct keel_operand o[KEEL_MAX_OPERANDS];
@@ -22,9 +17,9 @@ static void add_command(struct keel_cost *sum, const union keel_command *c)
 	sum->macs += keel_command_macs(c);
 	for (i = 0; i < n; i++)
 		if (o[i].access & KEEL_WRITE)
-			sum->bytes_written += operand_bytes(&o[i]);
+			sum->bytes_written += keel_operand_bytes(&o[i]);
 		else
-			sum->bytes_read += operand_bytes(&o[i]);
+			sum->bytes_read += keel_operand_bytes(&o[i]);
 }
 
 /* The compiler estimates layers; the first command of a layer stands for all of it. */

@@ -7,6 +7,7 @@
 
 #include "backends.h"
 #include "private.h"
+#include "roof.h"
 
 #define MAX_THREADS 1024
 
@@ -145,4 +146,15 @@ void keel_device_del(struct keel_device *device)
 void keel_device_get_info(struct keel_device *device, struct keel_device_info *info)
 {
 	*info = device->info;
+}
+
+int keel_device_roof(struct keel_device *device, uint64_t bytes, struct keel_roof *roof,
+		     struct keel_error *error)
+{
+	keel_error_clear(error);
+	if (!device->backend->roof)
+		return keel_error_set(error, -EOPNOTSUPP,
+				      "the %s backend can't tell what its device does at best",
+				      device->backend->name);
+	return device->backend->roof(device->priv, bytes, roof, error);
 }

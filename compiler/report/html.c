@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -112,4 +113,24 @@ void html_end(FILE *f)
 {
 	fprintf(f, "</main>\n<script>\n//<![CDATA[\n%s//]]>\n</script>\n</body>\n</html>\n",
 		html_script);
+}
+
+void html_card(FILE *f, const char *kind, const char *title)
+{
+	fprintf(f, "<section class=\"card %s\">\n<h2>%s</h2>\n", kind, title);
+}
+
+void html_number(FILE *f, const char *format, double value, const char *unit)
+{
+	if (isnan(value)) {
+		fputs("<td data-value=\"\">\xe2\x80\x93</td>", f);
+		return;
+	}
+	fprintf(f, "<td data-value=\"%.9g\">", value);
+	/* The formats are literals of the callers. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	fprintf(f, format, value);
+#pragma GCC diagnostic pop
+	fprintf(f, "%s</td>", unit);
 }

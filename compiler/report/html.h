@@ -27,4 +27,10 @@ extern const char html_style[], html_script[];
 void html_begin(FILE *f, const char *title);
 void html_end(FILE *f);
 
+/** html_card() - the beginning of a part of the page; it ends with "</section>" */
+void html_card(FILE *f, const char *kind, const char *title);
+
+/** html_number() - a cell that is sorted by @value; @format is for it and no other; NaN: a dash */
+void html_number(FILE *f, const char *format, double value, const char *unit);
+
 #endif

@@ -8,11 +8,6 @@
 #include "page_private.h"
 #include "plots.h"
 
-void page_card(FILE *f, const char *kind, const char *title)
-{
-	fprintf(f, "<section class=\"card %s\">\n<h2>%s</h2>\n", kind, title);
-}
-
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -118,7 +113,7 @@ static void write_tiles(FILE *f, const struct keel_compiled *c,
 
 static void write_sqnr(FILE *f, const struct keel_diagnosis *d)
 {
-	page_card(f, "", "Signal to noise, layer by layer");
+	html_card(f, "", "Signal to noise, layer by layer");
 	fprintf(f,
 		"<p class=\"soft\">Measured on %zu samples. <b>Isolated</b>: the layer gets the "
 		"float "
@@ -137,7 +132,7 @@ static void write_sqnr(FILE *f, const struct keel_diagnosis *d)
 
 static void write_shares(FILE *f, const struct keel_diagnosis *d)
 {
-	page_card(f, "", "Where each layer's error comes from");
+	html_card(f, "", "Where each layer's error comes from");
 	fputs("<p class=\"soft\">Rounding of the weights, of what the layer reads, of what it "
 	      "writes, and a shift of its channels' means that nothing makes up for.</p>\n"
 	      "<ul class=\"legend\"><li><i class=\"fault0\"></i>weights</li><li><i "
@@ -154,7 +149,7 @@ static void write_network(FILE *f, const struct keel_compiled *c)
 {
 	unsigned int k;
 
-	page_card(f, "", "The network");
+	html_card(f, "", "The network");
 	fputs("<p class=\"soft\">Coloured by the cumulative signal to noise ratio; dashed boxes "
 	      "compute nothing on the NPU. The worst layer has a thick border.</p>\n"
 	      "<ul class=\"legend\">",

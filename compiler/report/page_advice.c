@@ -75,7 +75,7 @@ static void write_sizes(FILE *f, const struct keel_advice *a)
 
 void page_advice(FILE *f, const struct keel_advice *a)
 {
-	page_card(f, "advice", a->best < 0 ? "Advice" : "Advice: compile with");
+	html_card(f, "advice", a->best < 0 ? "Advice" : "Advice: compile with");
 	write_best(f, a);
 	if (a->base.count)
 		write_trials(f, a);

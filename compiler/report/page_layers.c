@@ -11,21 +11,6 @@
 /* A table of few layers is printed with all details. */
 #define FEW 40
 
-static void number_cell(FILE *f, const char *format, double value, const char *unit)
-{
-	if (isnan(value)) {
-		fputs("<td data-value=\"\">\xe2\x80\x93</td>", f);
-		return;
-	}
-	fprintf(f, "<td data-value=\"%.9g\">", value);
-	/* The formats are literals of this file. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	fprintf(f, format, value);
-#pragma GCC diagnostic pop
-	fprintf(f, "%s</td>", unit);
-}
-
 static void grade_cell(FILE *f, double sqnr)
 {
 	fprintf(f, "<td data-value=\"%.9g\"><span class=\"chip grade%u\">%.1f</span></td>", sqnr,
@@ -54,16 +39,16 @@ static void write_row(FILE *f, const struct keel_diagnosis *d, unsigned int i)
 	fprintf(f, "</a> <span class=\"soft\">%s</span></td>", keel_op_name(l->node->op));
 	grade_cell(f, l->isolated.sqnr);
 	grade_cell(f, l->cumulative.sqnr);
-	number_cell(f, "%.1f", l->alone, "");
+	html_number(f, "%.1f", l->alone, "");
 	if (is_swept(d))
-		number_cell(f, "%.1f", l->restored, "");
-	number_cell(f, "%.4f", l->cumulative.cosine, "");
-	number_cell(f, "%.2f", l->cumulative.shift, "");
-	number_cell(f, "%.2f", 100 * l->cumulative.saturated, " %");
+		html_number(f, "%.1f", l->restored, "");
+	html_number(f, "%.4f", l->cumulative.cosine, "");
+	html_number(f, "%.2f", l->cumulative.shift, "");
+	html_number(f, "%.2f", 100 * l->cumulative.saturated, " %");
 	fprintf(f, "<td data-value=\"%.9g\">", l->shares[KEEL_FAULT_WEIGHTS]);
 	plot_share_bar(f, l->shares);
 	fputs("</td>", f);
-	number_cell(f, "%+.1f", model_error(l), keel_diagnose_misses(l) ? " !" : "");
+	html_number(f, "%+.1f", model_error(l), keel_diagnose_misses(l) ? " !" : "");
 	fputs("</tr>\n", f);
 }
 
@@ -93,7 +78,7 @@ void page_layers_table(FILE *f, const struct keel_diagnosis *d)
 {
 	unsigned int i;
 
-	page_card(f, "", "Layers");
+	html_card(f, "", "Layers");
 	write_head(f, d);
 	for (i = 0; i < d->nr; i++)
 		write_row(f, d, i);
@@ -136,7 +121,7 @@ void page_layers_details(FILE *f, const struct keel_compiled *c)
 {
 	unsigned int i;
 
-	page_card(f, "", "Ranges");
+	html_card(f, "", "Ranges");
 	fputs("<p class=\"soft\">What each layer puts out beside the range that its levels cover, "
 	      "and the ranges of its channels: the further apart they are, the more one step for "
 	      "all costs.</p>\n"

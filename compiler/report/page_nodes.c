@@ -25,7 +25,7 @@ void page_nodes(FILE *f, const struct keel_report_list *l)
 {
 	unsigned int i;
 
-	page_card(f, "", "Nodes of the file");
+	html_card(f, "", "Nodes of the file");
 	fprintf(f,
 		"<details><summary>%u nodes: %u on the NPU, %u on the host, %u folded</summary>\n"
 		"<div class=\"scroll\" tabindex=\"0\"><table class=\"sortable\"><thead><tr><th "
@@ -58,7 +58,7 @@ void page_factorization(FILE *f, const struct keel_compiled *c)
 
 	if (!plan && !c->factorize.rolled_back)
 		return;
-	page_card(f, "", "Factorization");
+	html_card(f, "", "Factorization");
 	if (!plan) {
 		fputs("<p>Rolled back: ", f);
 		html_text(f, c->factorize.note);

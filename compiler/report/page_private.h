@@ -21,7 +21,4 @@ void page_advice(FILE *f, const struct keel_advice *a);
 void page_nodes(FILE *f, const struct keel_report_list *l);
 void page_factorization(FILE *f, const struct keel_compiled *c);
 
-/** page_card() - the beginning of a part of the page; it ends with "</section>" */
-void page_card(FILE *f, const char *kind, const char *title);
-
 #endif

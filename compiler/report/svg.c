@@ -79,7 +79,7 @@ void svg_y_axis(FILE *f, const struct svg_axis *a, double left, double right, co
 		double y = svg_at(a, ticks[i]);
 
 		svg_line(f, "grid", left, y, right, y);
-		snprintf(text, sizeof(text), "%.3g%s", ticks[i], i + 1 == n ? unit : "");
+		snprintf(text, sizeof(text), "%.4g%s", ticks[i], i + 1 == n ? unit : "");
 		svg_text(f, "tick end", left - 6, y + 3.5, text);
 	}
 }
@@ -91,7 +91,7 @@ void svg_x_axis(FILE *f, const struct svg_axis *a, double y)
 	char text[32];
 
 	for (i = 0; i < n; i++) {
-		snprintf(text, sizeof(text), "%.3g", ticks[i]);
+		snprintf(text, sizeof(text), "%.4g", ticks[i]);
 		svg_line(f, "axis", svg_at(a, ticks[i]), y, svg_at(a, ticks[i]), y + 4);
 		svg_text(f, "tick middle", svg_at(a, ticks[i]), y + 15, text);
 	}

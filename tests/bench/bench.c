@@ -5,17 +5,31 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bench.h"
+#include "bench_side.h"
 
+/* Whose weights are random is as fast as with others. */
 static const struct bench_net nets[] = {
+	{"MobileNetV1", "mobilenet_v1_1.0_224", 4, .script = "mobilenet_v1.py",
+	 .preprocess = "mobilenet_v2_1.0_224_moderation"},
 	{"MobileNetV2", "mobilenet_v2_1.0_224_moderation", 64},
+	{"ResNet-50", "light_resnet50", 4, .random = true},
 	{"Inception-V3", "inception_v3_299_moderation", 8},
-	{"fashion_mbv2s", "fashion_mbv2s", 64},
+	{"DenseNet-121", "light_densenet121", 4, .random = true},
 };
 
 #define NR_NETS (sizeof(nets) / sizeof(nets[0]))
 
-enum { OPT_KEEL = 256, OPT_SHARED, OPT_SCRIPTS, OPT_PREPROCESS, OPT_WORK, OPT_ROUNDS, OPT_JSON };
+enum {
+	OPT_KEEL = 256,
+	OPT_SHARED,
+	OPT_SCRIPTS,
+	OPT_PREPROCESS,
+	OPT_WORK,
+	OPT_ONEDNN,
+	OPT_ROUNDS,
+	OPT_ONLY,
+	OPT_JSON
+};
 
 static const struct argp_option arguments[] = {
 	{"keel", OPT_KEEL, "FILE", 0, "the keel command", 0},
@@ -23,7 +37,9 @@ static const struct argp_option arguments[] = {
 	{"scripts", OPT_SCRIPTS, "DIR", 0, "folder of ort.py", 0},
 	{"preprocess", OPT_PREPROCESS, "DIR", 0, "folder of preprocess files", 0},
 	{"work", OPT_WORK, "DIR", 0, "folder for compiled networks", 0},
+	{"onednn", OPT_ONEDNN, "FILE", 0, "the program of tests/bench/onednn", 0},
 	{"rounds", OPT_ROUNDS, "N", 0, "turns of each side in a comparison (default 15)", 0},
+	{"only", OPT_ONLY, "NAME", 0, "networks with NAME in their title", 0},
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
 	{0},
 };
@@ -31,9 +47,10 @@ static const struct argp_option arguments[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench_options *o = state->input;
-	const char **texts[] = {&o->keel, &o->shared, &o->scripts, &o->preprocess, &o->work};
+	const char **texts[] = {&o->keel,	&o->shared, &o->scripts,
+				&o->preprocess, &o->work,   &o->onednn};
 
-	if (key >= OPT_KEEL && key <= OPT_WORK) {
+	if (key >= OPT_KEEL && key <= OPT_ONEDNN) {
 		*texts[key - OPT_KEEL] = arg;
 		return 0;
 	}
@@ -43,11 +60,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (o->rounds < 1 || o->rounds > 10000)
 			argp_error(state, "--rounds takes 1 to 10000, not '%s'", arg);
 		return 0;
+	case OPT_ONLY:
+		o->only = arg;
+		return 0;
 	case OPT_JSON:
 		o->json = true;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->keel || !o->shared || !o->scripts || !o->preprocess || !o->work)
+		if (!o->keel || !o->shared || !o->scripts || !o->preprocess || !o->work ||
+		    !o->onednn)
 			argp_error(state, "run it with 'make bench'");
 		return 0;
 	default:
@@ -74,21 +95,51 @@ static void print_compile(const json_t *j)
 	       number(j, "peak_rss_mib"), number(j, "export_seconds"));
 }
 
-static void print_pair(const json_t *j)
+static void print_side(const char *label, const char *name, const json_t *j)
 {
-	const json_t *keel = json_object_get(j, "keel_ms"),
-		     *ort = json_object_get(j, "onnxruntime_ms");
+	const json_t *way = json_object_get(j, "way");
 
-	printf("latency     %-14s %.0f thread%s  Keel %8.3f %8.3f ms", word(j, "network"),
-	       number(j, "threads"), number(j, "threads") > 1 ? "s" : " ", number(keel, "min"),
-	       number(keel, "median"));
-	if (ort)
-		printf("  ONNX Runtime %8.3f %8.3f ms  ratio %.2f (%.2f .. %.2f over %.0f pairs), "
-		       "of minima %.2f",
-		       number(ort, "min"), number(ort, "median"), number(j, "ratio"),
-		       number(j, "ratio_low"), number(j, "ratio_high"), number(j, "rounds"),
+	printf("%-43s %-13s", label, name);
+	if (*word(j, "absent")) {
+		printf("absent: %s\n", word(j, "absent"));
+		return;
+	}
+	if (json_object_get(j, "per_second"))
+		printf("%8.1f a second, %.0f process%s of %.0f thread%s, %.0f in flight each",
+		       number(j, "per_second"), number(way, "processes"),
+		       number(way, "processes") > 1 ? "es" : "", number(way, "threads"),
+		       number(way, "threads") > 1 ? "s" : "", number(way, "jobs"));
+	else
+		printf("%8.3f %8.3f ms", number(j, "min"), number(j, "median"));
+	if (json_object_get(j, "ratio"))
+		printf("  ratio %.2f (%.2f .. %.2f), of minima %.2f", number(j, "ratio"),
+		       number(j, "ratio_low"), number(j, "ratio_high"),
 		       number(j, "ratio_of_minima"));
 	printf("\n");
+}
+
+static void print_sides(const char *label, const json_t *j)
+{
+	print_side(label, "Keel", json_object_get(j, "keel"));
+	print_side("", "ONNX Runtime", json_object_get(j, "onnxruntime"));
+	print_side("", "oneDNN", json_object_get(j, "onednn"));
+}
+
+static void print_latency(const json_t *j)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "latency     %-14s %.0f thread%s", word(j, "network"),
+		 number(j, "threads"), number(j, "threads") > 1 ? "s" : "");
+	print_sides(label, j);
+}
+
+static void print_throughput(const json_t *j)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "throughput  %-14s 2 threads in all", word(j, "network"));
+	print_sides(label, j);
 }
 
 static void print_reference(const json_t *j)
@@ -145,18 +196,23 @@ static void add(struct report *r, const char *section, json_t *j, void (*print)(
 	}
 }
 
-static void say_peer(const struct report *r, const json_t *pair)
+static void say_one(const json_t *j, const char *who)
 {
-	if (!pair || r->o->json)
+	const json_t *side = json_object_get(j, who);
+
+	printf("            %s: %s\n", who,
+	       *word(side, "what") ? word(side, "what") : word(side, "absent"));
+}
+
+static void say_sides(const struct report *r, const json_t *j)
+{
+	if (!j || r->o->json)
 		return;
-	if (*word(pair, "onnxruntime"))
-		printf("compared    with ONNX Runtime %s, its QDQ export of the same network; each "
-		       "time minimum, median\n",
-		       word(pair, "onnxruntime"));
-	else
-		printf("compared    with nothing: '%s' has no ONNX Runtime (%s); set KEEL_PYTHON "
-		       "to one that has\n",
-		       r->o->python, word(pair, "absent"));
+	printf("compared    the same network, floats in and out; ratio: time over Keel's, round by "
+	       "round\n");
+	say_one(j, "keel");
+	say_one(j, "onnxruntime");
+	say_one(j, "onednn");
 }
 
 static void say_machine(struct report *r)
@@ -171,25 +227,44 @@ static void say_machine(struct report *r)
 		       load[0] > 0.5 ? ": others are at work, so trust only ratios" : "");
 }
 
+/* What else is measured of the network beside comparisons. */
+static void measure_parts(struct report *r, const struct bench_net *n)
+{
+	unsigned int threads;
+
+	for (threads = 1; threads <= 2; threads++)
+		add(r, "reference", bench_reference(r->o, n, threads), print_reference);
+	add(r, "quantize", bench_input(r->o, n), print_input);
+}
+
+static void measure_net(struct report *r, const struct bench_net *n, bool *said)
+{
+	json_t *j = bench_compile(r->o, n);
+	unsigned int threads;
+
+	add(r, "compile", j, print_compile);
+	if (!j)
+		return;
+	for (threads = 1; threads <= 2; threads++) {
+		j = bench_latency(r->o, n, threads);
+		if (!*said)
+			say_sides(r, j);
+		*said |= !!j;
+		add(r, "latency", j, print_latency);
+	}
+	add(r, "throughput", bench_throughput(r->o, n), print_throughput);
+	measure_parts(r, n);
+}
+
 static void measure(struct report *r)
 {
-	unsigned int i, threads;
+	bool said = false;
+	unsigned int i;
 
 	say_machine(r);
 	for (i = 0; i < NR_NETS; i++)
-		add(r, "compile", bench_compile(r->o, &nets[i]), print_compile);
-	for (i = 0; i < NR_NETS; i++)
-		for (threads = 1; threads <= 2; threads++) {
-			json_t *pair = bench_pair(r->o, &nets[i], threads);
-
-			if (!i && threads == 1)
-				say_peer(r, pair);
-			add(r, "latency", pair, print_pair);
-		}
-	for (threads = 1; threads <= 2; threads++)
-		add(r, "reference", bench_reference(r->o, &nets[0], threads), print_reference);
-	for (i = 0; i < NR_NETS; i++)
-		add(r, "quantize", bench_input(r->o, &nets[i]), print_input);
+		if (!r->o->only || strcasestr(nets[i].title, r->o->only))
+			measure_net(r, &nets[i], &said);
 	add(r, "validator", bench_validator(), print_validator);
 }
 
@@ -202,6 +277,8 @@ int main(int argc, char **argv)
 	struct report r = {.o = &o, .all = json_object()};
 	struct stat st;
 
+	if (argc == 5 && !strcmp(argv[1], "--serve"))
+		return bench_serve(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (stat(o.shared, &st)) {
 		printf("bench: '%s' with models and images isn't there; set KEEL_SHARED\n",

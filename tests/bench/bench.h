@@ -17,14 +17,16 @@
 /** struct bench_options - the command line
  * @keel: the keel command
  * @shared: folder with models and images
- * @scripts: folder of ort.py
+ * @scripts: folder of ort.py and mobilenet_v1.py
  * @preprocess: folder of preprocess files
  * @work: folder for what is made
  * @python: interpreter that may have ONNX Runtime
+ * @onednn: the program of tests/bench/onednn
  * @rounds: turns of each side
+ * @only: networks with this in their title; NULL: all
  */
 struct bench_options {
-	const char *keel, *shared, *scripts, *preprocess, *work, *python;
+	const char *keel, *shared, *scripts, *preprocess, *work, *python, *onednn, *only;
 	unsigned int rounds;
 	bool json;
 };
@@ -33,10 +35,15 @@ struct bench_options {
  * @title: for the table
  * @file: name of the model, without suffix
  * @samples: pictures to calibrate with
+ * @script: makes the model in the work folder; NULL: it lies with the others
+ * @preprocess: name of its preprocess file, when it isn't @file
+ * @random: its weights are constants, to be replaced by random ones
  */
 struct bench_net {
 	const char *title, *file;
 	unsigned int samples;
+	const char *script, *preprocess;
+	bool random;
 };
 
 /** struct bench_samples - times in milliseconds */
@@ -53,13 +60,16 @@ void bench_sort(struct bench_samples *s, size_t from, double *min, double *media
 void bench_samples_free(struct bench_samples *s);
 
 /* bench_run.c: a network on a device */
+/* In flight at the same time. */
+#define BENCH_JOBS 2
+
 struct bench_run {
 	struct keel_device *device;
 	struct keel_network *network;
-	struct keel_job *job;
+	struct keel_job *jobs[BENCH_JOBS];
 	struct keel_device_info device_info;
 	struct keel_network_info info;
-	float *values; /* one behind the other: inputs, then outputs */
+	float *values, *outputs; /* one behind the other: inputs, then outputs */
 };
 
 /** bench_run_open() - sentences go to stderr */
@@ -68,6 +78,9 @@ int bench_run_open(struct bench_run *r, const char *path, const char *backend,
 void bench_run_close(struct bench_run *r);
 /** bench_run_once() - floats in, floats out; milliseconds, negative when it failed */
 double bench_run_once(struct bench_run *r);
+/** bench_run_many() - @count, BENCH_JOBS in flight; milliseconds of all, negative when one failed
+ */
+double bench_run_many(struct bench_run *r, unsigned int count);
 /** bench_run_input() - quantizing all inputs; milliseconds */
 double bench_run_input(struct bench_run *r);
 
@@ -77,9 +90,12 @@ json_t *bench_compile(const struct bench_options *o, const struct bench_net *n);
 /** bench_path() - "FOLDER/NAME.SUFFIX" from malloc() */
 char *bench_path(const char *folder, const char *name, const char *suffix);
 
-/* bench_pair.c */
-/** bench_pair() - alternate with ONNX Runtime; without it, "absent" says why */
-json_t *bench_pair(const struct bench_options *o, const struct bench_net *n, unsigned int threads);
+/* bench_compare.c; a network that nobody else runs is measured alone, and "absent" says why */
+/** bench_latency() - one inference at a time, in turns with ONNX Runtime and oneDNN */
+json_t *bench_latency(const struct bench_options *o, const struct bench_net *n,
+		      unsigned int threads);
+/** bench_throughput() - all that two threads can do, each in its best way */
+json_t *bench_throughput(const struct bench_options *o, const struct bench_net *n);
 
 /* bench_parts.c */
 json_t *bench_reference(const struct bench_options *o, const struct bench_net *n,

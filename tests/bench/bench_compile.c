@@ -28,7 +28,7 @@ static int run(char *const *argv, double *ms, long *rss_kib)
 	int status;
 	pid_t pid;
 
-	if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ)) {
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ)) {
 		perror(argv[0]);
 		return -1;
 	}
@@ -39,29 +39,60 @@ static int run(char *const *argv, double *ms, long *rss_kib)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
 }
 
+/* The model: where it lies, or made in the work folder; NULL: it can't be. */
+static char *find_model(const struct bench_options *o, const struct bench_net *n)
+{
+	char *folder = bench_path(n->script ? o->work : o->shared, n->script ? "." : "models", "");
+	char *model = bench_path(folder, n->file, n->script ? ".float.onnx" : ".onnx");
+	char *script = n->script ? bench_path(o->scripts, n->script, "") : NULL;
+	char *const make[] = {(char *)o->python, script, model, NULL};
+	double ms;
+	long rss;
+
+	free(folder);
+	if (script && run(make, &ms, &rss)) {
+		fprintf(stderr, "bench: %s makes %s, for which '%s' needs the package onnx\n",
+			script, n->title, o->python);
+		free(model);
+		model = NULL;
+	}
+	free(script);
+	return model;
+}
+
 json_t *bench_compile(const struct bench_options *o, const struct bench_net *n)
 {
-	char *models = bench_path(o->shared, "models", ""),
-	     *onnx = bench_path(models, n->file, ".onnx");
-	char *pictures = bench_path(o->shared, "images", "");
+	char *onnx = find_model(o, n), *pictures = bench_path(o->shared, "images", "");
 	char *keel = bench_path(o->work, n->file, ".keel"),
 	     *qdq = bench_path(o->work, n->file, ".onnx");
-	char *preprocess = bench_path(o->preprocess, n->file, ".preprocess");
+	char *preprocess =
+		bench_path(o->preprocess, n->preprocess ? n->preprocess : n->file, ".preprocess");
 	char samples[16];
-	char *const compile[] = {
-		(char *)o->keel, "compile",  onnx,	"--calibrate", pictures, "--limit", samples,
-		"--preprocess",	 preprocess, "--quiet", "-o",	       keel,	 NULL};
+	char *const compile[] = {(char *)o->keel,
+				 "compile",
+				 onnx,
+				 "--calibrate",
+				 pictures,
+				 "--limit",
+				 samples,
+				 "--preprocess",
+				 preprocess,
+				 "--quiet",
+				 "-o",
+				 keel,
+				 n->random ? "--seed" : NULL,
+				 "1",
+				 NULL};
 	char *const export[] = {(char *)o->keel, "inspect", keel, "--qdq-onnx", qdq, NULL};
 	json_t *result = NULL;
 	double ms, export_ms;
 	long rss, export_rss;
 
 	snprintf(samples, sizeof(samples), "%u", n->samples);
-	if (!run(compile, &ms, &rss) && !run(export, &export_ms, &export_rss))
+	if (onnx && !run(compile, &ms, &rss) && !run(export, &export_ms, &export_rss))
 		result = json_pack("{s:s, s:i, s:f, s:f, s:f}", "network", n->title, "samples",
 				   (int)n->samples, "seconds", ms / 1e3, "peak_rss_mib",
 				   rss / 1024.0, "export_seconds", export_ms / 1e3);
-	free(models);
 	free(onnx);
 	free(pictures);
 	free(keel);

@@ -3,6 +3,7 @@
 # The report's page: well formed, one file that asks for nothing, the same without script, and a
 # browser shows it. What only a browser can tell is left out where there is none.
 . "$(dirname "$0")/rig"
+. "$scripts/page_rig"
 
 net=$models/fashion_mbv2s.onnx
 mkdir samples
@@ -33,49 +34,5 @@ has "sweep" '^Samples to calibrate with' report/report.txt
 fails 2 "$keel" compile "$net" --calibrate samples --diagnose sweep
 fails 2 "${compile[@]}" --diagnose deeply
 
-page=$PWD/report/report.html
-is "addresses of other files" "" "$(grep -oE '(src|href|url)[=(]"?[^#" )]*' "$page" |
-	grep -vE '^href="(data:,)?$' | sort -u)"
-if command -v xmllint >/dev/null; then
-	is "xmllint" "" "$(xmllint --noout "$page" 2>&1)"
-else
-	echo "note: xmllint (libxml2-utils) isn't installed"
-fi
-
-browser=$(command -v chromium || true)
-if [ -z "$browser" ]; then
-	echo "note: chromium isn't installed, so no browser opened the page"
-	finish
-fi
-
-# browse ARGUMENT ...: in a profile of its own; no host has an address
-browse() {
-	timeout 300 "$browser" --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run \
-		--disable-background-networking --disable-component-update --disable-sync \
-		--disable-dev-shm-usage --host-resolver-rules="MAP * ~NOTFOUND" --hide-scrollbars --user-data-dir="$PWD/profile" "$@" 2>log
-}
-
-# requests FILE: what a page asks for; the browser has requests of its own, which are not for a file
-requests() {
-	browse --enable-logging=stderr --log-net-log="$PWD/net.json" --virtual-time-budget=2000 \
-		--dump-dom "file://$1" >dom
-	grep '"network_isolation_key":"file:' net.json | grep -o '"url":"[^"]*' | sort -u
-}
-
-echo '<!DOCTYPE html><img src="http://example.invalid/x.png">' >asks.html
-is "requests of a page that asks for something" '"url":"http://example.invalid/x.png' \
-	"$(requests "$PWD/asks.html")"
-is "requests" "" "$(requests "$page")"
-has "what the browser made of it" '</html>' dom
-is "drawings in the browser" "$(grep -o '<svg' "$page" | wc -l)" "$(grep -o '<svg' dom | wc -l)"
-has "tables can be sorted" '<button type="button">Isolated' dom
-is "console" "" "$(grep -E 'CONSOLE' log)"
-
-printf '<!DOCTYPE html><title>blank</title>' >blank.html
-browse --window-size=1200,1200 --screenshot=blank.png "file://$PWD/blank.html" >/dev/null
-for width in 1200 390; do
-	browse --window-size=$width,1200 --screenshot=page.png "file://$page" >/dev/null
-	is "screenshot of $width pixels shows something" yes \
-		"$([ "$(wc -c <page.png)" -gt $((4 * $(wc -c <blank.png))) ] && echo yes)"
-done
+page_stands "$PWD/report/report.html" Isolated
 finish

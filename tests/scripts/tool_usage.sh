@@ -73,6 +73,7 @@ usage 'name the model and data' eval a --labels b
 usage '--iterations takes a whole number' bench a --iterations 0
 usage '--duration takes a number above 0' bench a --duration 0
 usage '--duration takes a number above 0' bench a --duration nan
+usage 'json or --csv, not both' bench a --json --csv
 usage '--against takes one of' verify a --against auto
 usage '--qdq-activations takes one of' inspect a --qdq-activations float
 usage 'needs --qdq-onnx' inspect a --qdq-activations int8

@@ -195,4 +195,5 @@ const struct keel_backend keel_backend_opencl = {
 	.job_cancel = keel_cl_job_cancel,
 	.job_profile = keel_cl_job_profile,
 	.job_access = keel_cl_job_access,
+	.roof = keel_cl_roof,
 };

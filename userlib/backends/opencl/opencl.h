@@ -24,6 +24,7 @@
  * @rows: output pixels of a tile
  * @quads: packed activations are four bytes, level + 128; otherwise two shorts
  * @tiles: those of matrix products are levels as they are, in steps of KEEL_STEP_BYTES
+ * @dot: the instructions that its MACs are made of, for people
  * @supported: by this processor and kernel, for this process
  */
 struct keel_cl_tier {
@@ -31,6 +32,7 @@ struct keel_cl_tier {
 	const char *define;
 	uint32_t vl, rows;
 	bool quads, tiles;
+	const char *dot;
 	bool (*supported)(void);
 };
 
@@ -271,6 +273,12 @@ static inline uint32_t keel_plan_channel(uint32_t nb, uint32_t b, uint32_t lane)
 {
 	return lane / 4 * 4 * nb + 4 * b + lane % 4;
 }
+
+struct keel_roof;
+
+/* roof.c */
+int keel_cl_roof(struct keel_backend_device *device, uint64_t bytes, struct keel_roof *roof,
+		 struct keel_error *e);
 
 /** struct keel_cl_net - a network on a device */
 struct keel_cl_net {

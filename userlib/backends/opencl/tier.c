@@ -61,15 +61,23 @@ static bool always(void)
 	return true;
 }
 
+/* As vector.cl has it: SSE2 belongs to x86-64. */
+#if defined(__x86_64__)
+#define KEEL_GENERIC_DOT "pmaddwd, paddd xmm"
+#else
+#define KEEL_GENERIC_DOT "multiply-add of shorts"
+#endif
+
 static const struct keel_cl_tier tiers[] = {
 #if defined(__x86_64__)
-	{"amx-int8", "KEEL_TIER_AMX", 16, 16, true, true, has_amx},
-	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, false, has_vnni512},
-	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, false, has_vnni256},
-	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, false, has_madd512},
-	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, false, has_madd256},
+	{"amx-int8", "KEEL_TIER_AMX", 16, 16, true, true, "tdpbssd tmm", has_amx},
+	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, false, "vpdpbusd zmm", has_vnni512},
+	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, false, "vpdpbusd ymm", has_vnni256},
+	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, false, "vpmaddwd, vpaddd zmm",
+	 has_madd512},
+	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, false, "vpmaddwd, vpaddd ymm", has_madd256},
 #endif
-	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, false, always},
+	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, false, KEEL_GENERIC_DOT, always},
 };
 
 const struct keel_cl_tier *keel_cl_tier(unsigned int index)
