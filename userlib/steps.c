@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "host/host_step.h"
+#include "keel_host_step.h"
 #include "private.h"
 
 /* Runs the host steps of a network on the memory of a job. */
@@ -81,7 +81,7 @@ static struct keel_host_operand operand(const struct mapping *m, const struct ke
 		return o;
 	t = &n->model.tensors[v->tensor];
 	place = n->tensor_place[v->tensor];
-	o.type = (enum keel_element)t->type;
+	o.type = t->type;
 	o.zero_point = t->zero_point;
 	o.scale = t->scale;
 	if (t->data)

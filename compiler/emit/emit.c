@@ -5,7 +5,7 @@
 
 #include "emit.h"
 #include "fold.h"
-#include "keel_model_format.h"
+#include "keel_value.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -136,7 +136,7 @@ static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tens
 	unsigned int i;
 
 	for (i = 0; i < m->rank; i++)
-		v.strides[i] = m->strides[i] / keel_model_element_bytes(m->type);
+		v.strides[i] = m->strides[i] / keel_element_bytes(m->type);
 	return v;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "emit.h"
-#include "keel_model_format.h"
+#include "keel_value.h"
 #include "fold.h"
 #include "keel_unary.h"
 
@@ -57,7 +57,7 @@ static struct keel_host_view whole(struct keel_emitted *x, const struct keel_ten
 
 	if (x->failed)
 		return v;
-	element = keel_model_element_bytes(m->type);
+	element = keel_element_bytes(m->type);
 	for (i = 0; i < t->rank; i++)
 		v.strides[i] = m->strides[i] / element;
 	return v;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keel.h"
+#include "keel_model.h"
 
 /* Walking several strided arrays in step, line by line. */
 
@@ -18,8 +18,8 @@
  */
 struct keel_box {
 	unsigned int rank;
-	uint32_t dims[KEEL_RANK_MAX];
-	int64_t strides[KEEL_BOX_OPERANDS][KEEL_RANK_MAX];
+	uint32_t dims[KEEL_MODEL_MAX_RANK];
+	int64_t strides[KEEL_BOX_OPERANDS][KEEL_MODEL_MAX_RANK];
 };
 
 /** keel_box_merge() - drop extents of 1 and join dimensions that are one for every operand
@@ -33,7 +33,7 @@ void keel_box_merge(struct keel_box *box);
  */
 struct keel_walk {
 	const struct keel_box *box;
-	uint32_t index[KEEL_RANK_MAX];
+	uint32_t index[KEEL_MODEL_MAX_RANK];
 	int64_t at[KEEL_BOX_OPERANDS];
 };
 

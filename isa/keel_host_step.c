@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 
-#include "box.h"
-#include "host_reduce.h"
-#include "host_step.h"
+#include "keel_box.h"
+#include "keel_host_reduce.h"
+#include "keel_host_step.h"
 #include "keel_unary.h"
 
 #define CHUNK 256

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 
-#include "host_reduce.h"
+#include "keel_host_reduce.h"
 
 #define CHUNK 256
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "box.h"
+#include "keel_box.h"
 
 static void copy_dim(struct keel_box *box, unsigned int to, unsigned int from)
 {
