@@ -200,9 +200,10 @@ static int diagnose(struct keel_compiled *c, struct keel_lowered *l,
 	if (o->diagnose && !keel_compile_without_samples(source, o))
 		err = keel_diagnose(l, source, c->stats, &options,
 				    o->diagnose >= KEEL_DIAGNOSE_SWEEP, &c->diagnosis, &why);
-	/* The sentence about bias correction says the same. */
-	if (err == -EOPNOTSUPP)
+	if (err == -EOPNOTSUPP) {
+		snprintf(c->note, sizeof(c->note), "%.400s", why.text);
 		return 0;
+	}
 	return err ? keel_error_set(e, err, "%s", why.text) : 0;
 }
 

@@ -56,8 +56,8 @@ int keel_compile_types(struct keel_compiled *c, const struct keel_sample_source 
 /**
  * keel_compile_integer() - correct biases on the integer network, and measure it
  *
- * Measured are options->judge, or the samples themselves. Without samples, or where
- * host steps come before the NPU, nothing is done, and c->note says so.
+ * Measured are options->judge, or the samples themselves. Without samples nothing is done, and
+ * c->note says so.
  */
 int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 			 const struct keel_sample_source *source,

@@ -158,6 +158,7 @@ static void emit_move(struct keel_emitted *x, const struct keel_tensor *t, uint3
 	s->op = KEEL_HOST_MOVE;
 	s->layer = x->layer;
 	s->before = x->before;
+	s->command = x->command;
 	s->out = view_of(x, to);
 	s->a = view_of(x, from);
 	s->b.tensor = ~0u;
@@ -177,23 +178,48 @@ static int emit_node_steps(struct keel_emitted *x, const struct keel_node *n, st
 	return err ? err : x->failed;
 }
 
-static int emit_steps(struct keel_emitted *x, struct keel_error *e)
+/* Steps of nodes that run in one place: at an edge, or behind a part of the commands. */
+static int emit_place(struct keel_emitted *x, bool before, bool between, unsigned int part,
+		      struct keel_error *e)
 {
 	const struct keel_graph *g = x->l->g;
-	unsigned int i, pass;
+	unsigned int i;
 	int err = 0;
 
-	for (pass = 0; pass < 2; pass++)
-		for (i = 0; i < g->nr_nodes && !err; i++) {
-			const struct keel_verdict *v = &x->l->options->verdicts[i];
+	for (i = 0; i < g->nr_nodes && !err; i++) {
+		const struct keel_verdict *v = &x->l->options->verdicts[i];
 
-			if (v->place != KEEL_PLACE_HOST || v->before == (pass == 1))
-				continue;
-			x->before = v->before;
-			x->layer = i;
-			err = emit_node_steps(x, g->nodes[i], e);
-		}
+		if (v->place != KEEL_PLACE_HOST || v->before != before || v->between != between ||
+		    (between && v->part != part))
+			continue;
+		x->layer = i;
+		err = emit_node_steps(x, g->nodes[i], e);
+	}
 	return err;
+}
+
+/* A part may have no commands, and nothing but END may follow. */
+static void set_place(struct keel_emitted *x, unsigned int command)
+{
+	x->before = command + 1 < x->l->nr_commands;
+	x->command = x->before ? command : 0;
+}
+
+static int emit_all_steps(struct keel_emitted *x, struct keel_error *e)
+{
+	unsigned int part;
+	int err;
+
+	x->before = true;
+	x->command = 0;
+	err = emit_place(x, true, false, 0, e);
+	for (part = 0; part < x->l->nr_parts && !err; part++) {
+		set_place(x, x->l->part_end[part]);
+		err = emit_place(x, false, true, part, e);
+	}
+	x->before = false;
+	x->command = 0;
+	return err ? err : emit_place(x, false, false, 0, e);
 }
 
 static bool is_listed(const struct keel_emitted *x, unsigned int outputs, uint32_t tensor)
@@ -221,6 +247,7 @@ static uint32_t emit_output(struct keel_emitted *x, unsigned int index)
 		return from;
 	to = emit_dense(x, t, 0);
 	x->before = false;
+	x->command = 0;
 	x->layer = t->producer ? lower_node_index(x->l, t->producer) : 0;
 	emit_move(x, t, to, from);
 	return to;
@@ -236,7 +263,7 @@ static int emit_borders(struct keel_emitted *x, struct keel_error *e)
 		x->slot_tensor[l->npu_inputs[i]->id] = emit_slot_tensor(x, l->npu_inputs[i]) + 1;
 	for (i = 0; i < l->nr_npu_outputs; i++)
 		x->slot_tensor[l->npu_outputs[i]->id] = emit_slot_tensor(x, l->npu_outputs[i]) + 1;
-	err = emit_steps(x, e);
+	err = emit_all_steps(x, e);
 	for (i = 0; i < l->g->nr_inputs && !err; i++)
 		x->inputs[i] = emit_host_tensor(x, l->g->inputs[i]);
 	for (i = 0; i < l->g->nr_outputs && !err; i++)
@@ -304,13 +331,19 @@ static void seal(struct keel_lowered *l)
 		keel_crc32(0, l->commands, (uint64_t)(l->nr_commands - 1) * KEEL_COMMAND_SIZE);
 }
 
-int keel_emit_model(const struct keel_lowered *l, const struct keel_target *target,
-		    const struct keel_emit_texts *texts, struct keel_model *m,
-		    struct keel_emitted *x, struct keel_error *e)
+static int out_of_memory(struct keel_emitted *x, int err, struct keel_error *e)
+{
+	if (err == -ENOMEM)
+		keel_error_set(e, err, "out of memory while writing the model");
+	if (err)
+		keel_emit_free(x);
+	return err;
+}
+
+int keel_emit_steps(const struct keel_lowered *l, struct keel_emitted *x, struct keel_error *e)
 {
 	const struct keel_graph *g = l->g;
-	unsigned int i;
-	int err;
+	int err = -ENOMEM;
 
 	memset(x, 0, sizeof(*x));
 	x->l = l;
@@ -319,14 +352,24 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	x->layers = calloc(l->nr_layers + 1, sizeof(*x->layers));
 	x->slot_tensor = calloc(g->nr_tensors + 1, sizeof(*x->slot_tensor));
 	x->host_tensor = calloc(g->nr_tensors + 1, sizeof(*x->host_tensor));
-	if (!x->inputs || !x->outputs || !x->layers || !x->slot_tensor || !x->host_tensor) {
-		err = -ENOMEM;
-		goto out;
+	if (x->inputs && x->outputs && x->layers && x->slot_tensor && x->host_tensor) {
+		emit_string(x, "");
+		err = emit_borders(x, e);
 	}
-	emit_string(x, "");
-	err = emit_borders(x, e);
+	return out_of_memory(x, err, e);
+}
+
+int keel_emit_model(const struct keel_lowered *l, const struct keel_target *target,
+		    const struct keel_emit_texts *texts, struct keel_model *m,
+		    struct keel_emitted *x, struct keel_error *e)
+{
+	const struct keel_graph *g = l->g;
+	unsigned int i;
+	int err;
+
+	err = keel_emit_steps(l, x, e);
 	if (err)
-		goto out;
+		return err;
 	for (i = 0; i < l->nr_layers; i++)
 		emit_layer(x, i);
 	emit_costs(x, target);
@@ -363,12 +406,7 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 		.labels = texts->labels,
 		.scratch_bytes = l->scratch_bytes,
 	};
-out:
-	if (err == -ENOMEM)
-		keel_error_set(e, err, "out of memory while writing the model");
-	if (err)
-		keel_emit_free(x);
-	return err;
+	return out_of_memory(x, err, e);
 }
 
 void keel_emit_free(struct keel_emitted *x)

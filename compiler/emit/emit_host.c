@@ -82,6 +82,7 @@ static struct keel_host_step *add_step(struct keel_emitted *x, enum keel_host_op
 	s->op = op;
 	s->layer = x->layer;
 	s->before = x->before;
+	s->command = x->command;
 	s->out = s->a = s->b = unused;
 	for (i = 0; i < KEEL_MODEL_MAX_RANK; i++)
 		s->dims[i] = i < rank ? dims[i] : 1;

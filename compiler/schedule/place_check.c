@@ -481,6 +481,11 @@ bool place_on_host(const struct keel_node *n)
 	return rules[n->op].host && n->act.kind == KEEL_ACT_NONE;
 }
 
+bool place_in_float(const struct keel_node *n)
+{
+	return place_on_host(n);
+}
+
 bool place_follows_host(const struct keel_node *n)
 {
 	return rules[n->op].follows || place_is_affine(n);
