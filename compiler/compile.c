@@ -225,6 +225,7 @@ static int build_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 	if (!err)
 		err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
 	c->commands = b->l.nr_commands;
+	c->round_trips = lower_round_trips(&b->l);
 	keel_compile_take_weights(c, b);
 	keel_build_del(b);
 	return err;
@@ -261,6 +262,8 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	memset(c, 0, sizeof(*c));
 	c->g = g;
 	err = check_samples(source, o, e);
+	if (!err)
+		err = keel_compile_names(c->g, &o->host, e);
 	if (!err)
 		err = keel_compile_place(c, e);
 	if (!err)

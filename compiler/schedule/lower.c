@@ -205,7 +205,8 @@ static void count_parts(struct keel_lowered *l)
 
 	l->nr_parts = 1;
 	for (i = 0; i < l->g->nr_nodes; i++)
-		if (l->options->verdicts[i].part >= l->nr_parts)
+		if (l->options->verdicts[i].place == KEEL_PLACE_NPU &&
+		    l->options->verdicts[i].part >= l->nr_parts)
 			l->nr_parts = l->options->verdicts[i].part + 1;
 }
 
@@ -223,6 +224,17 @@ static int lower_nodes(struct keel_lowered *l, struct keel_error *e)
 	for (i = 0; i < l->nr_parts && !err; i++)
 		err = lower_part(l, i, slots, e);
 	return err ? err : emit_end(l);
+}
+
+unsigned int lower_round_trips(const struct keel_lowered *l)
+{
+	unsigned int i, last = 0, n = 0;
+
+	for (i = 0; i + 1 < l->nr_parts; i++) {
+		n += l->part_end[i] > last && l->part_end[i] + 1 < l->nr_commands;
+		last = l->part_end[i];
+	}
+	return n;
 }
 
 static int order(struct keel_lowered *l, struct keel_error *e)

@@ -145,6 +145,9 @@ int keel_lower(const struct keel_graph *g, const struct keel_lower_options *opti
 	       struct keel_lowered *l, struct keel_error *e);
 void keel_lowered_free(struct keel_lowered *l);
 
+/** lower_round_trips() - places between commands where the host has something to do */
+unsigned int lower_round_trips(const struct keel_lowered *l);
+
 /* The rest is private to compiler/. */
 
 /** struct lower_use - who reads a tensor
