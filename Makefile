@@ -78,7 +78,7 @@ $(O)/%.o: %.c
 # The integer executor is the simulator's and the tests' workhorse.
 $(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
 # Conversion of inputs and outputs is on the path of every inference.
-$(O)/isa/keel_value.o $(O)/isa/keel_quantize.o: FILE_CFLAGS := -O3 -fno-trapping-math
+$(O)/isa/keel_value.o $(O)/isa/keel_quantize.o $(O)/isa/keel_host_dot.o: FILE_CFLAGS := -O3 -fno-trapping-math
 # Its loops are written for the vectorizer.
 $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
 $(O)/compiler/quant/diagnose_layer.o $(O)/compiler/quant/slots.o: FILE_CFLAGS := -O3

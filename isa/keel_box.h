@@ -28,6 +28,12 @@ struct keel_box {
  */
 void keel_box_merge(struct keel_box *box);
 
+/** keel_box_part() - the dimensions along which an operand moves, or those along which it stays
+ *
+ * The others become 1; the part is merged.
+ */
+struct keel_box keel_box_part(const struct keel_box *box, unsigned int operand, bool moving);
+
 /** struct keel_walk - position of a line
  * @at: by operand: bytes from the first element of the box to the first of the line
  */

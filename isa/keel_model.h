@@ -77,6 +77,7 @@ enum keel_host_op {
 	KEEL_HOST_REDUCE_MIN,
 	KEEL_HOST_ARGMAX,      /* along the one dimension where out's stride is 0; first maximum */
 	KEEL_HOST_ARGMAX_LAST, /* the same, last maximum */
+	KEEL_HOST_DOT, /* out += a * b along dimensions where out's stride is 0; starts at 0 */
 	KEEL_HOST_OP_COUNT
 };
 

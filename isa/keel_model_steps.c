@@ -18,12 +18,12 @@ static int refuse(const struct keel_model *m, const struct keel_host_step *s, st
 
 static int has_two_operands(uint16_t op)
 {
-	return op >= KEEL_HOST_ADD && op <= KEEL_HOST_POW;
+	return (op >= KEEL_HOST_ADD && op <= KEEL_HOST_POW) || op == KEEL_HOST_DOT;
 }
 
 static int reduces(uint16_t op)
 {
-	return op >= KEEL_HOST_REDUCE_SUM && op <= KEEL_HOST_ARGMAX_LAST;
+	return op >= KEEL_HOST_REDUCE_SUM && op <= KEEL_HOST_DOT;
 }
 
 /*
@@ -110,7 +110,7 @@ static int check_output(const struct keel_model *m, const struct keel_host_step 
 		repeated += s->dims[i] > 1 && !s->out.strides[i];
 	if (repeated && !reduces(s->op))
 		return refuse(m, s, e, "writes elements more than once");
-	if (repeated > 1 && s->op >= KEEL_HOST_ARGMAX)
+	if (repeated > 1 && (s->op == KEEL_HOST_ARGMAX || s->op == KEEL_HOST_ARGMAX_LAST))
 		return refuse(m, s, e, "looks for a maximum along more than one dimension");
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "emit.h"
 #include "fold.h"
 #include "keel_value.h"
+#include "place_check.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -38,29 +39,48 @@ uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t)
 	return x->nr_tensors++;
 }
 
-/* Host constants, floats or int64: 8-byte aligned, referred to by offset plus one. */
-static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
+/* Room in the host data, 8-byte aligned; NULL without memory. */
+static uint8_t *add_host_data(struct keel_emitted *x, size_t bytes)
 {
-	int64_t i, count = keel_tensor_count(t);
-	size_t bytes = count * (t->type == KEEL_F32 ? sizeof(float) : sizeof(int64_t));
 	uint64_t at = (x->host_data_bytes + 7) & ~7ull;
 	uint8_t *p = realloc(x->host_data, at + bytes);
 
 	if (!p) {
 		x->failed = -ENOMEM;
-		return 0;
+		return NULL;
 	}
 	memset(p + x->host_data_bytes, 0, at - x->host_data_bytes);
 	x->host_data = p;
 	x->host_data_bytes = at + bytes;
+	return p + at;
+}
+
+uint32_t emit_host_floats(struct keel_emitted *x, const float *values, int64_t count)
+{
+	size_t bytes = count * sizeof(*values);
+	uint8_t *p = add_host_data(x, bytes);
+
+	if (!p)
+		return 0;
+	memcpy(p, values, bytes);
+	return p - x->host_data + 1;
+}
+
+/* Host constants, floats or int64, referred to by offset plus one. */
+static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	int64_t i, count = keel_tensor_count(t);
+	uint8_t *p;
+
 	if (t->type == KEEL_F32)
-		memcpy(p + at, t->data, bytes);
-	for (i = 0; t->type != KEEL_F32 && i < count; i++) {
+		return emit_host_floats(x, t->data, count);
+	p = add_host_data(x, count * sizeof(i));
+	for (i = 0; p && i < count; i++) {
 		int64_t v = keel_value_int(t, i);
 
-		memcpy(p + at + i * sizeof(v), &v, sizeof(v));
+		memcpy(p + i * sizeof(v), &v, sizeof(v));
 	}
-	return at + 1;
+	return p ? p - x->host_data + 1 : 0;
 }
 
 static void describe(struct keel_emitted *x, const struct keel_tensor *t,
@@ -323,6 +343,17 @@ static bool has_wide(const struct keel_lowered *l)
 	return false;
 }
 
+static bool has_float(const struct keel_lowered *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->g->nr_nodes; i++)
+		if (l->options->verdicts[i].place == KEEL_PLACE_HOST &&
+		    !place_on_host(l->g->nodes[i]))
+			return true;
+	return false;
+}
+
 static void seal(struct keel_lowered *l)
 {
 	struct keel_cmd_end *end = &l->commands[l->nr_commands - 1].end;
@@ -375,8 +406,11 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	emit_costs(x, target);
 	seal((struct keel_lowered *)l);
 	err = x->failed;
-	/* Levels of int16 have no place in the graph that other runtimes execute in int8. */
-	if (!err && !has_wide(l))
+	/*
+	 * Levels of int16 have no place in the graph that other runtimes execute in int8, nor have
+	 * weights that are not quantized.
+	 */
+	if (!err && !has_wide(l) && !has_float(l))
 		err = keel_qdq_skeleton(x, &x->graph, &x->graph_bytes, e);
 
 	*m = (struct keel_model){

@@ -61,6 +61,8 @@ int keel_emit_steps(const struct keel_lowered *l, struct keel_emitted *x, struct
 uint32_t emit_string(struct keel_emitted *x, const char *s);
 uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t);
 uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t);
+/* @values in the host data: their offset plus one, 0 without memory */
+uint32_t emit_host_floats(struct keel_emitted *x, const float *values, int64_t count);
 int emit_host_node(struct keel_emitted *x, const struct keel_node *n, struct keel_error *e);
 
 #endif

@@ -131,13 +131,18 @@ static void place_head(const struct placing *p)
 	}
 }
 
-/* What was chosen for the host, and what only the host can do, where it is at no edge yet. */
+/*
+ * What was chosen for the host, and what only the host can do, where it is at no edge yet. Nodes
+ * with weights or windows are slow there, so nobody but the user moves them.
+ */
 static bool belongs_to_host(const struct placing *p, unsigned int i)
 {
 	const struct part *n = &p->parts[i];
 
-	return !n->tail && !n->head && (n->must || p->g->nodes[i]->on_host) &&
-	       place_in_float(p->g->nodes[i]);
+	if (n->tail || n->head)
+		return false;
+	return p->g->nodes[i]->on_host ? place_in_float(p->g->nodes[i])
+				       : n->must && place_on_host(p->g->nodes[i]);
 }
 
 static bool reads_only_head(const struct placing *p, const struct keel_node *n)

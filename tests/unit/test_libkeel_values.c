@@ -389,6 +389,11 @@ START_TEST(elementwise_steps_follow_their_definition)
 }
 END_TEST
 
+static bool finds_position(unsigned int op)
+{
+	return op == KEEL_HOST_ARGMAX || op == KEEL_HOST_ARGMAX_LAST;
+}
+
 /* Value of one output of a reduction, straight from the definition. */
 static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 {
@@ -408,7 +413,9 @@ static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 		if (d < 4)
 			continue;
 		v = get(&a, at);
-		if (s->op == KEEL_HOST_REDUCE_SUM)
+		if (s->op == KEEL_HOST_DOT)
+			best += v * get(&b, at);
+		else if (s->op == KEEL_HOST_REDUCE_SUM)
 			best += v;
 		else if (s->op == KEEL_HOST_REDUCE_MIN)
 			best = v < best ? v : best;
@@ -418,7 +425,7 @@ static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 		}
 		n++;
 	} while (next(at, s->dims));
-	return s->op >= KEEL_HOST_ARGMAX ? where : best;
+	return finds_position(s->op) ? where : best;
 }
 
 START_TEST(reductions_follow_their_definition)
@@ -432,15 +439,18 @@ START_TEST(reductions_follow_their_definition)
 		random_step(&s, (unsigned int)_i);
 		random_operand(&out, s.dims, false);
 		random_operand(&a, s.dims, true);
+		random_operand(&b, s.dims, true);
 		for (d = 0; d < 4; d++)
-			if (_i >= KEEL_HOST_ARGMAX ? d == (unsigned int)round % 4 : draw(2))
+			if (finds_position(_i) ? d == (unsigned int)round % 4 : draw(2))
 				out.v.strides[d] = 0;
 		out.v.offset = 0;
 		for (d = 0; d < 4; d++)
 			out.v.strides[d] = llabs(out.v.strides[d]);
 		s.out = out.v;
 		s.a = a.v;
-		keel_host_execute(&s, &out.o, &a.o, &(struct keel_host_operand){0});
+		s.b = b.v;
+		keel_host_execute(&s, &out.o, &a.o,
+				  _i == KEEL_HOST_DOT ? &b.o : &(struct keel_host_operand){0});
 		memset(at, 0, sizeof(at));
 		do {
 			double want = stored(&out, reduced(&s, at)), got = get(&out, at);

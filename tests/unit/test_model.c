@@ -359,6 +359,7 @@ D(step_unused, s->op = KEEL_HOST_MOVE)
 D(step_unused_stride, (s->op = KEEL_HOST_MOVE, s->b.tensor = ~0u))
 D(step_constant, (s->out = s->b, s->dims[0] = s->dims[1] = s->dims[2] = 1))
 D(step_repeats, s->out.strides[2] = 0)
+D(step_dot, (s->op = KEEL_HOST_DOT, s->b.tensor = ~0u))
 D(step_argmax, (s->op = KEEL_HOST_ARGMAX, memset(&s->b, 0, sizeof(s->b)), s->b.tensor = ~0u,
 		s->out.strides[1] = s->out.strides[2] = 0))
 
@@ -445,6 +446,7 @@ static const struct defect defects[] = {
 	{"step unused stride", "second operand", step_unused_stride},
 	{"step constant", "writes a constant", step_constant},
 	{"step repeats", "more than once", step_repeats},
+	{"step dot", "tensor that does not exist", step_dot},
 	{"step argmax", "more than one dimension", step_argmax},
 };
 
@@ -478,6 +480,12 @@ START_TEST(unusual_steps_are_accepted)
 	model_fixture(&f);
 	f.steps[0].op = KEEL_HOST_REDUCE_SUM;
 	f.steps[0].b = (struct keel_host_view){.tensor = ~0u};
+	f.steps[0].out.strides[1] = f.steps[0].out.strides[2] = 0;
+	file = write_model(&f.model);
+	free(file.data);
+
+	model_fixture(&f);
+	f.steps[0].op = KEEL_HOST_DOT;
 	f.steps[0].out.strides[1] = f.steps[0].out.strides[2] = 0;
 	file = write_model(&f.model);
 	free(file.data);
