@@ -68,7 +68,8 @@ void keel_int16_free(struct keel_int16 *w);
 int keel_int16_choose(struct keel_int16 *w, const struct keel_int16_options *o,
 		      struct keel_error *e);
 
-/** keel_int16_borders() - what nodes that were chosen for the host exchange with the NPU, where it can
+/** keel_int16_borders() - what nodes that were chosen for the host exchange with the NPU, where it
+ * can
  *
  * They run in float because int8 is not enough, so int8 at the border would spoil it.
  */

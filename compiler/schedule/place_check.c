@@ -523,24 +523,25 @@ static bool any_in_float(const struct keel_node *n)
 	return true;
 }
 
+/* What is written with weights or windows in float, besides the rows' host steps. */
+static bool (*const in_float[KEEL_OP_COUNT])(const struct keel_node *n) = {
+	[KEEL_OP_CONV] = conv_in_float,		  [KEEL_OP_FC] = fc_in_float,
+	[KEEL_OP_MATMUL] = matmul_in_float,	  [KEEL_OP_MAX_POOL] = window_in_float,
+	[KEEL_OP_AVERAGE_POOL] = window_in_float, [KEEL_OP_LRN] = rank_in_float,
+	[KEEL_OP_PRELU] = any_in_float,		  [KEEL_OP_REDUCE_MEAN] = any_in_float,
+};
+
 bool place_in_float(const struct keel_node *n)
 {
-	static bool (*const checks[KEEL_OP_COUNT])(const struct keel_node *n) = {
-		[KEEL_OP_CONV] = conv_in_float,		  [KEEL_OP_FC] = fc_in_float,
-		[KEEL_OP_MATMUL] = matmul_in_float,	  [KEEL_OP_MAX_POOL] = window_in_float,
-		[KEEL_OP_AVERAGE_POOL] = window_in_float, [KEEL_OP_LRN] = rank_in_float,
-		[KEEL_OP_PRELU] = any_in_float,		  [KEEL_OP_REDUCE_MEAN] = any_in_float,
-	};
+	const struct keel_tensor *t = n->outputs[0];
 
 	if (place_on_host(n))
 		return true;
-	if (n->act.kind == KEEL_ACT_TABLE || n->outputs[0]->type != KEEL_F32 ||
-	    !keel_tensor_count(n->outputs[0]))
+	if (n->act.kind == KEEL_ACT_TABLE || t->type != KEEL_F32 || !keel_tensor_count(t))
 		return false;
 	if (rules[n->op].host)
-		return n->act.kind == KEEL_ACT_NONE || n->outputs[0]->rank > 1 ||
-		       n->act.channels == 1;
-	return checks[n->op] && checks[n->op](n);
+		return n->act.kind == KEEL_ACT_NONE || t->rank > 1 || n->act.channels == 1;
+	return in_float[n->op] && in_float[n->op](n);
 }
 
 bool place_follows_host(const struct keel_node *n)
@@ -555,5 +556,8 @@ void keel_place_rules(void (*row)(void *ctx, enum keel_op op, const char *npu, c
 
 	for (i = 0; i < KEEL_OP_COUNT; i++)
 		if (rules[i].check && i != KEEL_OP_UNSUPPORTED)
-			row(ctx, i, rules[i].text, rules[i].host ? "yes" : "no");
+			row(ctx, i, rules[i].text,
+			    rules[i].host ? "yes"
+			    : in_float[i] ? "when chosen"
+					  : "no");
 }
