@@ -134,20 +134,19 @@ static uint32_t round_trips(const struct keel_model *m)
 /* The nodes that run on the host between commands, a line for each place. */
 static void print_round_trips(const struct keel_model *m)
 {
-	uint32_t i, last = 0;
+	const struct keel_host_step *s;
+	uint32_t i;
 
 	for (i = 0; i < m->nr_steps; i++) {
-		const struct keel_host_step *s = &m->steps[i];
-
-		if (!s->command || (!is_round_trip(m, i) && s->layer == last))
+		s = &m->steps[i];
+		if (!s->command)
 			continue;
 		if (is_round_trip(m, i))
 			printf("host    before command %u:", s->command);
-		printf(" ");
-		command_print_name(stdout, s->layer < m->nr_layers
-						   ? keel_model_string(m, m->layers[s->layer].name)
-						   : "");
-		last = s->layer;
+		if (s->layer < m->nr_layers && (is_round_trip(m, i) || s->layer != s[-1].layer)) {
+			printf(" ");
+			command_print_name(stdout, keel_model_string(m, m->layers[s->layer].name));
+		}
 		if (i + 1 == m->nr_steps || m->steps[i + 1].command != s->command)
 			printf("\n");
 	}

@@ -155,8 +155,20 @@ static bool reads_only_head(const struct placing *p, const struct keel_node *n)
 	return true;
 }
 
-/* Nodes from which nothing leads back to the NPU are behind it, those that wait for nothing of it
- * in front.
+/* Does the node only hand on what a node in front of it does on the host? */
+static bool hands_on(const struct placing *p, const struct keel_node *n)
+{
+	unsigned int k;
+
+	for (k = 0; k < n->nr_inputs; k++)
+		if (before(p, n, k) && before(p, n, k)->from_host)
+			return place_on_host(n) && place_follows_host(n);
+	return false;
+}
+
+/*
+ * Nodes from which nothing leads back to the NPU are behind it, with what they move, those that
+ * wait for nothing of it in front.
  */
 static void place_between(const struct placing *p)
 {
@@ -168,12 +180,13 @@ static void place_between(const struct placing *p)
 		n->between = belongs_to_host(p, i);
 		n->head |= n->between && reads_only_head(p, p->g->nodes[i]);
 		n->between &= !n->head;
+		n->from_host = n->between || hands_on(p, p->g->nodes[i]);
 		n->stays = false;
 	}
 	for (i = p->g->nr_nodes; i-- > 0;) {
 		struct part *n = &p->parts[i];
 
-		n->tail |= n->between && !n->stays;
+		n->tail |= n->from_host && !n->head && !n->stays;
 		n->between &= !n->tail;
 		for (k = 0; !n->tail && k < p->g->nodes[i]->nr_inputs; k++)
 			if (before(p, p->g->nodes[i], k))

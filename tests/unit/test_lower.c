@@ -312,6 +312,13 @@ START_TEST(host_by_choice)
 	x = chosen(unary(g, KEEL_OP_ABS, unary(g, KEEL_OP_TANH, lrn(g, x))));
 	keel_graph_add_output(g, chosen(unary(g, KEEL_OP_SIN, x)));
 	placed(g, "NNTT");
+	/* Behind it nothing but movement, which would only cost a round trip. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	x = chosen(lrn(g, lrn(g, x)));
+	x = node(g, KEEL_OP_RESHAPE, x, NULL, DIMS(1, 120));
+	keel_graph_add_output(g, x);
+	placed(g, "NTT");
 	/* Behind it a node that could be on the host, but wasn't chosen. */
 	g = keel_graph_new();
 	x = input(g, DIMS(1, 4, 5, 6));
