@@ -201,7 +201,8 @@ static int diagnose(struct keel_compiled *c, struct keel_lowered *l,
 		err = keel_diagnose(l, source, c->stats, &options,
 				    o->diagnose >= KEEL_DIAGNOSE_SWEEP, &c->diagnosis, &why);
 	if (err == -EOPNOTSUPP) {
-		snprintf(c->note, sizeof(c->note), "%.400s", why.text);
+		if (!c->note[0])
+			snprintf(c->note, sizeof(c->note), "%.400s", why.text);
 		return 0;
 	}
 	return err ? keel_error_set(e, err, "%s", why.text) : 0;

@@ -135,7 +135,7 @@ static unsigned int parse_names(const char **names, char *arg, const char *usage
 
 	for (name = strtok_r(arg, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
 		if (nr == COMPILE_MAX_NAMES)
-			command_usage(state, usage);
+			command_usage(state, "%s", usage);
 		names[nr++] = name;
 	}
 	return nr;

@@ -11,7 +11,7 @@
 #include "place_check.h"
 
 /*
- * Nodes at the edges of the network as float steps over boxes. A view knows how
+ * Nodes on the host as float steps over boxes. A view knows how
  * a tensor's elements lie: those in a slot as the NPU left them, host tensors dense.
  */
 
