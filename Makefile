@@ -21,9 +21,10 @@ ROOMS := -Iisa -Icompiler -Icompiler/graph -Icompiler/import -Icompiler/float -I
 	-Icompiler/quant -Icompiler/schedule -Icompiler/emit -Icompiler/report -Iuserlib -Iuapi -Itools \
 	-isystem /usr/include/libdrm
 # Headers of the same name: in quotes, the importer's before the firmware's; the system's memory.h in
-# angle brackets. No object knows where it was built.
+# angle brackets. No object knows where it was built, and no product and sum are rounded together,
+# which only some processors can.
 ALL_CFLAGS = -std=gnu11 -iquote compiler/import -iquote firmware_sim -ffile-prefix-map=$(CURDIR)=. \
-	$(CFLAGS) $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	$(CFLAGS) -ffp-contract=off $(WARN) $(WERROR) -fPIC -pthread -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-DKEEL_VERSION='"$(VERSION)"' -DCL_TARGET_OPENCL_VERSION=120 $(SAN) $(ROOMS) -I$(O)/gen
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS = -pthread $(SAN) $(LDFLAGS)
@@ -76,6 +77,8 @@ $(O)/%.o: %.c
 
 # The integer executor is the simulator's and the tests' workhorse.
 $(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
+# Conversion of inputs and outputs is on the path of every inference.
+$(O)/isa/keel_value.o $(O)/isa/keel_quantize.o $(O)/isa/keel_host_dot.o: FILE_CFLAGS := -O3 -fno-trapping-math
 # Its loops are written for the vectorizer.
 $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
 $(O)/compiler/quant/diagnose_layer.o $(O)/compiler/quant/slots.o: FILE_CFLAGS := -O3

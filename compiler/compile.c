@@ -200,9 +200,11 @@ static int diagnose(struct keel_compiled *c, struct keel_lowered *l,
 	if (o->diagnose && !keel_compile_without_samples(source, o))
 		err = keel_diagnose(l, source, c->stats, &options,
 				    o->diagnose >= KEEL_DIAGNOSE_SWEEP, &c->diagnosis, &why);
-	/* The sentence about bias correction says the same. */
-	if (err == -EOPNOTSUPP)
+	if (err == -EOPNOTSUPP) {
+		if (!c->note[0])
+			snprintf(c->note, sizeof(c->note), "%.400s", why.text);
 		return 0;
+	}
 	return err ? keel_error_set(e, err, "%s", why.text) : 0;
 }
 
@@ -224,6 +226,7 @@ static int build_and_emit(struct keel_compiled *c, const struct keel_sample_sour
 	if (!err)
 		err = keel_emit(&b->l, &o->target, &texts, &c->data, &c->bytes, e);
 	c->commands = b->l.nr_commands;
+	c->round_trips = lower_round_trips(&b->l);
 	keel_compile_take_weights(c, b);
 	keel_build_del(b);
 	return err;
@@ -260,6 +263,8 @@ int keel_compile(struct keel_graph *g, const struct keel_sample_source *source,
 	memset(c, 0, sizeof(*c));
 	c->g = g;
 	err = check_samples(source, o, e);
+	if (!err)
+		err = keel_compile_names(c->g, &o->host, e);
 	if (!err)
 		err = keel_compile_place(c, e);
 	if (!err)

@@ -33,6 +33,28 @@ enum keel_diagnose_depth {
 	KEEL_DIAGNOSE_SWEEP, /* also one layer at a time in int8, and one in float */
 };
 
+/** enum keel_host_mode - which nodes run in float on the host, besides those that have to */
+enum keel_host_mode {
+	KEEL_HOST_NONE,
+	KEEL_HOST_NAMES,
+	KEEL_HOST_AUTO, /* those without which the outputs are measurably better */
+};
+
+/** struct keel_host_options - what the user chose
+ * @mode: see above
+ * @names: NAMES: of nodes of the graph or the file, or of tensors that they compute
+ * @nr_names: how many
+ * @most: AUTO: nodes at most
+ * @budget_db: AUTO: stop when the outputs' SQNR has reached this; 0: never
+ */
+struct keel_host_options {
+	enum keel_host_mode mode;
+	const char *const *names;
+	unsigned int nr_names;
+	unsigned int most;
+	double budget_db;
+};
+
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
  * @per_channel: weight scales per output channel; else one per tensor
@@ -42,6 +64,7 @@ enum keel_diagnose_depth {
  * @ranges: see keel_range_options
  * @inputs: range of each graph input, for ranges from BatchNorms; else NULL
  * @int16: activations that are int16 instead of int8; see keel_int16_options
+ * @host: nodes that run in float on the host; see keel_host_options
  * @weights_mse: search weight scales by squared error
  * @rounding: of weights
  * @rounding_seed: of stochastic rounding
@@ -71,6 +94,7 @@ struct keel_compile_options {
 	struct keel_range_options ranges;
 	const struct keel_span *inputs;
 	struct keel_int16_options int16;
+	struct keel_host_options host;
 	bool weights_mse;
 	enum keel_rounding rounding;
 	uint64_t rounding_seed;
@@ -113,6 +137,9 @@ struct keel_range_trial {
  * @correct: what bias correction did
  * @int16: groups of activations that are int16
  * @int16_tried: groups that AUTO tried
+ * @on_host: nodes that were chosen to run in float
+ * @host_tried: nodes that AUTO tried
+ * @round_trips: how often the commands of an inference are interrupted by the host
  * @corrected: bias correction ran
  * @measured: @sqnr_db is valid
  * @predicted_db: what @sqnr_db should be if rounding errors were uniform and independent
@@ -141,7 +168,7 @@ struct keel_compiled {
 	struct keel_factorize_result factorize;
 	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
-	unsigned int int16, int16_tried;
+	unsigned int int16, int16_tried, on_host, host_tried, round_trips;
 	bool corrected, measured;
 	double sqnr_db, predicted_db, agreement;
 	double *noise;
@@ -162,6 +189,13 @@ struct keel_compiled {
  * After this keel_place() says where every node runs.
  */
 int keel_compile_prepare(struct keel_graph *g, struct keel_error *e);
+
+/** keel_compile_names() - mark the nodes of a prepared graph that are named to run on the host
+ *
+ * keel_compile() does so by itself. Return: 0, or -EINVAL with a sentence.
+ */
+int keel_compile_names(struct keel_graph *g, const struct keel_host_options *o,
+		       struct keel_error *e);
 
 /**
  * keel_compile() - compile a prepared graph

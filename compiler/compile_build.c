@@ -62,7 +62,7 @@ static int choose_ranges(struct keel_compiled *c, const struct keel_compile_opti
 static int predict(struct keel_compiled *c, const struct keel_build *b,
 		   const struct keel_compile_options *o, struct keel_error *e)
 {
-	const struct keel_noise_scope scope = {b->l.npu_outputs, b->l.nr_npu_outputs, true};
+	const struct keel_noise_scope scope = {b->l.results, b->l.nr_results, true};
 
 	return keel_noise_predict(c->g, c->stats, b->weights, &scope,
 				  o->bias_correction != KEEL_CORRECT_NONE, &c->predicted_db, e);

@@ -13,10 +13,20 @@ static uint64_t memory_for_samples(const struct keel_compile_options *o)
 	return o->memory ? o->memory : KEEL_COMPILE_MEMORY;
 }
 
+static uint64_t host_bytes(const struct keel_lowered *l)
+{
+	struct keel_host_run r;
+	struct keel_error e;
+	uint64_t bytes = keel_host_run_init(&r, l, &e) ? 0 : r.bytes;
+
+	keel_host_run_free(&r);
+	return bytes;
+}
+
 /* Every sample has a memory of its own while all of them go from layer to layer. */
 static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
 {
-	uint64_t bytes = l->scratch_bytes + 1, fit;
+	uint64_t bytes = l->scratch_bytes + host_bytes(l) + 1, fit;
 	unsigned int i;
 
 	for (i = 0; i < l->nr_areas; i++)
@@ -92,11 +102,6 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 	struct keel_integer n;
 	int err = keel_integer_init(&n, l, source, o->threads, &why);
 
-	if (err == -EOPNOTSUPP) {
-		snprintf(c->note, sizeof(c->note), "no bias correction: %.400s", why.text);
-		keel_integer_free(&n);
-		return 0;
-	}
 	if (!err && o->bias_correction == KEEL_CORRECT_ITERATIVE)
 		err = correct(c, &n, stats, o, &why);
 	else if (!err && !o->judge)

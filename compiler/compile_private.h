@@ -44,8 +44,32 @@ void keel_compile_free_weights(struct keel_compiled *c);
 /** keel_compile_place() - verdicts of c->g; an error when a node is unsupported */
 int keel_compile_place(struct keel_compiled *c, struct keel_error *e);
 
+/** struct keel_types - in what c->g computes
+ * @wide: by tensor: int16
+ * @host: by node: in float on the host
+ */
+struct keel_types {
+	bool *wide, *host;
+};
+
+/** keel_compile_try() - SQNR on the calibration samples of the network with types @t
+ *
+ * Return: 0, or a negative errno with a sentence: -E2BIG where more crosses borders than can.
+ */
+int keel_compile_try(const struct keel_compiled *c, const struct keel_sample_source *source,
+		     const struct keel_compile_options *o, const struct keel_types *t, double *db,
+		     struct keel_error *e);
+
+/** keel_compile_host() - choose nodes for the host by trial: those that are not in @t yet
+ * @best: SQNR so far; becomes that of the choice
+ */
+int keel_compile_host(struct keel_compiled *c, const struct keel_sample_source *source,
+		      const struct keel_compile_options *o, struct keel_types *t, double *best,
+		      struct keel_error *e);
+
 /**
- * keel_compile_types() - choose what is int16, and change c->g so that all readers can read
+ * keel_compile_types() - choose what is int16 and what runs on the host, and change c->g so that
+ * all readers can read
  * @c: calibrated
  *
  * Return: 0, or a negative errno with a sentence.
@@ -56,8 +80,8 @@ int keel_compile_types(struct keel_compiled *c, const struct keel_sample_source 
 /**
  * keel_compile_integer() - correct biases on the integer network, and measure it
  *
- * Measured are options->judge, or the samples themselves. Without samples, or where
- * host steps come before the NPU, nothing is done, and c->note says so.
+ * Measured are options->judge, or the samples themselves. Without samples nothing is done, and
+ * c->note says so.
  */
 int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 			 const struct keel_sample_source *source,

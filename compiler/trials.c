@@ -129,10 +129,7 @@ static int search(struct search *s, unsigned int level, unsigned int fixed,
 	size_t i;
 	int err = try(s, o, &best, e);
 
-	if (!err && isnan(best))
-		r->note = "host steps come before the NPU, so its outputs can't be measured while "
-			  "compiling";
-	for (i = 0; i < NR_STEPS && !err && !r->note[0]; i++) {
+	for (i = 0; i < NR_STEPS && !err; i++) {
 		const struct keel_change *change = &keel_changes[steps[i].change];
 
 		if (steps[i].level <= level && !(change->choice & fixed))

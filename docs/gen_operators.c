@@ -32,9 +32,10 @@ int main(void)
 	       "| operator | opsets | limits |\n|---|---|---|\n");
 	keel_import_list(print_import, NULL);
 	printf("\n## Where it runs\n\n"
-	       "After import every operator is one of these. The host takes a node only at the "
-	       "edges of the network, before or\nafter everything that the NPU does, and "
-	       "`--check`, the report and `keel inspect` name it; in the middle it is refused.\n"
+	       "After import every operator is one of these. The host takes what the NPU has no "
+	       "command for, at the edges of the network\nif possible; in its middle each place "
+	       "where it does costs the NPU a round trip. `--check`, the report and `keel "
+	       "inspect`\nname it. \"When chosen\": only with `keel compile --host`.\n"
 	       "\"Table of 256 levels\" is exact for int8: each level has its result.\n\n"
 	       "| operator | NPU | host |\n|---|---|---|\n");
 	keel_place_rules(print_place, NULL);

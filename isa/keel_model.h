@@ -61,7 +61,7 @@ struct keel_model_tensor {
 	uint32_t strides[KEEL_MODEL_MAX_RANK];
 };
 
-/** enum keel_host_op - float (and index) operations at the edges of the network */
+/** enum keel_host_op - float (and index) operations in front of, between and behind commands */
 enum keel_host_op {
 	KEEL_HOST_MOVE,	 /* out = a: slices, concats, transposes, casts, (de)quantization */
 	KEEL_HOST_UNARY, /* out = fn(a): enum keel_unary in @fn */
@@ -77,6 +77,7 @@ enum keel_host_op {
 	KEEL_HOST_REDUCE_MIN,
 	KEEL_HOST_ARGMAX,      /* along the one dimension where out's stride is 0; first maximum */
 	KEEL_HOST_ARGMAX_LAST, /* the same, last maximum */
+	KEEL_HOST_DOT, /* out += a * b along dimensions where out's stride is 0; starts at 0 */
 	KEEL_HOST_OP_COUNT
 };
 
@@ -106,7 +107,8 @@ struct keel_host_view {
  * @beta: parameter of @fn
  * @lo: parameter of @fn
  * @hi: parameter of @fn
- * @before: 1: runs before the commands, 0: after
+ * @before: 1: runs before command @command, 0: after all commands
+ * @command: 0 unless the step stands between commands
  */
 struct keel_host_step {
 	uint16_t op;
@@ -115,7 +117,7 @@ struct keel_host_step {
 	uint32_t dims[KEEL_MODEL_MAX_RANK];
 	double alpha, beta, lo, hi;
 	uint32_t before;
-	uint32_t rsv;
+	uint32_t command;
 	struct keel_host_view out, a, b;
 };
 
@@ -194,6 +196,16 @@ void keel_model_close(struct keel_model *m);
  */
 int keel_model_serialize(const struct keel_model *m, void **data, size_t *bytes,
 			 struct keel_error *e);
+
+/** keel_host_step_command() - how many commands have been executed when step @s runs
+ *
+ * Steps of a checked model are sorted by it; those of one place run in the order of the file.
+ */
+static inline uint32_t keel_host_step_command(const struct keel_model *m,
+					      const struct keel_host_step *s)
+{
+	return s->before ? s->command : m->nr_commands;
+}
 
 /** keel_model_string() - the string at @offset; "" when out of range */
 const char *keel_model_string(const struct keel_model *m, uint32_t offset);

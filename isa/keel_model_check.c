@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "keel_model_format.h"
+#include "keel_value.h"
 
 #define HOST 0xff
 
@@ -12,16 +13,6 @@
 /* More inputs or outputs than this are a mistake, not a network. */
 #define MAX_PORTS 256
 
-uint32_t keel_model_element_bytes(uint32_t type)
-{
-	static const uint8_t bytes[] = {
-		[KEEL_VALUE_S8] = 1,  [KEEL_VALUE_S32] = 4, [KEEL_VALUE_F32] = 4,
-		[KEEL_VALUE_S64] = 8, [KEEL_VALUE_S16] = 2,
-	};
-
-	return bytes[type];
-}
-
 uint64_t keel_model_span(const struct keel_model_tensor *t)
 {
 	uint64_t last = 0;
@@ -29,7 +20,7 @@ uint64_t keel_model_span(const struct keel_model_tensor *t)
 
 	for (i = 0; i < t->rank; i++)
 		last += (uint64_t)(t->dims[i] - 1) * t->strides[i];
-	return last / keel_model_element_bytes(t->type) + 1;
+	return last / keel_element_bytes(t->type) + 1;
 }
 
 static int bad_name(const struct keel_model *m, uint32_t name)
@@ -53,7 +44,7 @@ static int check_dims(const struct keel_model *m, const struct keel_model_tensor
 
 	if (t->type >= KEEL_VALUE_COUNT || t->rank > KEEL_MODEL_MAX_RANK || t->rsv)
 		return refuse(m, t, e, "has a type or rank that does not exist");
-	bytes = keel_model_element_bytes(t->type);
+	bytes = keel_element_bytes(t->type);
 	for (i = 0; i < t->rank; i++) {
 		if (!t->dims[i])
 			return refuse(m, t, e, "has a dimension of 0");
@@ -72,7 +63,7 @@ static int check_dims(const struct keel_model *m, const struct keel_model_tensor
 static int check_host_tensor(const struct keel_model *m, const struct keel_model_tensor *t,
 			     struct keel_error *e)
 {
-	uint32_t element = keel_model_element_bytes(t->type);
+	uint32_t element = keel_element_bytes(t->type);
 	uint64_t bytes = element;
 	unsigned int i;
 
@@ -91,7 +82,7 @@ static int check_host_tensor(const struct keel_model *m, const struct keel_model
 
 static int misaligned(const struct keel_model_tensor *t)
 {
-	uint32_t element = keel_model_element_bytes(t->type);
+	uint32_t element = keel_element_bytes(t->type);
 	unsigned int i;
 
 	for (i = 0; i < t->rank; i++)
@@ -103,7 +94,7 @@ static int misaligned(const struct keel_model_tensor *t)
 static int check_slot_tensor(const struct keel_model *m, const struct keel_model_tensor *t,
 			     struct keel_error *e)
 {
-	uint32_t element = keel_model_element_bytes(t->type);
+	uint32_t element = keel_element_bytes(t->type);
 
 	if (t->slot < KEEL_SLOT_INPUT || t->slot >= KEEL_SLOT_SRAM)
 		return refuse(m, t, e, "lies in a slot that is neither input nor output");

@@ -95,9 +95,6 @@ int keel_model_check(struct keel_model *m, struct keel_error *e);
 /** keel_model_check_steps() - the part of it that looks at host steps */
 int keel_model_check_steps(const struct keel_model *m, struct keel_error *e);
 
-/** keel_model_element_bytes() - size of an element of a tensor; @type is valid */
-uint32_t keel_model_element_bytes(uint32_t type);
-
 /**
  * keel_model_span() - elements from a tensor's first to its last, both included
  *

@@ -18,12 +18,32 @@ static int refuse(const struct keel_model *m, const struct keel_host_step *s, st
 
 static int has_two_operands(uint16_t op)
 {
-	return op >= KEEL_HOST_ADD && op <= KEEL_HOST_POW;
+	return (op >= KEEL_HOST_ADD && op <= KEEL_HOST_POW) || op == KEEL_HOST_DOT;
 }
 
 static int reduces(uint16_t op)
 {
-	return op >= KEEL_HOST_REDUCE_SUM && op <= KEEL_HOST_ARGMAX_LAST;
+	return op >= KEEL_HOST_REDUCE_SUM && op <= KEEL_HOST_DOT;
+}
+
+/*
+ * In file order from the first command to the last. Between commands the NPU does something
+ * else, so what lies on the chip is lost there.
+ */
+static int check_place(const struct keel_model *m, const struct keel_host_step *s,
+		       struct keel_error *e)
+{
+	if (s->before > 1 || (s->layer && s->layer >= m->nr_layers))
+		return refuse(m, s, e, "has a place or layer that does not exist");
+	if (s->command && !s->before)
+		return refuse(m, s, e, "runs after all commands and before one of them");
+	if (s->command && s->command >= m->nr_commands - 1)
+		return refuse(m, s, e, "runs before a command that does not exist, or before END");
+	if (s > m->steps && keel_host_step_command(m, s) < keel_host_step_command(m, s - 1))
+		return refuse(m, s, e, "runs before the step in front of it");
+	if (s->command && m->info.need[KEEL_SLOT_SRAM])
+		return refuse(m, s, e, "runs between commands that keep data in on-chip memory");
+	return 0;
 }
 
 static int check_box(const struct keel_model *m, const struct keel_host_step *s,
@@ -90,7 +110,7 @@ static int check_output(const struct keel_model *m, const struct keel_host_step 
 		repeated += s->dims[i] > 1 && !s->out.strides[i];
 	if (repeated && !reduces(s->op))
 		return refuse(m, s, e, "writes elements more than once");
-	if (repeated > 1 && s->op >= KEEL_HOST_ARGMAX)
+	if (repeated > 1 && (s->op == KEEL_HOST_ARGMAX || s->op == KEEL_HOST_ARGMAX_LAST))
 		return refuse(m, s, e, "looks for a maximum along more than one dimension");
 	return 0;
 }
@@ -102,9 +122,9 @@ static int check_step(const struct keel_model *m, const struct keel_host_step *s
 
 	if (s->op >= KEEL_HOST_OP_COUNT || (s->op == KEEL_HOST_UNARY && s->fn >= KEEL_UNARY_COUNT))
 		return refuse(m, s, e, "has an operation that does not exist");
-	if (s->before > 1 || s->rsv || (s->layer && s->layer >= m->nr_layers))
-		return refuse(m, s, e, "has a place or layer that does not exist");
-	err = check_box(m, s, e);
+	err = check_place(m, s, e);
+	if (!err)
+		err = check_box(m, s, e);
 	if (!err)
 		err = check_view(m, s, &s->out, e);
 	if (!err)

@@ -115,6 +115,8 @@ static int check(struct keel_graph *g, const struct compile_args *a, double star
 	/* With unknown operators there are unknown shapes, so nothing can be folded. */
 	if (!unknown)
 		err = keel_compile_prepare(g, e);
+	if (!err && !unknown)
+		err = keel_compile_names(g, &a->o.host, e);
 	if (!err)
 		v = calloc(g->nr_nodes + 1, sizeof(*v));
 	if (v) {

@@ -114,6 +114,44 @@ static void print_tensor(const struct keel_model *m, const char *role, uint32_t 
 	printf("\n");
 }
 
+/* Does step @i begin a place between commands, where the NPU waits for the host? */
+static bool is_round_trip(const struct keel_model *m, uint32_t i)
+{
+	const struct keel_host_step *s = &m->steps[i];
+
+	return s->command && (!i || s->command != m->steps[i - 1].command);
+}
+
+static uint32_t round_trips(const struct keel_model *m)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < m->nr_steps; i++)
+		n += is_round_trip(m, i);
+	return n;
+}
+
+/* The nodes that run on the host between commands, a line for each place. */
+static void print_round_trips(const struct keel_model *m)
+{
+	const struct keel_host_step *s;
+	uint32_t i;
+
+	for (i = 0; i < m->nr_steps; i++) {
+		s = &m->steps[i];
+		if (!s->command)
+			continue;
+		if (is_round_trip(m, i))
+			printf("host    before command %u:", s->command);
+		if (s->layer < m->nr_layers && (is_round_trip(m, i) || s->layer != s[-1].layer)) {
+			printf(" ");
+			command_print_name(stdout, keel_model_string(m, m->layers[s->layer].name));
+		}
+		if (i + 1 == m->nr_steps || m->steps[i + 1].command != s->command)
+			printf("\n");
+	}
+}
+
 static void print_header(const struct keel_model *m)
 {
 	uint32_t i;
@@ -124,8 +162,9 @@ static void print_header(const struct keel_model *m)
 		print_tensor(m, "input", m->inputs[i]);
 	for (i = 0; i < m->nr_outputs; i++)
 		print_tensor(m, "output", m->outputs[i]);
-	printf("work    %u commands, %.1f million MACs, %u host steps\n", m->nr_commands,
-	       m->info.macs / 1e6, m->nr_steps);
+	printf("work    %u commands, %.1f million MACs, %u host steps, %u round trips\n",
+	       m->nr_commands, m->info.macs / 1e6, m->nr_steps, round_trips(m));
+	print_round_trips(m);
 	printf("memory  %.2f MiB constants, %.2f MiB scratch\n", m->constants_bytes / 1048576.0,
 	       m->scratch_bytes / 1048576.0);
 	printf("options ");
@@ -221,12 +260,13 @@ static json_t *model_json(const struct inspect_args *a, const struct keel_model 
 		json_array_append_new(outputs, tensor_json(m, m->outputs[i]));
 	for (i = 0; i < m->nr_layers; i++)
 		json_array_append_new(layers, layer_json(m, &m->layers[i]));
-	j = json_pack("{s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "target",
+	j = json_pack("{s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "target",
 		      command_json_text(m->target.name), "inputs", inputs, "outputs", outputs,
-		      "commands", (int)m->nr_commands, "host_steps", (int)m->nr_steps, "macs",
-		      (json_int_t)m->info.macs, "constants_bytes", (json_int_t)m->constants_bytes,
-		      "scratch_bytes", (json_int_t)m->scratch_bytes, "options",
-		      options_json(m->options), "layers", layers);
+		      "commands", (int)m->nr_commands, "host_steps", (int)m->nr_steps,
+		      "round_trips", (int)round_trips(m), "macs", (json_int_t)m->info.macs,
+		      "constants_bytes", (json_int_t)m->constants_bytes, "scratch_bytes",
+		      (json_int_t)m->scratch_bytes, "options", options_json(m->options), "layers",
+		      layers);
 	if (a->disassemble)
 		json_object_set_new(j, "disassembly", disassembly_json(m));
 	return j;

@@ -273,12 +273,12 @@ static int run_in_steps(struct verify *v, size_t sample, struct keel_error *e)
 	unsigned int side;
 	int err = 0;
 
-	for (side = 0; side < 2 && !err; side++)
-		err = keel_job_run_host_steps(v->job[side], 0, e);
-	for (i = 0; i < commands && !err && !v->difference; i++)
-		err = step(v, sample, i, e);
-	for (side = 0; side < 2 && !err && !v->difference; side++)
-		err = keel_job_run_host_steps(v->job[side], 1, e);
+	for (i = 0; i <= commands && !err && !v->difference; i++) {
+		for (side = 0; side < 2 && !err; side++)
+			err = keel_job_run_host_steps_before(v->job[side], i, e);
+		if (!err && i < commands)
+			err = step(v, sample, i, e);
+	}
 	return err;
 }
 

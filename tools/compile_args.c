@@ -22,6 +22,8 @@ enum {
 	OPT_INT16,
 	OPT_MAX_INT16,
 	OPT_BUDGET,
+	OPT_HOST,
+	OPT_MAX_HOST,
 	OPT_TARGET,
 	OPT_CHECK,
 	OPT_REPORT,
@@ -98,8 +100,16 @@ static const struct argp_option options[] = {
 	 "compute them, with commas",
 	 0},
 	{"max-int16", OPT_MAX_INT16, "N", 0, "with --int16 auto: at most N of them", 0},
+	{"host", OPT_HOST, "WHAT", 0,
+	 "nodes that run in float on the host although the NPU has commands for them: none "
+	 "(default), auto, or their names, with commas; each place between commands costs a round "
+	 "trip",
+	 0},
+	{"max-host", OPT_MAX_HOST, "N", 0, "with --host auto: at most N of them (default 1)", 0},
 	{"budget", OPT_BUDGET, "DB", 0,
-	 "with --int16 auto: stop when the outputs' SQNR on the calibration samples has reached DB",
+	 "with --int16 auto and --host auto: stop when the outputs' SQNR on the calibration "
+	 "samples "
+	 "has reached DB",
 	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
 	{"check", OPT_CHECK, NULL, 0,
@@ -116,7 +126,22 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-/* A name may be anything but these words; it is found among the nodes later. */
+/* Names, with commas, which are found among the nodes later. Return: how many. */
+static unsigned int parse_names(const char **names, char *arg, const char *usage,
+				struct argp_state *state)
+{
+	char *name, *rest = NULL;
+	unsigned int nr = 0;
+
+	for (name = strtok_r(arg, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+		if (nr == COMPILE_MAX_NAMES)
+			command_usage(state, "%s", usage);
+		names[nr++] = name;
+	}
+	return nr;
+}
+
+/* A name may be anything but these words. */
 static void parse_int16(struct compile_args *a, char *arg, struct argp_state *state)
 {
 	static const struct {
@@ -124,7 +149,6 @@ static void parse_int16(struct compile_args *a, char *arg, struct argp_state *st
 		enum keel_int16_mode mode;
 	} words[] = {{"none", KEEL_INT16_NONE}, {"all", KEEL_INT16_ALL}, {"auto", KEEL_INT16_AUTO}};
 	struct keel_int16_options *o = &a->o.int16;
-	char *name, *rest = NULL;
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -134,15 +158,27 @@ static void parse_int16(struct compile_args *a, char *arg, struct argp_state *st
 		}
 	o->mode = KEEL_INT16_NAMES;
 	o->names = a->int16;
-	o->nr_names = 0;
-	for (name = strtok_r(arg, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-		if (o->nr_names == COMPILE_MAX_INT16)
-			command_usage(state, "--int16 takes at most 256 names; 'all' takes every "
-					     "node that can");
-		a->int16[o->nr_names++] = name;
-	}
+	o->nr_names = parse_names(a->int16, arg,
+				  "--int16 takes at most 256 names; 'all' takes every node that "
+				  "can",
+				  state);
 	if (!o->nr_names)
 		command_usage(state, "--int16 needs none, all, auto, or names of nodes");
+}
+
+static void parse_host(struct compile_args *a, char *arg, struct argp_state *state)
+{
+	struct keel_host_options *o = &a->o.host;
+
+	if (!strcmp(arg, "none") || !strcmp(arg, "auto")) {
+		o->mode = *arg == 'n' ? KEEL_HOST_NONE : KEEL_HOST_AUTO;
+		return;
+	}
+	o->mode = KEEL_HOST_NAMES;
+	o->names = a->host;
+	o->nr_names = parse_names(a->host, arg, "--host takes at most 256 names", state);
+	if (!o->nr_names)
+		command_usage(state, "--host needs none, auto, or names of nodes");
 }
 
 static error_t parse_types(int key, char *arg, struct argp_state *state)
@@ -157,7 +193,13 @@ static error_t parse_types(int key, char *arg, struct argp_state *state)
 		a->o.int16.most = command_number(arg, "max-int16", 1, 65535, state);
 		return 0;
 	case OPT_BUDGET:
-		a->o.int16.budget_db = command_real(arg, "budget", 1, 200, state);
+		a->budget = command_real(arg, "budget", 1, 200, state);
+		return 0;
+	case OPT_HOST:
+		parse_host(a, arg, state);
+		return 0;
+	case OPT_MAX_HOST:
+		a->o.host.most = command_number(arg, "max-host", 1, 64, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -266,6 +308,30 @@ static void check_without_samples(const struct compile_args *a, struct argp_stat
 				     "DIR, or take --bias-correction analytic, or none");
 }
 
+static void check_types(const struct compile_args *a, struct argp_state *state)
+{
+	bool int16 = a->o.int16.mode == KEEL_INT16_AUTO, host = a->o.host.mode == KEEL_HOST_AUTO;
+
+	if (a->o.int16.most && !int16)
+		command_usage(state, "--max-int16 needs --int16 auto");
+	if (a->o.host.most && !host)
+		command_usage(state, "--max-host needs --host auto");
+	if (a->budget > 0 && !int16 && !host)
+		command_usage(state, "--budget needs --int16 auto or --host auto");
+}
+
+/* One budget for both searches; a node on the host costs more than one in int16. */
+static void settle_types(struct compile_args *a)
+{
+	if (a->o.int16.mode == KEEL_INT16_AUTO)
+		a->o.int16.budget_db = a->budget;
+	if (a->o.host.mode != KEEL_HOST_AUTO)
+		return;
+	a->o.host.budget_db = a->budget;
+	if (!a->o.host.most)
+		a->o.host.most = 1;
+}
+
 static void check_args(const struct compile_args *a, struct argp_state *state)
 {
 	if (!a->network)
@@ -281,8 +347,7 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 		command_usage(state, "--percentile needs --ranges percentile or auto");
 	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
 		command_usage(state, "--rounding-seed needs --rounding stochastic");
-	if ((a->o.int16.most || a->o.int16.budget_db > 0) && a->o.int16.mode != KEEL_INT16_AUTO)
-		command_usage(state, "--max-int16 and --budget need --int16 auto");
+	check_types(a, state);
 	if (a->diagnose_given && !a->report)
 		command_usage(state, "--diagnose needs --report DIR, where its result goes");
 	if (is_dash(a->output) && is_dash(a->json))
@@ -349,6 +414,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		check_args(a, state);
+		settle_types(a);
 		return 0;
 	default:
 		return parse_quantization(key, arg, state);

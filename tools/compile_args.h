@@ -9,7 +9,7 @@
 #include "trials.h"
 
 #define COMPILE_MAX_CALIBRATE 64
-#define COMPILE_MAX_INT16     256
+#define COMPILE_MAX_NAMES     256
 
 /** struct compile_args - the command line of keel compile
  * @network: file to compile
@@ -20,6 +20,8 @@
  * @target: name or file
  * @calibrate: folders and files with samples
  * @int16: names of nodes, as o.int16 refers to them
+ * @host: names of nodes, as o.host refers to them
+ * @budget: dB, for o.int16 and o.host; 0: none
  * @limit: of the samples, 0 for all
  * @split: use every so many-th sample, 0 for all
  * @o: how to compile, without what other files say
@@ -37,7 +39,8 @@ struct compile_args {
 	const char *network, *output, *preprocess, *json, *report, *target;
 	const char *calibrate[COMPILE_MAX_CALIBRATE];
 	unsigned int nr_calibrate;
-	const char *int16[COMPILE_MAX_INT16];
+	const char *int16[COMPILE_MAX_NAMES], *host[COMPILE_MAX_NAMES];
+	double budget;
 	size_t limit, split;
 	struct keel_compile_options o;
 	struct keel_span input_range;

@@ -128,6 +128,9 @@ struct keel_backend {
 	 * @result: once done: status, fault_command (preset to KEEL_NO_COMMAND), start_ns, end_ns,
 	 *	busy_ns and, where the device counts them, cycles; the core fills in the rest
 	 *
+	 * Status -EAGAIN: the commands began again, and what a part of a network started from may
+	 *be overwritten.
+	 *
 	 * Return: 0 once it is done, whatever the status (then @e explains a status that isn't 0);
 	 * -ETIMEDOUT otherwise
 	 */

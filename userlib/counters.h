@@ -21,7 +21,7 @@
 	C(JOBS_IN_FLIGHT, jobs_in_flight, "jobs", "jobs", 1,                                       \
 	  "Submissions that nobody has seen the end of yet.")                                      \
 	C(JOB_NS, job_ns, "ns", "time", 0, "Time from start to end, summed over all submissions.") \
-	C(HOST_NS, host_ns, "ns", "time", 0, "Time in host steps before and after the commands.")  \
+	C(HOST_NS, host_ns, "ns", "time", 0, "Time in host steps.")                                \
 	C(BUSY_DMA_NS, busy_dma_ns, "ns", "time", 0,                                               \
 	  "Time in commands of the DMA engine, where measured.")                                   \
 	C(BUSY_MAC_NS, busy_mac_ns, "ns", "time", 0,                                               \

@@ -37,6 +37,10 @@ int keel_job_get_fence(struct keel_job *job, int *fd, struct keel_error *error)
 	pthread_mutex_lock(&job->lock);
 	if (job->state == KEEL_JOB_IDLE || job->starting)
 		r = keel_error_set(error, -EINVAL, "the job was never submitted");
+	else if (keel_job_in_parts(job))
+		r = keel_error_set(error, -EOPNOTSUPP,
+				   "the network has host steps between its commands, and no fence "
+				   "tells when the last of them is done; wait for the job");
 	else
 		r = backend->job_get_fence(job->priv, fd, error);
 	pthread_mutex_unlock(&job->lock);

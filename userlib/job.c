@@ -36,6 +36,8 @@ static void init_locks(struct keel_job *job)
 
 static void job_free(struct keel_job *job)
 {
+	free(job->trace.ns);
+	free(job->trace.timeline);
 	free(job->places);
 	free(job->claims);
 	free(job->host);

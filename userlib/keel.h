@@ -358,7 +358,8 @@ enum keel_busy { KEEL_BUSY_DMA, KEEL_BUSY_MAC, KEEL_BUSY_VEC, KEEL_BUSY_COUNT };
  * @commands: how many were to be executed
  * @start_ns: CLOCK_MONOTONIC when execution began
  * @end_ns: when it ended
- * @host_ns: spent in host steps, not part of end_ns - start_ns
+ * @host_ns: spent in host steps; of those before and after all commands, not part of
+ *	end_ns - start_ns
  * @macs: multiply-accumulates of these commands
  * @cycles: counted by an NPU; otherwise the compiler's estimate for the target
  * @bytes_read: that these commands read, as addressed
@@ -433,9 +434,10 @@ int keel_job_get_output(struct keel_job *job, unsigned int index, enum keel_elem
 /**
  * keel_job_submit() - start an inference
  *
- * Host steps that precede the commands run in this call, those that follow them in the
- * call of keel_job_wait() or keel_job_poll() that finds the commands done. Until
- * then bound buffers belong to the job.
+ * Host steps that precede the commands run in this call, those between and behind commands in
+ * the call of keel_job_wait() or keel_job_poll() that finds the commands before them done: a
+ * network with host steps in its middle goes on only while somebody waits or polls. Until it is
+ * done bound buffers belong to the job.
  *
  * Return: 0; -EBUSY when the job still runs or a buffer is mapped or is used by another
  * job (two may read it); -EINVAL when writable bindings overlap others.
@@ -451,8 +453,16 @@ int keel_job_submit(struct keel_job *job, struct keel_error *error);
 int keel_job_submit_range(struct keel_job *job, uint32_t first, uint32_t count,
 			  struct keel_error *error);
 
-/** keel_job_run_host_steps() - only the host steps before (@after 0) or after the commands */
+/** keel_job_run_host_steps() - only the host steps before (@after 0) or after all commands */
 int keel_job_run_host_steps(struct keel_job *job, int after, struct keel_error *error);
+
+/** keel_job_run_host_steps_before() - only the host steps that stand in front of command @command
+ * @command: 0 for those before all commands, the number of commands for those after them
+ *
+ * Between ranges of commands, to step a network that has host steps in its middle.
+ */
+int keel_job_run_host_steps_before(struct keel_job *job, uint32_t command,
+				   struct keel_error *error);
 
 /**
  * keel_job_wait() - wait for the last submission
@@ -529,7 +539,8 @@ int keel_job_set_fence(struct keel_job *job, int fd, struct keel_error *error);
  *
  * Its error is the submission's status. Host steps after the commands aren't waited for.
  *
- * Return: 0; -EINVAL when the job was never submitted; -EOPNOTSUPP where the backend has no fences.
+ * Return: 0; -EINVAL when the job was never submitted; -EOPNOTSUPP where the backend has no fences,
+ * or host steps stand between the network's commands.
  */
 int keel_job_get_fence(struct keel_job *job, int *fd, struct keel_error *error);
 

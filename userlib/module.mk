@@ -9,8 +9,6 @@ LIBKEEL_SONAME := libkeel.so.0
 # A backend is built in when its folder has sources.
 $(O)/userlib/backends.o: FILE_CFLAGS := \
 	$(if $(wildcard userlib/backends/opencl/*.c),-DKEEL_HAVE_OPENCL)
-# Conversion of inputs and outputs is on the path of every inference.
-$(O)/userlib/value.o $(O)/userlib/quantize.o: FILE_CFLAGS := -O3 -fno-trapping-math
 
 $(O)/libkeel.so.$(VERSION): $(call objs,$(USERLIB_SRC)) $(O)/libkeelisa.a userlib/libkeel.map \
 		userlib/keel.h userlib/check-symbols

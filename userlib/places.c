@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "private.h"
-#include "value.h"
+#include "keel_value.h"
 
 /*
  * Where the tensors of a network live in a job: in a slot, in a buffer of their own
@@ -31,7 +31,7 @@ static uint64_t tensor_end(const struct keel_model_tensor *t)
 
 	for (i = 0; i < t->rank; i++)
 		last += ((uint64_t)t->dims[i] - 1) * t->strides[i];
-	return last + keel_element_bytes((enum keel_element)t->type);
+	return last + keel_element_bytes(t->type);
 }
 
 static void place_in_slot(struct keel_network *n, uint32_t t)

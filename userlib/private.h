@@ -116,6 +116,13 @@ enum keel_job_state { KEEL_JOB_IDLE, KEEL_JOB_RUNNING, KEEL_JOB_DONE };
  * @cancelled: asked for meanwhile
  * @previous: @state before the submission began
  * @host_steps: the submission includes them
+ * @first: first command of the submission
+ * @count: how many it has
+ * @part: the part of them that the backend has: all, unless host steps stand between them
+ * @part_count: how many commands that is
+ * @restarts: how often the submission began again from its first part
+ * @trace: of the parts that are done, where there are several and KEEL_JOB_PROFILE is set;
+ *	@start_ns, always: when the last one started
  * @error: why result.status isn't 0
  * @next_spare: network->lock
  */
@@ -134,7 +141,13 @@ struct keel_job {
 	pthread_cond_t changed;
 	enum keel_job_state state, previous;
 	bool busy, starting, cancelled, host_steps;
-	uint32_t first, count;
+	uint32_t first, count, part, part_count, restarts;
+	struct keel_job_trace {
+		uint64_t *ns;
+		struct keel_timeline *timeline;
+		uint64_t start_ns;
+		int status;
+	} trace;
 	struct keel_job_result result;
 	struct keel_error error;
 	struct keel_job *next_spare;
@@ -189,7 +202,30 @@ int keel_job_hold(struct keel_job *job, struct keel_error *e);
 int keel_job_place_buffer(struct keel_job *job, uint32_t place, struct keel_error *e);
 int keel_job_all_buffers(struct keel_job *job, struct keel_error *e);
 
-/* steps.c: the job is claimed */
-int keel_job_host_steps(struct keel_job *job, bool after, struct keel_error *e);
+/* steps.c */
+/** keel_job_host_steps() - run those in front of @command; the job is claimed
+ * @command: the number of commands: those behind all of them
+ */
+int keel_job_host_steps(struct keel_job *job, uint32_t command, struct keel_error *e);
+/** keel_host_steps_next() - the first command behind @command that steps stand in front of, or
+ * the number of commands
+ */
+uint32_t keel_host_steps_next(const struct keel_model *model, uint32_t command);
+
+/* part.c: a submission goes through the backend in parts, from host steps to host steps */
+/** keel_job_start_part() - run the host steps in front of @command, and start what follows */
+int keel_job_start_part(struct keel_job *job, uint32_t command, struct keel_error *e);
+/** keel_job_next_part() - a part is done: note what came of it, and start the next one
+ * @measured: what the backend knows of it
+ *
+ * Return: false when there is none, or when the job has failed.
+ */
+bool keel_job_next_part(struct keel_job *job, const struct keel_job_result *measured);
+/** keel_job_in_parts() - does, or did, the submission consist of several? */
+bool keel_job_in_parts(const struct keel_job *job);
+
+/* record.c */
+/** keel_job_keep_trace() - note the profile of the part that is done, which began at @start_ns */
+void keel_job_keep_trace(struct keel_job *job, uint64_t start_ns);
 
 #endif

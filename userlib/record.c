@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "private.h"
 
@@ -34,6 +35,15 @@ static int check_profile(const struct keel_job *job, struct keel_error *e)
 	return 0;
 }
 
+static int kept_trace(const struct keel_job *job, struct keel_error *e)
+{
+	if (job->result.status || job->trace.status)
+		return keel_error_set(e, -ENODATA,
+				      "the submission failed, so its trace is not complete");
+	return 0;
+}
+
+/* The parts of a submission left theirs as they ended; a single one is asked now. */
 static int profile_held(struct keel_job *job, uint64_t *ns, uint32_t count, struct keel_error *e)
 {
 	int r = check_profile(job, e);
@@ -41,7 +51,12 @@ static int profile_held(struct keel_job *job, uint64_t *ns, uint32_t count, stru
 	if (r)
 		return r;
 	count = count < job->count ? count : job->count;
-	r = job->network->device->backend->job_profile(job->priv, ns, count, e);
+	if (keel_job_in_parts(job))
+		r = kept_trace(job, e);
+	else
+		r = job->network->device->backend->job_profile(job->priv, ns, count, e);
+	if (!r && keel_job_in_parts(job))
+		memcpy(ns, job->trace.ns, count * sizeof(*ns));
 	return r ? r : (int)count;
 }
 
@@ -63,8 +78,8 @@ int keel_job_get_profile(struct keel_job *job, uint64_t *ns, uint32_t count,
 static int timeline_from_profile(struct keel_job *job, struct keel_timeline *entries,
 				 uint32_t count, struct keel_error *e)
 {
-	const union keel_command *commands = job->network->model.commands + job->first;
-	uint64_t *ns = calloc(count, sizeof(*ns)), at = job->result.start_ns;
+	const union keel_command *commands = job->network->model.commands + job->part;
+	uint64_t *ns = calloc(count, sizeof(*ns)), at = job->trace.start_ns;
 	uint32_t i;
 	int r;
 
@@ -73,7 +88,7 @@ static int timeline_from_profile(struct keel_job *job, struct keel_timeline *ent
 	r = job->network->device->backend->job_profile(job->priv, ns, count, e);
 	for (i = 0; !r && i < count; i++) {
 		entries[i] = (struct keel_timeline){
-			.command = job->first + i,
+			.command = job->part + i,
 			.engine = keel_command_desc(commands[i].h.opcode)->engine,
 			.start_ns = at,
 			.end_ns = at + ns[i],
@@ -84,18 +99,54 @@ static int timeline_from_profile(struct keel_job *job, struct keel_timeline *ent
 	return r;
 }
 
-static int timeline_held(struct keel_job *job, struct keel_timeline *entries, uint32_t count,
+/* Of the last part. */
+static int part_timeline(struct keel_job *job, struct keel_timeline *entries, uint32_t count,
 			 struct keel_error *e)
 {
 	const struct keel_backend *backend = job->network->device->backend;
+
+	return backend->job_timeline ? backend->job_timeline(job->priv, entries, count, e)
+				     : timeline_from_profile(job, entries, count, e);
+}
+
+static int timeline_held(struct keel_job *job, struct keel_timeline *entries, uint32_t count,
+			 struct keel_error *e)
+{
 	int r = check_profile(job, e);
 
 	if (r)
 		return r;
 	count = count < job->count ? count : job->count;
-	r = backend->job_timeline ? backend->job_timeline(job->priv, entries, count, e)
-				  : timeline_from_profile(job, entries, count, e);
+	r = keel_job_in_parts(job) ? kept_trace(job, e) : part_timeline(job, entries, count, e);
+	if (!r && keel_job_in_parts(job))
+		memcpy(entries, job->trace.timeline, count * sizeof(*entries));
 	return r ? r : (int)count;
+}
+
+static int allocate_trace(struct keel_job_trace *t, size_t commands)
+{
+	if (!t->ns)
+		t->ns = calloc(commands, sizeof(*t->ns));
+	if (!t->timeline)
+		t->timeline = calloc(commands, sizeof(*t->timeline));
+	return t->ns && t->timeline ? 0 : -ENOMEM;
+}
+
+void keel_job_keep_trace(struct keel_job *job, uint64_t start_ns)
+{
+	const struct keel_backend *backend = job->network->device->backend;
+	struct keel_job_trace *t = &job->trace;
+	uint32_t at = job->part;
+
+	t->start_ns = start_ns;
+	if (!keel_job_in_parts(job) || !(job->flags & KEEL_JOB_PROFILE) || !backend->job_profile)
+		return;
+	if (job->part == job->first)
+		t->status = allocate_trace(t, job->network->model.nr_commands);
+	if (!t->status)
+		t->status = backend->job_profile(job->priv, t->ns + at, job->part_count, NULL);
+	if (!t->status)
+		t->status = part_timeline(job, t->timeline + at, job->part_count, NULL);
 }
 
 int keel_job_get_timeline(struct keel_job *job, struct keel_timeline *entries, uint32_t count,

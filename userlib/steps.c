@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "host/host_step.h"
+#include "keel_host_step.h"
 #include "private.h"
 
 /* Runs the host steps of a network on the memory of a job. */
@@ -54,14 +54,20 @@ static int unmap_all(struct mapping *m, int r, struct keel_error *e)
 	return r;
 }
 
-static int map_steps(struct mapping *m, bool after, struct keel_error *e)
+static bool runs_at(const struct keel_model *model, const struct keel_host_step *s,
+		    uint32_t command)
+{
+	return keel_host_step_command(model, s) == command;
+}
+
+static int map_steps(struct mapping *m, uint32_t command, struct keel_error *e)
 {
 	const struct keel_model *model = &m->job->network->model;
 	const struct keel_host_step *s;
 	int r = 0;
 
 	for (s = model->steps; s < model->steps + model->nr_steps && !r; s++) {
-		if (!s->before != after)
+		if (!runs_at(model, s, command))
 			continue;
 		r = map_view(m, &s->out, e);
 		r = r ? r : map_view(m, &s->a, e);
@@ -81,7 +87,7 @@ static struct keel_host_operand operand(const struct mapping *m, const struct ke
 		return o;
 	t = &n->model.tensors[v->tensor];
 	place = n->tensor_place[v->tensor];
-	o.type = (enum keel_element)t->type;
+	o.type = t->type;
 	o.zero_point = t->zero_point;
 	o.scale = t->scale;
 	if (t->data)
@@ -93,14 +99,14 @@ static struct keel_host_operand operand(const struct mapping *m, const struct ke
 	return o;
 }
 
-static void execute_steps(const struct mapping *m, bool after)
+static void execute_steps(const struct mapping *m, uint32_t command)
 {
 	const struct keel_model *model = &m->job->network->model;
 	struct keel_host_operand out, a, b;
 	const struct keel_host_step *s;
 
 	for (s = model->steps; s < model->steps + model->nr_steps; s++) {
-		if (!s->before != after)
+		if (!runs_at(model, s, command))
 			continue;
 		out = operand(m, &s->out);
 		a = operand(m, &s->a);
@@ -109,20 +115,40 @@ static void execute_steps(const struct mapping *m, bool after)
 	}
 }
 
-int keel_job_host_steps(struct keel_job *job, bool after, struct keel_error *e)
+static bool any_steps(const struct keel_model *model, uint32_t command)
+{
+	const struct keel_host_step *s;
+
+	for (s = model->steps; s < model->steps + model->nr_steps; s++)
+		if (runs_at(model, s, command))
+			return true;
+	return false;
+}
+
+uint32_t keel_host_steps_next(const struct keel_model *model, uint32_t command)
+{
+	const struct keel_host_step *s;
+
+	for (s = model->steps; s < model->steps + model->nr_steps; s++)
+		if (keel_host_step_command(model, s) > command)
+			return keel_host_step_command(model, s);
+	return model->nr_commands;
+}
+
+int keel_job_host_steps(struct keel_job *job, uint32_t command, struct keel_error *e)
 {
 	struct mapping m = {.job = job};
 	uint64_t began = keel_now_ns(), spent;
 	int r;
 
-	if (!job->network->model.nr_steps)
+	if (!any_steps(&job->network->model, command))
 		return 0;
 	m.data = calloc(job->network->nr_places, sizeof(*m.data));
 	if (!m.data)
 		return keel_error_set(e, -ENOMEM, "no memory to map the buffers of a job");
-	r = map_steps(&m, after, e);
+	r = map_steps(&m, command, e);
 	if (!r)
-		execute_steps(&m, after);
+		execute_steps(&m, command);
 	r = unmap_all(&m, r, e);
 	free(m.data);
 	spent = keel_now_ns() - began;

@@ -10,7 +10,8 @@
  *
  *	IDLE or DONE --submit--> RUNNING, busy    claims, host steps, backend's queue
  *	                         RUNNING          the device works
- *	             --wait----> RUNNING, busy    one thread waits, host steps, claims dropped
+ *	             --wait----> RUNNING, busy    one thread waits, goes from part to part,
+ *	                                          host steps, claims dropped
  *	                         DONE
  */
 
@@ -45,27 +46,6 @@ static void set_state(struct keel_job *job, enum keel_job_state state)
 	pthread_cond_broadcast(&job->changed);
 }
 
-static int start(struct keel_job *job, struct keel_error *e)
-{
-	struct keel_backend_binding bindings[KEEL_SLOT_COUNT] = {0};
-	struct keel_backend_range range = {
-		.bindings = bindings,
-		.first = job->first,
-		.count = job->count,
-		.profile = !!(job->flags & KEEL_JOB_PROFILE),
-	};
-	unsigned int slot;
-
-	for (slot = KEEL_SLOT_INPUT; slot < KEEL_SLOT_SRAM; slot++)
-		if (job->places[slot].buffer)
-			bindings[slot] = (struct keel_backend_binding){
-				.buffer = job->places[slot].buffer->priv,
-				.offset = job->places[slot].offset,
-				.bytes = job->network->places[slot].bytes,
-			};
-	return job->network->device->backend->job_submit(job->priv, &range, e);
-}
-
 static void count_submission(struct keel_job *job)
 {
 	struct keel_counters *c = &job->network->device->counters;
@@ -83,15 +63,13 @@ static int submit(struct keel_job *job, uint32_t first, uint32_t count, bool hos
 	if (r)
 		return r;
 	pthread_mutex_unlock(&job->lock);
-	job->result.host_ns = 0;
+	job->result = (struct keel_job_result){.fault_command = KEEL_NO_COMMAND};
 	keel_error_clear(&job->error);
 	job->first = first;
 	job->count = count;
 	job->host_steps = host_steps;
-	if (host_steps)
-		r = keel_job_host_steps(job, false, e);
-	if (!r)
-		r = start(job, e);
+	job->restarts = 0;
+	r = keel_job_start_part(job, first, e);
 	if (r)
 		keel_job_unclaim(job);
 	else
@@ -124,16 +102,23 @@ int keel_job_submit_range(struct keel_job *job, uint32_t first, uint32_t count,
 	return submit(job, first, count, false, error);
 }
 
-int keel_job_run_host_steps(struct keel_job *job, int after, struct keel_error *error)
+int keel_job_run_host_steps_before(struct keel_job *job, uint32_t command, struct keel_error *error)
 {
+	uint32_t commands = job->network->model.nr_commands;
 	int r;
 
 	keel_error_clear(error);
+	if (command > commands)
+		return keel_error_set(
+			error, -EINVAL,
+			"no host steps run before command %u: the network has %u, the "
+			"first is 0",
+			command, commands);
 	r = begin(job, error);
 	if (r)
 		return r;
 	pthread_mutex_unlock(&job->lock);
-	r = keel_job_host_steps(job, after, error);
+	r = keel_job_host_steps(job, command, error);
 	keel_job_unclaim(job);
 	pthread_mutex_lock(&job->lock);
 	set_state(job, job->previous);
@@ -141,15 +126,18 @@ int keel_job_run_host_steps(struct keel_job *job, int after, struct keel_error *
 	return r;
 }
 
-/* @measured: what the backend knows. Time in host steps is there already. */
-static void fill_result(struct keel_job *job, const struct keel_job_result *measured)
+int keel_job_run_host_steps(struct keel_job *job, int after, struct keel_error *error)
+{
+	return keel_job_run_host_steps_before(job, after ? job->network->model.nr_commands : 0,
+					      error);
+}
+
+/* What the parts of a submission don't tell. */
+static void complete_result(struct keel_job *job)
 {
 	const struct keel_cost *from = &job->network->cost[job->first], *to = from + job->count;
 	struct keel_job_result *r = &job->result;
-	uint64_t host_ns = r->host_ns;
 
-	*r = *measured;
-	r->host_ns = host_ns;
 	r->commands = job->count;
 	r->macs = to->macs - from->macs;
 	r->bytes_read = to->bytes_read - from->bytes_read;
@@ -184,11 +172,12 @@ static void count_result(struct keel_job *job)
 }
 
 /* The job is busy with us. */
-static void finish(struct keel_job *job, const struct keel_job_result *measured)
+static void finish(struct keel_job *job)
 {
-	fill_result(job, measured);
+	complete_result(job);
 	if (job->host_steps && !job->result.status)
-		job->result.status = keel_job_host_steps(job, true, &job->error);
+		job->result.status =
+			keel_job_host_steps(job, job->network->model.nr_commands, &job->error);
 	count_result(job);
 	keel_job_unclaim(job);
 }
@@ -197,14 +186,17 @@ static void finish(struct keel_job *job, const struct keel_job_result *measured)
 static int wait_busy(struct keel_job *job, uint64_t deadline)
 {
 	const struct keel_backend *backend = job->network->device->backend;
-	struct keel_job_result measured = {.fault_command = KEEL_NO_COMMAND};
+	struct keel_job_result measured;
 	int r;
 
 	job->busy = true;
 	pthread_mutex_unlock(&job->lock);
-	r = backend->job_wait(job->priv, deadline, &measured, &job->error);
+	do {
+		measured = (struct keel_job_result){.fault_command = KEEL_NO_COMMAND};
+		r = backend->job_wait(job->priv, deadline, &measured, &job->error);
+	} while (!r && keel_job_next_part(job, &measured));
 	if (!r)
-		finish(job, &measured);
+		finish(job);
 	pthread_mutex_lock(&job->lock);
 	set_state(job, r ? KEEL_JOB_RUNNING : KEEL_JOB_DONE);
 	return r;

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "box.h"
+#include "keel_box.h"
 #include "private.h"
-#include "quantize.h"
-#include "value.h"
+#include "keel_quantize.h"
+#include "keel_value.h"
 
 /* The typed helper: dense arrays of the caller into and out of the ports of a job. */
 

@@ -5,7 +5,8 @@
 
 #include "emit.h"
 #include "fold.h"
-#include "keel_model_format.h"
+#include "keel_value.h"
+#include "place_check.h"
 #include "keel_rules.h"
 #include "qdq.h"
 
@@ -38,29 +39,48 @@ uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t)
 	return x->nr_tensors++;
 }
 
-/* Host constants, floats or int64: 8-byte aligned, referred to by offset plus one. */
-static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
+/* Room in the host data, 8-byte aligned; NULL without memory. */
+static uint8_t *add_host_data(struct keel_emitted *x, size_t bytes)
 {
-	int64_t i, count = keel_tensor_count(t);
-	size_t bytes = count * (t->type == KEEL_F32 ? sizeof(float) : sizeof(int64_t));
 	uint64_t at = (x->host_data_bytes + 7) & ~7ull;
 	uint8_t *p = realloc(x->host_data, at + bytes);
 
 	if (!p) {
 		x->failed = -ENOMEM;
-		return 0;
+		return NULL;
 	}
 	memset(p + x->host_data_bytes, 0, at - x->host_data_bytes);
 	x->host_data = p;
 	x->host_data_bytes = at + bytes;
+	return p + at;
+}
+
+uint32_t emit_host_floats(struct keel_emitted *x, const float *values, int64_t count)
+{
+	size_t bytes = count * sizeof(*values);
+	uint8_t *p = add_host_data(x, bytes);
+
+	if (!p)
+		return 0;
+	memcpy(p, values, bytes);
+	return p - x->host_data + 1;
+}
+
+/* Host constants, floats or int64, referred to by offset plus one. */
+static uint32_t emit_host_data(struct keel_emitted *x, const struct keel_tensor *t)
+{
+	int64_t i, count = keel_tensor_count(t);
+	uint8_t *p;
+
 	if (t->type == KEEL_F32)
-		memcpy(p + at, t->data, bytes);
-	for (i = 0; t->type != KEEL_F32 && i < count; i++) {
+		return emit_host_floats(x, t->data, count);
+	p = add_host_data(x, count * sizeof(i));
+	for (i = 0; p && i < count; i++) {
 		int64_t v = keel_value_int(t, i);
 
-		memcpy(p + at + i * sizeof(v), &v, sizeof(v));
+		memcpy(p + i * sizeof(v), &v, sizeof(v));
 	}
-	return at + 1;
+	return p ? p - x->host_data + 1 : 0;
 }
 
 static void describe(struct keel_emitted *x, const struct keel_tensor *t,
@@ -136,7 +156,7 @@ static struct keel_host_view view_of(const struct keel_emitted *x, uint32_t tens
 	unsigned int i;
 
 	for (i = 0; i < m->rank; i++)
-		v.strides[i] = m->strides[i] / keel_model_element_bytes(m->type);
+		v.strides[i] = m->strides[i] / keel_element_bytes(m->type);
 	return v;
 }
 
@@ -158,6 +178,7 @@ static void emit_move(struct keel_emitted *x, const struct keel_tensor *t, uint3
 	s->op = KEEL_HOST_MOVE;
 	s->layer = x->layer;
 	s->before = x->before;
+	s->command = x->command;
 	s->out = view_of(x, to);
 	s->a = view_of(x, from);
 	s->b.tensor = ~0u;
@@ -177,23 +198,48 @@ static int emit_node_steps(struct keel_emitted *x, const struct keel_node *n, st
 	return err ? err : x->failed;
 }
 
-static int emit_steps(struct keel_emitted *x, struct keel_error *e)
+/* Steps of nodes that run in one place: at an edge, or behind a part of the commands. */
+static int emit_place(struct keel_emitted *x, bool before, bool between, unsigned int part,
+		      struct keel_error *e)
 {
 	const struct keel_graph *g = x->l->g;
-	unsigned int i, pass;
+	unsigned int i;
 	int err = 0;
 
-	for (pass = 0; pass < 2; pass++)
-		for (i = 0; i < g->nr_nodes && !err; i++) {
-			const struct keel_verdict *v = &x->l->options->verdicts[i];
+	for (i = 0; i < g->nr_nodes && !err; i++) {
+		const struct keel_verdict *v = &x->l->options->verdicts[i];
 
-			if (v->place != KEEL_PLACE_HOST || v->before == (pass == 1))
-				continue;
-			x->before = v->before;
-			x->layer = i;
-			err = emit_node_steps(x, g->nodes[i], e);
-		}
+		if (v->place != KEEL_PLACE_HOST || v->before != before || v->between != between ||
+		    (between && v->part != part))
+			continue;
+		x->layer = i;
+		err = emit_node_steps(x, g->nodes[i], e);
+	}
 	return err;
+}
+
+/* A part may have no commands, and nothing but END may follow. */
+static void set_place(struct keel_emitted *x, unsigned int command)
+{
+	x->before = command + 1 < x->l->nr_commands;
+	x->command = x->before ? command : 0;
+}
+
+static int emit_all_steps(struct keel_emitted *x, struct keel_error *e)
+{
+	unsigned int part;
+	int err;
+
+	x->before = true;
+	x->command = 0;
+	err = emit_place(x, true, false, 0, e);
+	for (part = 0; part < x->l->nr_parts && !err; part++) {
+		set_place(x, x->l->part_end[part]);
+		err = emit_place(x, false, true, part, e);
+	}
+	x->before = false;
+	x->command = 0;
+	return err ? err : emit_place(x, false, false, 0, e);
 }
 
 static bool is_listed(const struct keel_emitted *x, unsigned int outputs, uint32_t tensor)
@@ -221,6 +267,7 @@ static uint32_t emit_output(struct keel_emitted *x, unsigned int index)
 		return from;
 	to = emit_dense(x, t, 0);
 	x->before = false;
+	x->command = 0;
 	x->layer = t->producer ? lower_node_index(x->l, t->producer) : 0;
 	emit_move(x, t, to, from);
 	return to;
@@ -236,7 +283,7 @@ static int emit_borders(struct keel_emitted *x, struct keel_error *e)
 		x->slot_tensor[l->npu_inputs[i]->id] = emit_slot_tensor(x, l->npu_inputs[i]) + 1;
 	for (i = 0; i < l->nr_npu_outputs; i++)
 		x->slot_tensor[l->npu_outputs[i]->id] = emit_slot_tensor(x, l->npu_outputs[i]) + 1;
-	err = emit_steps(x, e);
+	err = emit_all_steps(x, e);
 	for (i = 0; i < l->g->nr_inputs && !err; i++)
 		x->inputs[i] = emit_host_tensor(x, l->g->inputs[i]);
 	for (i = 0; i < l->g->nr_outputs && !err; i++)
@@ -296,12 +343,51 @@ static bool has_wide(const struct keel_lowered *l)
 	return false;
 }
 
+static bool has_float(const struct keel_lowered *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->g->nr_nodes; i++)
+		if (l->options->verdicts[i].place == KEEL_PLACE_HOST &&
+		    !place_on_host(l->g->nodes[i]))
+			return true;
+	return false;
+}
+
 static void seal(struct keel_lowered *l)
 {
 	struct keel_cmd_end *end = &l->commands[l->nr_commands - 1].end;
 
 	end->checksum =
 		keel_crc32(0, l->commands, (uint64_t)(l->nr_commands - 1) * KEEL_COMMAND_SIZE);
+}
+
+static int out_of_memory(struct keel_emitted *x, int err, struct keel_error *e)
+{
+	if (err == -ENOMEM)
+		keel_error_set(e, err, "out of memory while writing the model");
+	if (err)
+		keel_emit_free(x);
+	return err;
+}
+
+int keel_emit_steps(const struct keel_lowered *l, struct keel_emitted *x, struct keel_error *e)
+{
+	const struct keel_graph *g = l->g;
+	int err = -ENOMEM;
+
+	memset(x, 0, sizeof(*x));
+	x->l = l;
+	x->inputs = calloc(g->nr_inputs + 1, sizeof(*x->inputs));
+	x->outputs = calloc(g->nr_outputs + 1, sizeof(*x->outputs));
+	x->layers = calloc(l->nr_layers + 1, sizeof(*x->layers));
+	x->slot_tensor = calloc(g->nr_tensors + 1, sizeof(*x->slot_tensor));
+	x->host_tensor = calloc(g->nr_tensors + 1, sizeof(*x->host_tensor));
+	if (x->inputs && x->outputs && x->layers && x->slot_tensor && x->host_tensor) {
+		emit_string(x, "");
+		err = emit_borders(x, e);
+	}
+	return out_of_memory(x, err, e);
 }
 
 int keel_emit_model(const struct keel_lowered *l, const struct keel_target *target,
@@ -312,28 +398,19 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 	unsigned int i;
 	int err;
 
-	memset(x, 0, sizeof(*x));
-	x->l = l;
-	x->inputs = calloc(g->nr_inputs + 1, sizeof(*x->inputs));
-	x->outputs = calloc(g->nr_outputs + 1, sizeof(*x->outputs));
-	x->layers = calloc(l->nr_layers + 1, sizeof(*x->layers));
-	x->slot_tensor = calloc(g->nr_tensors + 1, sizeof(*x->slot_tensor));
-	x->host_tensor = calloc(g->nr_tensors + 1, sizeof(*x->host_tensor));
-	if (!x->inputs || !x->outputs || !x->layers || !x->slot_tensor || !x->host_tensor) {
-		err = -ENOMEM;
-		goto out;
-	}
-	emit_string(x, "");
-	err = emit_borders(x, e);
+	err = keel_emit_steps(l, x, e);
 	if (err)
-		goto out;
+		return err;
 	for (i = 0; i < l->nr_layers; i++)
 		emit_layer(x, i);
 	emit_costs(x, target);
 	seal((struct keel_lowered *)l);
 	err = x->failed;
-	/* Levels of int16 have no place in the graph that other runtimes execute in int8. */
-	if (!err && !has_wide(l))
+	/*
+	 * Levels of int16 have no place in the graph that other runtimes execute in int8, nor have
+	 * weights that are not quantized.
+	 */
+	if (!err && !has_wide(l) && !has_float(l))
 		err = keel_qdq_skeleton(x, &x->graph, &x->graph_bytes, e);
 
 	*m = (struct keel_model){
@@ -363,12 +440,7 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 		.labels = texts->labels,
 		.scratch_bytes = l->scratch_bytes,
 	};
-out:
-	if (err == -ENOMEM)
-		keel_error_set(e, err, "out of memory while writing the model");
-	if (err)
-		keel_emit_free(x);
-	return err;
+	return out_of_memory(x, err, e);
 }
 
 void keel_emit_free(struct keel_emitted *x)

@@ -28,8 +28,8 @@ struct keel_emitted {
 	uint32_t *slot_tensor, *host_tensor; /* by tensor id: index + 1, 0 for none */
 	uint32_t nr_tensors, nr_steps;
 	uint64_t host_data_bytes, strings_bytes;
-	bool before;
-	uint32_t layer;
+	bool before; /* of the steps that are being made, with command and layer */
+	uint32_t command, layer;
 	int failed;
 };
 
@@ -49,10 +49,20 @@ int keel_emit_model(const struct keel_lowered *l, const struct keel_target *targ
 		    struct keel_emitted *x, struct keel_error *e);
 void keel_emit_free(struct keel_emitted *x);
 
+/**
+ * keel_emit_steps() - only the tensors that cross borders, and the host steps
+ * @x: freed with keel_emit_free()
+ *
+ * Return: 0, or a negative errno with a sentence.
+ */
+int keel_emit_steps(const struct keel_lowered *l, struct keel_emitted *x, struct keel_error *e);
+
 /* Private: emit_host.c and emit.c */
 uint32_t emit_string(struct keel_emitted *x, const char *s);
 uint32_t emit_tensor(struct keel_emitted *x, const struct keel_model_tensor *t);
 uint32_t emit_host_tensor(struct keel_emitted *x, const struct keel_tensor *t);
+/* @values in the host data: their offset plus one, 0 without memory */
+uint32_t emit_host_floats(struct keel_emitted *x, const float *values, int64_t count);
 int emit_host_node(struct keel_emitted *x, const struct keel_node *n, struct keel_error *e);
 
 #endif

@@ -361,8 +361,10 @@ int keel_qdq_export(const struct keel_model *m, enum keel_qdq_type type, void **
 				      "the model has int16 activations, for which there is no QDQ "
 				      "form; compile the network with --int16 none");
 	if (!m->graph_bytes)
-		return keel_error_set(e, -ENODATA,
-				      "the model has no graph section; compile the network again");
+		return keel_error_set(
+			e, -ENODATA,
+			"the model has no graph section; compile the network again, with "
+			"--host none where nodes were chosen to run in float");
 	if (keel_wire_check(m->graph, m->graph_bytes, &onnx__model_proto__descriptor, &why))
 		return keel_error_set(e, -EINVAL, "the model's graph is damaged: %s", why.text);
 	model = onnx__model_proto__unpack(NULL, m->graph_bytes, m->graph);

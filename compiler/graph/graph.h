@@ -344,7 +344,8 @@ struct keel_node {
 	int size, axis, block;
 	unsigned int axes;
 	bool keepdims, select_last, crd;
-	bool recast; /* RESHAPE: a copy of its input in the other of int8 and int16 */
+	bool on_host; /* chosen to run in float on the host, whatever the NPU can do */
+	bool recast;  /* RESHAPE: a copy of its input in the other of int8 and int16 */
 	int perm[KEEL_MAX_RANK];
 	int64_t start[KEEL_MAX_RANK], step[KEEL_MAX_RANK];
 	int64_t pad_begin[KEEL_MAX_RANK], pad_end[KEEL_MAX_RANK];

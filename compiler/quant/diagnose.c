@@ -272,8 +272,8 @@ static int check_head(const struct keel_lowered *l, struct keel_error *e)
 	for (i = 0; i < l->nr_npu_inputs; i++)
 		if (l->npu_inputs[i]->producer)
 			return keel_error_set(e, -EOPNOTSUPP,
-					      "layers can't be looked at, since host steps come "
-					      "before the NPU");
+					      "layers can't be looked at, since host steps feed "
+					      "the NPU");
 	return 0;
 }
 

@@ -113,7 +113,7 @@ bool keel_diagnose_misses(const struct keel_layer_diagnosis *d);
  * @every: fill in @alone and @restored of every layer, which is slow: the network runs twice
  *	for each; else only @alone, of the most suspicious ones
  *
- * Return: 0; -EOPNOTSUPP when host steps come before the NPU; -ECANCELED; -ENOMEM; what the
+ * Return: 0; -EOPNOTSUPP when host steps feed the NPU; -ECANCELED; -ENOMEM; what the
  * source returned. keel_diagnosis_del() the result.
  */
 int keel_diagnose(struct keel_lowered *l, const struct keel_sample_source *source,

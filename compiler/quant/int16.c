@@ -101,8 +101,9 @@ static const char *tensor_blocked(const struct keel_tensor *t, const bool *outsi
 		return "comes from outside";
 	if (t->quant.given)
 		return "arrived quantized";
+	/* The host writes either type. */
 	if (outside[t->id])
-		return "is computed on the host";
+		return NULL;
 	return output_blocked(t->producer);
 }
 
@@ -217,7 +218,8 @@ int keel_int16_init(struct keel_int16 *w, const struct keel_graph *g,
 		for (i = 0; i < n; i++)
 			parent[i] = i;
 		for (i = 0; i < g->nr_nodes; i++)
-			unite(parent, g->nodes[i]);
+			if (verdicts[i].place == KEEL_PLACE_NPU)
+				unite(parent, g->nodes[i]);
 		number_groups(w, parent);
 		find_outside(g, verdicts, outside);
 		judge(w, outside);
@@ -288,6 +290,30 @@ int keel_int16_choose(struct keel_int16 *w, const struct keel_int16_options *o,
 	for (i = 0; i < o->nr_names && o->mode == KEEL_INT16_NAMES && !err; i++)
 		err = choose_name(w, o->names[i], e);
 	return err;
+}
+
+static void choose_tensor(struct keel_int16 *w, const struct keel_tensor *t)
+{
+	unsigned int group = t ? w->of[t->id] : NO_GROUP;
+
+	if (group != NO_GROUP && !w->why[group] && w->useful[group])
+		w->chosen[group] = true;
+}
+
+void keel_int16_borders(struct keel_int16 *w, const struct keel_verdict *verdicts)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < w->g->nr_nodes; i++) {
+		const struct keel_node *n = w->g->nodes[i];
+
+		if (!n->on_host || verdicts[i].place != KEEL_PLACE_HOST)
+			continue;
+		for (k = 0; k < n->nr_inputs; k++)
+			choose_tensor(w, n->inputs[k]);
+		for (k = 0; k < n->nr_outputs; k++)
+			choose_tensor(w, n->outputs[k]);
+	}
 }
 
 bool keel_int16_tensor(const struct keel_int16 *w, const struct keel_tensor *t)

@@ -13,7 +13,8 @@ struct keel_stats;
  * Activations that are int16 instead of int8. Tensors between which commands
  * don't change the type form a group, which is int16 as a whole or not at all.
  * What comes from outside or is computed through a table stays int8; a reader
- * that takes only int8 gets the tensor in int8 besides.
+ * that takes only int8 gets the tensor in int8 besides. Host steps read and
+ * write either.
  */
 
 /** enum keel_int16_mode - which groups are chosen */
@@ -67,6 +68,13 @@ void keel_int16_free(struct keel_int16 *w);
 int keel_int16_choose(struct keel_int16 *w, const struct keel_int16_options *o,
 		      struct keel_error *e);
 
+/** keel_int16_borders() - what nodes that were chosen for the host exchange with the NPU, where it
+ * can
+ *
+ * They run in float because int8 is not enough, so int8 at the border would spoil it.
+ */
+void keel_int16_borders(struct keel_int16 *w, const struct keel_verdict *verdicts);
+
 /** keel_int16_tensor() - has a tensor been chosen? */
 bool keel_int16_tensor(const struct keel_int16 *w, const struct keel_tensor *t);
 
@@ -81,6 +89,9 @@ unsigned int keel_int16_count(const struct keel_int16 *w);
  * reaches the outputs with the gain of its channel. Tensors are quantized. Return: 0 or -ENOMEM.
  */
 int keel_int16_noise(const struct keel_int16 *w, const struct keel_stats *stats, double *noise);
+
+/** keel_int8_noise() - the same of each tensor by itself, by id; w->g->nr_tensors entries */
+int keel_int8_noise(const struct keel_int16 *w, const struct keel_stats *stats, double *noise);
 
 /** keel_int16_mark() - set quant.wide of what has been chosen in @g: the graph, or a clone of it */
 void keel_int16_mark(const struct keel_int16 *w, struct keel_graph *g);

@@ -54,17 +54,33 @@ struct keel_memory *keel_integer_slots(const struct keel_integer *n, size_t samp
 	return &n->memory[sample * KEEL_SLOT_COUNT];
 }
 
-/** struct step - the command that all samples execute */
+/** struct step - the command that all samples execute, or that host steps stand in front of */
 struct step {
 	const struct keel_integer *n;
-	const union keel_command *command;
+	unsigned int command;
 };
 
 static void execute(void *ctx, unsigned int worker, size_t sample)
 {
 	const struct step *s = ctx;
 
-	keel_execute(s->command, keel_integer_slots(s->n, sample));
+	keel_execute(&s->n->l->commands[s->command], keel_integer_slots(s->n, sample));
+}
+
+static void execute_host(void *ctx, unsigned int worker, size_t sample)
+{
+	const struct step *s = ctx;
+
+	keel_host_run_steps(&s->n->host, s->command, keel_integer_slots(s->n, sample),
+			    s->n->host_memory[sample]);
+}
+
+static void host_steps(struct keel_integer *n, unsigned int command)
+{
+	struct step s = {n, command};
+
+	if (keel_host_run_at(&n->host, command))
+		keel_integer_each(n, execute_host, &s);
 }
 
 /* Constants decode to the same bytes for all samples. */
@@ -81,13 +97,15 @@ static void decode_once(struct keel_integer *n, const struct keel_cmd_weights *c
 
 void keel_integer_step(struct keel_integer *n, unsigned int command)
 {
-	struct step s = {n, &n->l->commands[command]};
+	const union keel_command *c = &n->l->commands[command];
+	struct step s = {n, command};
 
-	if (s.command->h.opcode == KEEL_CMD_WEIGHTS &&
-	    s.command->weights.src_slot == KEEL_SLOT_CONSTANTS)
-		decode_once(n, &s.command->weights);
+	if (c->h.opcode == KEEL_CMD_WEIGHTS && c->weights.src_slot == KEEL_SLOT_CONSTANTS)
+		decode_once(n, &c->weights);
 	else
 		keel_integer_each(n, execute, &s);
+	if (command + 1 < n->l->nr_commands)
+		host_steps(n, command + 1);
 }
 
 static int fill_sample(struct keel_integer *n, const struct keel_sample_source *source,
@@ -105,12 +123,12 @@ static int fill_sample(struct keel_integer *n, const struct keel_sample_source *
 	}
 	if (!err)
 		err = source->get(source->ctx, sample, inputs, e);
-	for (i = 0; i < n->l->nr_npu_inputs && !err; i++) {
-		const struct keel_tensor *t = n->l->npu_inputs[i];
-
-		for (k = 0; g->inputs[k] != t; k++)
-			;
-		keel_slots_write(n->l, keel_integer_slots(n, sample), t, inputs[k]);
+	for (k = 0; k < g->nr_inputs && !err; k++) {
+		keel_host_run_input(&n->host, k, inputs[k], n->host_memory[sample]);
+		for (i = 0; i < n->l->nr_npu_inputs; i++)
+			if (n->l->npu_inputs[i] == g->inputs[k])
+				keel_slots_write(n->l, keel_integer_slots(n, sample), g->inputs[k],
+						 inputs[k]);
 	}
 	for (i = 0; i < g->nr_inputs; i++)
 		free(inputs[i]);
@@ -125,6 +143,9 @@ static int fill_memory(struct keel_integer *n, const struct keel_sample_source *
 
 	for (s = 0; s < n->samples && !err; s++) {
 		err = keel_slots_alloc(n->l, keel_integer_slots(n, s));
+		n->host_memory[s] = calloc(n->host.bytes + 1, 1);
+		if (!n->host_memory[s])
+			err = -ENOMEM;
 		if (!err)
 			err = fill_sample(n, source, s, e);
 	}
@@ -135,20 +156,19 @@ int keel_integer_init(struct keel_integer *n, struct keel_lowered *l,
 		      const struct keel_sample_source *source, unsigned int threads,
 		      struct keel_error *e)
 {
-	unsigned int i;
 	int err;
 
 	memset(n, 0, sizeof(*n));
 	n->l = l;
-	for (i = 0; i < l->nr_npu_inputs; i++)
-		if (l->npu_inputs[i]->producer)
-			return keel_error_set(e, -EOPNOTSUPP,
-					      "the integer network can't be run while compiling, "
-					      "since host steps come before the NPU");
 	n->samples = source->count;
 	n->workers = keel_sweep_workers(threads, n->samples);
 	n->memory = calloc(n->samples * KEEL_SLOT_COUNT, sizeof(*n->memory));
-	err = n->memory ? fill_memory(n, source, e) : -ENOMEM;
+	n->host_memory = calloc(n->samples + 1, sizeof(*n->host_memory));
+	err = n->memory && n->host_memory ? keel_host_run_init(&n->host, l, e) : -ENOMEM;
+	if (!err)
+		err = fill_memory(n, source, e);
+	if (!err)
+		host_steps(n, 0);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory for the integer network of %zu samples",
 			       n->samples);
@@ -161,7 +181,11 @@ void keel_integer_free(struct keel_integer *n)
 
 	for (s = 0; n->memory && s < n->samples; s++)
 		keel_slots_free(keel_integer_slots(n, s));
+	for (s = 0; n->host_memory && s < n->samples; s++)
+		free(n->host_memory[s]);
 	free(n->memory);
+	free(n->host_memory);
+	keel_host_run_free(&n->host);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -200,9 +224,9 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 	const struct keel_tensor *t = node->outputs[0];
 	unsigned int k;
 
-	for (k = 0; k < l->nr_npu_outputs && l->npu_outputs[k] != t; k++)
+	for (k = 0; k < l->nr_results && l->results[k] != t; k++)
 		;
-	if (k == l->nr_npu_outputs || !t->quant.scale)
+	if (k == l->nr_results || !t->quant.scale)
 		return;
 	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
 	if (!k) {
@@ -230,7 +254,7 @@ static void sum_up(const struct judging *j, struct keel_integer_error *error)
 
 static size_t first_output(const struct keel_lowered *l)
 {
-	return l->nr_npu_outputs ? keel_tensor_count(l->npu_outputs[0]) : 0;
+	return l->nr_results ? keel_tensor_count(l->results[0]) : 0;
 }
 
 int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "keel_error.h"
+#include "host_run.h"
 #include "keel_execute.h"
 
 struct keel_calibrate_options;
@@ -16,6 +17,8 @@ struct keel_sample_source;
 /** struct keel_integer - the lowered network with one memory for each sample
  * @l: the network; its constants may be changed between commands
  * @memory: slots of each sample, KEEL_SLOT_COUNT a sample
+ * @host: host steps in front of and between the commands
+ * @host_memory: tensors that they work on, of each sample
  * @samples: how many
  * @workers: threads
  *
@@ -25,6 +28,8 @@ struct keel_sample_source;
 struct keel_integer {
 	struct keel_lowered *l;
 	struct keel_memory *memory;
+	struct keel_host_run host;
+	uint8_t **host_memory;
 	size_t samples;
 	unsigned int workers;
 	atomic_size_t next;
@@ -33,8 +38,8 @@ struct keel_integer {
 /**
  * keel_integer_init() - memory for every sample, inputs quantized into it
  *
- * Return: 0; -EOPNOTSUPP when host steps come before the NPU; what the source
- * returned; -ENOMEM. keel_integer_free() in any case.
+ * The host steps in front of all commands have run. Return: 0; what the source returned; -ENOMEM.
+ * keel_integer_free() in any case.
  */
 int keel_integer_init(struct keel_integer *n, struct keel_lowered *l,
 		      const struct keel_sample_source *source, unsigned int threads,
@@ -52,11 +57,11 @@ struct keel_memory *keel_integer_slots(const struct keel_integer *n, size_t samp
 void keel_integer_each(struct keel_integer *n,
 		       void (*work)(void *ctx, unsigned int worker, size_t sample), void *ctx);
 
-/** keel_integer_step() - execute one command for all samples */
+/** keel_integer_step() - execute one command for all samples, and the host steps behind it */
 void keel_integer_step(struct keel_integer *n, unsigned int command);
 
 /** struct keel_integer_error - the network's outputs against the float network's
- * @sqnr: 10 log10 of signal over noise, over everything that leaves the NPU
+ * @sqnr: 10 log10 of signal over noise, over all results (see keel_lowered)
  * @agreement: part of the samples whose first output has its largest value in the same place
  * @samples: how many
  */
@@ -68,7 +73,7 @@ struct keel_integer_error {
 /**
  * keel_integer_judge() - the network's outputs against the float network's
  * @source: the samples that @n holds, all commands executed
- * @noise: per sample, squared error of everything that leaves the NPU; may be NULL
+ * @noise: per sample, squared error of all results; may be NULL
  */
 int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
 		       unsigned int threads, double *noise, struct keel_integer_error *error,

@@ -221,6 +221,13 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 			c->int16_tried);
 	else if (o->int16.mode != KEEL_INT16_NONE)
 		fprintf(f, "int16          %u groups of activations\n", c->int16);
+	if (o->host.mode == KEEL_HOST_AUTO)
+		fprintf(f, "host           %u nodes in float, %u tried\n", c->on_host,
+			c->host_tried);
+	else if (o->host.mode != KEEL_HOST_NONE)
+		fprintf(f, "host           %u nodes in float\n", c->on_host);
+	if (c->round_trips)
+		fprintf(f, "round trips    %u: the host works between commands\n", c->round_trips);
 	if (c->corrected)
 		summary_correct(f, &c->correct, o->bias_correction);
 	if (c->measured)
@@ -352,6 +359,9 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 	json_object_set_new(
 		j, "int16",
 		json_pack("{s:i, s:i}", "groups", (int)c->int16, "tried", (int)c->int16_tried));
+	json_object_set_new(j, "host_float",
+			    json_pack("{s:i, s:i, s:i}", "nodes", (int)c->on_host, "tried",
+				      (int)c->host_tried, "round_trips", (int)c->round_trips));
 	json_object_set_new(j, "bias_correction",
 			    json_pack("{s:b, s:i, s:i, s:i, s:i, s:i, s:f}", "done", c->corrected,
 				      "samples", (int)c->correct.samples, "channels",
@@ -392,6 +402,18 @@ static json_t *int16_json(const struct keel_int16_options *o)
 	return j;
 }
 
+static json_t *host_json(const struct keel_host_options *o)
+{
+	static const char *const modes[] = {"none", "names", "auto"};
+	json_t *names = json_array();
+	unsigned int i;
+
+	for (i = 0; i < o->nr_names && o->mode == KEEL_HOST_NAMES; i++)
+		json_array_append_new(names, keel_report_text_json(o->names[i]));
+	return json_pack("{s:s, s:o, s:i, s:f}", "mode", modes[o->mode], "names", names, "most",
+			 (int)o->most, "budget_db", o->budget_db);
+}
+
 /* No times, paths or thread counts: the same options must give the same file. */
 char *keel_report_options_json(const struct keel_compile_options *o, size_t samples,
 			       unsigned int seed)
@@ -409,6 +431,7 @@ char *keel_report_options_json(const struct keel_compile_options *o, size_t samp
 	char *text;
 
 	json_object_set_new(j, "int16", int16_json(&o->int16));
+	json_object_set_new(j, "host", host_json(&o->host));
 	if (o->ranges.percentile > 0)
 		json_object_set_new(j, "percentile", json_real(o->ranges.percentile));
 	if (o->inputs)

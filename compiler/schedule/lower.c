@@ -124,8 +124,13 @@ static int lower_node(struct keel_lowered *l, unsigned int i, struct keel_error 
 	return err;
 }
 
+static unsigned int part_of(const struct keel_lowered *l, const struct keel_node *n)
+{
+	return l->options->verdicts[lower_node_index(l, n)].part;
+}
+
 /* A view that ended up in another area than its output slot is copied there. */
-static int finish_outputs(struct keel_lowered *l, struct keel_area *const *slots)
+static int finish_outputs(struct keel_lowered *l, struct keel_area *const *slots, unsigned int part)
 {
 	unsigned int i;
 	int err = 0;
@@ -133,7 +138,7 @@ static int finish_outputs(struct keel_lowered *l, struct keel_area *const *slots
 	for (i = 0; i < l->nr_npu_outputs && !err; i++) {
 		struct keel_view *v = lower_view(l, l->npu_outputs[i]), dst;
 
-		if (v->area == slots[i])
+		if (part_of(l, l->npu_outputs[i]->producer) != part || v->area == slots[i])
 			continue;
 		view_dense(&dst, v->rank, v->dims);
 		dst.size = v->size;
@@ -166,14 +171,43 @@ static int prepare(struct keel_lowered *l)
 	l->layer_node = calloc(n, sizeof(*l->layer_node));
 	l->npu_inputs = calloc(t, sizeof(*l->npu_inputs));
 	l->npu_outputs = calloc(t, sizeof(*l->npu_outputs));
+	l->results = calloc(t, sizeof(*l->results));
+	l->part_end = calloc(n, sizeof(*l->part_end));
 	if (!l->views || !l->absorbed || !l->residual_of || !l->table_of || !l->layer_node ||
-	    !l->npu_inputs || !l->npu_outputs)
+	    !l->npu_inputs || !l->npu_outputs || !l->results || !l->part_end)
 		return -ENOMEM;
 	/* One layer a node: its index is the command's layer id. */
 	l->nr_layers = l->g->nr_nodes;
 	if (l->nr_layers)
 		memcpy(l->layer_node, l->g->nodes, l->nr_layers * sizeof(*l->layer_node));
 	return lower_index(l);
+}
+
+/* Commands up to the next place where the host has something to do. */
+static int lower_part(struct keel_lowered *l, unsigned int part, struct keel_area *const *slots,
+		      struct keel_error *e)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < l->g->nr_nodes && !err; i++)
+		if (l->options->verdicts[i].part == part)
+			err = lower_node(l, i, e);
+	if (!err)
+		err = finish_outputs(l, slots, part);
+	l->part_end[part] = l->nr_commands;
+	return err;
+}
+
+static void count_parts(struct keel_lowered *l)
+{
+	unsigned int i;
+
+	l->nr_parts = 1;
+	for (i = 0; i < l->g->nr_nodes; i++)
+		if (l->options->verdicts[i].place == KEEL_PLACE_NPU &&
+		    l->options->verdicts[i].part >= l->nr_parts)
+			l->nr_parts = l->options->verdicts[i].part + 1;
 }
 
 static int lower_nodes(struct keel_lowered *l, struct keel_error *e)
@@ -186,11 +220,21 @@ static int lower_nodes(struct keel_lowered *l, struct keel_error *e)
 		slots[i] = lower_view(l, l->npu_outputs[i])->area;
 	lower_place_concats(l);
 	lower_fuse(l);
-	for (i = 0; i < l->g->nr_nodes && !err; i++)
-		err = lower_node(l, i, e);
-	if (!err)
-		err = finish_outputs(l, slots);
+	count_parts(l);
+	for (i = 0; i < l->nr_parts && !err; i++)
+		err = lower_part(l, i, slots, e);
 	return err ? err : emit_end(l);
+}
+
+unsigned int lower_round_trips(const struct keel_lowered *l)
+{
+	unsigned int i, last = 0, n = 0;
+
+	for (i = 0; i + 1 < l->nr_parts; i++) {
+		n += l->part_end[i] > last && l->part_end[i] + 1 < l->nr_commands;
+		last = l->part_end[i];
+	}
+	return n;
 }
 
 static int order(struct keel_lowered *l, struct keel_error *e)

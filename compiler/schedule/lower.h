@@ -97,7 +97,9 @@ struct keel_lower_options {
  * @layers: debug entries; command headers index them
  * @layer_node: node of each layer
  * @npu_inputs: tensors in the input slots: network inputs, or what the host's head computes
- * @npu_outputs: tensors in the output slots: network outputs, or what the host's tail reads
+ * @npu_outputs: tensors in the output slots: network outputs, or what the host reads
+ * @results: those of them that the network's outputs are, or that the host's tail reads
+ * @part_end: by part of the commands (see keel_verdict.part): the command behind it
  */
 struct keel_lowered {
 	const struct keel_graph *g;
@@ -127,6 +129,9 @@ struct keel_lowered {
 	const struct keel_node **table_of;    /* by node: MAC node -> unary node behind it */
 	struct keel_tensor **npu_inputs, **npu_outputs; /* in slot order */
 	unsigned int nr_npu_inputs, nr_npu_outputs;
+	struct keel_tensor **results; /* in the same order */
+	unsigned int nr_results;
+	unsigned int *part_end, nr_parts;
 	int failed; /* sticky -ENOMEM of the builders */
 };
 
@@ -140,18 +145,22 @@ int keel_lower(const struct keel_graph *g, const struct keel_lower_options *opti
 	       struct keel_lowered *l, struct keel_error *e);
 void keel_lowered_free(struct keel_lowered *l);
 
+/** lower_round_trips() - places between commands where the host has something to do */
+unsigned int lower_round_trips(const struct keel_lowered *l);
+
 /* The rest is private to compiler/. */
 
 /** struct lower_use - who reads a tensor
  * @reader: the node that does, the last one if there are several
  * @count: node inputs and network outputs
  * @npu: some reader is on the NPU
+ * @host: some reader is on the host and not in front of the NPU
  * @tail: some reader is in the host's tail
  * @output: it is an output of the network
  */
 struct lower_use {
 	unsigned int reader, count;
-	bool npu, tail, output;
+	bool npu, host, tail, output;
 };
 
 unsigned int lower_node_index(const struct keel_lowered *l, const struct keel_node *n);

@@ -234,5 +234,7 @@ void keel_lowered_free(struct keel_lowered *l)
 	free(l->table_of);
 	free(l->npu_inputs);
 	free(l->npu_outputs);
+	free(l->results);
+	free(l->part_end);
 	memset(l, 0, sizeof(*l));
 }

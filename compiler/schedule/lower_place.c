@@ -15,7 +15,8 @@ static void count_reader(struct keel_lowered *l, unsigned int node, const struct
 	u->reader = node;
 	u->count++;
 	u->npu |= v->place == KEEL_PLACE_NPU;
-	u->tail |= v->place == KEEL_PLACE_HOST && !v->before;
+	u->host |= v->place == KEEL_PLACE_HOST && !v->before;
+	u->tail |= v->place == KEEL_PLACE_HOST && !v->before && !v->between;
 }
 
 int lower_index(struct keel_lowered *l)
@@ -68,13 +69,19 @@ bool lower_same_quant(const struct keel_quant *a, const struct keel_quant *b)
 /* Does the NPU compute @t, and does somebody outside of the NPU want it? */
 static bool leaves_npu(const struct keel_lowered *l, const struct keel_tensor *t)
 {
-	return lower_on_npu(l, t->producer) && (l->uses[t->id].output || l->uses[t->id].tail);
+	return lower_on_npu(l, t->producer) && (l->uses[t->id].output || l->uses[t->id].host);
 }
 
 /* Does @t come to the NPU from outside? */
 static bool enters_npu(const struct keel_lowered *l, const struct keel_tensor *t)
 {
 	return !t->data && !lower_on_npu(l, t->producer) && l->uses[t->id].npu;
+}
+
+/* Does @t, which leaves the NPU, say what the network found out? */
+static bool is_result(const struct keel_lowered *l, const struct keel_tensor *t)
+{
+	return l->uses[t->id].output || l->uses[t->id].tail;
 }
 
 static void give_slot(struct keel_lowered *l, struct keel_tensor *t, unsigned int slot)
@@ -110,6 +117,8 @@ int lower_give_slots(struct keel_lowered *l, struct keel_error *e)
 		} else if (out) {
 			give_slot(l, t, KEEL_SLOT_OUTPUT + l->nr_npu_outputs);
 			l->npu_outputs[l->nr_npu_outputs++] = t;
+			if (is_result(l, t))
+				l->results[l->nr_results++] = t;
 		}
 	}
 	return l->failed;

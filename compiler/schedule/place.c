@@ -14,9 +14,15 @@
  * @head: on the host, in front of the NPU
  * @stays: something that reads it is not in the tail, or it is a network output
  * @feeds_head: something that reads it is in the head
+ * @between: on the host, between commands
+ * @from_host: @between, or the host can take it and all that it reads comes from such nodes
+ * @to_host: @between, or the host can take it and nothing but such nodes reads it
+ * @number: see keel_verdict.part
  */
 struct part {
 	bool must, can_tail, can_head, tail, head, stays, feeds_head;
+	bool between, from_host, to_host;
+	unsigned int number;
 };
 
 /** struct placing - the work on one graph
@@ -125,42 +131,182 @@ static void place_head(const struct placing *p)
 	}
 }
 
+/*
+ * What was chosen for the host, and what only the host can do, where it is at no edge yet. Nodes
+ * with weights or windows are slow there, so nobody but the user moves them.
+ */
+static bool belongs_to_host(const struct placing *p, unsigned int i)
+{
+	const struct part *n = &p->parts[i];
+
+	if (n->tail || n->head)
+		return false;
+	return p->g->nodes[i]->on_host ? place_in_float(p->g->nodes[i])
+				       : n->must && place_on_host(p->g->nodes[i]);
+}
+
+static bool reads_only_head(const struct placing *p, const struct keel_node *n)
+{
+	unsigned int k;
+
+	for (k = 0; k < n->nr_inputs; k++)
+		if (before(p, n, k) && !before(p, n, k)->head)
+			return false;
+	return true;
+}
+
+/* Does the node only hand on what a node in front of it does on the host? */
+static bool hands_on(const struct placing *p, const struct keel_node *n)
+{
+	unsigned int k;
+
+	for (k = 0; k < n->nr_inputs; k++)
+		if (before(p, n, k) && before(p, n, k)->from_host)
+			return place_on_host(n) && place_follows_host(n);
+	return false;
+}
+
+/*
+ * Nodes from which nothing leads back to the NPU are behind it, with what they move, those that
+ * wait for nothing of it in front.
+ */
+static void place_between(const struct placing *p)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < p->g->nr_nodes; i++) {
+		struct part *n = &p->parts[i];
+
+		n->between = belongs_to_host(p, i);
+		n->head |= n->between && reads_only_head(p, p->g->nodes[i]);
+		n->between &= !n->head;
+		n->from_host = n->between || hands_on(p, p->g->nodes[i]);
+		n->stays = false;
+	}
+	for (i = p->g->nr_nodes; i-- > 0;) {
+		struct part *n = &p->parts[i];
+
+		n->tail |= n->from_host && !n->head && !n->stays;
+		n->between &= !n->tail;
+		for (k = 0; !n->tail && k < p->g->nodes[i]->nr_inputs; k++)
+			if (before(p, p->g->nodes[i], k))
+				before(p, p->g->nodes[i], k)->stays = true;
+	}
+}
+
+static bool comes_from_host(const struct placing *p, const struct keel_node *n)
+{
+	bool any = false;
+	unsigned int k;
+
+	for (k = 0; k < n->nr_inputs; k++) {
+		if (before(p, n, k) && !before(p, n, k)->from_host)
+			return false;
+		any |= before(p, n, k) != NULL;
+	}
+	return any;
+}
+
+/* What lies between two nodes on the host, and can, stays there, too: a round trip less. */
+static void join_between(const struct placing *p)
+{
+	const struct keel_graph *g = p->g;
+	unsigned int i, k;
+
+	for (i = 0; i < g->nr_nodes; i++) {
+		struct part *n = &p->parts[i];
+		bool can = place_on_host(g->nodes[i]) && !n->tail && !n->head;
+
+		n->from_host = n->between || (can && comes_from_host(p, g->nodes[i]));
+		n->to_host = n->between || can;
+	}
+	for (i = 0; i < g->nr_outputs; i++)
+		if (p->producer[g->outputs[i]->id] && !p->producer[g->outputs[i]->id]->between)
+			p->producer[g->outputs[i]->id]->to_host = false;
+	for (i = g->nr_nodes; i-- > 0;)
+		for (k = 0; k < g->nodes[i]->nr_inputs; k++) {
+			struct part *q = before(p, g->nodes[i], k);
+
+			if (q && !p->parts[i].to_host && !q->between)
+				q->to_host = false;
+		}
+	for (i = 0; i < g->nr_nodes; i++)
+		p->parts[i].between |= p->parts[i].from_host && p->parts[i].to_host;
+}
+
+/* A node of the NPU is a part behind the host's nodes that it waits for. */
+static void number_parts(const struct placing *p)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < p->g->nr_nodes; i++) {
+		struct part *n = &p->parts[i];
+
+		for (k = 0; k < p->g->nodes[i]->nr_inputs; k++) {
+			const struct part *q = before(p, p->g->nodes[i], k);
+			unsigned int number = q ? q->number + (q->between && !n->between) : 0;
+
+			n->number = number > n->number ? number : n->number;
+		}
+	}
+}
+
 static const char *suggest(const struct keel_node *n)
 {
 	if (n->op == KEEL_OP_UNSUPPORTED)
 		return "export the network without it, or replace it by supported operators";
-	if (place_on_host(n))
-		return "it can run on the host only at the edge of the network: cut the network "
-		       "there";
 	return "replace it by supported operators, see the operator list in the documentation";
 }
+
+static const char round_trip[] = "it runs between commands, and each such place costs the NPU a "
+				 "round trip: replace it if that takes too long";
 
 /* Reasons may come with a suggestion of their own. */
 static void say(const struct keel_node *n, const char *reason, struct keel_verdict *v)
 {
-	const char *own = strstr(reason, "; ");
+	const char *own = n->op != KEEL_OP_UNSUPPORTED ? strstr(reason, "; ") : NULL;
 
 	v->limit = place_limit(reason);
 	snprintf(v->reason, sizeof(v->reason), "%.*s",
-		 own && n->op != KEEL_OP_UNSUPPORTED ? (int)(own - reason) : (int)strlen(reason),
-		 reason);
+		 own ? (int)(own - reason) : (int)strlen(reason), reason);
 	if (v->place == KEEL_PLACE_UNSUPPORTED)
-		snprintf(v->suggestion, sizeof(v->suggestion), "%s",
-			 own && n->op != KEEL_OP_UNSUPPORTED ? own + 2 : suggest(n));
+		snprintf(v->suggestion, sizeof(v->suggestion), "%s", own ? own + 2 : suggest(n));
+	else if (v->between && !n->on_host)
+		snprintf(v->suggestion, sizeof(v->suggestion), "%s", round_trip);
+}
+
+static const char *host_reason(const struct keel_node *n, const struct part *part)
+{
+	const char *reason = place_reason(n);
+
+	if (n->on_host)
+		return "it was chosen to run in float";
+	if (reason)
+		return reason;
+	if (part->must)
+		return "its integer result is read inside the network";
+	return part->between ? "it lies between nodes that run on the host"
+			     : "it joins a host part at the edge of the network";
 }
 
 static void judge(const struct keel_node *n, const struct part *part, struct keel_verdict *v)
 {
-	const char *reason = place_reason(n);
-
 	memset(v, 0, sizeof(*v));
-	if (part->tail || part->head) {
+	v->part = part->number;
+	if (part->tail || part->head || part->between) {
 		v->place = KEEL_PLACE_HOST;
 		v->before = part->head;
-		say(n, reason ? reason : "it joins a host part at the edge of the network", v);
+		v->between = part->between;
+		say(n, host_reason(n, part), v);
 	} else if (part->must) {
 		v->place = KEEL_PLACE_UNSUPPORTED;
-		say(n, reason ? reason : "its integer result is read inside the network", v);
+		say(n, host_reason(n, part), v);
+	} else if (n->on_host) {
+		v->place = KEEL_PLACE_UNSUPPORTED;
+		say(n,
+		    "it was chosen to run in float, and the host has no step for it; leave it "
+		    "to the NPU",
+		    v);
 	}
 }
 
@@ -187,6 +333,9 @@ unsigned int keel_place(const struct keel_graph *g, struct keel_verdict *v)
 		index_nodes(&p);
 		place_tail(&p);
 		place_head(&p);
+		place_between(&p);
+		join_between(&p);
+		number_parts(&p);
 		for (i = 0; i < g->nr_nodes; i++)
 			judge(g->nodes[i], &p.parts[i], &v[i]);
 	} else {

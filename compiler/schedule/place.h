@@ -7,8 +7,10 @@
 /*
  * Where every node runs. The NPU takes what it has a command for. What it has
  * none for, and arithmetic on real-valued results that int8 would ruin (Exp,
- * Log, Pow, division), runs in float on the host, but only where that is at the
- * edge of the network; in its middle such a node is unsupported.
+ * Log, Pow, division), runs in float on the host, at the edges of the network if
+ * possible. In its middle the commands end there and go on behind it: they have
+ * parts, and the NPU makes a round trip between two of them. Nodes that were
+ * chosen for the host (keel_node.on_host) run there, too.
  */
 
 enum keel_place {
@@ -19,14 +21,18 @@ enum keel_place {
 
 /** struct keel_verdict - what was decided about a node
  * @place: where it runs
- * @before: on the host, before the NPU's part (else after it)
+ * @before: on the host, before all commands
+ * @between: on the host, between commands (neither: behind all of them)
+ * @part: on the NPU, the part of the commands that it belongs to; between, the part that it
+ *	follows; of the network's parts the first is 0
  * @reason: why not on the NPU, or why refused; "" when on the NPU
  * @suggestion: what to do about it; "" when nothing is needed
  * @limit: the number that @reason is about: what there may be at most; 0 when it is about none
  */
 struct keel_verdict {
 	enum keel_place place;
-	bool before;
+	bool before, between;
+	unsigned int part;
 	int64_t limit;
 	char reason[160];
 	char suggestion[160];

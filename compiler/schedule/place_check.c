@@ -481,6 +481,69 @@ bool place_on_host(const struct keel_node *n)
 	return rules[n->op].host && n->act.kind == KEEL_ACT_NONE;
 }
 
+/* Pictures of any batch; padding that cuts off is no padding. */
+static bool window_in_float(const struct keel_node *n)
+{
+	const struct keel_window *w = &n->window;
+
+	return n->inputs[0]->rank == 4 && n->outputs[0]->rank == 4 && w->pad[0] >= 0 &&
+	       w->pad[1] >= 0 && w->pad[2] >= 0 && w->pad[3] >= 0;
+}
+
+static bool conv_in_float(const struct keel_node *n)
+{
+	return constant_weights(n) && n->inputs[1]->rank == 4 && window_in_float(n);
+}
+
+/* One dimension more than the output's is needed for the sums. */
+static bool fc_in_float(const struct keel_node *n)
+{
+	const struct keel_tensor *x = n->inputs[0], *y = n->outputs[0];
+
+	return constant_weights(n) && x->rank && x->rank == y->rank && x->rank < KEEL_MAX_RANK &&
+	       !memcmp(x->dims, y->dims, (x->rank - 1) * sizeof(*x->dims));
+}
+
+static bool matmul_in_float(const struct keel_node *n)
+{
+	const struct keel_tensor *a = n->inputs[0], *b = n->inputs[1];
+	unsigned int batch = a->rank - 2;
+
+	return a->rank >= 2 && a->rank < KEEL_MAX_RANK && a->rank == b->rank &&
+	       !memcmp(a->dims, b->dims, batch * sizeof(*a->dims));
+}
+
+static bool rank_in_float(const struct keel_node *n)
+{
+	return n->outputs[0]->rank >= 2 && n->outputs[0]->rank < KEEL_MAX_RANK;
+}
+
+static bool any_in_float(const struct keel_node *n)
+{
+	return true;
+}
+
+/* What is written with weights or windows in float, besides the rows' host steps. */
+static bool (*const in_float[KEEL_OP_COUNT])(const struct keel_node *n) = {
+	[KEEL_OP_CONV] = conv_in_float,		  [KEEL_OP_FC] = fc_in_float,
+	[KEEL_OP_MATMUL] = matmul_in_float,	  [KEEL_OP_MAX_POOL] = window_in_float,
+	[KEEL_OP_AVERAGE_POOL] = window_in_float, [KEEL_OP_LRN] = rank_in_float,
+	[KEEL_OP_PRELU] = any_in_float,		  [KEEL_OP_REDUCE_MEAN] = any_in_float,
+};
+
+bool place_in_float(const struct keel_node *n)
+{
+	const struct keel_tensor *t = n->outputs[0];
+
+	if (place_on_host(n))
+		return true;
+	if (n->act.kind == KEEL_ACT_TABLE || t->type != KEEL_F32 || !keel_tensor_count(t))
+		return false;
+	if (rules[n->op].host)
+		return n->act.kind == KEEL_ACT_NONE || t->rank > 1 || n->act.channels == 1;
+	return in_float[n->op] && in_float[n->op](n);
+}
+
 bool place_follows_host(const struct keel_node *n)
 {
 	return rules[n->op].follows || place_is_affine(n);
@@ -493,5 +556,8 @@ void keel_place_rules(void (*row)(void *ctx, enum keel_op op, const char *npu, c
 
 	for (i = 0; i < KEEL_OP_COUNT; i++)
 		if (rules[i].check && i != KEEL_OP_UNSUPPORTED)
-			row(ctx, i, rules[i].text, rules[i].host ? "yes" : "no");
+			row(ctx, i, rules[i].text,
+			    rules[i].host ? "yes"
+			    : in_float[i] ? "when chosen"
+					  : "no");
 }

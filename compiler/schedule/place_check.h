@@ -23,6 +23,12 @@ int64_t place_limit(const char *reason);
 /** place_on_host() - is there a float step for the node? */
 bool place_on_host(const struct keel_node *n);
 
+/** place_in_float() - the same for a node that was chosen for the host
+ *
+ * There it may also have weights.
+ */
+bool place_in_float(const struct keel_node *n);
+
 /** place_follows_host() - does the node join a host part that it touches?
  *
  * Movement and simple arithmetic do, to keep one border with few tensors.

@@ -72,6 +72,15 @@ row host Log y ': .+'
 ok "$keel" compile log.onnx --check --json -
 adds_up "a host step"
 
+# Nodes that the user wants there; in the middle nothing else is said about the round trip.
+first=$("$keel" compile "$models/fashion_mbv2s.onnx" --check | awk '$2 == "Add" { sub(":", "", $3); print $3; exit }')
+ok "$keel" compile "$models/fashion_mbv2s.onnx" --check --host "$first"
+row host Add "$first" '.*chosen to run in float$'
+ok "$keel" compile "$models/fashion_mbv2s.onnx" --check --host "$first" --json -
+adds_up "a node in float"
+fails 1 "$keel" compile "$models/fashion_mbv2s.onnx" --check --host nothing
+has "name" "there is no node 'nothing'" err
+
 "$odd_onnx" unknown >unknown.onnx
 fails 1 "$keel" compile unknown.onnx --check
 row unsupported Einsum '.*' 'not supported'

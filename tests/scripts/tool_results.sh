@@ -230,6 +230,18 @@ for home in /dev/null /nowhere/at/all ""; do
 		"$keel" run fashion.keel --input p.pgm --backend opencl --json
 	is "scores with the home '$home'" "$wanted" "$(top <out)"
 done
+ok "$keel" compile "$net" --calibrate samples --quiet --preprocess fashion_mbv2s.preprocess \
+	-o float.keel --host auto --max-host 2 --json float.json
+cp float.json out
+keys options.host.mode options.host.most options.host.budget_db options.host.names host_float.nodes \
+	host_float.tried host_float.round_trips
+ok "$keel" inspect float.keel
+has "options in the file" '"host":\{"budget_db":0.0,"mode":"auto","most":2,"names":\[\]\}' out
+has "round trips" '^work .* [1-9][0-9]* host steps, [0-9]+ round trips$' out
+ok "$keel" inspect float.keel --json
+keys round_trips host_steps
+ok "$keel" verify float.keel --backend opencl --against reference --random 1
+
 ok "$keel" inspect fashion.keel --json --disassemble
 keys target inputs.0.scale outputs.0.name commands macs layers.0.cycles disassembly.0 \
 	options.granularity

@@ -51,6 +51,12 @@ usage '--rounding-seed needs --rounding stochastic' compile a --check --rounding
 usage '--rounding-seed takes a whole number' compile a --check --rounding-seed -1
 usage '--rounding takes one of' compile a --check --rounding up
 usage '--weight-scales takes one of' compile a --check --weight-scales min
+usage '--max-int16 needs --int16 auto' compile a --check --max-int16 1
+usage '--max-host needs --host auto' compile a --check --max-host 1
+usage '--max-host needs --host auto' compile a --check --host b --max-host 1
+usage '--max-host takes a whole number' compile a --check --host auto --max-host 65
+usage '--budget needs --int16 auto or --host auto' compile a --check --budget 30
+usage '--host needs none, auto, or names' compile a --check --host ,
 usage '--compress-weights takes one of' compile a --check --compress-weights yes
 usage '--top takes a whole number' run a --input b --top 101
 usage 'name the model and an input' run a

@@ -405,7 +405,7 @@ static struct crig_result measure(struct outcome *o)
 	ck_assert_msg(
 		!keel_network_new_from_memory(device, compiled.data, compiled.bytes, &o->net, &e),
 		"%s: %s", o->what, e.text);
-	o->exports = !compiled.int16;
+	o->exports = !compiled.int16 && !compiled.on_host;
 	if (o->exports)
 		o->exported = qdq_rig_new(compiled.data, compiled.bytes, KEEL_QDQ_U8);
 	for (i = 0; i < CRIG_SAMPLES; i++)
@@ -413,6 +413,10 @@ static struct crig_result measure(struct outcome *o)
 	if (o->exports)
 		qdq_rig_del(&o->exported);
 	o->result.int16 = compiled.int16;
+	o->result.on_host = compiled.on_host;
+	o->result.round_trips = compiled.round_trips;
+	o->result.host_tried = compiled.host_tried;
+	o->result.measured = compiled.sqnr_db;
 	o->result.sqnr = decibels(o, o->noise);
 	o->result.exported_sqnr = decibels(o, o->exported_noise);
 	o->result.commands = compiled.commands;

@@ -42,6 +42,10 @@ struct crig {
  * @commands: how many were emitted
  * @corrected: samples that bias correction used
  * @int16: groups of activations that are int16; with any there is no export
+ * @on_host: nodes that were chosen to run in float; with any there is no export
+ * @host_tried: nodes that were tried there
+ * @round_trips: between commands and the host
+ * @measured: SQNR that the compiler measured, if it did
  * @exported_steps: the same as @steps, between the ONNX export of the file and its commands
  * @exported_sqnr: the same as @sqnr
  */
@@ -49,7 +53,8 @@ struct crig_result {
 	double steps, sqnr;
 	unsigned int commands;
 	size_t corrected;
-	unsigned int int16;
+	unsigned int int16, on_host, host_tried, round_trips;
+	double measured;
 	double exported_steps, exported_sqnr;
 };
 

@@ -327,6 +327,68 @@ void *nets_host(size_t *bytes)
 	return net_finish(n, bytes);
 }
 
+static uint32_t slot_tensor(struct net *n, const char *text, uint8_t slot, double scale)
+{
+	static const uint32_t dims[] = {1, 4, 2};
+	uint32_t t = tensor(n, text, KEEL_VALUE_S8, slot, 3, dims);
+
+	n->tensors[t].scale = scale;
+	n->tensors[t].strides[0] = 8;
+	n->tensors[t].strides[1] = 1;
+	n->tensors[t].strides[2] = 4;
+	return t;
+}
+
+/* out = a, of a tensor on the host and one in a slot. */
+static void step_to_slot(struct net *n, uint32_t out, uint32_t a, uint32_t command)
+{
+	struct keel_host_step *s = step(n, KEEL_HOST_MOVE, 1, n->tensors[out].dims);
+
+	s->command = command;
+	s->out = view(out, 1, 4);
+	s->a = view(a, 2, 1);
+}
+
+void *nets_between(size_t *bytes)
+{
+	static const uint32_t dims[] = {1, 4, 2}, one[] = {1};
+	struct net *n = net_new();
+	uint32_t x = slot_tensor(n, "x", KEEL_SLOT_INPUT, 0.5);
+	uint32_t u = slot_tensor(n, "u", KEEL_SLOT_OUTPUT, 0.5);
+	uint32_t v = tensor(n, "v", KEEL_VALUE_F32, HOST, 3, dims);
+	uint32_t npu_v = slot_tensor(n, "npu_v", KEEL_SLOT_INPUT + 1, 1);
+	uint32_t w = slot_tensor(n, "w", KEEL_SLOT_OUTPUT + 1, 1);
+	uint32_t e = tensor(n, "e", KEEL_VALUE_F32, HOST, 3, dims);
+	uint32_t npu_e = slot_tensor(n, "npu_e", KEEL_SLOT_INPUT + 2, 1);
+	uint32_t y = slot_tensor(n, "y", KEEL_SLOT_OUTPUT + 2, 1);
+	uint32_t factor = tensor(n, "factor", KEEL_VALUE_F32, HOST, 1, one);
+	struct keel_host_step *s;
+
+	n->host_data[0] = 2.25;
+	n->tensors[factor].data = 1;
+	n->m.scratch_bytes = 64;
+	input(n, x);
+	output(n, y);
+	output(n, e);
+	negate(n, KEEL_SLOT_INPUT, KEEL_SLOT_OUTPUT, 1, 2, 4);
+	s = step(n, KEEL_HOST_MUL, 1, dims);
+	s->command = 1;
+	s->out = view(v, 2, 1);
+	s->a = view(u, 1, 4);
+	s->b = view(factor, 0, 0);
+	step_to_slot(n, npu_v, v, 1);
+	negate(n, KEEL_SLOT_INPUT + 1, KEEL_SLOT_SCRATCH, 1, 2, 4);
+	negate(n, KEEL_SLOT_INPUT + 1, KEEL_SLOT_OUTPUT + 1, 1, 2, 4);
+	s = step(n, KEEL_HOST_ADD, 1, dims);
+	s->command = 3;
+	s->out = view(e, 2, 1);
+	s->a = view(w, 1, 4);
+	s->b = view(v, 2, 1);
+	step_to_slot(n, npu_e, e, 3);
+	negate(n, KEEL_SLOT_INPUT + 2, KEEL_SLOT_OUTPUT + 2, 1, 2, 4);
+	return net_finish(n, bytes);
+}
+
 void *nets_argmax(size_t *bytes)
 {
 	static const uint32_t in[] = {1, 5, 2, 3}, out[] = {1, 2, 3};

@@ -26,6 +26,14 @@ void *nets_add(size_t *bytes);
  */
 void *nets_host(size_t *bytes);
 
+/*
+ * Host steps between commands. x is S8 [1, 4, 2] in slot 2, scale .5; u = -x on the NPU; on the
+ * host v = 2.25 u in float and in slot 3 with scale 1; w = -v on the NPU, in scratch and slot 17;
+ * on the host e = w + v with the float v; in slot 4; y = -e on the NPU, slot 18. Outputs are y and
+ * e. Five commands, END included; the steps stand before commands 1 and 3.
+ */
+void *nets_between(size_t *bytes);
+
 /* Index of the largest channel of S8 [1, 5, 2, 3] as int32 [1, 2, 3] by the NPU. */
 void *nets_argmax(size_t *bytes);
 

@@ -46,10 +46,10 @@ START_TEST(parts_may_not_begin_again)
 {
 	ck_assert_int_eq(status_of(0, 2, 0, 0), 0);
 	ck_assert_int_eq(status_of(1, 2, 0, 0), 0);
-	ck_assert_int_eq(status_of(0, 2, 0, 1), -EIO);
-	ck_assert_int_eq(status_of(1, 2, 0, 1), -EIO);
+	ck_assert_int_eq(status_of(0, 2, 0, 1), -EAGAIN);
+	ck_assert_int_eq(status_of(1, 2, 0, 1), -EAGAIN);
 	ck_assert_ptr_nonnull(strstr(err.text, "2 commands from command 1 on"));
-	ck_assert_int_eq(status_of(2, 1, 0, 3), -EIO);
+	ck_assert_int_eq(status_of(2, 1, 0, 3), -EAGAIN);
 }
 END_TEST
 

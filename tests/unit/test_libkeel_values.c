@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "box.h"
-#include "host/host_step.h"
+#include "keel_box.h"
+#include "keel_host_step.h"
 #include "keel_unary.h"
-#include "quantize.h"
-#include "value.h"
+#include "keel_quantize.h"
+#include "keel_value.h"
 
 static uint32_t state;
 
@@ -105,8 +105,8 @@ START_TEST(levels_become_floats)
 {
 	int8_t levels[256];
 	float x[256];
-	struct keel_line from = {.data = levels + 255, .step = -1, .type = KEEL_ELEMENT_S8};
-	struct keel_line to = {.data = x, .step = sizeof(float), .type = KEEL_ELEMENT_F32};
+	struct keel_line from = {.data = levels + 255, .step = -1, .type = KEEL_VALUE_S8};
+	struct keel_line to = {.data = x, .step = sizeof(float), .type = KEEL_VALUE_F32};
 	int i, round;
 
 	for (i = 0; i < 256; i++)
@@ -122,31 +122,31 @@ START_TEST(levels_become_floats)
 END_TEST
 
 static const struct {
-	enum keel_element type;
+	enum keel_value_type type;
 	double in, out;
 } stores[] = {
-	{KEEL_ELEMENT_S32, 1.9, 1},
-	{KEEL_ELEMENT_S32, -1.9, -1},
-	{KEEL_ELEMENT_S32, 1e10, INT32_MAX},
-	{KEEL_ELEMENT_S32, -1e10, INT32_MIN},
-	{KEEL_ELEMENT_S32, NAN, 0},
-	{KEEL_ELEMENT_S64, 1.9, 1},
-	{KEEL_ELEMENT_S64, -1e30, -0x1p63},
-	{KEEL_ELEMENT_S64, 1e30, 0x1p63},
-	{KEEL_ELEMENT_S64, NAN, 0},
-	{KEEL_ELEMENT_S64, 1e15, 1e15},
-	{KEEL_ELEMENT_F32, 0.1, (double)0.1f},
-	{KEEL_ELEMENT_F32, 1e300, INFINITY},
-	{KEEL_ELEMENT_S8, 1.25, 1},
-	{KEEL_ELEMENT_S8, 0.75, 1},
-	{KEEL_ELEMENT_S8, 1e9, 63},
-	{KEEL_ELEMENT_S8, NAN, -64.5},
-	{KEEL_ELEMENT_S16, 1.25, 1},
-	{KEEL_ELEMENT_S16, -0.75, -1},
-	{KEEL_ELEMENT_S16, 16383.4, 16383.5},
-	{KEEL_ELEMENT_S16, 1e9, 16383.5},
-	{KEEL_ELEMENT_S16, -1e9, -16384},
-	{KEEL_ELEMENT_S16, NAN, -16384},
+	{KEEL_VALUE_S32, 1.9, 1},
+	{KEEL_VALUE_S32, -1.9, -1},
+	{KEEL_VALUE_S32, 1e10, INT32_MAX},
+	{KEEL_VALUE_S32, -1e10, INT32_MIN},
+	{KEEL_VALUE_S32, NAN, 0},
+	{KEEL_VALUE_S64, 1.9, 1},
+	{KEEL_VALUE_S64, -1e30, -0x1p63},
+	{KEEL_VALUE_S64, 1e30, 0x1p63},
+	{KEEL_VALUE_S64, NAN, 0},
+	{KEEL_VALUE_S64, 1e15, 1e15},
+	{KEEL_VALUE_F32, 0.1, (double)0.1f},
+	{KEEL_VALUE_F32, 1e300, INFINITY},
+	{KEEL_VALUE_S8, 1.25, 1},
+	{KEEL_VALUE_S8, 0.75, 1},
+	{KEEL_VALUE_S8, 1e9, 63},
+	{KEEL_VALUE_S8, NAN, -64.5},
+	{KEEL_VALUE_S16, 1.25, 1},
+	{KEEL_VALUE_S16, -0.75, -1},
+	{KEEL_VALUE_S16, 16383.4, 16383.5},
+	{KEEL_VALUE_S16, 1e9, 16383.5},
+	{KEEL_VALUE_S16, -1e9, -16384},
+	{KEEL_VALUE_S16, NAN, -16384},
 };
 
 START_TEST(stored_values_are_rounded_once)
@@ -172,11 +172,11 @@ START_TEST(lines_copy_between_all_types)
 	struct keel_line from = {.data = a, .zero_point = -3, .scale = 0.25};
 	struct keel_line to = {.data = b, .zero_point = 5, .scale = 1};
 	double values[600], want[600], got[600];
-	enum keel_element f, t;
+	enum keel_value_type f, t;
 	int i;
 
-	for (f = KEEL_ELEMENT_S8; f <= KEEL_ELEMENT_S16; f++)
-		for (t = KEEL_ELEMENT_S8; t <= KEEL_ELEMENT_S16; t++) {
+	for (f = KEEL_VALUE_S8; f <= KEEL_VALUE_S16; f++)
+		for (t = KEEL_VALUE_S8; t <= KEEL_VALUE_S16; t++) {
 			from.type = f;
 			to.type = t;
 			from.step = (int64_t)keel_element_bytes(f) * (draw(2) ? 1 : -1);
@@ -190,7 +190,7 @@ START_TEST(lines_copy_between_all_types)
 			keel_line_load(&to, got, 600);
 			for (i = 0; i < 600; i++)
 				ck_assert_msg(
-					got[i] == (t == KEEL_ELEMENT_F32 ? want[i] : rint(want[i])),
+					got[i] == (t == KEEL_VALUE_F32 ? want[i] : rint(want[i])),
 					"%s to %s: %g became %g", keel_element_name(f),
 					keel_element_name(t), want[i], got[i]);
 		}
@@ -200,8 +200,8 @@ END_TEST
 START_TEST(equal_integers_keep_all_bits)
 {
 	int64_t a[2] = {INT64_MAX, INT64_MIN + 1}, b[2];
-	struct keel_line from = {.data = a, .step = 8, .type = KEEL_ELEMENT_S64};
-	struct keel_line to = {.data = b, .step = 8, .type = KEEL_ELEMENT_S64};
+	struct keel_line from = {.data = a, .step = 8, .type = KEEL_VALUE_S64};
+	struct keel_line to = {.data = b, .step = 8, .type = KEEL_VALUE_S64};
 
 	keel_line_copy(&to, &from, 2);
 	ck_assert_mem_eq(a, b, sizeof(a));
@@ -259,9 +259,9 @@ static void random_operand(struct side *s, const uint32_t *dims, bool broadcast)
 	unsigned int i, first = draw(4);
 
 	s->o.base = s->memory;
-	s->o.type = (enum keel_element)draw(4);
+	s->o.type = (enum keel_value_type)draw(4);
 	s->o.zero_point = (int)draw(20) - 10;
-	s->o.scale = s->o.type == KEEL_ELEMENT_S8 ? 0.25 : 1;
+	s->o.scale = s->o.type == KEEL_VALUE_S8 ? 0.25 : 1;
 	memset(&s->v, 0, sizeof(s->v));
 	/* Any order of dimensions: start with another one than the last. */
 	for (i = 0; i < 4; i++) {
@@ -389,6 +389,11 @@ START_TEST(elementwise_steps_follow_their_definition)
 }
 END_TEST
 
+static bool finds_position(unsigned int op)
+{
+	return op == KEEL_HOST_ARGMAX || op == KEEL_HOST_ARGMAX_LAST;
+}
+
 /* Value of one output of a reduction, straight from the definition. */
 static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 {
@@ -408,7 +413,9 @@ static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 		if (d < 4)
 			continue;
 		v = get(&a, at);
-		if (s->op == KEEL_HOST_REDUCE_SUM)
+		if (s->op == KEEL_HOST_DOT)
+			best += v * get(&b, at);
+		else if (s->op == KEEL_HOST_REDUCE_SUM)
 			best += v;
 		else if (s->op == KEEL_HOST_REDUCE_MIN)
 			best = v < best ? v : best;
@@ -418,7 +425,7 @@ static double reduced(const struct keel_host_step *s, const uint32_t *kept)
 		}
 		n++;
 	} while (next(at, s->dims));
-	return s->op >= KEEL_HOST_ARGMAX ? where : best;
+	return finds_position(s->op) ? where : best;
 }
 
 START_TEST(reductions_follow_their_definition)
@@ -432,15 +439,18 @@ START_TEST(reductions_follow_their_definition)
 		random_step(&s, (unsigned int)_i);
 		random_operand(&out, s.dims, false);
 		random_operand(&a, s.dims, true);
+		random_operand(&b, s.dims, true);
 		for (d = 0; d < 4; d++)
-			if (_i >= KEEL_HOST_ARGMAX ? d == (unsigned int)round % 4 : draw(2))
+			if (finds_position(_i) ? d == (unsigned int)round % 4 : draw(2))
 				out.v.strides[d] = 0;
 		out.v.offset = 0;
 		for (d = 0; d < 4; d++)
 			out.v.strides[d] = llabs(out.v.strides[d]);
 		s.out = out.v;
 		s.a = a.v;
-		keel_host_execute(&s, &out.o, &a.o, &(struct keel_host_operand){0});
+		s.b = b.v;
+		keel_host_execute(&s, &out.o, &a.o,
+				  _i == KEEL_HOST_DOT ? &b.o : &(struct keel_host_operand){0});
 		memset(at, 0, sizeof(at));
 		do {
 			double want = stored(&out, reduced(&s, at)), got = get(&out, at);
@@ -454,8 +464,8 @@ END_TEST
 START_TEST(not_a_number_wins)
 {
 	float x[3] = {1, NAN, 2}, y;
-	struct keel_host_operand from = {.base = x, .type = KEEL_ELEMENT_F32};
-	struct keel_host_operand to = {.base = &y, .type = KEEL_ELEMENT_F32}, none = {0};
+	struct keel_host_operand from = {.base = x, .type = KEEL_VALUE_F32};
+	struct keel_host_operand to = {.base = &y, .type = KEEL_VALUE_F32}, none = {0};
 	struct keel_host_step s = {.op = (uint16_t)_i, .dims = {3, 1, 1, 1, 1, 1, 1, 1}};
 
 	s.a.strides[0] = 1;

@@ -184,8 +184,8 @@ static struct keel_graph *three(enum keel_op a, enum keel_op b, enum keel_op c)
 	return g;
 }
 
-/* E host in front, N NPU, T host behind, U unsupported */
-static void placed(struct keel_graph *g, const char *want)
+/* E host in front, N NPU, M host between, T host behind, U unsupported */
+static void placed_in(struct keel_graph *g, const char *want, const char *parts)
 {
 	struct keel_verdict v[8];
 	char got[9] = "";
@@ -195,14 +195,23 @@ static void placed(struct keel_graph *g, const char *want)
 		got[i] = v[i].place == KEEL_PLACE_NPU		? 'N'
 			 : v[i].place == KEEL_PLACE_UNSUPPORTED ? 'U'
 			 : v[i].before				? 'E'
+			 : v[i].between				? 'M'
 								: 'T';
 		unsupported -= got[i] == 'U';
 		ck_assert_int_eq(got[i] == 'N', !v[i].reason[0]);
-		ck_assert_int_eq(got[i] == 'U', !!v[i].suggestion[0]);
+		ck_assert_int_eq(got[i] == 'U' || (got[i] == 'M' && !g->nodes[i]->on_host),
+				 !!v[i].suggestion[0]);
+		if (parts)
+			ck_assert_int_eq(parts[i] - '0', v[i].part);
 	}
 	ck_assert_str_eq(got, want);
 	ck_assert_uint_eq(unsupported, 0);
 	keel_graph_del(g);
+}
+
+static void placed(struct keel_graph *g, const char *want)
+{
+	placed_in(g, want, NULL);
 }
 
 START_TEST(borders)
@@ -214,7 +223,7 @@ START_TEST(borders)
 	placed(three(KEEL_OP_TANH, KEEL_OP_TANH, KEEL_OP_EXP), "NNT");
 	placed(three(KEEL_OP_TANH, KEEL_OP_EXP, KEEL_OP_TANH), "NTT");
 	placed(three(KEEL_OP_TANH, KEEL_OP_EXP, KEEL_OP_LRN), "EEU");
-	placed(three(KEEL_OP_LRN, KEEL_OP_EXP, KEEL_OP_LRN), "UUU");
+	placed(three(KEEL_OP_LRN, KEEL_OP_EXP, KEEL_OP_LRN), "UMU");
 	placed(three(KEEL_OP_EXP, KEEL_OP_EXP, KEEL_OP_EXP), "TTT");
 
 	/* Simple arithmetic in front of the tail joins it, unless somebody else wants its result.
@@ -230,6 +239,96 @@ START_TEST(borders)
 	keel_graph_add_output(g, node(g, KEEL_OP_EXP, y, NULL, 2, x->dims));
 	keel_graph_add_output(g, y);
 	placed(g, "NNT");
+}
+END_TEST
+
+/* What the NPU alone can do. */
+static struct keel_tensor *lrn(struct keel_graph *g, struct keel_tensor *x)
+{
+	struct keel_tensor *y = node(g, KEEL_OP_LRN, x, NULL, 4, x->dims);
+
+	y->producer->size = 3;
+	y->producer->bias = 1;
+	return y;
+}
+
+static struct keel_tensor *unary(struct keel_graph *g, enum keel_op op, struct keel_tensor *x)
+{
+	return node(g, op, x, NULL, 4, x->dims);
+}
+
+static struct keel_tensor *chosen(struct keel_tensor *t)
+{
+	t->producer->on_host = true;
+	return t;
+}
+
+START_TEST(host_between)
+{
+	struct keel_graph *g = keel_graph_new();
+	struct keel_tensor *x = input(g, DIMS(1, 4, 5, 6)), *y, *z;
+
+	keel_graph_add_output(g, lrn(g, unary(g, KEEL_OP_EXP, lrn(g, x))));
+	placed_in(g, "NMN", "001");
+	/* What lies between two of them stays there, what only touches one does not. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	y = unary(g, KEEL_OP_TANH, unary(g, KEEL_OP_EXP, lrn(g, x)));
+	y = unary(g, KEEL_OP_TANH, unary(g, KEEL_OP_EXP, y));
+	keel_graph_add_output(g, lrn(g, y));
+	placed_in(g, "NMMMNN", "000011");
+	/* Somebody else wants it. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	y = unary(g, KEEL_OP_TANH, unary(g, KEEL_OP_EXP, lrn(g, x)));
+	z = lrn(g, y);
+	keel_graph_add_output(g, lrn(g, unary(g, KEEL_OP_EXP, y)));
+	keel_graph_add_output(g, z);
+	placed_in(g, "NMNNMN", "001112");
+	/* Branches share round trips. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	y = lrn(g, unary(g, KEEL_OP_EXP, lrn(g, x)));
+	z = lrn(g, unary(g, KEEL_OP_EXP, lrn(g, x)));
+	keel_graph_add_output(g, node(g, KEEL_OP_ADD, y, z, 4, x->dims));
+	placed_in(g, "NMNNMNN", "0010011");
+}
+END_TEST
+
+START_TEST(host_by_choice)
+{
+	struct keel_graph *g = keel_graph_new();
+	struct keel_tensor *x = input(g, DIMS(1, 4, 5, 6));
+
+	keel_graph_add_output(g, lrn(g, chosen(unary(g, KEEL_OP_TANH, lrn(g, x)))));
+	placed_in(g, "NMN", "001");
+	/* At the edges it is a head or a tail, and takes nothing along. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	keel_graph_add_output(g, lrn(g, unary(g, KEEL_OP_TANH, chosen(unary(g, KEEL_OP_ABS, x)))));
+	placed_in(g, "ENN", "000");
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	x = chosen(unary(g, KEEL_OP_ABS, unary(g, KEEL_OP_TANH, lrn(g, x))));
+	keel_graph_add_output(g, chosen(unary(g, KEEL_OP_SIN, x)));
+	placed(g, "NNTT");
+	/* Behind it nothing but movement, which would only cost a round trip. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	x = chosen(lrn(g, lrn(g, x)));
+	x = node(g, KEEL_OP_RESHAPE, x, NULL, DIMS(1, 120));
+	keel_graph_add_output(g, x);
+	placed(g, "NTT");
+	/* Behind it a node that could be on the host, but wasn't chosen. */
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	x = chosen(unary(g, KEEL_OP_ABS, lrn(g, x)));
+	keel_graph_add_output(g, unary(g, KEEL_OP_SIN, x));
+	placed_in(g, "NMN", "001");
+	g = keel_graph_new();
+	x = input(g, DIMS(1, 4, 5, 6));
+	keel_graph_add_output(g, chosen(node(g, KEEL_OP_DEPTH_TO_SPACE, x, NULL, 4, x->dims)));
+	placed(g, "U");
 }
 END_TEST
 
@@ -296,6 +395,8 @@ int main(void)
 	tcase_add_test(t, too_large);
 	tcase_add_test(t, too_many_commands);
 	tcase_add_test(t, borders);
+	tcase_add_test(t, host_between);
+	tcase_add_test(t, host_by_choice);
 	tcase_add_test(t, advice);
 	tcase_add_test(t, long_chains);
 	suite_add_tcase(s, t);

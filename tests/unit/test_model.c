@@ -343,7 +343,7 @@ D(step_op, s->op = KEEL_HOST_OP_COUNT)
 D(step_fn, (s->op = KEEL_HOST_UNARY, s->fn = 1000))
 D(step_layer, s->layer = 1)
 D(step_before, s->before = 2)
-D(step_rsv, s->rsv = 1)
+D(step_behind_before, s->command = 1)
 D(step_zero_dim, s->dims[7] = 0)
 D(step_large, (s->dims[0] = 1u << 31, s->dims[1] = 1u << 31))
 D(step_out, s->out.tensor = 4)
@@ -359,6 +359,7 @@ D(step_unused, s->op = KEEL_HOST_MOVE)
 D(step_unused_stride, (s->op = KEEL_HOST_MOVE, s->b.tensor = ~0u))
 D(step_constant, (s->out = s->b, s->dims[0] = s->dims[1] = s->dims[2] = 1))
 D(step_repeats, s->out.strides[2] = 0)
+D(step_dot, (s->op = KEEL_HOST_DOT, s->b.tensor = ~0u))
 D(step_argmax, (s->op = KEEL_HOST_ARGMAX, memset(&s->b, 0, sizeof(s->b)), s->b.tensor = ~0u,
 		s->out.strides[1] = s->out.strides[2] = 0))
 
@@ -429,7 +430,7 @@ static const struct defect defects[] = {
 	{"step fn", "operation that does not exist", step_fn},
 	{"step layer", "place or layer", step_layer},
 	{"step before", "place or layer", step_before},
-	{"step rsv", "place or layer", step_rsv},
+	{"step behind and before", "after all commands and before one", step_behind_before},
 	{"step zero dim", "no elements", step_zero_dim},
 	{"step large", "more than 2^32", step_large},
 	{"step out", "tensor that does not exist", step_out},
@@ -445,6 +446,7 @@ static const struct defect defects[] = {
 	{"step unused stride", "second operand", step_unused_stride},
 	{"step constant", "writes a constant", step_constant},
 	{"step repeats", "more than once", step_repeats},
+	{"step dot", "tensor that does not exist", step_dot},
 	{"step argmax", "more than one dimension", step_argmax},
 };
 
@@ -481,6 +483,101 @@ START_TEST(unusual_steps_are_accepted)
 	f.steps[0].out.strides[1] = f.steps[0].out.strides[2] = 0;
 	file = write_model(&f.model);
 	free(file.data);
+
+	model_fixture(&f);
+	f.steps[0].op = KEEL_HOST_DOT;
+	f.steps[0].out.strides[1] = f.steps[0].out.strides[2] = 0;
+	file = write_model(&f.model);
+	free(file.data);
+}
+END_TEST
+
+/* The fixture with a step between two commands: y goes to slot 3, and from there to slot 17. */
+struct between {
+	struct model_fixture f;
+	union keel_command commands[3];
+	struct keel_model_tensor tensors[6];
+	struct keel_host_step steps[2];
+};
+
+static void between_seal(struct between *b)
+{
+	b->commands[2].end.checksum = keel_crc32(0, b->commands, 2 * KEEL_COMMAND_SIZE);
+}
+
+static void between(struct between *b)
+{
+	enum { MODEL_V = MODEL_K + 1, MODEL_W };
+
+	memset(b, 0, sizeof(*b));
+	model_fixture(&b->f);
+	memcpy(b->tensors, b->f.tensors, sizeof(b->f.tensors));
+	b->tensors[MODEL_V] = b->tensors[MODEL_W] = b->tensors[MODEL_Y];
+	b->tensors[MODEL_V].slot = KEEL_SLOT_INPUT + 1;
+	b->tensors[MODEL_W].slot = KEEL_SLOT_OUTPUT + 1;
+	b->commands[0] = b->commands[1] = b->f.commands[0];
+	b->commands[1].unary.ifm.slot = KEEL_SLOT_INPUT + 1;
+	b->commands[1].unary.ofm.slot = KEEL_SLOT_OUTPUT + 1;
+	b->commands[2] = b->f.commands[1];
+	b->commands[2].end.count = 3;
+	b->steps[0] = b->steps[1] = b->f.steps[0];
+	b->steps[0].before = b->steps[0].command = 1;
+	b->steps[0].out.tensor = MODEL_V;
+	b->steps[1].a.tensor = MODEL_W;
+	b->f.model.tensors = b->tensors;
+	b->f.model.nr_tensors = 6;
+	b->f.model.commands = b->commands;
+	b->f.model.nr_commands = 3;
+	b->f.model.steps = b->steps;
+	b->f.model.nr_steps = 2;
+	between_seal(b);
+}
+
+static void between_first(struct between *b)
+{
+	b->steps[1].before = 1;
+}
+
+static void between_command(struct between *b)
+{
+	b->steps[0].command = 7;
+}
+
+static void between_end(struct between *b)
+{
+	b->steps[0].command = 2;
+}
+
+static void between_sram(struct between *b)
+{
+	b->commands[0].unary.ofm.slot = KEEL_SLOT_SRAM;
+}
+
+static const struct {
+	const char *sentence;
+	void (*spoil)(struct between *b);
+} between_defects[] = {
+	{"step 1 runs before the step in front of it", between_first},
+	{"step 0 runs before a command that does not exist, or before END", between_command},
+	{"step 0 runs before a command that does not exist, or before END", between_end},
+	{"step 0 runs between commands that keep data in on-chip memory", between_sram},
+};
+
+START_TEST(misplaced_steps_are_refused)
+{
+	struct keel_error e = {""};
+	struct between b;
+	struct file file;
+	size_t bytes;
+	void *data;
+
+	between(&b);
+	file = write_model(&b.f.model);
+	free(file.data);
+	between_defects[_i].spoil(&b);
+	between_seal(&b);
+	expect_sentence(keel_model_serialize(&b.f.model, &data, &bytes, &e), &e,
+			between_defects[_i].sentence);
 }
 END_TEST
 
@@ -499,6 +596,7 @@ Suite *model_suite(void)
 	tcase_add_test(t, unusual_steps_are_accepted);
 	tcase_add_loop_test(t, damaged_bytes_are_refused, 0, NR(byte_defects));
 	tcase_add_loop_test(t, wrong_models_are_refused, 0, NR(defects));
+	tcase_add_loop_test(t, misplaced_steps_are_refused, 0, NR(between_defects));
 	suite_add_tcase(s, t);
 	return s;
 }

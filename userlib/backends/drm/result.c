@@ -70,7 +70,7 @@ static bool lost_its_beginning(const struct job *j)
 
 static int explain_loss(const struct job *j, struct keel_error *e)
 {
-	return keel_error_set(e, -EIO,
+	return keel_error_set(e, -EAGAIN,
 			      "the NPU was reset and began %u commands from command %u on again: "
 			      "what they read may be overwritten, so execute the network from its "
 			      "first command",

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keel.h"
+#include "keel_model.h"
 
 /* Walking several strided arrays in step, line by line. */
 
@@ -18,8 +18,8 @@
  */
 struct keel_box {
 	unsigned int rank;
-	uint32_t dims[KEEL_RANK_MAX];
-	int64_t strides[KEEL_BOX_OPERANDS][KEEL_RANK_MAX];
+	uint32_t dims[KEEL_MODEL_MAX_RANK];
+	int64_t strides[KEEL_BOX_OPERANDS][KEEL_MODEL_MAX_RANK];
 };
 
 /** keel_box_merge() - drop extents of 1 and join dimensions that are one for every operand
@@ -28,12 +28,18 @@ struct keel_box {
  */
 void keel_box_merge(struct keel_box *box);
 
+/** keel_box_part() - the dimensions along which an operand moves, or those along which it stays
+ *
+ * The others become 1; the part is merged.
+ */
+struct keel_box keel_box_part(const struct keel_box *box, unsigned int operand, bool moving);
+
 /** struct keel_walk - position of a line
  * @at: by operand: bytes from the first element of the box to the first of the line
  */
 struct keel_walk {
 	const struct keel_box *box;
-	uint32_t index[KEEL_RANK_MAX];
+	uint32_t index[KEEL_MODEL_MAX_RANK];
 	int64_t at[KEEL_BOX_OPERANDS];
 };
 

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "quantize.h"
+#include "keel_quantize.h"
 
 /* Farther from 0 than any level is from the zero point, so that clamping there changes nothing. */
 #define FAR 1024

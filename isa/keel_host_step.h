@@ -3,7 +3,7 @@
 #define KEEL_HOST_STEP_H
 
 #include "keel_model.h"
-#include "value.h"
+#include "keel_value.h"
 
 /*
  * The interpreter of host steps: one float operation over a strided box. Values are
@@ -12,13 +12,13 @@
 
 /** struct keel_host_operand - the memory behind a view
  * @base: first byte of the tensor (tensor->offset applied, view->offset not)
- * @type: of the elements
+ * @type: of the elements, enum keel_value_type
  * @zero_point: S8
  * @scale: S8
  */
 struct keel_host_operand {
 	void *base;
-	enum keel_element type;
+	unsigned int type;
 	int32_t zero_point;
 	double scale;
 };

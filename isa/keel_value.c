@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "quantize.h"
-#include "value.h"
+#include "keel_quantize.h"
+#include "keel_value.h"
 
 #define CHUNK KEEL_QUANTIZE_CHUNK
 
@@ -12,21 +12,21 @@ static const struct {
 	const char *name;
 	size_t bytes;
 } elements[] = {
-	[KEEL_ELEMENT_S8] = {"int8", 1},   [KEEL_ELEMENT_S32] = {"int32", 4},
-	[KEEL_ELEMENT_F32] = {"float", 4}, [KEEL_ELEMENT_S64] = {"int64", 8},
-	[KEEL_ELEMENT_S16] = {"int16", 2},
+	[KEEL_VALUE_S8] = {"int8", 1},	 [KEEL_VALUE_S32] = {"int32", 4},
+	[KEEL_VALUE_F32] = {"float", 4}, [KEEL_VALUE_S64] = {"int64", 8},
+	[KEEL_VALUE_S16] = {"int16", 2},
 };
 
 #define NR_ELEMENTS (sizeof(elements) / sizeof(*elements))
 
-size_t keel_element_bytes(enum keel_element type)
+size_t keel_element_bytes(unsigned int type)
 {
-	return (unsigned int)type < NR_ELEMENTS ? elements[type].bytes : 0;
+	return type < NR_ELEMENTS ? elements[type].bytes : 0;
 }
 
-const char *keel_element_name(enum keel_element type)
+const char *keel_element_name(unsigned int type)
 {
-	return (unsigned int)type < NR_ELEMENTS ? elements[type].name : "unknown";
+	return type < NR_ELEMENTS ? elements[type].name : "unknown";
 }
 
 static void scatter(const struct keel_line *l, const int8_t *levels, size_t n)
@@ -152,14 +152,13 @@ typedef void (*load_fn)(const struct keel_line *l, double *out, size_t n);
 typedef void (*store_fn)(const struct keel_line *l, const double *in, size_t n);
 
 static const load_fn loads[] = {
-	[KEEL_ELEMENT_S8] = load_s8,   [KEEL_ELEMENT_S32] = load_s32, [KEEL_ELEMENT_F32] = load_f32,
-	[KEEL_ELEMENT_S64] = load_s64, [KEEL_ELEMENT_S16] = load_s16,
+	[KEEL_VALUE_S8] = load_s8,   [KEEL_VALUE_S32] = load_s32, [KEEL_VALUE_F32] = load_f32,
+	[KEEL_VALUE_S64] = load_s64, [KEEL_VALUE_S16] = load_s16,
 };
 
 static const store_fn stores[] = {
-	[KEEL_ELEMENT_S8] = store_s8,	[KEEL_ELEMENT_S32] = store_s32,
-	[KEEL_ELEMENT_F32] = store_f32, [KEEL_ELEMENT_S64] = store_s64,
-	[KEEL_ELEMENT_S16] = store_s16,
+	[KEEL_VALUE_S8] = store_s8,   [KEEL_VALUE_S32] = store_s32, [KEEL_VALUE_F32] = store_f32,
+	[KEEL_VALUE_S64] = store_s64, [KEEL_VALUE_S16] = store_s16,
 };
 
 /* The next @n elements of a line. */
@@ -193,7 +192,7 @@ static bool same_values(const struct keel_line *a, const struct keel_line *b)
 {
 	if (a->type != b->type)
 		return false;
-	return (a->type != KEEL_ELEMENT_S8 && a->type != KEEL_ELEMENT_S16) ||
+	return (a->type != KEEL_VALUE_S8 && a->type != KEEL_VALUE_S16) ||
 	       (a->scale == b->scale && a->zero_point == b->zero_point);
 }
 
@@ -247,7 +246,7 @@ static void load_floats(const struct keel_line *l, float *out, size_t n)
 
 static bool dense_floats(const struct keel_line *l)
 {
-	return l->type == KEEL_ELEMENT_F32 && l->step == sizeof(float) &&
+	return l->type == KEEL_VALUE_F32 && l->step == sizeof(float) &&
 	       !((uintptr_t)l->data % _Alignof(float));
 }
 
@@ -255,11 +254,11 @@ static void convert(const struct keel_line *dst, const struct keel_line *src, si
 {
 	double values[CHUNK];
 
-	if (dst->type == KEEL_ELEMENT_S8 && dense_floats(src)) {
+	if (dst->type == KEEL_VALUE_S8 && dense_floats(src)) {
 		store_floats(dst, src->data, n);
 		return;
 	}
-	if (src->type == KEEL_ELEMENT_S8 && dense_floats(dst)) {
+	if (src->type == KEEL_VALUE_S8 && dense_floats(dst)) {
 		load_floats(src, dst->data, n);
 		return;
 	}

@@ -2,9 +2,9 @@
 #ifndef KEEL_HOST_REDUCE_H
 #define KEEL_HOST_REDUCE_H
 
-#include "box.h"
+#include "keel_box.h"
 #include "keel_model.h"
-#include "value.h"
+#include "keel_value.h"
 
 static inline bool keel_host_is_reduction(unsigned int op)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "box.h"
+#include "keel_box.h"
 
 static void copy_dim(struct keel_box *box, unsigned int to, unsigned int from)
 {
@@ -43,6 +43,18 @@ void keel_box_merge(struct keel_box *box)
 		n = 1;
 	}
 	box->rank = n;
+}
+
+struct keel_box keel_box_part(const struct keel_box *box, unsigned int operand, bool moving)
+{
+	struct keel_box part = *box;
+	unsigned int i;
+
+	for (i = 0; i < part.rank; i++)
+		if ((part.strides[operand][i] != 0) != moving)
+			part.dims[i] = 1;
+	keel_box_merge(&part);
+	return part;
 }
 
 struct keel_walk keel_walk_start(const struct keel_box *box)

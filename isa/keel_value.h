@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "keel.h"
+#include "keel_model.h"
 
 /*
  * Lines of values of any element type, seen as real numbers. One place decides
@@ -15,23 +15,23 @@
 /** struct keel_line - elements at equal distances
  * @data: first element
  * @step: bytes to the next one, any sign, or 0
- * @type: of the elements
+ * @type: of the elements, enum keel_value_type
  * @zero_point: level of 0.0; S8 only
  * @scale: step of one level; S8 and S16
  */
 struct keel_line {
 	void *data;
 	int64_t step;
-	enum keel_element type;
+	unsigned int type;
 	int32_t zero_point;
 	double scale;
 };
 
-/** keel_element_bytes() - size of one element */
-size_t keel_element_bytes(enum keel_element type);
+/** keel_element_bytes() - size of one element of enum keel_value_type; 0 for a type that is none */
+size_t keel_element_bytes(unsigned int type);
 
 /** keel_element_name() - "int8" ... for messages */
-const char *keel_element_name(enum keel_element type);
+const char *keel_element_name(unsigned int type);
 
 /** keel_line_load() - @n elements as real numbers; S64 beyond 2^53 is rounded */
 void keel_line_load(const struct keel_line *line, double *out, size_t n);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 
-#include "box.h"
-#include "host_reduce.h"
-#include "host_step.h"
+#include "keel_box.h"
+#include "keel_host_dot.h"
+#include "keel_host_reduce.h"
+#include "keel_host_step.h"
 #include "keel_unary.h"
 
 #define CHUNK 256
@@ -125,6 +126,10 @@ void keel_host_execute(const struct keel_host_step *step, const struct keel_host
 			.zero_point = operands[i]->zero_point,
 			.scale = operands[i]->scale,
 		};
+	if (step->op == KEEL_HOST_DOT) {
+		keel_host_dot(&box, lines);
+		return;
+	}
 	if (keel_host_is_reduction(step->op)) {
 		keel_host_reduce(step->op, &box, &lines[OUT], &lines[A]);
 		return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 
-#include "host_reduce.h"
+#include "keel_host_reduce.h"
 
 #define CHUNK 256
 
@@ -62,19 +62,6 @@ static const struct {
 	[KEEL_HOST_ARGMAX_LAST] = {fold_argmax_last, -INFINITY, true},
 };
 
-/* The dimensions along which the output moves (@moving) or stays; the others become 1. */
-static struct keel_box part_of(const struct keel_box *box, bool moving)
-{
-	struct keel_box part = *box;
-	unsigned int i;
-
-	for (i = 0; i < part.rank; i++)
-		if ((part.strides[OUT][i] != 0) != moving)
-			part.dims[i] = 1;
-	keel_box_merge(&part);
-	return part;
-}
-
 static void fold_line(unsigned int op, struct fold *f, struct keel_line line, uint32_t n)
 {
 	double values[CHUNK];
@@ -106,7 +93,8 @@ static double reduce_one(unsigned int op, const struct keel_box *stays, struct k
 void keel_host_reduce(unsigned int op, const struct keel_box *box, const struct keel_line *out,
 		      const struct keel_line *a)
 {
-	struct keel_box moves = part_of(box, true), stays = part_of(box, false);
+	struct keel_box moves = keel_box_part(box, OUT, true),
+			stays = keel_box_part(box, OUT, false);
 	struct keel_walk walk = keel_walk_start(&moves);
 	unsigned int inner = moves.rank - 1;
 	struct keel_line to = *out, from = *a;
