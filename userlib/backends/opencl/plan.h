@@ -89,8 +89,8 @@ struct keel_tile {
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST, /* the high half is rounded, zero point included, and shifted */
-	KEEL_PANEL_DEEP, /* shifts of all 64 bits; the zero point is added afterwards */
+	KEEL_PANEL_FAST,       /* the high half is rounded, zero point included, and shifted */
+	KEEL_PANEL_DEEP,       /* shifts of all 64 bits; the zero point is added afterwards */
 	KEEL_PANEL_DEFINITION, /* keel_rescale() as it is written */
 };
 

@@ -102,7 +102,6 @@ static void put_scale(uint8_t *set, uint32_t vl, uint32_t lane, const struct lan
 	memcpy(set + vl * 16 + lane * 4, &l->shift, 4);
 }
 
-
 static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_t c)
 {
 	int32_t r = keel_rescale(s->fixed_acc[c], s->channels[c].multiplier, s->channels[c].shift,
