@@ -301,7 +301,7 @@ class Family(NamedTuple):
     """A builder of networks, and how to train what it builds."""
     build: Callable[[], nn.Module]
     pixels: int = 28
-    epochs: int = 2
+    epochs: int = 6
     rate: float = 0.05
     decay: float = 5e-4
     bf16: bool = False
@@ -311,11 +311,11 @@ FAMILIES = {
     "resnet18": Family(resnet18, 32, bf16=True),
     "resnet50": Family(resnet50, 32, bf16=True),
     "inception_v1": Family(inception_v1, 32, bf16=True),
-    "inception_v3": Family(inception_v3, bf16=True),
-    "densenet121": Family(densenet121, 32, bf16=True),
-    "mobilenet_v1": Family(mobilenet_v1, decay=1e-4),
-    "mobilenet_v2": Family(mobilenet_v2, decay=1e-4),
-    "mobilenet_v3": Family(mobilenet_v3, decay=1e-4),
-    "mobilefacenet": Family(mobilefacenet, decay=1e-4),
-    "efficientnet": Family(efficientnet, epochs=1, decay=1e-4),
+    "inception_v3": Family(inception_v3, epochs=4, bf16=True),
+    "densenet121": Family(densenet121, 32, epochs=4, bf16=True),
+    "mobilenet_v1": Family(mobilenet_v1),
+    "mobilenet_v2": Family(mobilenet_v2, epochs=8),
+    "mobilenet_v3": Family(mobilenet_v3, epochs=4),
+    "mobilefacenet": Family(mobilefacenet, epochs=4),
+    "efficientnet": Family(efficientnet, epochs=3),
 }

@@ -44,18 +44,13 @@ def pictures(path, pixels):
     return torch.from_numpy(x[:, None].astype(numpy.float32) / 255 * 2 - 1)
 
 
-def parameters(net, decay):
-    """Weights decay; BatchNorm, biases and slopes do not."""
-    weights = [p for p in net.parameters() if p.dim() > 1]
-    rest = [p for p in net.parameters() if p.dim() <= 1]
-    return [{"params": weights, "weight_decay": decay}, {"params": rest, "weight_decay": 0}]
-
-
 def train(net, x, y, recipe, seed):
     generator = torch.Generator().manual_seed(seed)
     net = net.to(memory_format=torch.channels_last).train()
     steps = recipe.epochs * (len(x) // BATCH)
-    optimizer = torch.optim.SGD(parameters(net, recipe.decay), recipe.rate, 0.9, nesterov=True)
+    # Everything decays, scales of BatchNorms, too: channels die, as they do in networks at large.
+    optimizer = torch.optim.SGD(net.parameters(), recipe.rate, 0.9, nesterov=True,
+                                weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.rate, steps, pct_start=0.2, cycle_momentum=False)
     begun = time.monotonic()
