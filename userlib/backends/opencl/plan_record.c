@@ -167,7 +167,7 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
 /* Fast lanes round and shift high halves, and have the zero point in the rounding term. */
 static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 {
-	int32_t *shift = (int32_t *)(set + 16 * vl), high[16];
+	int32_t *shift = (int32_t *)(set + 16 * vl), high[16] = {0};
 	uint32_t i;
 
 	for (i = 0; i < vl; i++) {

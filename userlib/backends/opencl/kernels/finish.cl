@@ -263,6 +263,88 @@ static inline void keel_finish_vectors(global const struct keel_plan_op *op,
 		keel_finish_single_bytes(op, m, io, f, slow);
 }
 
+/*
+ * To int16 where requantization, residual and clamp are all there is. Two vectors at a time: the
+ * records of a row, or of two rows where there is one.
+ */
+KEEL_ALWAYS_INLINE void keel_finish_plain(global const struct keel_plan_op *op,
+					  global const struct keel_cmd_mac *m, struct keel_io io,
+					  struct keel_finish f, uint planes)
+{
+	struct keel_scale s0 = keel_scale((global const keel_longs *)(f.panel + 4 * VL));
+	struct keel_scale s1 = keel_scale((global const keel_longs *)(
+		f.panel + (f.nb - 1) * KEEL_RECORD_BYTES(VL) + 4 * VL));
+	keel_ints start0 = KEEL_LOAD(keel_ints, f.starts);
+	keel_ints start1 = KEEL_LOAD(keel_ints, f.starts + (f.nb - 1) * KEEL_START_BYTES(VL));
+	keel_halves lo = KEEL_LOAD(keel_halves_at, f.panel + KEEL_PANEL_LO(VL, f.nb));
+	keel_halves hi = KEEL_LOAD(keel_halves_at, f.panel + KEEL_PANEL_HI(VL, f.nb));
+	struct keel_uniform u = keel_uniform(&op->residual);
+	global const keel_ints *high = keel_finish_dump(f, 0, 0, 0), *low = keel_finish_dump(f, 0, 0, 1);
+	global char *to = (global char *)io.ofm + 2 * f.channel;
+	uint count = f.tile->count, residual = m->h.flags & KEEL_MAC_RESIDUAL;
+
+	u.term = 0;
+	for (uint r = 0; r < count; r += 3 - f.nb, high += 2, low += 2) {
+		keel_ints p = high[0], q = high[1], more[2] = { 0, 0 };
+		keel_halves v;
+
+		if (planes == KEEL_PLANES) {
+			p = (p << 8) + low[0] + start0;
+			q = (q << 8) + low[1] + start1;
+		}
+		p = keel_scale_by(p, s0);
+		q = keel_scale_by(q, s1);
+		if (residual) {
+			keel_finish_residual(m, io, f, r, more);
+			if (f.nb == 1 && r + 1 < count)
+				keel_finish_residual(m, io, f, r + 1, more + 1);
+			p += keel_scale_uniform(more[0], u);
+			q += keel_scale_uniform(more[1], u);
+		}
+		v = keel_narrow_halves(p, q);
+		v = keel_clamp_halves(f.nb == 1 ? keel_part_halves(v) : v, lo, hi);
+		if (f.nb == 2) {
+			keel_store_bytes(to + f.tile->out[r], __builtin_astype(v, keel_bytes), 2 * f.channels);
+			continue;
+		}
+		keel_store_half(to + f.tile->out[r], __builtin_astype(v.lo, keel_bytes_half), 2 * f.channels);
+		if (r + 1 < count)
+			keel_store_half(to + f.tile->out[r + 1], __builtin_astype(v.hi, keel_bytes_half),
+					2 * f.channels);
+	}
+}
+
+#define KEEL_FINISH_PLAIN(name, records, planes) \
+	KEEL_APART void keel_finish_##name(global const struct keel_plan_op *op, \
+					   global const struct keel_cmd_mac *m, const struct keel_io *io, \
+					   const struct keel_finish *finish) \
+	{ \
+		struct keel_finish f = *finish; \
+\
+		f.nb = records; \
+		f.wide = 1; \
+		keel_finish_plain(op, m, *io, f, planes); \
+	}
+
+KEEL_FINISH_PLAIN(plain_single, 1, 1)
+KEEL_FINISH_PLAIN(plain_pair, 2, 1)
+KEEL_FINISH_PLAIN(planes_single, 1, 2)
+KEEL_FINISH_PLAIN(planes_pair, 2, 2)
+
+static inline void keel_finish_halves(global const struct keel_plan_op *op,
+				      global const struct keel_cmd_mac *m, const struct keel_io *io,
+				      const struct keel_finish *f)
+{
+	if (f->nb == 2 && f->planes == 2)
+		keel_finish_planes_pair(op, m, io, f);
+	else if (f->nb == 2)
+		keel_finish_plain_pair(op, m, io, f);
+	else if (f->planes == 2)
+		keel_finish_planes_single(op, m, io, f);
+	else
+		keel_finish_plain_single(op, m, io, f);
+}
+
 /* Levels of one pooled pixel from those of its four, in place. */
 #define KEEL_FINISH_POOL(type, lo, hi) \
 	static inline void keel_finish_pool_##type(global const struct keel_cmd_mac *m, \
@@ -291,6 +373,10 @@ KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
 	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1;
 	uint size = f.wide ? 2 : 1, row = f.nb * VL;
 
+	if (f.wide && slow == KEEL_PANEL_FAST && !(m->h.flags & ~KEEL_MAC_RESIDUAL)) {
+		keel_finish_halves(op, m, io, finish);
+		return;
+	}
 	if (m->h.flags & (KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT))
 		keel_finish_psum(m, *io, f);
 	if (m->h.flags & KEEL_MAC_ACC_OUT)
