@@ -8,13 +8,13 @@
 #include "keel_numerics.h"
 
 struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t h, uint32_t w,
-			     uint32_t c, uint32_t gap, int zero_point)
+			     uint32_t c, uint32_t gap, int zero_point, int wide)
 {
-	uint32_t pixel = c + gap;
-	struct layer_view v = {.h = h, .w = w, .c = c};
+	uint32_t pixel = wide ? 2 * (c + gap) : c + gap;
+	struct layer_view v = {.h = h, .w = w, .c = c, .wide = wide};
 
 	v.fm.slot = (uint8_t)slot;
-	v.fm.zero_point = (int8_t)zero_point;
+	v.fm.zero_point = (int8_t)(wide ? 0 : zero_point);
 	v.fm.pixel_stride = pixel;
 	v.fm.row_stride = pixel * w;
 	v.fm.offset = (uint32_t)rig_append(p, slot, NULL, (uint64_t)pixel * w * h);
@@ -22,50 +22,85 @@ struct layer_view layer_room(struct rig_program *p, unsigned int slot, uint32_t 
 }
 
 struct layer_view layer_input(struct rig_program *p, struct keel_random *r, unsigned int slot,
-			      uint32_t h, uint32_t w, uint32_t c)
+			      uint32_t h, uint32_t w, uint32_t c, int wide)
 {
-	struct layer_view v = layer_room(p, slot, h, w, c, 0, (int)keel_random_below(r, 256) - 128);
+	struct layer_view v =
+		layer_room(p, slot, h, w, c, 0, (int)keel_random_below(r, 256) - 128, wide);
 
-	keel_random_bytes(r, p->slots[slot].data + v.fm.offset, (uint64_t)h * w * c);
+	keel_random_bytes(r, p->slots[slot].data + v.fm.offset, (uint64_t)h * v.fm.row_stride);
 	return v;
 }
 
-/* A scale that brings accumulators of about @spread to about 40 levels. */
-static void draw_scale(struct keel_random *r, double spread, int32_t *m, uint8_t *shift)
+void layer_exaggerate(struct rig_program *p, struct keel_random *r, const struct layer_view *v)
+{
+	uint8_t *data = p->slots[v->fm.slot].data + v->fm.offset;
+	uint64_t i, n = (uint64_t)v->h * v->fm.row_stride / 2;
+	int16_t usual = keel_random_below(r, 2) ? -32768 : 32767;
+
+	for (i = 0; i < n; i++) {
+		int16_t level = keel_random_below(r, 100) ? usual : (int16_t)~usual;
+
+		memcpy(data + 2 * i, &level, 2);
+	}
+}
+
+/* A scale that brings accumulators of about @spread to about @levels. */
+static void draw_scale(struct keel_random *r, double spread, double levels, int32_t *m,
+		       uint8_t *shift)
 {
 	int exponent;
-	double f = frexp(40.0 / spread * (0.8 + keel_random_below(r, 1000) * 0.0004), &exponent);
+	double f = frexp(levels / spread * (0.8 + keel_random_below(r, 1000) * 0.0004), &exponent);
 
 	*m = (int32_t)(f * 2147483648.0);
 	*shift = (uint8_t)(31 - exponent);
 }
 
 static void draw_channel(struct keel_random *r, const struct layer_mac *l, double spread,
-			 struct keel_channel *ch)
+			 struct keel_channel_wide *ch)
 {
+	double levels = l->wide ? 40.0 * 256 : 40.0;
+	int unit = l->wide ? 256 : 1;
+
 	keel_random_bytes(r, ch, sizeof(*ch));
-	ch->clamp_lo = (int8_t)(-128 + (int)keel_random_below(r, 64));
-	ch->clamp_hi = (int8_t)(127 - (int)keel_random_below(r, 64));
+	ch->clamp_lo = (int16_t)((-128 + (int)keel_random_below(r, 64)) * unit);
+	ch->clamp_hi = (int16_t)((127 - (int)keel_random_below(r, 64)) * unit + unit - 1);
 	if (l->wild && keel_random_below(r, 2))
 		return;
 	ch->bias = (int32_t)keel_random_below(r, 4000) - 2000;
-	draw_scale(r, spread, &ch->multiplier, &ch->shift);
-	draw_scale(r, spread * 4, &ch->multiplier_neg, &ch->shift_neg);
+	if (l->in.wide)
+		ch->bias = ch->bias * 256 + keel_random_below(r, 256);
+	draw_scale(r, spread, levels, &ch->multiplier, &ch->shift);
+	draw_scale(r, spread * 4, levels, &ch->multiplier_neg, &ch->shift_neg);
 	if (keel_random_below(r, 16) == 0)
 		ch->multiplier = 0;
+}
+
+static struct keel_channel narrow(const struct keel_channel_wide *ch)
+{
+	return (struct keel_channel){
+		.bias = (int32_t)ch->bias,
+		.multiplier = ch->multiplier,
+		.multiplier_neg = ch->multiplier_neg,
+		.shift = ch->shift,
+		.shift_neg = ch->shift_neg,
+		.clamp_lo = (int8_t)ch->clamp_lo,
+		.clamp_hi = (int8_t)ch->clamp_hi,
+	};
 }
 
 static void add_channels(struct rig_program *p, struct keel_random *r, const struct layer_mac *l,
 			 uint32_t taps, struct keel_cmd_mac *m)
 {
-	double spread = sqrt(taps) * 74.0 * 74.0;
-	struct keel_channel *ch = malloc(l->c * sizeof(*ch));
+	double spread = sqrt(taps) * 74.0 * 74.0 * (l->in.wide ? 256 : 1) * (l->extreme ? 20 : 1);
+	struct keel_channel_wide *ch = malloc(l->c * sizeof(*ch));
+	uint32_t i, bytes = keel_channel_bytes((const union keel_command *)m);
 	int8_t table[256];
-	uint32_t i;
 
 	for (i = 0; i < l->c; i++)
 		draw_channel(r, l, spread, &ch[i]);
-	m->channels_offset = (uint32_t)rig_append(p, 0, ch, l->c * sizeof(*ch));
+	for (i = 0; i < l->c && bytes == sizeof(struct keel_channel); i++)
+		((struct keel_channel *)ch)[i] = narrow(&ch[i]);
+	m->channels_offset = (uint32_t)rig_append(p, 0, ch, l->c * bytes);
 	free(ch);
 	if (l->flags & KEEL_MAC_TABLE) {
 		keel_random_bytes(r, table, sizeof(table));
@@ -73,12 +108,17 @@ static void add_channels(struct rig_program *p, struct keel_random *r, const str
 	}
 }
 
-static void add_weights(struct rig_program *p, struct keel_random *r, union keel_command *c)
+static void add_weights(struct rig_program *p, struct keel_random *r, int extreme,
+			union keel_command *c)
 {
-	uint64_t bytes = keel_weights_bytes(c);
+	uint64_t bytes = keel_weights_bytes(c), i;
+	uint8_t *w;
 
 	c->mac.weights_offset = (uint32_t)rig_append(p, 0, NULL, bytes);
-	keel_random_bytes(r, p->slots[0].data + c->mac.weights_offset, bytes);
+	w = p->slots[0].data + c->mac.weights_offset;
+	keel_random_bytes(r, w, bytes);
+	for (i = 0; i < bytes && extreme; i++)
+		w[i] = w[i] < 4 ? 127 : 128;
 }
 
 static void set_window(struct keel_cmd_mac *m, const struct layer_mac *l)
@@ -109,6 +149,8 @@ void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h,
 
 	m->h.opcode = l->opcode;
 	m->h.flags = l->flags;
+	m->h.ifm_type = l->in.wide ? KEEL_TYPE_S16 : KEEL_TYPE_S8;
+	m->h.ofm_type = l->wide ? KEEL_TYPE_S16 : KEEL_TYPE_S8;
 	m->ifm = l->in.fm;
 	m->ifm_h = (uint16_t)l->in.h;
 	m->ifm_w = (uint16_t)l->in.w;
@@ -149,7 +191,7 @@ struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
 	uint32_t h, w, taps = l->kh * l->kw;
 
 	layer_extent(l, &c, &h, &w);
-	add_weights(p, r, &c);
+	add_weights(p, r, l->extreme, &c);
 	taps *= l->opcode == KEEL_CMD_DEPTHWISE ? 1 : l->in.c / l->groups;
 	add_channels(p, r, l, taps, m);
 	add_psum(p, r, l, h, w, m);
@@ -165,7 +207,7 @@ struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
 	m->ofm_h = (uint16_t)h;
 	m->ofm_w = (uint16_t)w;
 	out = layer_room(p, KEEL_SLOT_SCRATCH, h, w, l->c, l->gap,
-			 (int)keel_random_below(r, 100) - 50);
+			 (int)keel_random_below(r, 100) - 50, l->wide);
 	m->ofm = out.fm;
 	rig_command(p, &c);
 	return out;
@@ -179,6 +221,7 @@ struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in,
 	struct layer_view out;
 
 	m->h.mode = (uint8_t)mode;
+	m->h.ifm_type = m->h.ofm_type = in.wide ? KEEL_TYPE_S16 : KEEL_TYPE_S8;
 	m->ifm = in.fm;
 	m->ifm_h = (uint16_t)in.h;
 	m->ifm_w = (uint16_t)in.w;
@@ -186,11 +229,14 @@ struct layer_view layer_append_pool(struct rig_program *p, struct layer_view in,
 	m->kernel_h = m->kernel_w = (uint8_t)window;
 	m->stride_y = m->stride_x = (uint8_t)stride;
 	m->pad_top = m->pad_left = m->pad_bottom = m->pad_right = (uint8_t)pad;
-	m->clamp_lo = -128;
-	m->clamp_hi = 127;
+	m->clamp_lo = in.wide ? 0 : -128;
+	m->clamp_hi = in.wide ? 0 : 127;
+	m->clamp_lo16 = in.wide ? -32768 : 0;
+	m->clamp_hi16 = in.wide ? 32767 : 0;
 	m->ofm_h = (uint16_t)((in.h + 2 * pad - window) / stride + 1);
 	m->ofm_w = (uint16_t)((in.w + 2 * pad - window) / stride + 1);
-	out = layer_room(p, KEEL_SLOT_SCRATCH, m->ofm_h, m->ofm_w, in.c, 0, in.fm.zero_point);
+	out = layer_room(p, KEEL_SLOT_SCRATCH, m->ofm_h, m->ofm_w, in.c, 0, in.fm.zero_point,
+			 in.wide);
 	m->ofm = out.fm;
 	rig_command(p, &c);
 	return out;
@@ -200,7 +246,7 @@ struct layer_view layer_append_add(struct rig_program *p, struct layer_view a, s
 {
 	union keel_command c = {.h.opcode = KEEL_CMD_ELTWISE, .h.mode = KEEL_ELTWISE_ADD};
 	struct keel_cmd_eltwise *m = &c.eltwise;
-	struct layer_view out = layer_room(p, KEEL_SLOT_SCRATCH, a.h, a.w, a.c, 0, 3);
+	struct layer_view out = layer_room(p, KEEL_SLOT_SCRATCH, a.h, a.w, a.c, 0, 3, 0);
 
 	m->ifm = a.fm;
 	m->ifm2 = b.fm;
@@ -233,7 +279,8 @@ static struct layer_view conv(struct rig_program *p, struct keel_random *r, stru
 						    .stride = stride,
 						    .dilation = 1,
 						    .pads = {ph, pw, ph, pw},
-						    .groups = 1});
+						    .groups = 1,
+						    .wide = in.wide});
 }
 
 static struct layer_view depthwise(struct rig_program *p, struct keel_random *r,
@@ -248,7 +295,8 @@ static struct layer_view depthwise(struct rig_program *p, struct keel_random *r,
 						    .stride = stride,
 						    .dilation = 1,
 						    .pads = {1, 1, 1, 1},
-						    .groups = 1});
+						    .groups = 1,
+						    .wide = in.wide});
 }
 
 static struct layer_view dense(struct rig_program *p, struct keel_random *r, struct layer_view in,
@@ -262,7 +310,8 @@ static struct layer_view dense(struct rig_program *p, struct keel_random *r, str
 						    .kw = 1,
 						    .stride = 1,
 						    .dilation = 1,
-						    .groups = 1});
+						    .groups = 1,
+						    .wide = in.wide});
 }
 
 static struct layer_view inverted(struct rig_program *p, struct keel_random *r,
@@ -282,11 +331,12 @@ static struct layer_view inverted(struct rig_program *p, struct keel_random *r,
 						    .stride = 1,
 						    .dilation = 1,
 						    .groups = 1,
+						    .wide = in.wide,
 						    .flags = add ? KEEL_MAC_RESIDUAL : 0,
 						    .residual = in.fm});
 }
 
-void layer_mobilenet_v2(struct rig_program *p, struct keel_random *r)
+void layer_mobilenet_v2(struct rig_program *p, struct keel_random *r, int wide)
 {
 	static const uint8_t stages[][4] = {
 		/* expansion, channels, repetitions, stride */
@@ -294,7 +344,7 @@ void layer_mobilenet_v2(struct rig_program *p, struct keel_random *r)
 		{6, 96, 3, 1}, {6, 160, 3, 2}, {6, 0, 1, 1},
 	};
 	struct layer_view x =
-		conv(p, r, layer_input(p, r, KEEL_SLOT_INPUT, 224, 224, 3), 32, 3, 3, 2, 1);
+		conv(p, r, layer_input(p, r, KEEL_SLOT_INPUT, 224, 224, 3, wide), 32, 3, 3, 2, 1);
 	uint32_t i, j;
 
 	for (i = 0; i < sizeof(stages) / sizeof(*stages); i++)
@@ -325,7 +375,7 @@ static void place(struct rig_program *p, struct join *j, struct layer_view v)
 
 static struct join join(struct rig_program *p, uint32_t h, uint32_t w, uint32_t c)
 {
-	return (struct join){layer_room(p, KEEL_SLOT_SCRATCH, h, w, c, 0, 5), 0};
+	return (struct join){layer_room(p, KEEL_SLOT_SCRATCH, h, w, c, 0, 5, 0), 0};
 }
 
 static struct layer_view inception_a(struct rig_program *p, struct keel_random *r,
@@ -407,7 +457,7 @@ static struct layer_view reduction_d(struct rig_program *p, struct keel_random *
 void layer_inception_v3(struct rig_program *p, struct keel_random *r)
 {
 	static const uint32_t c[] = {128, 160, 160, 192};
-	struct layer_view x = layer_input(p, r, KEEL_SLOT_INPUT, 299, 299, 3);
+	struct layer_view x = layer_input(p, r, KEEL_SLOT_INPUT, 299, 299, 3, 0);
 	uint32_t i;
 
 	x = conv(p, r, conv(p, r, conv(p, r, x, 32, 3, 3, 2, 0), 32, 3, 3, 1, 0), 64, 3, 3, 1, 1);

@@ -80,6 +80,21 @@ static void draw_flags(struct keel_random *r, struct layer_mac *l)
 		l->flags = KEEL_MAC_ACC_OUT | (l->flags & KEEL_MAC_ACC_IN);
 }
 
+/* Half of the layers read or write int16, or do both; flags that it excludes go. */
+static void draw_types(struct keel_random *r, struct layer_mac *l)
+{
+	uint32_t pair = PICK(r, 0, 0, 0, 1, 2, 3);
+
+	l->in.wide = pair & 1;
+	l->wide = pair & 2;
+	if (pair)
+		l->flags &= ~KEEL_DOUBLE_ROUND;
+	if (l->wide)
+		l->flags &= ~(KEEL_MAC_TABLE | KEEL_MAC_ACC_OUT);
+	if (l->in.wide)
+		l->flags &= ~(KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT);
+}
+
 static void draw_window(struct keel_random *r, struct layer_mac *l)
 {
 	unsigned int i;
@@ -122,9 +137,13 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 		l.c = (l.c + l.groups - 1) / l.groups * l.groups;
 	}
 	draw_flags(r, &l);
+	draw_types(r, &l);
 	l.gap = PICK(r, 0, 0, 0, 1, 13, 64);
 	l.wild = !keel_random_below(r, 6);
-	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c);
+	l.extreme = !keel_random_below(r, 6);
+	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c, l.in.wide);
+	if (l.extreme && l.in.wide)
+		layer_exaggerate(p, r, &l.in);
 	if (!keel_random_below(r, 4)) {
 		/* Some channels or columns of a larger map. */
 		l.in.c = l.opcode == KEEL_CMD_DEPTHWISE || l.groups > 1
@@ -135,7 +154,7 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 	layer_extent(&l, &shape, &out_h, &out_w);
 	if (l.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) && (out_h < 2 || out_w < 2))
 		l.flags &= ~(KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	l.residual = layer_input(p, r, KEEL_SLOT_INPUT + 1, out_h, out_w, l.c).fm;
+	l.residual = layer_input(p, r, KEEL_SLOT_INPUT + 1, out_h, out_w, l.c, l.wide).fm;
 	if (!out_h || !out_w)
 		return;
 	layer_append_mac(p, r, &l);
@@ -188,21 +207,29 @@ static int check_programs(uint32_t n, struct keel_random *r)
 	return failed;
 }
 
+static void int8_mobilenet(struct rig_program *p, struct keel_random *r)
+{
+	layer_mobilenet_v2(p, r, 0);
+}
+
+static void int16_mobilenet(struct rig_program *p, struct keel_random *r)
+{
+	layer_mobilenet_v2(p, r, 1);
+}
+
 static int check_networks(struct keel_random *r)
 {
+	static void (*const networks[])(struct rig_program * p, struct keel_random * r) = {
+		int8_mobilenet, int16_mobilenet, layer_inception_v3};
+	int n = dev.info.flags & KEEL_DEVICE_EXACT ? 1 : 3, failed = -1, i;
 	struct rig_program p;
-	int failed;
 
-	rig_program_init(&p);
-	layer_mobilenet_v2(&p, r);
-	failed = rig_check(&dev, &p) ? 0 : -1;
-	rig_program_fini(&p);
-	if (failed >= 0 || dev.info.flags & KEEL_DEVICE_EXACT)
-		return failed;
-	rig_program_init(&p);
-	layer_inception_v3(&p, r);
-	failed = rig_check(&dev, &p) ? 1 : -1;
-	rig_program_fini(&p);
+	for (i = 0; i < n && failed < 0; i++) {
+		rig_program_init(&p);
+		networks[i](&p, r);
+		failed = rig_check(&dev, &p) ? i : -1;
+		rig_program_fini(&p);
+	}
 	return failed;
 }
 

@@ -37,7 +37,7 @@ static void make_program(struct rig_program *p, uint64_t seed)
 
 	rig_program_init(p);
 	keel_random_init(&r, seed);
-	x = layer_input(p, &r, KEEL_SLOT_INPUT, 20, 20, 16);
+	x = layer_input(p, &r, KEEL_SLOT_INPUT, 20, 20, 16, 0);
 	for (i = 0; i < 6; i++)
 		x = layer_append_mac(
 			p, &r,

@@ -50,7 +50,7 @@ static int failed(const char *what, cl_int err, struct keel_error *e)
 static uint32_t worker_bytes(const struct keel_cl_net *net)
 {
 	uint32_t vl = net->device->tier->vl;
-	uint32_t fixed = KEEL_TILE_ROWS * 2 * vl * (4 * KEEL_TILES_MAX + 1) +
+	uint32_t fixed = KEEL_TILE_ROWS * 2 * vl * (4 * KEEL_TILES_MAX + 2) +
 			 net->plan.group_tiles * (uint32_t)sizeof(struct keel_tile);
 
 	return (net->plan.worker_bytes + fixed + 4095) / 4096 * 4096 + 128;

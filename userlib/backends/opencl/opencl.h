@@ -197,6 +197,12 @@ void keel_plan_free(struct keel_plan *plan);
 /** keel_plan_elements() - elements of a command as the kernels count them; 0: nothing to do */
 uint64_t keel_plan_elements(const union keel_command *c);
 
+/** keel_plan_level_bytes() - size of a level: int8 or int16 */
+static inline uint32_t keel_plan_level_bytes(uint8_t type)
+{
+	return type == KEEL_TYPE_S16 ? 2 : 1;
+}
+
 /** keel_plan_by_elements() - let single elements execute a command; keeps op->after */
 void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op);
 
@@ -239,8 +245,12 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
 /** keel_plan_uniform_set() - a scale set with all lanes alike: v * m >> s, s from 33 to 62 */
 void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s);
 
+/** keel_plan_channel_record() - record of channel @c of a MAC command, of either kind */
+struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,
+						  const struct keel_cmd_mac *m, uint32_t c);
+
 /** struct keel_record_source - the channels of a panel
- * @channels: record of the panel's first channel
+ * @channels: records of the panel's channels
  * @count: channels that exist
  * @bias: first value of each accumulator
  * @bound: no accumulator exceeds this
@@ -248,16 +258,19 @@ void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s);
  * @zero_point: of the output
  * @prelu: multiplier_neg is used
  * @double_round: KEEL_DOUBLE_ROUND
+ * @wide_in: the input is int16
+ * @planes: accumulators are put together from two planes, so that they may have 48 bits
+ * @wide_out: the output is int16
  */
 struct keel_record_source {
-	const struct keel_channel *channels;
+	const struct keel_channel_wide *channels;
 	uint32_t count;
 	const int32_t *bias;
 	const uint64_t *bound;
 	const bool *fixed;
 	const int32_t *fixed_acc;
 	int32_t zero_point;
-	bool prelu, double_round;
+	bool prelu, double_round, wide_in, planes, wide_out;
 };
 
 /** keel_plan_records() - lane records, bounds and header of a panel

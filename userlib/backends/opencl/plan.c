@@ -132,9 +132,6 @@ void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op)
 
 static int plan_fast(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
 {
-	/* There are no fast paths for int16. */
-	if (keel_command_wide(c))
-		return 0;
 	switch (c->h.opcode) {
 	case KEEL_CMD_CONV2D:
 	case KEEL_CMD_MATMUL:

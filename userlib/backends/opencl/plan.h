@@ -73,7 +73,7 @@ struct keel_tile {
  * multipliers), then right shifts s32[VL]; see enum keel_panel_slow.
  *
  * A panel is NB lane records, the lowest and the highest levels s8[4 * VL] each, a
- * header, and the weights. Lane l of record b belongs to channel
+ * header, and the weights; levels of int16 are s16[2 * VL]. Lane l of record b belongs to channel
  * (l / 4) * 4 * NB + 4 * b + l % 4 of the panel: the order in which narrowing
  * instructions that work on 128 bits at a time give the channels in sequence.
  */
@@ -84,14 +84,25 @@ struct keel_tile {
 #define KEEL_PANEL_HEADER(vl, nb)  (KEEL_PANEL_LO(vl, nb) + 8 * (vl))
 #define KEEL_PANEL_WEIGHTS(vl, nb) (KEEL_PANEL_HEADER(vl, nb) + 64)
 
+/*
+ * Levels of int16 are packed as two planes of bytes: x = 256 high + low + 128, both of them
+ * levels of int8, so that a micro-kernel goes over either. The panel ends with what is added
+ * to the two products, for each lane record: s32[VL], which FAST takes, then s64[VL/2] of the
+ * even lanes and of the odd lanes.
+ */
+#define KEEL_PLANES	     2
+#define KEEL_PLANE_ZERO	     (-128) /* of the lower plane where the level is 0 */
+#define KEEL_START_BYTES(vl) (12 * (vl))
+
 /* Levels that padding is worth, for as many channels as any tier takes at a time. */
 #define KEEL_PAD_BYTES 64
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST,       /* the high half is rounded, zero point included, and shifted */
-	KEEL_PANEL_DEEP,       /* shifts of all 64 bits; the zero point is added afterwards */
-	KEEL_PANEL_DEFINITION, /* keel_rescale() as it is written */
+	KEEL_PANEL_FAST, /* the high half is rounded, zero point included, and shifted */
+	KEEL_PANEL_DEEP, /* shifts of all 64 bits; the zero point is added afterwards */
+	KEEL_PANEL_LONG, /* keel_rescale48() in 64 bits: two planes, accumulators below 2^47 */
+	KEEL_PANEL_DEFINITION, /* keel_rescale() or keel_rescale48() as it is written */
 };
 
 /** struct keel_panel_header
@@ -159,8 +170,12 @@ struct keel_plan_op {
 			keel_u32 slices;
 			keel_u32 row;	   /* dwords of a kernel row; 0: rows follow each other */
 			keel_u32 channels; /* input channels of a group */
+			keel_u32 planes;   /* 2: the input is int16 */
 		} gemm;
-		/* KEEL_PAD_BYTES of padding, chunks of 4 * VL channels, then chunks of VL. */
+		/*
+		 * KEEL_PAD_BYTES of padding, chunks of 4 * VL channels, then chunks of VL; with
+		 * int16 chunks of 2 * VL, which count as narrow.
+		 */
 		struct {
 			keel_u32 wide, narrow;
 			keel_u32 wide_bytes, narrow_bytes;
@@ -179,7 +194,7 @@ struct keel_plan_op {
 			keel_u32 extent[4];
 			keel_u32 from[4], to[4];
 		} box;
-		/* Runs of consecutive bytes: @run each, @inner of them along a row. */
+		/* Runs of consecutive levels: @run each, @inner of them along a row. */
 		struct {
 			keel_u64 a_outer, a_inner, b_outer, b_inner, out_outer, out_inner;
 			keel_u32 run, inner, runs;

@@ -11,6 +11,9 @@
 /* A deeper window is executed element by element; no network has one. */
 #define MAX_DEPTH_BYTES (256u << 10)
 
+/* So many products of two int8 don't wrap. */
+#define MAX_PLANE_DEPTH 0x1ffffu
+
 /* Packed rows near by, in the first-level cache unless there are tiles, and in the second one. */
 #define PACK_NEAR   (16u << 10)
 #define PACK_TILES  (128u << 10)
@@ -123,55 +126,96 @@ static struct sums put_channel(const struct shape *s, const int8_t *w, const str
 	return sums;
 }
 
-static const struct keel_channel *channels_of(const struct keel_planner *p,
-					      const struct keel_cmd_mac *m)
+/** struct lanes - what is known of the accumulators of a panel, by channel */
+struct lanes {
+	struct keel_channel_wide channels[2 * 16];
+	int32_t bias[2 * 16], acc[2 * 16];
+	uint64_t bound[2 * 16];
+	bool fixed[2 * 16];
+};
+
+static uint64_t magnitude(int64_t v)
 {
-	return (const struct keel_channel *)((const uint8_t *)p->model->constants +
-					     m->channels_offset);
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
+/* Of int8 input. An accumulator wraps to 32 bits, and so does what it begins with. */
+static void start_bytes(const struct shape *s, struct lanes *l, uint32_t c, struct sums sums,
+			int64_t offset)
+{
+	bool partial = s->m->h.flags & KEEL_MAC_ACC_IN;
+	int32_t bias = (int32_t)(uint32_t)(uint64_t)l->channels[c].bias;
+
+	offset += s->m->ifm.zero_point;
+	l->bias[c] = (int32_t)(uint32_t)(uint64_t)((partial ? 0 : bias) - offset * sums.plain);
+	l->bound[c] = 255 * sums.magnitude + magnitude(bias);
+	if (partial || l->bound[c] > (uint64_t)1 << 31)
+		l->bound[c] = (uint64_t)1 << 31;
+	l->acc[c] = bias;
+	l->fixed[c] = !partial && !sums.magnitude && !(s->m->h.flags & KEEL_MAC_PRELU);
+}
+
+/* Of int16 input: each plane begins with nothing, and @start is added to both together. */
+static void start_planes(struct lanes *l, uint32_t c, struct sums sums, int64_t offset,
+			 int64_t *start)
+{
+	l->bias[c] = (int32_t)(-offset * sums.plain);
+	l->bound[c] = 32768 * sums.magnitude + magnitude(l->channels[c].bias);
+	l->fixed[c] = false;
+	*start =
+		(int64_t)((uint64_t)l->channels[c].bias - (uint64_t)(KEEL_PLANE_ZERO * sums.plain));
+}
+
+static void put_start(uint8_t *starts, uint32_t vl, uint32_t lane, int64_t start)
+{
+	memcpy(starts + 4 * lane, &start, 4);
+	memcpy(starts + 4 * vl + (lane & 1) * vl * 4 + lane / 2 * 8, &start, 8);
 }
 
 /* Channels @first .. of group @group. */
-static void put_panel(const struct keel_planner *p, const struct shape *s, uint32_t row,
-		      uint8_t *panel, uint32_t nb, uint32_t group, uint32_t first)
+static void put_panel(const struct keel_planner *p, const struct shape *s,
+		      const struct keel_plan_op *op, uint8_t *panel, uint32_t nb, uint32_t group,
+		      uint32_t first)
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
-	const struct keel_channel *ch = channels_of(p, s->m) + (uint64_t)group * s->out + first;
-	int64_t offset = s->m->ifm.zero_point + (p->tier->quads && !p->tier->tiles ? 128 : 0);
-	int32_t bias[2 * 16], acc[2 * 16];
-	uint64_t bound[2 * 16];
-	bool fixed[2 * 16], partial = s->m->h.flags & KEEL_MAC_ACC_IN;
+	int64_t offset = p->tier->quads && !p->tier->tiles ? 128 : 0, start;
+	uint8_t *starts = panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(vl);
+	struct lanes l;
 	struct keel_record_source source = {
-		.channels = ch,
+		.channels = l.channels,
 		.count = count,
-		.bias = bias,
-		.bound = bound,
-		.fixed = fixed,
-		.fixed_acc = acc,
+		.bias = l.bias,
+		.bound = l.bound,
+		.fixed = l.fixed,
+		.fixed_acc = l.acc,
 		.zero_point = s->m->ofm.zero_point,
 		.prelu = s->m->h.flags & KEEL_MAC_PRELU,
 		.double_round = s->m->h.flags & KEEL_DOUBLE_ROUND,
+		.wide_in = op->gemm.planes > 1,
+		.planes = op->gemm.planes > 1,
+		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
 	};
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
 			struct lane_target t = {panel + KEEL_PANEL_WEIGHTS(vl, nb) +
 							(b * vl + lane) * 4,
-						width * 4, row, p->tier->quads};
+						width * 4, op->gemm.row * 4, p->tier->quads};
 			struct sums sums;
-			int64_t start;
 
 			c = keel_plan_channel(nb, b, lane);
 			if (c >= count)
 				continue;
+			l.channels[c] =
+				keel_plan_channel_record(p, s->m, group * s->out + first + c);
 			sums = put_channel(s, weights_of(p, s, group, first + c), &t);
-			start = partial ? 0 : ch[c].bias;
-			bias[c] = (int32_t)(uint32_t)(uint64_t)(start - offset * sums.plain);
-			bound[c] = 255 * sums.magnitude + (uint64_t)llabs(ch[c].bias);
-			if (partial || bound[c] > (uint64_t)1 << 31)
-				bound[c] = (uint64_t)1 << 31;
-			acc[c] = ch[c].bias;
-			fixed[c] = !partial && !sums.magnitude && !source.prelu;
+			if (op->gemm.planes == 1) {
+				start_bytes(s, &l, c, sums, offset);
+				continue;
+			}
+			start_planes(&l, c, sums, offset, &start);
+			put_start(starts + b * KEEL_START_BYTES(vl), vl, lane, start);
 		}
 	keel_plan_records(panel, vl, nb, &source, group * s->out + first);
 }
@@ -183,6 +227,8 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 	uint8_t *at;
 
 	op->gemm.panel_bytes = KEEL_PANEL_WEIGHTS(vl, 2) + op->gemm.depth * 2 * vl * 4;
+	if (op->gemm.planes > 1)
+		op->gemm.panel_bytes += 2 * KEEL_START_BYTES(vl);
 	if (__builtin_mul_overflow(op->gemm.group_panels, op->gemm.panel_bytes,
 				   &op->gemm.group_bytes))
 		return 0;
@@ -194,7 +240,7 @@ static int put_panels(struct keel_planner *p, const struct shape *s, struct keel
 			bool single =
 				op->flags & KEEL_PLAN_SINGLE && q == op->gemm.group_panels - 1;
 
-			put_panel(p, s, op->gemm.row * 4,
+			put_panel(p, s, op,
 				  at + (uint64_t)g * op->gemm.group_bytes +
 					  (uint64_t)q * op->gemm.panel_bytes,
 				  single ? 1 : 2, g, q * 2 * vl);
@@ -219,8 +265,8 @@ static uint64_t depth_cycles(const struct keel_planner *p, const struct shape *s
 static uint64_t panel_cycles(const struct keel_planner *p, const struct keel_plan_op *op)
 {
 	if (p->tier->tiles)
-		return 2 * op->gemm.depth + 12 * p->tier->rows;
-	return (uint64_t)p->tier->rows * (op->gemm.depth + 8);
+		return 2 * op->gemm.planes * op->gemm.depth + 12 * p->tier->rows;
+	return (uint64_t)p->tier->rows * (op->gemm.planes * op->gemm.depth + 8);
 }
 
 static uint64_t tile_cycles(const struct keel_planner *p, const struct shape *s,
@@ -245,7 +291,8 @@ static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
 static uint32_t fit_tiles(const struct keel_plan_op *op, const struct keel_planner *p,
 			  uint32_t room)
 {
-	uint32_t rows = p->tier->rows, used = rows * (op->gemm.depth * 4 + 63) / 64 * 64;
+	uint32_t rows = p->tier->rows * op->gemm.planes;
+	uint32_t used = rows * (op->gemm.depth * 4 + 63) / 64 * 64;
 	uint32_t n = room / used, most = MAX_SCRATCH / (op->gemm.slices * rows * KEEL_ROW_STRIDE);
 
 	n = n < most ? n : most;
@@ -276,13 +323,14 @@ static void cut(struct keel_planner *p, const struct shape *s, struct keel_plan_
 	op->tickets = ceil_div(op->gemm.tiles, op->gemm.ticket_tiles) * op->gemm.ticket_columns;
 	if (op->gemm.group_tiles > op->gemm.ticket_tiles)
 		op->gemm.group_tiles = op->gemm.ticket_tiles;
-	if (p->plan->group_tiles < op->gemm.group_tiles)
-		p->plan->group_tiles = op->gemm.group_tiles;
+	if (p->plan->group_tiles < op->gemm.group_tiles * op->gemm.planes)
+		p->plan->group_tiles = op->gemm.group_tiles * op->gemm.planes;
 }
 
 static void need_scratch(struct keel_planner *p, const struct keel_plan_op *op)
 {
-	uint32_t bytes = op->gemm.group_tiles * op->gemm.slices * p->tier->rows * KEEL_ROW_STRIDE;
+	uint32_t bytes = op->gemm.group_tiles * op->gemm.planes * op->gemm.slices * p->tier->rows *
+			 KEEL_ROW_STRIDE;
 
 	if (p->plan->worker_bytes < bytes)
 		p->plan->worker_bytes = bytes;
@@ -293,7 +341,8 @@ static bool rows_are_runs(const struct shape *s)
 {
 	return s->m->h.opcode == KEEL_CMD_CONV2D && s->groups == 1 &&
 	       (s->m->kernel_w == 1 ||
-		(s->m->dilation_x == 1 && s->m->ifm.pixel_stride == s->m->ifm_c));
+		(s->m->dilation_x == 1 &&
+		 s->m->ifm.pixel_stride == s->m->ifm_c * keel_plan_level_bytes(s->m->h.ifm_type)));
 }
 
 /* Input pixels are as good as packed ones: one tap, no step, no padding, rows end to end. */
@@ -304,8 +353,8 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 			  (s->taps == 1 && m->stride_y == 1 && m->stride_x == 1 &&
 			   m->ifm_h == m->ofm_h && m->ifm_w == m->ofm_w);
 
-	return p->tier->quads && one_to_one && s->groups == 1 && m->ifm_c % 4 == 0 &&
-	       m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride;
+	return p->tier->quads && m->h.ifm_type == KEEL_TYPE_S8 && one_to_one && s->groups == 1 &&
+	       m->ifm_c % 4 == 0 && m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride;
 }
 
 /*
@@ -318,7 +367,7 @@ static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 	uint32_t bytes = s->m->kernel_w * s->in, row = whole_steps(p, ceil_div(bytes, 4));
 	uint32_t depth = whole_steps(p, ceil_div((uint64_t)s->taps * s->in, 4));
 
-	if (!p->tier->quads || !rows_are_runs(s))
+	if (!p->tier->quads || s->m->h.ifm_type != KEEL_TYPE_S8 || !rows_are_runs(s))
 		return 0;
 	if (depth_cycles(p, s, row * s->m->kernel_h) >
 	    depth_cycles(p, s, depth) + gather_cycles(s, depth))
@@ -329,9 +378,11 @@ static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 static bool supported(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
+	uint64_t depth = (uint64_t)s->taps * s->in;
 
 	return p->weights && m->channels_slot == KEEL_SLOT_CONSTANTS &&
-	       (uint64_t)s->taps * s->in * (p->tier->quads ? 1 : 2) <= MAX_DEPTH_BYTES;
+	       depth * (p->tier->quads ? 1 : 2) <= MAX_DEPTH_BYTES &&
+	       (m->h.ifm_type == KEEL_TYPE_S8 || depth <= MAX_PLANE_DEPTH);
 }
 
 /* What micro-kernels finish in registers is requantization and clamp. */
@@ -349,13 +400,14 @@ static bool set_flags(const struct shape *s, const struct keel_planner *p, struc
 		op->flags |= KEEL_PLAN_DIRECT;
 	if (m->ofm.row_stride == m->ofm_w * m->ofm.pixel_stride)
 		op->flags |= KEEL_PLAN_DENSE;
-	if (m->h.flags & BEYOND_PLAIN)
+	if (m->h.flags & BEYOND_PLAIN || keel_command_wide((const union keel_command *)m))
 		op->flags |= KEEL_PLAN_DUMP;
 	if (p->tier->vl == 16 && (s->out - 1) % 32 < 16)
 		op->flags |= KEEL_PLAN_SINGLE;
 	return !(m->h.flags & KEEL_MAC_RESIDUAL) ||
 	       keel_plan_scale(m->residual_multiplier, m->residual_shift,
-			       m->h.flags & KEEL_DOUBLE_ROUND, 8, &op->residual);
+			       m->h.flags & KEEL_DOUBLE_ROUND,
+			       8 * keel_plan_level_bytes(m->h.ofm_type), &op->residual);
 }
 
 /*
@@ -368,7 +420,8 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 	uint32_t vl = p->tier->vl, s = m->residual_shift;
 	uint8_t *set;
 
-	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 17 || s > KEEL_SHIFT_MAX - 16)
+	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 17 || s > KEEL_SHIFT_MAX - 16 ||
+	    keel_command_wide((const union keel_command *)m))
 		return 0;
 	set = keel_plan_room(p, KEEL_SCALE_BYTES(vl), &op->residual_set);
 	if (!set)
@@ -395,6 +448,7 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.step = pool ? rows / 4 * 4 : rows;
 	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
 	op->gemm.channels = s.in;
+	op->gemm.planes = m->h.ifm_type == KEEL_TYPE_S16 ? KEEL_PLANES : 1;
 	op->gemm.row = row_dwords(p, &s);
 	op->gemm.depth =
 		op->gemm.row

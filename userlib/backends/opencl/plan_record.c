@@ -15,6 +15,7 @@
 #define HIGH	   33	     /* least shift of the high-half form */
 #define FOLDED_MAX 54	     /* most for which the zero point fits into the rounding term */
 #define FIXED_MAX  (1 << 28) /* a scaled accumulator that fits there too, shifted */
+#define LONG_BOUND ((uint64_t)1 << (KEEL_WIDE_BITS - 1))
 
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale)
@@ -75,6 +76,12 @@ static bool fits(int32_t m, uint32_t s, uint64_t bound)
 											     << 30;
 }
 
+/* keel_rescale48(), whose shift has a minimum. */
+static uint32_t wide_shift(uint32_t s)
+{
+	return s < KEEL_WIDE_SHIFT_MIN ? KEEL_WIDE_SHIFT_MIN : s;
+}
+
 static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound)
 {
 	struct lane_scale l = {.multiplier = m};
@@ -102,6 +109,31 @@ static void put_scale(uint8_t *set, uint32_t vl, uint32_t lane, const struct lan
 	memcpy(set + vl * 16 + lane * 4, &l->shift, 4);
 }
 
+/* Of two planes, which have to be put together in 32 bits. */
+static struct lane_scale joined_scale(int32_t m, uint32_t s, uint64_t bound)
+{
+	struct lane_scale l = lane_scale(m, s, bound);
+
+	if (bound > INT32_MAX)
+		l.deep = KEEL_PANEL_LONG;
+	return l;
+}
+
+/* What is left of a product in 64 bits once 16 of them have gone, see keel_rescale48(). */
+static struct lane_scale long_scale(int32_t m, uint32_t s, uint64_t bound)
+{
+	s = wide_shift(s > KEEL_SHIFT_MAX ? KEEL_SHIFT_MAX : s);
+	return (struct lane_scale){
+		.multiplier = m,
+		.rounding = (int64_t)1 << (s - KEEL_WIDE_SHIFT_MIN),
+		.shift = (int32_t)s - 16,
+		.deep = bound < LONG_BOUND ? KEEL_PANEL_LONG : KEEL_PANEL_DEFINITION,
+	};
+}
+
+/** scale_rule - the lane of a scale for accumulators of up to @bound */
+typedef struct lane_scale (*scale_rule)(int32_t m, uint32_t s, uint64_t bound);
+
 static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_t c)
 {
 	int32_t r = keel_rescale(s->fixed_acc[c], s->channels[c].multiplier, s->channels[c].shift,
@@ -112,20 +144,22 @@ static struct lane_scale fixed_scale(const struct keel_record_source *s, uint32_
 }
 
 static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
-			 const struct keel_record_source *s, uint32_t c)
+			 const struct keel_record_source *s, uint32_t c, scale_rule rule)
 {
-	const struct keel_channel *ch = &s->channels[c];
+	const struct keel_channel_wide *ch = &s->channels[c];
+	uint32_t shift = s->wide_in ? wide_shift(ch->shift) : ch->shift;
+	uint32_t shift_neg = s->wide_in ? wide_shift(ch->shift_neg) : ch->shift_neg;
 	uint8_t *set = record + 4 * vl;
 	struct lane_scale l, n;
 
 	memcpy(record + 4 * lane, &s->bias[c], 4);
-	l = lane_scale(ch->multiplier, ch->shift, s->bound[c]);
+	l = rule(ch->multiplier, shift, s->bound[c]);
 	if (s->fixed[c])
 		l = fixed_scale(s, c);
 	put_scale(set, vl, lane, &l);
 	if (!s->prelu)
 		return l.deep;
-	n = lane_scale(ch->multiplier_neg, ch->shift_neg, s->bound[c]);
+	n = rule(ch->multiplier_neg, shift_neg, s->bound[c]);
 	put_scale(set + KEEL_SCALE_BYTES(vl), vl, lane, &n);
 	return l.deep > n.deep ? l.deep : n.deep;
 }
@@ -173,33 +207,70 @@ static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,
 	}
 }
 
+static void put_level(uint8_t *levels, uint32_t i, uint32_t size, int16_t level)
+{
+	if (size == 2)
+		memcpy(levels + 2 * i, &level, 2);
+	else
+		levels[i] = (uint8_t)keel_clamp(level, -128, 127);
+}
+
 static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
 {
-	uint32_t i, c;
+	uint32_t i, c, size = s->wide_out ? 2 : 1;
 
-	for (i = 0; i < 4 * vl; i++) {
+	for (i = 0; i < 4 * vl / size; i++) {
 		c = i % (nb * vl);
-		panel[KEEL_PANEL_LO(vl, nb) + i] =
-			c < s->count ? (uint8_t)s->channels[c].clamp_lo : 0;
-		panel[KEEL_PANEL_HI(vl, nb) + i] =
-			c < s->count ? (uint8_t)s->channels[c].clamp_hi : 0;
+		if (c >= s->count)
+			continue;
+		put_level(panel + KEEL_PANEL_LO(vl, nb), i, size, s->channels[c].clamp_lo);
+		put_level(panel + KEEL_PANEL_HI(vl, nb), i, size, s->channels[c].clamp_hi);
 	}
 }
 
-uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
-			   const struct keel_record_source *s, uint32_t channel)
+static uint32_t put_lanes(uint8_t *panel, uint32_t vl, uint32_t nb,
+			  const struct keel_record_source *s, scale_rule rule)
 {
-	struct keel_panel_header h = {.channel = channel, .channels = s->count};
-	uint32_t b, lane, c, deep;
+	uint32_t b, lane, c, deep, slow = KEEL_PANEL_FAST;
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
 			c = keel_plan_channel(nb, b, lane);
 			if (c >= s->count)
 				continue;
-			deep = put_lane(panel + b * KEEL_RECORD_BYTES(vl), vl, lane, s, c);
-			h.slow = h.slow > deep ? h.slow : deep;
+			deep = put_lane(panel + b * KEEL_RECORD_BYTES(vl), vl, lane, s, c, rule);
+			slow = slow > deep ? slow : deep;
 		}
+	return slow;
+}
+
+struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,
+						  const struct keel_cmd_mac *m, uint32_t c)
+{
+	const uint8_t *records = (const uint8_t *)p->model->constants + m->channels_offset;
+	const struct keel_channel *ch = (const struct keel_channel *)records + c;
+
+	if (keel_command_wide((const union keel_command *)m))
+		return ((const struct keel_channel_wide *)records)[c];
+	return (struct keel_channel_wide){
+		.bias = ch->bias,
+		.multiplier = ch->multiplier,
+		.multiplier_neg = ch->multiplier_neg,
+		.clamp_lo = ch->clamp_lo,
+		.clamp_hi = ch->clamp_hi,
+		.shift = ch->shift,
+		.shift_neg = ch->shift_neg,
+	};
+}
+
+uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
+			   const struct keel_record_source *s, uint32_t channel)
+{
+	struct keel_panel_header h = {.channel = channel, .channels = s->count};
+
+	h.slow = put_lanes(panel, vl, nb, s, s->planes ? joined_scale : lane_scale);
+	if (h.slow && s->planes)
+		h.slow = put_lanes(panel, vl, nb, s, long_scale);
 	if (h.slow == KEEL_PANEL_DEEP && (s->prelu || s->double_round))
 		h.slow = KEEL_PANEL_DEFINITION;
 	if (h.slow == KEEL_PANEL_FAST)

@@ -4,7 +4,7 @@
 #include "keel_numerics.h"
 #include "opencl.h"
 
-/* VEC and DMA commands: runs of consecutive bytes, and windows. */
+/* VEC and DMA commands: runs of consecutive levels, and windows. */
 
 #define TICKET_BYTES	 32768u /* of a command that moves or scales */
 #define TICKET_TAPS	 65536u /* of a pool */
@@ -24,21 +24,36 @@ static uint32_t even_chunk(const struct keel_planner *p, uint64_t units, uint64_
 	return (uint32_t)(units > tickets ? (units + tickets - 1) / tickets : 1);
 }
 
-/** struct operand - strides of an operand over (row, pixel); 0 where it is repeated */
+/** struct operand - strides of an operand over (row, pixel); 0 where it is repeated
+ * @size: bytes of a level
+ */
 struct operand {
 	uint64_t row, pixel;
+	uint32_t size;
 };
 
-static struct operand operand(const struct keel_fm *fm, bool repeat_h, bool repeat_w)
+/* Bits of the difference between a level and its zero point. */
+static uint32_t level_bits(uint8_t type)
 {
-	return (struct operand){repeat_h ? 0 : fm->row_stride, repeat_w ? 0 : fm->pixel_stride};
+	return 8 * keel_plan_level_bytes(type);
+}
+
+static struct operand operand(const struct keel_fm *fm, uint8_t type, bool repeat_h, bool repeat_w)
+{
+	return (struct operand){repeat_h ? 0 : fm->row_stride, repeat_w ? 0 : fm->pixel_stride,
+				keel_plan_level_bytes(type)};
+}
+
+static bool dense(const struct operand *o, uint32_t c)
+{
+	return o->pixel == (uint64_t)c * o->size;
 }
 
 /* Runs are rows where all operands have their pixels side by side, else pixels. */
 static void set_runs(struct keel_planner *p, struct keel_plan_op *op, uint32_t h, uint32_t w,
 		     uint32_t c, const struct operand o[3])
 {
-	bool rows = (o[0].pixel == c && o[1].pixel == c && o[2].pixel == c) || w == 1;
+	bool rows = (dense(&o[0], c) && dense(&o[1], c) && dense(&o[2], c)) || w == 1;
 
 	op->runs.run = rows ? w * c : c;
 	op->runs.inner = rows ? 1 : w;
@@ -58,24 +73,27 @@ static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m
 {
 	bool round = m->h.flags & KEEL_DOUBLE_ROUND;
 	uint16_t f = m->h.flags;
+	uint8_t in = m->h.ifm_type;
+	uint32_t fraction = in == KEEL_TYPE_S16 ? 15 : 20, bits = level_bits(in) + fraction;
 	const struct operand o[3] = {
-		operand(&m->ifm, f & KEEL_ELTWISE_A_H, f & KEEL_ELTWISE_A_W),
-		operand(&m->ifm2, f & KEEL_ELTWISE_B_H, f & KEEL_ELTWISE_B_W),
-		operand(&m->ofm, false, false),
+		operand(&m->ifm, in, f & KEEL_ELTWISE_A_H, f & KEEL_ELTWISE_A_W),
+		operand(&m->ifm2, in, f & KEEL_ELTWISE_B_H, f & KEEL_ELTWISE_B_W),
+		operand(&m->ofm, m->h.ofm_type, false, false),
 	};
 
 	if (m->ofm_c > 1 && f & (KEEL_ELTWISE_A_C | KEEL_ELTWISE_B_C))
 		return 0;
 	if (m->h.mode == KEEL_ELTWISE_ADD || m->h.mode == KEEL_ELTWISE_SUB) {
-		/* Operands have 8 bits and are shifted left by 20 before they are scaled. */
-		if (!keel_plan_scale(m->multiplier_a, m->shift_a, round, 28, &op->runs.a) ||
-		    !keel_plan_scale(m->multiplier_b, m->shift_b, round, 28, &op->runs.b) ||
+		/* Operands are shifted left before they are scaled. */
+		if (!keel_plan_scale(m->multiplier_a, m->shift_a, round, bits, &op->runs.a) ||
+		    !keel_plan_scale(m->multiplier_b, m->shift_b, round, bits, &op->runs.b) ||
 		    !keel_plan_scale(m->multiplier, m->shift, round, 31, &op->runs.out))
 			return 0;
-		op->runs.a.pre += 20;
-		op->runs.b.pre += 20;
+		op->runs.a.pre += fraction;
+		op->runs.b.pre += fraction;
 	} else if (m->h.mode == KEEL_ELTWISE_MUL &&
-		   !keel_plan_scale(m->multiplier, m->shift, round, 16, &op->runs.out)) {
+		   !keel_plan_scale(m->multiplier, m->shift, round, in == KEEL_TYPE_S16 ? 31 : 16,
+				    &op->runs.out)) {
 		return 0;
 	}
 	op->kind = KEEL_PLAN_ELTWISE;
@@ -86,15 +104,15 @@ static int plan_eltwise(struct keel_planner *p, const struct keel_cmd_eltwise *m
 static int plan_unary(struct keel_planner *p, const struct keel_cmd_unary *m,
 		      struct keel_plan_op *op)
 {
-	const struct operand out = operand(&m->ofm, false, false);
+	const struct operand out = operand(&m->ofm, m->h.ofm_type, false, false);
 	const struct operand in =
-		m->h.opcode == KEEL_CMD_FILL ? out : operand(&m->ifm, false, false);
+		m->h.opcode == KEEL_CMD_FILL ? out : operand(&m->ifm, m->h.ifm_type, false, false);
 	const struct operand o[3] = {in, out, out};
 
 	switch (m->h.opcode) {
 	case KEEL_CMD_RESCALE:
-		if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 8,
-				     &op->runs.out))
+		if (!keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
+				     level_bits(m->h.ifm_type), &op->runs.out))
 			return 0;
 		op->kind = KEEL_PLAN_RESCALE;
 		break;
@@ -220,13 +238,14 @@ static int plan_transpose(struct keel_planner *p, const struct keel_cmd_transpos
 		[KEEL_TRANSPOSE_WHC] = {1, 0, 2}, [KEEL_TRANSPOSE_WCH] = {2, 0, 1},
 		[KEEL_TRANSPOSE_CHW] = {1, 2, 0}, [KEEL_TRANSPOSE_CWH] = {2, 1, 0},
 	};
-	const uint32_t strides[3] = {m->ofm.row_stride, m->ofm.pixel_stride, 1};
+	const uint32_t size = keel_plan_level_bytes(m->h.ifm_type);
+	const uint32_t strides[3] = {m->ofm.row_stride, m->ofm.pixel_stride, size};
 	const uint8_t *t = to[m->h.mode];
 	struct dimension d[4] = {
-		{m->ifm_c, 1, strides[t[2]]},
+		{size, 1, 1},
+		{m->ifm_c, size, strides[t[2]]},
 		{m->ifm_w, m->ifm.pixel_stride, strides[t[1]]},
 		{m->ifm_h, m->ifm.row_stride, strides[t[0]]},
-		{1, 1, 1},
 	};
 
 	simplify(d, 4);
@@ -248,18 +267,6 @@ static void cut_windows(struct keel_planner *p, struct keel_plan_op *op, uint64_
 	op->tickets = tickets_of(pixels, op->chunk) * op->pool.columns;
 }
 
-static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, struct keel_plan_op *op)
-{
-	if (m->h.mode == KEEL_POOL_SUM &&
-	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND, 24,
-			     &op->residual))
-		return 0;
-	op->kind = KEEL_PLAN_POOL;
-	cut_windows(p, op, (uint64_t)m->ofm_h * m->ofm_w, (uint64_t)m->kernel_h * m->kernel_w,
-		    m->channels);
-	return 1;
-}
-
 /* Bits that hold @n. */
 static unsigned int bits_of(uint64_t n)
 {
@@ -268,6 +275,25 @@ static unsigned int bits_of(uint64_t n)
 	while (n >> bits)
 		bits++;
 	return bits;
+}
+
+/* Of a sum of @n levels less their zero point. */
+static unsigned int sum_bits(uint8_t type, uint64_t n)
+{
+	return bits_of(n * (type == KEEL_TYPE_S16 ? 32768 : 255));
+}
+
+static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, struct keel_plan_op *op)
+{
+	if (m->h.mode == KEEL_POOL_SUM &&
+	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
+			     sum_bits(m->h.ifm_type, (uint64_t)m->kernel_h * m->kernel_w),
+			     &op->residual))
+		return 0;
+	op->kind = KEEL_PLAN_POOL;
+	cut_windows(p, op, (uint64_t)m->ofm_h * m->ofm_w, (uint64_t)m->kernel_h * m->kernel_w,
+		    m->channels);
+	return 1;
 }
 
 static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m,
@@ -279,7 +305,7 @@ static int plan_reduce(struct keel_planner *p, const struct keel_cmd_reduce *m,
 		return 0;
 	if (m->h.mode == KEEL_REDUCE_SUM &&
 	    !keel_plan_scale(m->multiplier, m->shift, m->h.flags & KEEL_DOUBLE_ROUND,
-			     bits_of(255 * h * w), &op->residual))
+			     sum_bits(m->h.ifm_type, h * w), &op->residual))
 		return 0;
 	op->kind = KEEL_PLAN_REDUCE;
 	cut_windows(p, op, m->ifm_h / h * (m->ifm_w / w), h * w, m->ifm_c);

@@ -8,21 +8,25 @@
 
 /*
  * A small network with one command for each fast path and edge: whole and cut tiles and
- * panels, padding, steps, wide and narrow chunks. Everything lies in the scratch slot,
- * one command's output behind the other's.
+ * panels, padding, steps, wide and narrow chunks, int8 and int16. Everything lies in the
+ * scratch slot, one command's output behind the other's.
  */
 
-#define CONSTANTS    (128u << 10)
-#define SCRATCH	     (128u << 10)
-#define MAX_COMMANDS 16
+#define CONSTANTS    (256u << 10)
+#define SCRATCH	     (512u << 10)
+#define MAX_COMMANDS 24
 #define PICTURE	     11 /* pixels, both ways */
 
+/** struct net - commands and their memory
+ * @in: type that the next commands read; @out: that they write
+ */
 struct net {
 	uint8_t constants[CONSTANTS];
 	uint8_t scratch[SCRATCH];
 	union keel_command commands[MAX_COMMANDS];
 	uint32_t n;
 	uint32_t constants_used, scratch_used;
+	uint8_t in, out;
 };
 
 static uint32_t next_random(uint32_t *state)
@@ -47,18 +51,31 @@ static uint32_t room(uint32_t *used, uint32_t bytes)
 
 static struct keel_fm map(struct net *n, uint32_t h, uint32_t w, uint32_t c, int8_t zero_point)
 {
-	return (struct keel_fm){.offset = room(&n->scratch_used, h * w * c),
-				.row_stride = w * c,
-				.pixel_stride = c,
+	uint32_t pixel = n->out == KEEL_TYPE_S16 ? 2 * c : c;
+
+	return (struct keel_fm){.offset = room(&n->scratch_used, h * w * pixel),
+				.row_stride = w * pixel,
+				.pixel_stride = pixel,
 				.slot = KEEL_SLOT_SCRATCH,
-				.zero_point = zero_point};
+				.zero_point = n->out == KEEL_TYPE_S16 ? 0 : zero_point};
+}
+
+static struct keel_channel_wide widen(const struct keel_channel *ch, bool in, bool out)
+{
+	return (struct keel_channel_wide){
+		.bias = ch->bias * (in ? 256 : 1),
+		.multiplier = ch->multiplier,
+		.shift = (uint8_t)(ch->shift + (in ? 8 : 0) - (out ? 8 : 0)),
+		.clamp_lo = (int16_t)(ch->clamp_lo * (out ? 256 : 1)),
+		.clamp_hi = (int16_t)(ch->clamp_hi * (out ? 256 : 1)),
+	};
 }
 
 static void put_channels(struct net *n, struct keel_cmd_mac *m)
 {
-	uint32_t i, state = 7;
+	uint32_t i, state = 7, bytes = keel_channel_bytes((const union keel_command *)m);
 
-	m->channels_offset = room(&n->constants_used, m->ofm_c * sizeof(struct keel_channel));
+	m->channels_offset = room(&n->constants_used, m->ofm_c * bytes);
 	for (i = 0; i < m->ofm_c; i++) {
 		struct keel_channel ch = {
 			.bias = (int32_t)(next_random(&state) % 4000) - 2000,
@@ -68,7 +85,11 @@ static void put_channels(struct net *n, struct keel_cmd_mac *m)
 			.clamp_hi = (int8_t)(127 - i % 50),
 		};
 
-		memcpy(n->constants + m->channels_offset + i * sizeof(ch), &ch, sizeof(ch));
+		struct keel_channel_wide wide =
+			widen(&ch, n->in == KEEL_TYPE_S16, n->out == KEEL_TYPE_S16);
+
+		memcpy(n->constants + m->channels_offset + i * bytes,
+		       bytes == sizeof(ch) ? (void *)&ch : &wide, bytes);
 	}
 }
 
@@ -82,6 +103,8 @@ static struct keel_fm add_mac(struct net *n, uint8_t opcode, struct keel_fm in, 
 
 	m->h.opcode = opcode;
 	m->h.flags = flags;
+	m->h.ifm_type = n->in;
+	m->h.ofm_type = n->out;
 	m->ifm = in;
 	m->ifm_h = m->ifm_w = size;
 	m->ifm_c = c;
@@ -109,6 +132,8 @@ static void add_pool(struct net *n, uint8_t mode, struct keel_fm in, uint16_t si
 
 	m->h.opcode = KEEL_CMD_POOL;
 	m->h.mode = mode;
+	m->h.ifm_type = n->in;
+	m->h.ofm_type = n->out;
 	m->ifm = in;
 	m->ifm_h = m->ifm_w = m->ofm_h = m->ofm_w = size;
 	m->channels = c;
@@ -116,6 +141,8 @@ static void add_pool(struct net *n, uint8_t mode, struct keel_fm in, uint16_t si
 	m->stride_y = m->stride_x = m->pad_top = m->pad_left = m->pad_bottom = m->pad_right = 1;
 	m->clamp_lo = -100;
 	m->clamp_hi = 100;
+	m->clamp_lo16 = -30000;
+	m->clamp_hi16 = 30000;
 	m->ofm = map(n, size, size, c, 9);
 }
 
@@ -124,18 +151,41 @@ static void add_sum(struct net *n, struct keel_fm a, struct keel_fm b, uint16_t 
 	struct keel_cmd_eltwise *m = &n->commands[n->n++].eltwise;
 
 	m->h.opcode = KEEL_CMD_ELTWISE;
+	m->h.ifm_type = n->in;
+	m->h.ofm_type = n->out;
 	m->ifm = a;
 	m->ifm2 = b;
 	m->ofm_h = m->ofm_w = size;
 	m->ofm_c = c;
 	m->clamp_lo = -128;
 	m->clamp_hi = 127;
+	m->clamp_lo16 = -32768;
+	m->clamp_hi16 = 32767;
 	m->multiplier_a = 0x60000000;
 	m->multiplier_b = 0x51234567;
 	m->multiplier = 0x48000000;
 	m->shift_a = m->shift_b = 32;
-	m->shift = 50;
+	m->shift = n->in == KEEL_TYPE_S16 ? 45 : 50;
 	m->ofm = map(n, size, size, c, 3);
+}
+
+/* From int8 @x to int16 and back. */
+static void add_wide(struct net *n, struct keel_fm x)
+{
+	struct keel_fm y, z;
+
+	n->out = KEEL_TYPE_S16;
+	x = add_mac(n, KEEL_CMD_CONV2D, x, PICTURE, 84, 43, 3, 1, 0);
+	n->in = KEEL_TYPE_S16;
+	x = add_mac(n, KEEL_CMD_CONV2D, x, PICTURE, 43, 84, 3, 1, 0);
+	y = add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 3, 1, 0);
+	add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 5, 2, 0);
+	z = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 84, 1, 1, KEEL_MAC_RESIDUAL);
+	add_sum(n, y, z, PICTURE, 84);
+	add_pool(n, KEEL_POOL_AVERAGE, z, PICTURE, 84);
+	x = add_mac(n, KEEL_CMD_CONV2D, z, PICTURE, 84, 20, 3, 2, 0);
+	n->out = KEEL_TYPE_S8;
+	add_mac(n, KEEL_CMD_MATMUL, x, 1, 600, 37, 1, 1, 0);
 }
 
 static void make_net(struct net *n)
@@ -154,6 +204,7 @@ static void make_net(struct net *n)
 	x = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 20, 3, 2, 0);
 	x.zero_point = 1;
 	add_mac(n, KEEL_CMD_MATMUL, x, 1, 600, 37, 1, 1, 0);
+	add_wide(n, z);
 }
 
 static int execute(struct keel_cl_device *d, const struct keel_model *model, struct net *n)

@@ -82,7 +82,7 @@ static inline void keel_lrn_pixel(global const struct keel_cmd_unary *m, global 
 			sum += *(global const keel_ints_at *)(squares + (int)c + j);
 		v = __builtin_convertvector(keel_load_quarter(row + c, now), keel_ints) - zi;
 		v = keel_scale_uniform(v * keel_lrn_factors(table, sum, shift), u) + zo;
-		keel_store_quarter(out + c, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
+		keel_store_levels(out + c, v, m->clamp_lo, m->clamp_hi, now, 0);
 	}
 }
 

@@ -3,72 +3,9 @@
 /*
  * Depthwise convolution without channel multiplier. Channels go in wide chunks of
  * 4 * VL, where byte interleaving feeds four taps at a time to the dot product, and
- * in narrow ones of VL. The last narrow chunk may overlap the one before.
+ * in narrow ones of VL. With int16 they go in chunks of 2 * VL, taps in pairs of shorts. The
+ * last chunk may overlap the one before.
  */
-
-/** struct keel_window - a chunk of channels of one input, and how they are finished
- * @base: the chunk's first channel at (0, 0)
- * @row_stride: bytes
- * @pixel_stride: bytes
- * @width: of the input
- * @pad: levels that padding is worth, as many as a wide chunk has
- * @table: for the finished levels, or NULL
- * @deep: KEEL_PANEL_DEEP
- * @zero: zero point of the output
- */
-struct keel_window {
-	global const char *base, *table, *pad;
-	ulong row_stride, pixel_stride;
-	int width, deep, zero;
-};
-
-static inline struct keel_window keel_window(global const struct keel_cmd_mac *m, struct keel_io io,
-					     global const struct keel_panel_header *h,
-					     global const char *pad)
-{
-	struct keel_window w = { (global const char *)io.ifm + m->ifm.offset + h->channel,
-				 m->h.flags & KEEL_MAC_TABLE ?
-					 (global const char *)io.table + m->table_offset : 0,
-				 pad, m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
-				 h->slow == KEEL_PANEL_DEEP, m->ofm.zero_point };
-
-	return w;
-}
-
-/** struct keel_line - an input row; one that is padding has no distance between its pixels */
-struct keel_line {
-	global const char *row;
-	ulong step;
-};
-
-static inline struct keel_line keel_line(struct keel_window w, int y, int height)
-{
-	struct keel_line line = { w.base + (ulong)y * w.row_stride, w.pixel_stride };
-	struct keel_line padding = { w.pad, 0 };
-
-	return y >= 0 && y < height ? line : padding;
-}
-
-/* Three input rows under a row of the output. */
-struct keel_rows {
-	struct keel_line r[3];
-};
-
-static inline struct keel_rows keel_rows(global const struct keel_cmd_mac *m, struct keel_window w,
-					 uint y)
-{
-	int y0 = (int)(y * m->stride_y) - m->pad_top;
-	struct keel_rows rows;
-
-	for (int i = 0; i < 3; i++)
-		rows.r[i] = keel_line(w, y0 + i, m->ifm_h);
-	return rows;
-}
-
-static inline global const char *keel_pixel(struct keel_line line, struct keel_window w, int x)
-{
-	return x >= 0 && x < w.width ? line.row + (ulong)x * line.step : w.pad;
-}
 
 static inline keel_bytes_quarter keel_load_narrow(struct keel_line line, struct keel_window w, int x)
 {
@@ -104,9 +41,6 @@ static inline keel_ints keel_join2(keel_bytes_quarter a, keel_bytes_quarter b)
 #define KEEL_COLUMN_DWORDS 2
 #define KEEL_TAPS 2
 #endif
-
-#define KEEL_RECORD_SCALE(panel, i) \
-	((global const keel_longs *)((panel) + (i) * KEEL_RECORD_BYTES(VL) + 4 * VL))
 
 /* Finish VL channels and store them. */
 KEEL_ALWAYS_INLINE void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
@@ -164,38 +98,16 @@ static inline keel_ints keel_dot_column_narrow(keel_ints acc, struct keel_column
 	return acc;
 }
 
-/* One output of a narrow chunk, any window. */
-KEEL_APART void keel_depthwise_pixel_narrow(global const struct keel_cmd_mac *m,
-					    const struct keel_window *window, global const uchar *panel,
-					    global char *to, uint y, uint x)
+/* As many taps as a dword holds. */
+static inline keel_ints keel_dot_taps_narrow(keel_ints acc, const keel_bytes_quarter *v,
+					     global const keel_ints *k)
 {
-	struct keel_window w = *window;
-	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 1));
-	keel_ints acc = KEEL_LOAD(keel_ints, panel);
-	keel_bytes_quarter v[KEEL_TAPS];
-	uint t = 0;
-
-	for (uint ky = 0; ky < m->kernel_h; ky++) {
-		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
-		struct keel_line line = keel_line(w, iy, m->ifm_h);
-
-		for (uint kx = 0; kx < m->kernel_w; kx++) {
-			v[t++] = keel_load_narrow(line, w, (int)(x * m->stride_x + kx * m->dilation_x) -
-								   m->pad_left);
-			if (t < KEEL_TAPS && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
-				continue;
-			for (; t < KEEL_TAPS; t++)
-				v[t] = 0;
 #if KEEL_QUADS
-			KEEL_DOT(acc, keel_join4(v[0], v[1], v[2], v[3]), *k);
+	KEEL_DOT(acc, keel_join4(v[0], v[1], v[2], v[3]), *k);
 #else
-			KEEL_DOT(acc, keel_join2(v[0], v[1]), *k);
+	KEEL_DOT(acc, keel_join2(v[0], v[1]), *k);
 #endif
-			k++;
-			t = 0;
-		}
-	}
-	keel_finish_narrow(to, acc, panel, w);
+	return acc;
 }
 
 /* Vectors of a wide chunk: the taps of channels 4 j .. 4 j + 3 of each 16 in vector j. */
@@ -301,6 +213,17 @@ static inline struct keel_wide keel_dot_wide(struct keel_wide a, struct keel_wid
 	KEEL_DOT(a.q2, x.q2, w.q2);
 	KEEL_DOT(a.q3, x.q3, w.q3);
 	return a;
+}
+
+/* As many taps as a dword holds. */
+static inline struct keel_wide keel_dot_taps_wide(struct keel_wide acc, const keel_bytes *v,
+						  global const keel_ints *k)
+{
+#if KEEL_QUADS
+	return keel_dot_wide(acc, keel_zip4(v[0], v[1], v[2], v[3]), keel_four_wide(k));
+#else
+	return keel_dot_wide(acc, keel_zip2(v[0], v[1]), keel_four_wide(k));
+#endif
 }
 
 static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct keel_column_wide c,
@@ -450,47 +373,69 @@ static inline keel_ints keel_bias_narrow(global const uchar *panel)
 
 KEEL_DOTS_3X3(narrow, keel_ints)
 KEEL_DOTS_3X3(wide, struct keel_wide)
+KEEL_DOTS_3X3(pairs, struct keel_pairs)
 
-/* One output of a wide chunk, any window. */
-KEEL_APART void keel_depthwise_pixel_wide(global const struct keel_cmd_mac *m,
-					  const struct keel_window *window, global const uchar *panel,
-					  global char *to, uint y, uint x)
-{
-	struct keel_window w = *window;
-	global const keel_ints *k = (global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, 4));
-	struct keel_wide acc = keel_bias_wide(panel);
-	keel_bytes v[KEEL_TAPS];
-	uint t = 0;
-
-	for (uint ky = 0; ky < m->kernel_h; ky++) {
-		int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h);
-		struct keel_line line = keel_line(w, iy, m->ifm_h);
-
-		for (uint kx = 0; kx < m->kernel_w; kx++) {
-			v[t++] = keel_load_wide(line, w, (int)(x * m->stride_x + kx * m->dilation_x) -
-								 m->pad_left);
-			if (t < KEEL_TAPS && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w)
-				continue;
-			for (; t < KEEL_TAPS; t++)
-				v[t] = 0;
-#if KEEL_QUADS
-			acc = keel_dot_wide(acc, keel_zip4(v[0], v[1], v[2], v[3]), keel_four_wide(k));
-#else
-			acc = keel_dot_wide(acc, keel_zip2(v[0], v[1]), keel_four_wide(k));
-#endif
-			k += 4;
-			t = 0;
-		}
+/* One output of a chunk, any window. */
+#define KEEL_DEPTHWISE_PIXEL(chunk, acc_type, levels, records, taps) \
+	KEEL_APART void keel_depthwise_pixel_##chunk(global const struct keel_cmd_mac *m, \
+						     const struct keel_window *window, \
+						     global const uchar *panel, global char *to, uint y, \
+						     uint x) \
+	{ \
+		struct keel_window w = *window; \
+		global const keel_ints *k = \
+			(global const keel_ints *)(panel + KEEL_PANEL_WEIGHTS(VL, records)); \
+		acc_type acc = keel_bias_##chunk(panel); \
+		levels v[taps]; \
+		uint t = 0; \
+\
+		for (uint ky = 0; ky < m->kernel_h; ky++) { \
+			int iy = keel_tap(0, y, ky, m->stride_y, m->dilation_y, m->pad_top, m->ifm_h); \
+			struct keel_line line = keel_line(w, iy, m->ifm_h); \
+\
+			for (uint kx = 0; kx < m->kernel_w; kx++) { \
+				v[t++] = keel_load_##chunk( \
+					line, w, (int)(x * m->stride_x + kx * m->dilation_x) - m->pad_left); \
+				if (t < taps && ky * m->kernel_w + kx + 1 < m->kernel_h * m->kernel_w) \
+					continue; \
+				for (; t < taps; t++) \
+					v[t] = 0; \
+				acc = keel_dot_taps_##chunk(acc, v, k); \
+				k += records; \
+				t = 0; \
+			} \
+		} \
+		keel_finish_##chunk(to, acc, panel, w); \
 	}
-	keel_finish_wide(to, acc, panel, w);
-}
+
+KEEL_DEPTHWISE_PIXEL(narrow, keel_ints, keel_bytes_quarter, 1, KEEL_TAPS)
+KEEL_DEPTHWISE_PIXEL(wide, struct keel_wide, keel_bytes, 4, KEEL_TAPS)
+KEEL_DEPTHWISE_PIXEL(pairs, struct keel_pairs, keel_halves, 2, 2)
+
+#define KEEL_DEPTHWISE_ROW(chunk) \
+	static inline void keel_row_of_##chunk(global const struct keel_plan_op *op, \
+					       global const struct keel_cmd_mac *m, struct keel_window w, \
+					       global const uchar *panel, global char *to, uint y) \
+	{ \
+		if (op->kind == KEEL_PLAN_DEPTHWISE_3X3) { \
+			keel_depthwise_row_##chunk(m, keel_rows(m, w, y), w, panel, to, \
+						   op->depthwise.width); \
+			return; \
+		} \
+		for (uint x = 0; x < op->depthwise.width; x++, to += m->ofm.pixel_stride) \
+			keel_depthwise_pixel_##chunk(m, &w, panel, to, y, x); \
+	}
+
+KEEL_DEPTHWISE_ROW(narrow)
+KEEL_DEPTHWISE_ROW(wide)
+KEEL_DEPTHWISE_ROW(pairs)
 
 /* Output row @y of chunk @chunk. */
 static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 				      global const struct keel_cmd_mac *m, struct keel_io io,
 				      global const uchar *packed, uint chunk, uint y)
 {
-	int wide = chunk < op->depthwise.wide;
+	int wide = chunk < op->depthwise.wide, pairs = keel_mac_is_wide(m);
 	global const char *pad = (global const char *)packed + op->packed;
 	global const uchar *panel = packed + op->packed + KEEL_PAD_BYTES +
 				    (wide ? (ulong)chunk * op->depthwise.wide_bytes :
@@ -498,26 +443,16 @@ static inline void keel_depthwise_row(global const struct keel_plan_op *op,
 						    (ulong)(chunk - op->depthwise.wide) *
 							    op->depthwise.narrow_bytes);
 	global const struct keel_panel_header *h =
-		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, wide ? 4 : 1));
+		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, wide ? 4 : pairs ? 2 : 1));
 	struct keel_window w = keel_window(m, io, h, pad);
-	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, h->channel);
-	uint width = op->depthwise.width;
+	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, h->channel << w.out);
 
-	if (op->kind == KEEL_PLAN_DEPTHWISE_3X3) {
-		struct keel_rows rows = keel_rows(m, w, y);
-
-		if (wide)
-			keel_depthwise_row_wide(m, rows, w, panel, to, width);
-		else
-			keel_depthwise_row_narrow(m, rows, w, panel, to, width);
-		return;
-	}
-	for (uint x = 0; x < width; x++, to += m->ofm.pixel_stride) {
-		if (wide)
-			keel_depthwise_pixel_wide(m, &w, panel, to, y, x);
-		else
-			keel_depthwise_pixel_narrow(m, &w, panel, to, y, x);
-	}
+	if (wide)
+		keel_row_of_wide(op, m, w, panel, to, y);
+	else if (pairs)
+		keel_row_of_pairs(op, m, w, panel, to, y);
+	else
+		keel_row_of_narrow(op, m, w, panel, to, y);
 }
 
 static inline void keel_depthwise_ticket(global const struct keel_plan_op *op,

@@ -11,10 +11,11 @@
 /** struct keel_packer - where the next element of a row goes
  * @to: address
  * @room: elements left in the slice
+ * @plane: bytes to the lower plane of int16; 0: int8
  */
 struct keel_packer {
 	global uchar *to;
-	uint room;
+	uint room, plane;
 };
 
 #if KEEL_QUADS
@@ -114,18 +115,57 @@ static inline void keel_pack_level(global uchar *to, int level, uint n)
 }
 #endif
 
+/* Levels of int16 to two planes. */
+static inline void keel_put_planes(global uchar *to, uint plane, keel_halves v)
+{
+	keel_halves high = v >> (short)8, low = (v & (short)255) + (short)KEEL_PLANE_ZERO;
+
+#if KEEL_QUADS
+	KEEL_STORE(keel_bytes_half_at, to, __builtin_convertvector(high, keel_bytes_half));
+	KEEL_STORE(keel_bytes_half_at, to + plane, __builtin_convertvector(low, keel_bytes_half));
+#else
+	KEEL_STORE(keel_halves_at, to, high);
+	KEEL_STORE(keel_halves_at, to + plane, low);
+#endif
+}
+
+static inline void keel_pack_halves(global uchar *to, uint plane, global const char *from, uint n)
+{
+	uint i;
+
+	if (n < 2 * VL) {
+		keel_put_planes(to, plane, keel_load_halves(from, n, 1));
+		return;
+	}
+	for (i = 0; i + 2 * VL <= n; i += 2 * VL)
+		keel_put_planes(to + i * KEEL_ELEMENT_BYTES, plane, KEEL_LOAD(keel_halves_at, from + 2 * i));
+	if (i < n)
+		keel_put_planes(to + (n - 2 * VL) * KEEL_ELEMENT_BYTES, plane,
+				KEEL_LOAD(keel_halves_at, from + 2 * (n - 2 * VL)));
+}
+
 /* @n elements from @from, or @level where that is NULL. */
+static inline void keel_pack_elements(struct keel_packer p, global const char *from, int level, uint n)
+{
+	if (from && p.plane) {
+		keel_pack_halves(p.to, p.plane, from, n);
+	} else if (from) {
+		keel_pack_bytes(p.to, from, n);
+	} else {
+		keel_pack_level(p.to, level, n);
+		if (p.plane)
+			keel_pack_level(p.to + p.plane, KEEL_PLANE_ZERO, n);
+	}
+}
+
 static inline void keel_pack_run(struct keel_packer *p, global const char *from, int level, uint n)
 {
 	while (n) {
 		uint now = min(n, p->room);
 
-		if (from) {
-			keel_pack_bytes(p->to, from, now);
-			from += now;
-		} else {
-			keel_pack_level(p->to, level, now);
-		}
+		keel_pack_elements(*p, from, level, now);
+		if (from)
+			from += p->plane ? 2 * now : now;
 		n -= now;
 		p->room -= now;
 		p->to += now * KEEL_ELEMENT_BYTES;
@@ -142,13 +182,14 @@ static inline void keel_pack_run(struct keel_packer *p, global const char *from,
  * @channels: of the group
  * @row: bytes of a packed kernel row, KEEL_PLAN_RUNS
  * @level: what padding is worth
+ * @plane: see struct keel_packer
  */
 struct keel_gather {
 	global const char *ifm;
 	long row_stride, pixel_stride;
 	int height, width, kernel_h, kernel_w, stride_y, stride_x, dilation_y, dilation_x, top, left;
 	int transposed, runs, level;
-	uint channels, row;
+	uint channels, row, plane;
 };
 
 static inline struct keel_gather keel_gather(global const struct keel_plan_op *op,
@@ -156,11 +197,13 @@ static inline struct keel_gather keel_gather(global const struct keel_plan_op *o
 					     const struct keel_io *io, uint group)
 {
 	struct keel_gather g = {
-		(global const char *)io->ifm + m->ifm.offset + (ulong)group * op->gemm.channels,
+		(global const char *)io->ifm + m->ifm.offset +
+			(ulong)group * op->gemm.channels * op->gemm.planes,
 		m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_h, m->ifm_w, m->kernel_h, m->kernel_w,
 		m->stride_y, m->stride_x, m->dilation_y, m->dilation_x, m->pad_top, m->pad_left,
 		m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, op->flags & KEEL_PLAN_RUNS, m->ifm.zero_point,
-		op->gemm.channels, op->gemm.row ? op->gemm.row * 4 : m->kernel_w * op->gemm.channels
+		op->gemm.channels, op->gemm.row ? op->gemm.row * 4 : m->kernel_w * op->gemm.channels,
+		op->gemm.planes == KEEL_PLANES ? op->gemm.slices * KEEL_SLICE_STRIDE : 0
 	};
 
 	return g;
@@ -253,14 +296,15 @@ static inline void keel_tile_pixels(global const struct keel_plan_op *op,
 static inline void keel_pack_inside(struct keel_gather g, int y, int x, global uchar *to, uint run)
 {
 	global const char *from = g.ifm + y * g.row_stride + x * g.pixel_stride;
+	struct keel_packer p = { to, 0, g.plane };
 
 	for (int ky = 0; ky < g.kernel_h; ky++, from += g.dilation_y * g.row_stride) {
-		keel_pack_bytes(to, from, run);
-		to += g.row * KEEL_ELEMENT_BYTES;
+		keel_pack_elements(p, from, 0, run);
+		p.to += g.row * KEEL_ELEMENT_BYTES;
 	}
 }
 
-static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct keel_gather g,
+KEEL_ALWAYS_INLINE void keel_pack_pixels(global const struct keel_plan_op *op, struct keel_gather g,
 				    global const struct keel_tile *tile, global uchar *pack)
 {
 	uint run = g.kernel_w * g.channels, slack_y = g.height - (g.kernel_h - 1) * g.dilation_y;
@@ -269,7 +313,7 @@ static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct
 			g.height >= (g.kernel_h - 1) * g.dilation_y;
 
 	for (uint i = 0; i < tile->count; i++) {
-		struct keel_packer p = { pack + i * KEEL_ROW_STRIDE, KEEL_SLICE_ELEMENTS };
+		struct keel_packer p = { pack + i * KEEL_ROW_STRIDE, KEEL_SLICE_ELEMENTS, g.plane };
 		int y = tile->y[i], x = tile->x[i], y0 = y * g.stride_y - g.top, x0 = x * g.stride_x - g.left;
 
 		if (one_slice && (uint)y0 < slack_y && (uint)x0 < slack_x)
@@ -279,6 +323,12 @@ static inline void keel_pack_pixels(global const struct keel_plan_op *op, struct
 		else
 			keel_pack_taps(g, y, x, p);
 	}
+}
+
+KEEL_APART void keel_pack_planes(global const struct keel_plan_op *op, const struct keel_gather *g,
+				 global const struct keel_tile *tile, global uchar *pack)
+{
+	keel_pack_pixels(op, *g, tile, pack);
 }
 
 /*
@@ -321,7 +371,10 @@ static inline int keel_direct_rows(global const struct keel_plan_op *op, struct 
 	return 1;
 }
 
-/* Gather tile @t of convolution group @group, unless it can be read where it lies. */
+/*
+ * Gather tile @t of convolution group @group, unless it can be read where it lies. Of int16 the
+ * next tile is the lower plane.
+ */
 KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 			       global const struct keel_cmd_mac *m, const struct keel_io *io,
 			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
@@ -341,5 +394,15 @@ KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 	tile->stride = KEEL_ROW_STRIDE;
 	tile->segment = KEEL_SLICE_STRIDE;
 	tile->run = KEEL_SLICE_BYTES / 4;
+	if (g.plane) {
+		tile[1].rows = (ulong)pack + g.plane;
+		tile[1].stride = tile->stride;
+		tile[1].segment = tile->segment;
+		tile[1].run = tile->run;
+		tile[1].count = count;
+		keel_pack_planes(op, &g, tile, pack);
+		return;
+	}
+	g.plane = 0;
 	keel_pack_pixels(op, g, tile, pack);
 }

@@ -2,12 +2,23 @@
 
 /* Pools and reductions over height and width: windows, vectors of channels. */
 
-/** struct keel_box - pixels under a window, and how they become a level */
+/** struct keel_box - pixels under a window, and how they become a level
+ * @zi: zero point of the input; @zo: of the output
+ * @lo: lowest output level; @hi: highest
+ * @wide: levels are int16
+ */
 struct keel_box {
 	global const char *base;
 	ulong row_stride, pixel_stride;
 	uint h, w;
+	int zi, zo, lo, hi;
+	uint wide;
 };
+
+/* A window of a command, of so many rows and columns at @base. */
+#define KEEL_BOX(m, base, rows, columns) \
+	{ base, (m)->ifm.row_stride, (m)->ifm.pixel_stride, rows, columns, (m)->ifm.zero_point, \
+	  (m)->ofm.zero_point, KEEL_LO(m), KEEL_HI(m), (m)->h.ifm_type == KEEL_TYPE_S16 }
 
 static inline keel_bytes keel_box_max(struct keel_box b, uint c)
 {
@@ -23,60 +34,51 @@ static inline keel_bytes keel_box_max(struct keel_box b, uint c)
 	return v;
 }
 
-static inline keel_bytes_quarter keel_box_max_narrow(struct keel_box b, uint c, uint n)
+/* Levels of channels @c .. @c + @n - 1 at a pixel. */
+static inline keel_ints keel_box_pixel(struct keel_box b, uint y, uint x, uint c, uint n)
 {
-	keel_bytes_quarter v = keel_load_quarter(b.base + c, n);
-
-	for (uint y = 0; y < b.h; y++)
-		for (uint x = 0; x < b.w; x++) {
-			keel_bytes_quarter u = keel_load_quarter(b.base + y * b.row_stride +
-							      x * b.pixel_stride + c, n);
-
-			v = u > v ? u : v;
-		}
-	return v;
+	return keel_load_levels(b.base + y * b.row_stride + x * b.pixel_stride + (c << b.wide), n, b.wide);
 }
 
-static inline keel_ints keel_box_sum(struct keel_box b, uint c, uint n, int level)
+static inline keel_ints keel_box_max_narrow(struct keel_box b, uint c, uint n)
 {
-	keel_ints sum = (keel_ints)(-level * (int)(b.h * b.w));
+	keel_ints v = keel_box_pixel(b, 0, 0, c, n);
 
 	for (uint y = 0; y < b.h; y++)
 		for (uint x = 0; x < b.w; x++)
-			sum += __builtin_convertvector(
-				keel_load_quarter(b.base + y * b.row_stride + x * b.pixel_stride + c, n),
-				keel_ints);
+			v = max(v, keel_box_pixel(b, y, x, c, n));
+	return v;
+}
+
+static inline keel_ints keel_box_sum(struct keel_box b, uint c, uint n)
+{
+	keel_ints sum = (keel_ints)(-b.zi * (int)(b.h * b.w));
+
+	for (uint y = 0; y < b.h; y++)
+		for (uint x = 0; x < b.w; x++)
+			sum += keel_box_pixel(b, y, x, c, n);
 	return sum;
 }
 
-static inline void keel_box_max_row(struct keel_box b, global char *out, uint c0, uint c1, int lo,
-				    int hi)
+static inline void keel_box_max_row(struct keel_box b, global char *out, uint c0, uint c1)
 {
 	uint c = c0;
 
-	for (; c + 4 * VL <= c1; c += 4 * VL)
+	for (; !b.wide && c + 4 * VL <= c1; c += 4 * VL)
 		KEEL_STORE(keel_bytes_at, out + c,
-			   keel_clamp_bytes(keel_box_max(b, c), (keel_bytes)(char)lo,
-					    (keel_bytes)(char)hi));
+			   keel_clamp_bytes(keel_box_max(b, c), (keel_bytes)(char)b.lo,
+					    (keel_bytes)(char)b.hi));
 	for (uint n; c < c1; c += n) {
 		n = min(c1 - c, (uint)VL);
-		keel_store_quarter(out + c, keel_levels(__builtin_convertvector(keel_box_max_narrow(b, c, n),
-									     keel_ints), lo, hi), n);
+		keel_store_levels(out + (c << b.wide), keel_box_max_narrow(b, c, n), b.lo, b.hi, n, b.wide);
 	}
 }
 
-static inline void keel_box_finish(global char *out, keel_ints sum, struct keel_uniform u, int zo,
-				   int lo, int hi)
-{
-	KEEL_STORE(keel_bytes_quarter_at, out, keel_levels(keel_scale_uniform(sum, u) + zo, lo, hi));
-}
-
-/* 4 * VL channels of a window small enough for sums of 16 bits. */
-static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out, int zi, int zo, int lo,
-				     int hi, struct keel_uniform u)
+/* 4 * VL channels of a window of int8 small enough for sums of 16 bits. */
+static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out, struct keel_uniform u)
 {
 	keel_halves p = 0, q = 0;
-	keel_ints level = (keel_ints)(-zi * (int)(b.h * b.w));
+	keel_ints level = (keel_ints)(-b.zi * (int)(b.h * b.w)), v[4];
 
 	for (uint y = 0; y < b.h; y++)
 		for (uint x = 0; x < b.w; x++) {
@@ -86,32 +88,34 @@ static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out
 			q += __builtin_convertvector(KEEL_LOAD(keel_bytes_half_at, from + 2 * VL),
 						     keel_halves);
 		}
-	out += c;
-	keel_box_finish(out, __builtin_convertvector(p.lo, keel_ints) + level, u, zo, lo, hi);
-	keel_box_finish(out + VL, __builtin_convertvector(p.hi, keel_ints) + level, u, zo, lo, hi);
-	keel_box_finish(out + 2 * VL, __builtin_convertvector(q.lo, keel_ints) + level, u, zo, lo, hi);
-	keel_box_finish(out + 3 * VL, __builtin_convertvector(q.hi, keel_ints) + level, u, zo, lo, hi);
+	v[0] = __builtin_convertvector(p.lo, keel_ints);
+	v[1] = __builtin_convertvector(p.hi, keel_ints);
+	v[2] = __builtin_convertvector(q.lo, keel_ints);
+	v[3] = __builtin_convertvector(q.hi, keel_ints);
+	for (uint i = 0; i < 4; i++)
+		keel_store_levels(out + c + i * VL, keel_scale_uniform(v[i] + level, u) + b.zo, b.lo, b.hi,
+				  VL, 0);
 }
 
 /* Averages and sums: the reciprocal of a partly covered window differs, so it is worked out here. */
-static inline void keel_box_sum_row(struct keel_box b, global char *out, uint c0, uint c1, int zi,
-				    int zo, int lo, int hi, struct keel_uniform u)
+static inline void keel_box_sum_row(struct keel_box b, global char *out, uint c0, uint c1,
+				    struct keel_uniform u)
 {
 	uint c = c0;
 
-	if (b.h * b.w < 256)
+	if (!b.wide && b.h * b.w < 256)
 		for (; c + 4 * VL <= c1; c += 4 * VL)
-			keel_box_sum_wide(b, c, out, zi, zo, lo, hi, u);
+			keel_box_sum_wide(b, c, out, u);
 	for (uint n; c < c1; c += n) {
 		n = min(c1 - c, (uint)VL);
-		keel_store_quarter(out + c, keel_levels(keel_scale_uniform(keel_box_sum(b, c, n, zi), u) + zo,
-							lo, hi), n);
+		keel_store_levels(out + (c << b.wide), keel_scale_uniform(keel_box_sum(b, c, n), u) + b.zo,
+				  b.lo, b.hi, n, b.wide);
 	}
 }
 
 /*
  * keel_average() as a scale. The shift is 30 and up: up to three bits are missing to the
- * high-half form, and sums of less than five pixels have them.
+ * high-half form, and sums of less than five pixels have them, of int16, too.
  */
 static inline struct keel_uniform keel_average_uniform(uint count)
 {
@@ -130,20 +134,17 @@ static inline void keel_pool_pixel(global const struct keel_plan_op *op,
 	int y0 = (int)(y * m->stride_y) - m->pad_top, x0 = (int)(x * m->stride_x) - m->pad_left;
 	int y1 = min(y0 + m->kernel_h, (int)m->ifm_h), x1 = min(x0 + m->kernel_w, (int)m->ifm_w);
 	global char *out = keel_at_out(io.ofm, &m->ofm, y, x, 0);
-	struct keel_box b;
+	struct keel_box b = KEEL_BOX(m, 0, 0, 0);
 
 	y0 = max(y0, 0);
 	x0 = max(x0, 0);
 	b.base = keel_at(io.ifm, &m->ifm, y0, x0, 0);
-	b.row_stride = m->ifm.row_stride;
-	b.pixel_stride = m->ifm.pixel_stride;
 	b.h = y1 - y0;
 	b.w = x1 - x0;
 	if (m->h.mode == KEEL_POOL_MAX)
-		keel_box_max_row(b, out, c0, c1, m->clamp_lo, m->clamp_hi);
+		keel_box_max_row(b, out, c0, c1);
 	else
-		keel_box_sum_row(b, out, c0, c1, m->ifm.zero_point, m->ofm.zero_point, m->clamp_lo,
-				 m->clamp_hi, m->h.mode == KEEL_POOL_SUM ?
+		keel_box_sum_row(b, out, c0, c1, m->h.mode == KEEL_POOL_SUM ?
 				 keel_uniform(&op->residual) : keel_average_uniform(b.h * b.w));
 }
 
@@ -163,15 +164,15 @@ static inline void keel_reduce_pixel(global const struct keel_plan_op *op,
 				     global const struct keel_cmd_reduce *m, struct keel_io io, uint y,
 				     uint x, uint c0, uint c1)
 {
-	struct keel_box b = { keel_at(io.ifm, &m->ifm, y, x, 0), m->ifm.row_stride, m->ifm.pixel_stride,
-			      m->axes & KEEL_AXIS_H ? m->ifm_h : 1, m->axes & KEEL_AXIS_W ? m->ifm_w : 1 };
+	struct keel_box b = KEEL_BOX(m, keel_at(io.ifm, &m->ifm, y, x, 0),
+				     m->axes & KEEL_AXIS_H ? m->ifm_h : 1,
+				     m->axes & KEEL_AXIS_W ? m->ifm_w : 1);
 	global char *out = keel_at_out(io.ofm, &m->ofm, y, x, 0);
 
 	if (m->h.mode == KEEL_REDUCE_MAX)
-		keel_box_max_row(b, out, c0, c1, m->clamp_lo, m->clamp_hi);
+		keel_box_max_row(b, out, c0, c1);
 	else
-		keel_box_sum_row(b, out, c0, c1, m->ifm.zero_point, m->ofm.zero_point, m->clamp_lo,
-				 m->clamp_hi, m->h.mode == KEEL_REDUCE_SUM ?
+		keel_box_sum_row(b, out, c0, c1, m->h.mode == KEEL_REDUCE_SUM ?
 				 keel_uniform(&op->residual) : keel_average_uniform(b.h * b.w));
 }
 

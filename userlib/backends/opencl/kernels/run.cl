@@ -232,7 +232,7 @@ void keel_run(global const union keel_command *commands, global const struct kee
 
 	w.dump = (global int *)own;
 	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
-	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL);
+	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL * 2);
 	w.pack = (global uchar *)(w.tiles + group_tiles);
 	w.op = 0;
 #if KEEL_AMX

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* VEC and DMA commands over runs of consecutive bytes, vectors at a time. */
-
-/* VL integers to levels within bounds. */
-static inline keel_bytes_quarter keel_levels(keel_ints v, int lo, int hi)
-{
-	return __builtin_convertvector(min(max(v, (keel_ints)lo), (keel_ints)hi), keel_bytes_quarter);
-}
+/* VEC and DMA commands over runs of consecutive levels, vectors at a time. */
 
 /** struct keel_place - where run @i of a command lies */
 struct keel_place {
@@ -30,15 +24,17 @@ static inline void keel_eltwise_run(global const struct keel_plan_op *op,
 {
 	struct keel_uniform ua = keel_uniform(&op->runs.a), ub = keel_uniform(&op->runs.b);
 	struct keel_uniform uo = keel_uniform(&op->runs.out);
-	uint mode = m->h.mode, n = op->runs.run;
+	uint mode = m->h.mode, n = op->runs.run, in = m->h.ifm_type == KEEL_TYPE_S16;
+	uint wide = m->h.ofm_type == KEEL_TYPE_S16;
 	int za = m->ifm.zero_point, zb = m->ifm2.zero_point, zo = m->ofm.zero_point;
+	int lo = KEEL_LO(m), hi = KEEL_HI(m);
 
 	for (uint i = 0, now; i < n; i += now) {
 		keel_ints a, b, v;
 
 		now = min(n - i, (uint)VL);
-		a = __builtin_convertvector(keel_load_quarter(r.a + i, now), keel_ints);
-		b = __builtin_convertvector(keel_load_quarter(r.b + i, now), keel_ints);
+		a = keel_load_levels(r.a + (i << in), now, in);
+		b = keel_load_levels(r.b + (i << in), now, in);
 		if (mode == KEEL_ELTWISE_MAX)
 			v = max(a, b);
 		else if (mode == KEEL_ELTWISE_MIN)
@@ -51,7 +47,7 @@ static inline void keel_eltwise_run(global const struct keel_plan_op *op,
 		else
 			v = keel_scale_uniform(keel_scale_uniform(a - za, ua) -
 					       keel_scale_uniform(b - zb, ub), uo) + zo;
-		keel_store_quarter(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
+		keel_store_levels(r.out + (i << wide), v, lo, hi, now, wide);
 	}
 }
 
@@ -59,15 +55,17 @@ static inline void keel_rescale_run(global const struct keel_plan_op *op,
 				    global const struct keel_cmd_unary *m, struct keel_place r)
 {
 	struct keel_uniform u = keel_uniform(&op->runs.out);
-	uint n = op->runs.run;
+	uint n = op->runs.run, in = m->h.ifm_type == KEEL_TYPE_S16;
+	uint wide = m->h.ofm_type == KEEL_TYPE_S16;
+	int lo = KEEL_LO(m), hi = KEEL_HI(m);
 
 	for (uint i = 0, now; i < n; i += now) {
 		keel_ints v;
 
 		now = min(n - i, (uint)VL);
-		v = __builtin_convertvector(keel_load_quarter(r.a + i, now), keel_ints);
+		v = keel_load_levels(r.a + (i << in), now, in);
 		v = keel_scale_uniform(v - (int)m->ifm.zero_point, u) + (int)m->ofm.zero_point;
-		keel_store_quarter(r.out + i, keel_levels(v, m->clamp_lo, m->clamp_hi), now);
+		keel_store_levels(r.out + (i << wide), v, lo, hi, now, wide);
 	}
 }
 
@@ -83,14 +81,18 @@ static inline void keel_copy_run(global char *to, global const char *from, uint 
 		to[i] = from[i];
 }
 
-static inline void keel_fill_run(global char *to, char value, uint n)
+static inline void keel_fill_run(global char *to, global const struct keel_cmd_unary *m, uint n)
 {
-	uint i = 0;
+	uint wide = m->h.ofm_type == KEEL_TYPE_S16, i = 0;
+	short two = wide ? m->value16 : (short)((uchar)m->value * 0x101);
 
+	n <<= wide;
 	for (; i + 4 * VL <= n; i += 4 * VL)
-		KEEL_STORE(keel_bytes_at, to + i, (keel_bytes)value);
-	for (; i < n; i++)
-		to[i] = value;
+		KEEL_STORE(keel_halves_at, to + i, (keel_halves)two);
+	for (; i + 2 <= n; i += 2)
+		KEEL_STORE(keel_ushort_at, to + i, (ushort)two);
+	if (i < n)
+		to[i] = (char)two;
 }
 
 KEEL_APART void keel_runs_ticket(global const struct keel_plan_op *op,
@@ -119,7 +121,7 @@ KEEL_APART void keel_runs_ticket(global const struct keel_plan_op *op,
 				keel_look_up(r.out, r.a, op->runs.run,
 					     (global const char *)io.table + c->unary.table_offset);
 			else
-				keel_fill_run(r.out, c->unary.value, op->runs.run);
+				keel_fill_run(r.out, &c->unary, op->runs.run);
 		}
 	}
 }

@@ -3,7 +3,7 @@
 /* Tickets of matrix products: some tiles by some panels. */
 
 /** struct keel_worker - what a work-group keeps between tickets
- * @tiles: scratch for the tiles packed together
+ * @tiles: scratch for the tiles packed together, two for two planes
  * @dump: scratch for accumulators of KEEL_TILES_MAX tiles
  * @levels: scratch for levels
  * @pack: scratch for packed rows
@@ -28,9 +28,25 @@ static inline void keel_gemm_pack(global const struct keel_plan_op *op,
 	w->first = first;
 	w->group = group;
 	for (uint t = first; t < last; t++)
-		keel_pack_tile(op, m, io, w->tiles + (t - first),
-			       w->pack + (ulong)(t - first) * op->gemm.slices * KEEL_SLICE_STRIDE, t,
-			       group);
+		keel_pack_tile(op, m, io, w->tiles + (t - first) * op->gemm.planes,
+			       w->pack + (ulong)(t - first) * op->gemm.planes * op->gemm.slices *
+						 KEEL_SLICE_STRIDE, t, group);
+}
+
+/* Accumulators of the tiles from @tile on, or of both planes of one. Return: how many tiles. */
+static inline uint keel_gemm_dots(struct keel_strip *s, global const struct keel_tile *tile, uint tiles,
+				  uint planes, int single)
+{
+	global int *dump = s->dump;
+
+	if (planes == 1)
+		return keel_micro(s, tile, tiles, single);
+	for (uint i = 0; i < KEEL_PLANES;) {
+		s->dump = dump + i * KEEL_TILE_ROWS * (single ? 1 : 2) * VL;
+		i += keel_micro(s, tile + i, KEEL_PLANES - i, single);
+	}
+	s->dump = dump;
+	return 1;
 }
 
 /* All packed tiles by one panel. */
@@ -39,7 +55,7 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 				   struct keel_worker *w, global const uchar *packed,
 				   global const uchar *panel, uint tiles, int single)
 {
-	uint nb = single ? 1 : 2;
+	uint nb = single ? 1 : 2, planes = op->gemm.planes;
 	global const struct keel_panel_header *h =
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
 	struct keel_strip s = {
@@ -50,10 +66,12 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 	};
 
 	for (uint t = 0, done; t < tiles; t += done) {
-		done = keel_micro(&s, w->tiles + t, tiles - t, single);
+		done = keel_gemm_dots(&s, w->tiles + t * planes, tiles - t, planes, single);
 		for (uint i = 0; s.raw && i < done; i++) {
 			struct keel_finish f = { w->dump + i * KEEL_TILE_ROWS * nb * VL, w->levels, panel,
-						 w->tiles + t + i, nb, h->channel, h->channels };
+						 panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(VL),
+						 w->tiles + (t + i) * planes, nb, h->channel, h->channels,
+						 planes, m->h.ofm_type == KEEL_TYPE_S16 };
 
 			keel_finish_tile(op, m, &io, &f, h->slow);
 		}

@@ -3,7 +3,8 @@
 /*
  * Vectors of the tier. VL lanes of int32; a dword of packed activations holds
  * four bytes (KEEL_QUADS: unsigned, level + 128) or two shorts (levels), and
- * KEEL_DOT adds the products with a vector of packed weights to VL accumulators.
+ * KEEL_DOT adds the products with a vector of packed weights to VL accumulators;
+ * KEEL_DOT_PAIRS is the same for shorts in every tier.
  *
  * KEEL_SPREAD puts a dword at any address into all lanes, levels made unsigned.
  *
@@ -21,6 +22,7 @@
 #endif
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
+#define KEEL_DOT_PAIRS(acc, a, w) __asm__("vpdpwssd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
 #define KEEL_SPREAD(x, p, flip) \
 	__asm__("vpxord %1%{1to16%},%2,%0" : "=v"(x) : "m"(KEEL_LOAD(int, p)), "v"(flip))
 #elif defined(KEEL_TIER_VNNI256)
@@ -28,6 +30,7 @@
 #define KEEL_ROWS 6
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("%{vex%} vpdpbusd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
+#define KEEL_DOT_PAIRS(acc, a, w) __asm__("%{vex%} vpdpwssd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
 #define KEEL_SPREAD(x, p, flip) \
 	__asm__("vpbroadcastd %1,%0\n\tvpxor %2,%0,%0" : "=&x"(x) : "m"(KEEL_LOAD(int, p)), "x"(flip))
 #elif defined(KEEL_TIER_MADD512)
@@ -62,6 +65,7 @@
 #define KEEL_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #if !KEEL_QUADS
+#define KEEL_DOT_PAIRS KEEL_DOT
 #define KEEL_SPREAD(x, p, flip) ((void)(flip), (x) = (keel_ints)KEEL_LOAD(keel_int_at, p))
 #endif
 
@@ -77,6 +81,7 @@ typedef KEEL_VECTOR(short, VL) keel_shorts;
 
 /* The same in memory, wherever it lies. */
 typedef keel_bytes keel_bytes_at __attribute__((aligned(1)));
+typedef keel_halves keel_halves_at __attribute__((aligned(1)));
 typedef keel_bytes_half keel_bytes_half_at __attribute__((aligned(1)));
 typedef keel_bytes_quarter keel_bytes_quarter_at __attribute__((aligned(1)));
 typedef char16 keel_char16_at __attribute__((aligned(1)));
@@ -154,6 +159,14 @@ static inline keel_ints keel_high_halves(keel_longs even, keel_longs odd)
 	return __builtin_shufflevector(__builtin_astype(even, keel_ints), __builtin_astype(odd, keel_ints),
 				       KEEL_IOTA(KEEL_HIGH));
 #undef KEEL_HIGH
+}
+
+static inline keel_ints keel_low_halves(keel_longs even, keel_longs odd)
+{
+#define KEEL_LOW(i) (((i) & ~1) + ((i) & 1) * VL)
+	return __builtin_shufflevector(__builtin_astype(even, keel_ints), __builtin_astype(odd, keel_ints),
+				       KEEL_IOTA(KEEL_LOW));
+#undef KEEL_LOW
 }
 
 static inline keel_longs keel_odd_products(keel_ints v, keel_longs odd)
@@ -240,10 +253,7 @@ static inline keel_ints keel_scale_deep(keel_ints v, global const keel_longs *s)
 
 	e >>= shift & 63;
 	o >>= shift >> 32;
-#define KEEL_LOW(i) (((i) & ~1) + ((i) & 1) * VL)
-	return __builtin_shufflevector(__builtin_astype(e, keel_ints), __builtin_astype(o, keel_ints),
-				       KEEL_IOTA(KEEL_LOW));
-#undef KEEL_LOW
+	return keel_low_halves(e, o);
 }
 
 /* +-@term by the sign of each value: the correction of the double-rounding form. */
@@ -281,6 +291,32 @@ static inline keel_ints keel_scale_uniform(keel_ints v, struct keel_uniform u)
 	return keel_scale_lanes(v, u.multiplier, u.multiplier, u.rounding, u.shift);
 }
 
+/* The same where accumulators are longer: two products, of which 16 bits are cut off. */
+static inline keel_longs keel_scale_long(keel_longs v, global const keel_longs *s, keel_longs rounding,
+					 keel_longs shift)
+{
+	keel_longs low = KEEL_MUL_EVEN(__builtin_astype(v & 0xffff, keel_ints), __builtin_astype(*s, keel_ints));
+	keel_longs high = KEEL_MUL_EVEN(__builtin_astype(v >> 16, keel_ints), __builtin_astype(*s, keel_ints));
+
+	return (high + (low >> 16) + rounding) >> shift;
+}
+
+/* Two vectors to shorts, saturating, in the order of the lane records. */
+static inline keel_halves keel_narrow_halves(keel_ints a, keel_ints b)
+{
+#if defined(__AVX512BW__) && VL == 16
+	return __builtin_ia32_packssdw512(a, b);
+#elif defined(__AVX2__) && VL == 8
+	return __builtin_ia32_packssdw256(a, b);
+#else
+	const keel_ints lo = -32768, hi = 32767;
+	keel_shorts p = __builtin_convertvector(min(max(a, lo), hi), keel_shorts);
+	keel_shorts q = __builtin_convertvector(min(max(b, lo), hi), keel_shorts);
+
+	return __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
+#endif
+}
+
 /* Four vectors to bytes, saturating, in the order of the lane records. */
 static inline keel_bytes keel_narrow(keel_ints a, keel_ints b, keel_ints c, keel_ints d)
 {
@@ -291,18 +327,10 @@ static inline keel_bytes keel_narrow(keel_ints a, keel_ints b, keel_ints c, keel
 	return __builtin_ia32_packsswb256(__builtin_ia32_packssdw256(a, b),
 					  __builtin_ia32_packssdw256(c, d));
 #else
-#define KEEL_PAIR(i) ((i) & 3) + (i) / 8 * 4 + ((i) & 4) / 4 * VL
-	const keel_ints lo = -128, hi = 127;
-	keel_shorts p, q, r, s;
-	keel_halves x, y;
+	const keel_halves lo = -128, hi = 127;
+	keel_halves x = min(max(keel_narrow_halves(a, b), lo), hi);
+	keel_halves y = min(max(keel_narrow_halves(c, d), lo), hi);
 
-	p = __builtin_convertvector(min(max(a, lo), hi), keel_shorts);
-	q = __builtin_convertvector(min(max(b, lo), hi), keel_shorts);
-	r = __builtin_convertvector(min(max(c, lo), hi), keel_shorts);
-	s = __builtin_convertvector(min(max(d, lo), hi), keel_shorts);
-	x = __builtin_shufflevector(p, q, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
-	y = __builtin_shufflevector(r, s, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
-#undef KEEL_PAIR
 	return __builtin_convertvector(
 		__builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23,
 					8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
@@ -323,6 +351,12 @@ static inline keel_bytes keel_part_pairs(keel_bytes v)
 	return __builtin_astype(q, keel_bytes);
 }
 
+/* After keel_narrow_halves(p0, p1), where each has one lane record: p0, then p1. */
+static inline keel_halves keel_part_halves(keel_halves v)
+{
+	return __builtin_astype(keel_part_pairs(__builtin_astype(v, keel_bytes)), keel_halves);
+}
+
 /* After keel_narrow(p0, p1, p2, p3): the bytes of p0, p1, p2, p3. */
 static inline keel_bytes keel_part_quads(keel_bytes v)
 {
@@ -337,6 +371,12 @@ static inline keel_bytes keel_part_quads(keel_bytes v)
 }
 
 static inline keel_bytes keel_clamp_bytes(keel_bytes v, keel_bytes lo, keel_bytes hi)
+{
+	v = v > lo ? v : lo;
+	return v < hi ? v : hi;
+}
+
+static inline keel_halves keel_clamp_halves(keel_halves v, keel_halves lo, keel_halves hi)
 {
 	v = v > lo ? v : lo;
 	return v < hi ? v : hi;
@@ -387,6 +427,7 @@ static inline keel_bytes_quarter keel_load_quarter(global const char *p, uint n)
 		return *(type##_at *)part; \
 	}
 
+KEEL_LOAD_FIRST(bytes, keel_bytes, 4 * VL)
 KEEL_LOAD_FIRST(half, keel_bytes_half, 2 * VL)
 KEEL_LOAD_FIRST(quarter, keel_bytes_quarter, VL)
 #endif
@@ -444,6 +485,49 @@ static inline void keel_store_half(global char *p, keel_bytes_half v, uint n)
 	}
 	if (n & (VL - 1))
 		keel_store_quarter(p, v.lo, n & (VL - 1));
+}
+
+static inline void keel_store_bytes(global char *p, keel_bytes v, uint n)
+{
+	if (n == 4 * VL) {
+		KEEL_STORE(keel_bytes_at, p, v);
+		return;
+	}
+	if (n & 2 * VL) {
+		KEEL_STORE(keel_bytes_half_at, p, v.lo);
+		p += 2 * VL;
+		v.lo = v.hi;
+	}
+	if (n & (2 * VL - 1))
+		keel_store_half(p, v.lo, n & (2 * VL - 1));
+}
+
+/* The first @n of 2 * VL levels, of int16 or int8. */
+static inline keel_halves keel_load_halves(global const char *p, uint n, uint wide)
+{
+	if (wide)
+		return __builtin_astype(keel_load_bytes(p, 2 * n), keel_halves);
+	return __builtin_convertvector(keel_load_half(p, n), keel_halves);
+}
+
+/* The first @n of VL levels, of int16 or int8. */
+static inline keel_ints keel_load_levels(global const char *p, uint n, uint wide)
+{
+	if (wide)
+		return __builtin_convertvector(__builtin_astype(keel_load_half(p, 2 * n), keel_shorts),
+					       keel_ints);
+	return __builtin_convertvector(keel_load_quarter(p, n), keel_ints);
+}
+
+/* VL integers to levels within bounds; the first @n are stored. */
+static inline void keel_store_levels(global char *p, keel_ints v, int lo, int hi, uint n, uint wide)
+{
+	v = min(max(v, (keel_ints)lo), (keel_ints)hi);
+	if (wide)
+		keel_store_half(p, __builtin_astype(__builtin_convertvector(v, keel_shorts), keel_bytes_half),
+				2 * n);
+	else
+		keel_store_quarter(p, __builtin_convertvector(v, keel_bytes_quarter), n);
 }
 
 /*
