@@ -127,7 +127,7 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 
 	draw_window(r, &l);
 	h = (l.kh - 1) * l.dilation + 1 + keel_random_below(r, 14);
-	w = (l.kw - 1) * l.dilation + 1 + keel_random_below(r, 14);
+	w = (l.kw - 1) * l.dilation + 1 + keel_random_below(r, PICK(r, 14, 14, 14, 50));
 	l.c = l.opcode == KEEL_CMD_DEPTHWISE
 		      ? c
 		      : PICK(r, 1, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 70, 100);

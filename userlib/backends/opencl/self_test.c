@@ -13,9 +13,9 @@
  */
 
 #define CONSTANTS    (256u << 10)
-#define SCRATCH	     (512u << 10)
+#define SCRATCH	     (640u << 10)
 #define MAX_COMMANDS 24
-#define PICTURE	     11 /* pixels, both ways */
+#define PICTURE	     19 /* pixels, both ways: room for a whole tile inside a row */
 
 /** struct net - commands and their memory
  * @in: type that the next commands read; @out: that they write
@@ -201,6 +201,7 @@ static void make_net(struct net *n)
 	add_sum(n, y, z, PICTURE, 84);
 	add_pool(n, KEEL_POOL_MAX, z, PICTURE, 84);
 	add_pool(n, KEEL_POOL_AVERAGE, z, PICTURE, 84);
+	add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 20, 3, 1, 0);
 	x = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 20, 3, 2, 0);
 	x.zero_point = 1;
 	add_mac(n, KEEL_CMD_MATMUL, x, 1, 600, 37, 1, 1, 0);

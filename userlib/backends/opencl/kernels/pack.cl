@@ -381,7 +381,8 @@ KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 {
 	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
 	struct keel_gather g = keel_gather(op, m, io, group);
-	int direct = count == KEEL_ROWS && (keel_direct_pixels(op, g, tile, first) ||
+	int pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
+	int direct = !pool && count == KEEL_ROWS && (keel_direct_pixels(op, g, tile, first) ||
 					    keel_direct_rows(op, g, tile, first));
 
 	keel_tile_pixels(op, m, tile, first, count,
