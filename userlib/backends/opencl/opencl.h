@@ -242,8 +242,14 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits,
 		     struct keel_plan_scale *scale);
 
-/** keel_plan_uniform_set() - a scale set with all lanes alike: v * m >> s, s from 33 to 62 */
-void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s);
+/**
+ * keel_plan_residual() - keel_rescale() of all levels less @zero_point by a product of 32 bits
+ * @multiplier: below 2^22; (v * multiplier + (1 << (shift - 1))) >> shift
+ *
+ * Return: false when there is none.
+ */
+bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *multiplier,
+			uint32_t *shift);
 
 /** keel_plan_channel_record() - record of channel @c of a MAC command, of either kind */
 struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,

@@ -94,6 +94,9 @@ struct keel_tile {
 #define KEEL_PLANE_ZERO	     (-128) /* of the lower plane where the level is 0 */
 #define KEEL_START_BYTES(vl) (12 * (vl))
 
+/* Levels less their zero point have 9 bits, and their products with this power of two 16. */
+#define KEEL_RESIDUAL_BITS 7
+
 /* Levels that padding is worth, for as many channels as any tier takes at a time. */
 #define KEEL_PAD_BYTES 64
 
@@ -141,7 +144,8 @@ struct keel_plan_scale {
  * @elements: of the output, as keel_element() counts them
  * @packed: offset of the panels, or of other derived data
  * @chunk: elements, rows or runs in a ticket
- * @residual_set: offset of a scale set for residual levels shifted left by 16
+ * @residual_set: offset of the scale of residual levels in registers: s16[VL][2], low and high part
+ *of the multiplier; rounding s32[VL]; shift s32[VL]
  * @residual: scale of a MAC command's residual, or of a SUM
  */
 struct keel_plan_op {

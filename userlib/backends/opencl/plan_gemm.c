@@ -410,23 +410,37 @@ static bool set_flags(const struct shape *s, const struct keel_planner *p, struc
 			       8 * keel_plan_level_bytes(m->h.ofm_type), &op->residual);
 }
 
-/*
- * A residual and nothing else is added in registers, where levels come shifted left by
- * 16. Return: 0 or -ENOMEM.
- */
+static void put_residual(uint8_t *set, uint32_t vl, int32_t multiplier, uint32_t shift)
+{
+	const int16_t low = (int16_t)(multiplier & ((1 << KEEL_RESIDUAL_BITS) - 1));
+	const int16_t pair[2] = {low, (int16_t)((multiplier - low) >> KEEL_RESIDUAL_BITS)};
+	const int32_t rounding = 1 << (shift - 1);
+	uint32_t i;
+
+	for (i = 0; i < vl; i++, set += 4) {
+		memcpy(set, pair, 4);
+		memcpy(set + 4 * vl, &rounding, 4);
+		memcpy(set + 8 * vl, &shift, 4);
+	}
+}
+
+/* A residual and nothing else is added in registers. Return: 0 or -ENOMEM. */
 static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 			struct keel_plan_op *op)
 {
-	uint32_t vl = p->tier->vl, s = m->residual_shift;
+	int32_t multiplier;
+	uint32_t shift;
 	uint8_t *set;
 
-	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL || s < 17 || s > KEEL_SHIFT_MAX - 16 ||
-	    keel_command_wide((const union keel_command *)m))
+	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL ||
+	    keel_command_wide((const union keel_command *)m) ||
+	    !keel_plan_residual(m->residual_multiplier, m->residual_shift, m->ifm2.zero_point,
+				&multiplier, &shift))
 		return 0;
-	set = keel_plan_room(p, KEEL_SCALE_BYTES(vl), &op->residual_set);
+	set = keel_plan_room(p, 12 * p->tier->vl, &op->residual_set);
 	if (!set)
 		return -ENOMEM;
-	keel_plan_uniform_set(set, vl, m->residual_multiplier, s + 16);
+	put_residual(set, p->tier->vl, multiplier, shift);
 	op->flags = (op->flags & ~KEEL_PLAN_DUMP) | KEEL_PLAN_RESIDUAL;
 	return 0;
 }

@@ -183,14 +183,34 @@ static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 	memcpy(set + 8 * vl, high, vl * 4);
 }
 
-void keel_plan_uniform_set(uint8_t *set, uint32_t vl, int32_t m, uint32_t s)
+/* There are 256 levels, so that a shorter multiplier is tried rather than proved. */
+static bool same_levels(int32_t m, uint32_t s, int32_t zero_point, int32_t multiplier,
+			uint32_t shift)
 {
-	const struct lane_scale l = {m, (int64_t)1 << (s - 1), (int32_t)s, KEEL_PANEL_FAST};
-	uint32_t lane;
+	int32_t v;
 
-	for (lane = 0; lane < vl; lane++)
-		put_scale(set, vl, lane, &l);
-	make_fast(set, vl, 0);
+	for (v = -128 - zero_point; v <= 127 - zero_point; v++)
+		if ((v * multiplier + (1 << (shift - 1))) >> shift != keel_rescale(v, m, s, false))
+			return false;
+	return true;
+}
+
+bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *multiplier,
+			uint32_t *shift)
+{
+	int32_t near, away;
+
+	/* Multipliers have 31 bits as a rule, of which 21 remain. */
+	if (s < 11 || s > 31 + 10)
+		return false;
+	*shift = s - 10;
+	near = (int32_t)(((int64_t)m + 512) >> 10);
+	for (away = 0; away <= 32; away++) {
+		*multiplier = near + (away & 1 ? away / 2 + 1 : -(away / 2));
+		if (same_levels(m, s, zero_point, *multiplier, *shift))
+			return true;
+	}
+	return false;
 }
 
 static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,

@@ -25,7 +25,7 @@ struct keel_strip {
 	global const struct keel_tile *tile;
 	global char *out, *levels;
 	global const char *residual;
-	global const keel_longs *residual_set;
+	global const keel_ints *residual_set;
 	global int *dump;
 	uint depth, run, channels;
 	int raw;
@@ -42,23 +42,32 @@ static inline void keel_aim(struct keel_strip *s, global const struct keel_tile 
 	s->run = tile->run;
 }
 
-/* Add the residual of a row to its levels; shorts in the upper halves are shifted by 16 already. */
+/* Levels, each with itself times 1 << KEEL_RESIDUAL_BITS, by the scale of struct keel_plan_op. */
+static inline keel_ints keel_scale_residual(keel_ints pairs, global const keel_ints *set)
+{
+	keel_ints v = set[1];
+
+	KEEL_DOT_PAIRS(v, pairs, set[0]);
+	return v >> set[2];
+}
+
+/* Add the residual of a row to its levels. */
 static inline void keel_add_residual(struct keel_strip s, uint row, keel_ints *v0, keel_ints *v1)
 {
-	keel_halves zero = 0;
 	keel_halves r = __builtin_convertvector(
 		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves) - s.residual_zero;
+	keel_halves high = r << (short)KEEL_RESIDUAL_BITS;
 
-	*v0 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_LO), keel_ints),
-				 s.residual_set);
-	*v1 += keel_scale_record(__builtin_astype(__builtin_shufflevector(zero, r, KEEL_ZIP16_HI), keel_ints),
-				 s.residual_set);
+	*v0 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_LO), keel_ints),
+				   s.residual_set);
+	*v1 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_HI), keel_ints),
+				   s.residual_set);
 }
 
 static inline keel_ints keel_residual_single(struct keel_strip s, uint row)
 {
-	keel_bytes_quarter r = keel_load_quarter(s.residual + s.tile->residual[row], s.channels);
+	keel_bytes_quarter b = keel_load_quarter(s.residual + s.tile->residual[row], s.channels);
+	keel_ints r = __builtin_convertvector(b, keel_ints) - s.residual_zero;
 
-	return keel_scale_record((__builtin_convertvector(r, keel_ints) - s.residual_zero) << 16,
-				 s.residual_set);
+	return keel_scale_residual((r & 0xffff) | r << (16 + KEEL_RESIDUAL_BITS), s.residual_set);
 }
