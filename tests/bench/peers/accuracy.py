@@ -194,6 +194,9 @@ def main():
     here, absent = networks.all_networks(HERE.parents[1] / "models", args.shared, args.pictures)
     for name in absent:
         comparison.leave_out(f"files of {name} aren't here, it is left out")
+    for what in ("networks", "tools"):
+        if getattr(args, what):
+            comparison.leave_out(f"all {what} but those that match '{getattr(args, what)}'")
     done = comparison.run([n for n in here if re.search(args.networks, n.name)])
     write(comparison)
     return 0 if done else 130
