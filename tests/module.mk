@@ -7,7 +7,7 @@ TESTS_BIN = $(UNIT:%=$(1)/tests/unit/%)
 TSAN_UNIT := $(filter test_float test_libkeel% test_data_dataset% test_opencl_threads% \
 	test_calibrate% test_sim_%,$(UNIT))
 # Those that are done in bearable time under valgrind.
-VALGRIND_UNIT := $(filter test_graph test_import% test_model test_weights test_isa_text \
+VALGRIND_UNIT := $(filter test_graph test_import% test_model% test_weights test_isa_text \
 	test_isa_validate test_isa_refuse test_passes test_match test_ranges test_target \
 	test_data_% test_calibrate test_libkeel test_sim_pci test_sim_fault_script,$(UNIT))
 
