@@ -95,7 +95,8 @@ struct keel_tile {
 #define KEEL_START_BYTES(vl) (12 * (vl))
 
 /* Levels less their zero point have 9 bits, and their products with this power of two 16. */
-#define KEEL_RESIDUAL_BITS 7
+#define KEEL_RESIDUAL_BITS	7
+#define KEEL_RESIDUAL_BYTES(vl) (12 * (vl)) /* of the scale at residual_set */
 
 /* Levels that padding is worth, for as many channels as any tier takes at a time. */
 #define KEEL_PAD_BYTES 64

@@ -437,7 +437,7 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 	    !keel_plan_residual(m->residual_multiplier, m->residual_shift, m->ifm2.zero_point,
 				&multiplier, &shift))
 		return 0;
-	set = keel_plan_room(p, 12 * p->tier->vl, &op->residual_set);
+	set = keel_plan_room(p, KEEL_RESIDUAL_BYTES(p->tier->vl), &op->residual_set);
 	if (!set)
 		return -ENOMEM;
 	put_residual(set, p->tier->vl, multiplier, shift);

@@ -36,7 +36,8 @@ static inline void keel_tiles_end(void)
 
 /*
  * Registers 0 and 1: rows of the first tile, two lane records; 2 and 3: of the second tile; 4
- * and 5: levels; 6 and 7: weights. BODY is run for every step with the rows at a and b.
+ * and 5: levels; 6 and 7: weights. BODY is run for every step with the rows at a and b, which is
+ * not looked at where there is one tile.
  */
 #define KEEL_STEPS(BODY) \
 	for (uint left = s.depth * 4, run = s.run * 4, now; left; left -= now) { \
