@@ -51,9 +51,8 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 #define KEEL_INIT_2(m) keel_ints c##m##_0 = bias0, c##m##_1 = bias1;
 #define KEEL_STEP_2(m) \
 	{ \
-		keel_ints x; \
+		keel_ints x = (keel_ints)KEEL_LOAD(keel_int_at, KEEL_ROW(m)); \
 \
-		KEEL_SPREAD(x, KEEL_ROW(m), flip); \
 		KEEL_DOT(c##m##_0, x, w0); \
 		KEEL_DOT(c##m##_1, x, w1); \
 	}
@@ -90,7 +89,6 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 		struct keel_strip s = *strip; \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 2)); \
-		const keel_ints flip = (keel_ints)(int)0x80808080; \
 		const keel_ints bias0 = KEEL_LOAD(keel_ints, s.panel); \
 		const keel_ints bias1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL)); \
 		KEEL_EACH_##rows(KEEL_INIT_2) \
@@ -123,7 +121,7 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 	}
 
 #define KEEL_STEP_LONE(i, c, d) \
-	KEEL_SPREAD(x, s.rows + 4 * (k + i), flip); \
+	x = (keel_ints)KEEL_LOAD(keel_int_at, s.rows + 4 * (k + i)); \
 	KEEL_DOT(c, x, w[2 * i]); \
 	KEEL_DOT(d, x, w[2 * i + 1]);
 
@@ -135,7 +133,6 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 	keel_ints a0 = KEEL_LOAD(keel_ints, s.panel);
 	keel_ints a1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL));
 	keel_ints b0 = 0, b1 = 0, c0 = 0, c1 = 0, d0 = 0, d1 = 0, x;
-	const keel_ints flip = (keel_ints)(int)0x80808080;
 	uint left = s.depth, now, k;
 
 	for (; left; left -= now, s.rows += s.segment) {
@@ -172,9 +169,8 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 #define KEEL_INIT_1(m) keel_ints c##m = bias;
 #define KEEL_STEP_1(m) \
 	{ \
-		keel_ints x; \
+		keel_ints x = (keel_ints)KEEL_LOAD(keel_int_at, KEEL_ROW(m)); \
 \
-		KEEL_SPREAD(x, KEEL_ROW(m), flip); \
 		KEEL_DOT(c##m, x, w0); \
 	}
 #define KEEL_DUMP_1(m) d[m] = c##m;
@@ -203,7 +199,6 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		struct keel_strip s = *strip; \
 		global const keel_ints *w = \
 			(global const keel_ints *)(s.panel + KEEL_PANEL_WEIGHTS(VL, 1)); \
-		const keel_ints flip = (keel_ints)(int)0x80808080; \
 		const keel_ints bias = KEEL_LOAD(keel_ints, s.panel); \
 		KEEL_EACH_##rows(KEEL_INIT_1) \
 \

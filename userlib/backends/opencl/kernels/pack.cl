@@ -23,6 +23,17 @@ struct keel_packer {
 #define KEEL_ELEMENT_BYTES 1
 
 /*
+ * vpdpbusd wants levels unsigned, tiles take them as they are. The sign bits are flipped here and
+ * not by the micro-kernels, since some processors have two units for vectors of 512 bits,
+ * which products keep busy.
+ */
+#if KEEL_AMX
+#define KEEL_PUT(type, to, v) KEEL_STORE(type, to, v)
+#else
+#define KEEL_PUT(type, to, v) KEEL_STORE(type, to, (v) ^ (type)(char)-128)
+#endif
+
+/*
  * Nothing behind the run is read; what is written may reach behind it, as far as the row's
  * slack, and the next run covers that.
  */
@@ -32,33 +43,33 @@ static inline void keel_pack_bytes(global uchar *to, global const char *from, ui
 	uint i;
 
 	if (n <= VL) {
-		KEEL_STORE(keel_bytes_quarter_at, to, keel_load_quarter(from, n));
+		KEEL_PUT(keel_bytes_quarter_at, to, keel_load_quarter(from, n));
 		return;
 	}
 	for (i = 0; i + 4 * VL <= n; i += 4 * VL)
-		KEEL_STORE(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
+		KEEL_PUT(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
 	if (n - i > 2 * VL)
-		KEEL_STORE(keel_bytes_at, to + i, keel_load_bytes(from + i, n - i));
+		KEEL_PUT(keel_bytes_at, to + i, keel_load_bytes(from + i, n - i));
 	else if (i < n)
-		KEEL_STORE(keel_bytes_half_at, to + i, keel_load_half(from + i, n - i));
+		KEEL_PUT(keel_bytes_half_at, to + i, keel_load_half(from + i, n - i));
 }
 #else
 /* Copies never touch a byte outside: pieces overlap instead. */
 static inline void keel_pack_short(global uchar *to, global const char *from, uint n)
 {
 	if (n >= 8) {
-		ulong a = KEEL_LOAD(keel_ulong_at, from), b = KEEL_LOAD(keel_ulong_at, from + n - 8);
+		char8 a = KEEL_LOAD(keel_char8_at, from), b = KEEL_LOAD(keel_char8_at, from + n - 8);
 
-		KEEL_STORE(keel_ulong_at, to, a);
-		KEEL_STORE(keel_ulong_at, to + n - 8, b);
+		KEEL_PUT(keel_char8_at, to, a);
+		KEEL_PUT(keel_char8_at, to + n - 8, b);
 	} else if (n >= 4) {
-		uint a = KEEL_LOAD(keel_uint_at, from), b = KEEL_LOAD(keel_uint_at, from + n - 4);
+		char4 a = KEEL_LOAD(keel_char4_at, from), b = KEEL_LOAD(keel_char4_at, from + n - 4);
 
-		KEEL_STORE(keel_uint_at, to, a);
-		KEEL_STORE(keel_uint_at, to + n - 4, b);
+		KEEL_PUT(keel_char4_at, to, a);
+		KEEL_PUT(keel_char4_at, to + n - 4, b);
 	} else {
 		for (uint i = 0; i < n; i++)
-			to[i] = (uchar)from[i];
+			KEEL_PUT(char, to + i, from[i]);
 	}
 }
 
@@ -71,18 +82,18 @@ static inline void keel_pack_bytes(global uchar *to, global const char *from, ui
 		return;
 	}
 	for (i = 0; i + 4 * VL <= n; i += 4 * VL)
-		KEEL_STORE(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
+		KEEL_PUT(keel_bytes_at, to + i, KEEL_LOAD(keel_bytes_at, from + i));
 	for (; i + 16 <= n; i += 16)
-		KEEL_STORE(keel_char16_at, to + i, KEEL_LOAD(keel_char16_at, from + i));
+		KEEL_PUT(keel_char16_at, to + i, KEEL_LOAD(keel_char16_at, from + i));
 	if (i < n)
-		KEEL_STORE(keel_char16_at, to + n - 16, KEEL_LOAD(keel_char16_at, from + n - 16));
+		KEEL_PUT(keel_char16_at, to + n - 16, KEEL_LOAD(keel_char16_at, from + n - 16));
 }
 #endif
 
 static inline void keel_pack_level(global uchar *to, int level, uint n)
 {
 	for (uint i = 0; i < n; i += 16)
-		KEEL_STORE(keel_char16_at, to + i, (char16)(char)level);
+		KEEL_PUT(keel_char16_at, to + i, (char16)(char)level);
 }
 #else
 #define KEEL_SLICE_ELEMENTS (KEEL_SLICE_BYTES / 2)
@@ -121,8 +132,8 @@ static inline void keel_put_planes(global uchar *to, uint plane, keel_halves v)
 	keel_halves high = v >> (short)8, low = (v & (short)255) + (short)KEEL_PLANE_ZERO;
 
 #if KEEL_QUADS
-	KEEL_STORE(keel_bytes_half_at, to, __builtin_convertvector(high, keel_bytes_half));
-	KEEL_STORE(keel_bytes_half_at, to + plane, __builtin_convertvector(low, keel_bytes_half));
+	KEEL_PUT(keel_bytes_half_at, to, __builtin_convertvector(high, keel_bytes_half));
+	KEEL_PUT(keel_bytes_half_at, to + plane, __builtin_convertvector(low, keel_bytes_half));
 #else
 	KEEL_STORE(keel_halves_at, to, high);
 	KEEL_STORE(keel_halves_at, to + plane, low);
@@ -331,50 +342,91 @@ KEEL_APART void keel_pack_planes(global const struct keel_plan_op *op, const str
 	keel_pack_pixels(op, *g, tile, pack);
 }
 
-/*
- * Whole tiles of a pointwise convolution without step need no packing, if all that is read
- * of the last pixel, in dwords, is pixels.
+/** struct keel_span - a tile whose pixels' windows lie in memory as a row of them needs it
+ * @from: window of the first pixel
+ * @stride: bytes from one pixel's window to the next
+ * @segments: pieces of a window, such as kernel rows
+ * @segment: bytes from one of them to the next
+ * @run: dwords of a segment
  */
-static inline int keel_direct_pixels(global const struct keel_plan_op *op, struct keel_gather g,
-				     global struct keel_tile *tile, uint first)
+struct keel_span {
+	global const char *from;
+	uint stride, segments, segment, run;
+};
+
+/*
+ * Whole tiles of a pointwise convolution without step are spans, if all that is read of the last
+ * pixel, in dwords, is pixels.
+ */
+static inline int keel_span_of_pixels(global const struct keel_plan_op *op, struct keel_gather g,
+				      struct keel_span *span, uint first)
 {
 	ulong behind = (ulong)(op->gemm.pixels - first - KEEL_ROWS) * g.pixel_stride;
+	struct keel_span s = { g.ifm + (ulong)first * g.pixel_stride, (uint)g.pixel_stride, 1, 0,
+			       op->gemm.depth };
 
-	if (!(op->flags & KEEL_PLAN_DIRECT) || op->gemm.depth * 4 > behind + g.channels)
-		return 0;
-	tile->rows = (ulong)(g.ifm + (ulong)first * g.pixel_stride);
-	tile->stride = (uint)g.pixel_stride;
-	tile->segment = 0;
-	tile->run = op->gemm.depth;
-	return 1;
+	*span = s;
+	return op->flags & KEEL_PLAN_DIRECT && op->gemm.depth * 4 <= behind + g.channels;
 }
 
 /*
- * Nor do whole tiles in one row of the output whose windows lie inside the picture, if
- * all that is read of a kernel row, in dwords, does.
+ * So are whole tiles in one row of the output whose windows lie inside the picture, if all that is
+ * read of a kernel row, in dwords, does.
  */
-static inline int keel_direct_rows(global const struct keel_plan_op *op, struct keel_gather g,
-				   global struct keel_tile *tile, uint first)
+static inline int keel_span_of_rows(global const struct keel_plan_op *op, struct keel_gather g,
+				    struct keel_span *span, uint first)
 {
 	int y = first / op->gemm.width, x = first % op->gemm.width;
 	int y0 = y * g.stride_y - g.top, x0 = x * g.stride_x - g.left;
 	int x1 = x0 + (KEEL_ROWS - 1) * g.stride_x;
+	struct keel_span s = { g.ifm + y0 * g.row_stride + x0 * g.pixel_stride,
+			       (uint)(g.stride_x * g.pixel_stride), (uint)g.kernel_h,
+			       (uint)(g.dilation_y * g.row_stride), op->gemm.row };
 
-	if (!op->gemm.row || x + KEEL_ROWS > (int)op->gemm.width || y0 < 0 || x0 < 0 ||
-	    y0 + (g.kernel_h - 1) * g.dilation_y >= g.height ||
-	    (uint)x1 * g.channels + g.row > (uint)g.width * g.channels)
-		return 0;
-	tile->rows = (ulong)(g.ifm + y0 * g.row_stride + x0 * g.pixel_stride);
-	tile->stride = (uint)(g.stride_x * g.pixel_stride);
-	tile->segment = (uint)(g.dilation_y * g.row_stride);
-	tile->run = op->gemm.row;
-	return 1;
+	*span = s;
+	return op->gemm.row && x + KEEL_ROWS <= (int)op->gemm.width && y0 >= 0 && x0 >= 0 &&
+	       y0 + (g.kernel_h - 1) * g.dilation_y < g.height &&
+	       (uint)x1 * g.channels + g.row <= (uint)g.width * g.channels;
 }
 
-/*
- * Gather tile @t of convolution group @group, unless it can be read where it lies. Of int16 the
- * next tile is the lower plane.
- */
+#if KEEL_QUADS && !KEEL_AMX
+/* Levels must be flipped, and a span is copied in one go, unless its pixels overlap less than apart. */
+static inline int keel_take_span(struct keel_span s, global struct keel_tile *tile, global uchar *pack)
+{
+	uint bytes = (KEEL_ROWS - 1) * s.stride + 4 * s.run, segment = (bytes + 63) & ~63u;
+
+	if (segment * s.segments > KEEL_ROWS * s.segments * s.run * 4)
+		return 0;
+	tile->rows = (ulong)pack;
+	tile->stride = s.stride;
+	tile->segment = segment;
+	tile->run = s.run;
+	for (uint i = 0; i < s.segments; i++, s.from += s.segment, pack += segment)
+		keel_pack_bytes(pack, s.from, bytes);
+	return 1;
+}
+#else
+/* Read where they lie. */
+static inline int keel_take_span(struct keel_span s, global struct keel_tile *tile, global uchar *pack)
+{
+	tile->rows = (ulong)s.from;
+	tile->stride = s.stride;
+	tile->segment = s.segment;
+	tile->run = s.run;
+	return 1;
+}
+#endif
+
+static inline int keel_pack_span(global const struct keel_plan_op *op, struct keel_gather g,
+				 global struct keel_tile *tile, global uchar *pack, uint first)
+{
+	struct keel_span span;
+
+	return (keel_span_of_pixels(op, g, &span, first) || keel_span_of_rows(op, g, &span, first)) &&
+	       keel_take_span(span, tile, pack);
+}
+
+/* Gather tile @t of convolution group @group. Of int16 the next tile is the lower plane. */
 KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 			       global const struct keel_cmd_mac *m, const struct keel_io *io,
 			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
@@ -382,14 +434,13 @@ KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
 	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
 	struct keel_gather g = keel_gather(op, m, io, group);
 	int pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	int direct = !pool && count == KEEL_ROWS && (keel_direct_pixels(op, g, tile, first) ||
-					    keel_direct_rows(op, g, tile, first));
+	int span = !pool && count == KEEL_ROWS && keel_pack_span(op, g, tile, pack, first);
 
 	keel_tile_pixels(op, m, tile, first, count,
-			 !direct || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
+			 !span || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
 	if (op->flags & KEEL_PLAN_RESIDUAL)
 		keel_tile_residuals(m, tile, count);
-	if (direct)
+	if (span)
 		return;
 	tile->rows = (ulong)pack;
 	tile->stride = KEEL_ROW_STRIDE;

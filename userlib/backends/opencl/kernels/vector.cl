@@ -6,11 +6,8 @@
  * KEEL_DOT adds the products with a vector of packed weights to VL accumulators;
  * KEEL_DOT_PAIRS is the same for shorts in every tier.
  *
- * KEEL_SPREAD puts a dword at any address into all lanes, levels made unsigned.
- *
  * Compilers never emit vpdpbusd for POCL's targets, hence the inline assembly; its
- * {vex} prefix must be written %{vex%}, or it is taken for an alternative. Without
- * assembly for the other, they flip the sign bits before they spread them.
+ * {vex} prefix must be written %{vex%}, or it is taken for an alternative.
  */
 #if defined(KEEL_TIER_VNNI512) || defined(KEEL_TIER_AMX)
 #define VL 16
@@ -23,16 +20,12 @@
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("vpdpbusd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
 #define KEEL_DOT_PAIRS(acc, a, w) __asm__("vpdpwssd %2,%1,%0" : "+v"(acc) : "v"(a), "v"(w))
-#define KEEL_SPREAD(x, p, flip) \
-	__asm__("vpxord %1%{1to16%},%2,%0" : "=v"(x) : "m"(KEEL_LOAD(int, p)), "v"(flip))
 #elif defined(KEEL_TIER_VNNI256)
 #define VL 8
 #define KEEL_ROWS 6
 #define KEEL_QUADS 1
 #define KEEL_DOT(acc, a, w) __asm__("%{vex%} vpdpbusd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
 #define KEEL_DOT_PAIRS(acc, a, w) __asm__("%{vex%} vpdpwssd %2,%1,%0" : "+x"(acc) : "x"(a), "x"(w))
-#define KEEL_SPREAD(x, p, flip) \
-	__asm__("vpbroadcastd %1,%0\n\tvpxor %2,%0,%0" : "=&x"(x) : "m"(KEEL_LOAD(int, p)), "x"(flip))
 #elif defined(KEEL_TIER_MADD512)
 #define VL 16
 #define KEEL_ROWS 14
@@ -66,7 +59,6 @@
 
 #if !KEEL_QUADS
 #define KEEL_DOT_PAIRS KEEL_DOT
-#define KEEL_SPREAD(x, p, flip) ((void)(flip), (x) = (keel_ints)KEEL_LOAD(keel_int_at, p))
 #endif
 
 #define KEEL_VECTOR(type, n) type __attribute__((ext_vector_type(n)))
@@ -88,6 +80,7 @@ typedef char16 keel_char16_at __attribute__((aligned(1)));
 typedef short8 keel_short8_at __attribute__((aligned(1)));
 typedef short16 keel_short16_at __attribute__((aligned(1)));
 typedef char8 keel_char8_at __attribute__((aligned(1)));
+typedef char4 keel_char4_at __attribute__((aligned(1)));
 typedef ulong keel_ulong_at __attribute__((aligned(1)));
 typedef int keel_int_at __attribute__((aligned(1)));
 typedef uint keel_uint_at __attribute__((aligned(1)));
