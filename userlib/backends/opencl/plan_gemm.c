@@ -56,6 +56,12 @@ static uint32_t ceil_div(uint64_t a, uint64_t b)
 	return (uint32_t)((a + b - 1) / b);
 }
 
+/* Levels of int8 in a packed dword. */
+static uint32_t per_dword(const struct keel_planner *p)
+{
+	return p->tier->quads ? 4 : 2;
+}
+
 /* @dwords of a row as the tier's instructions take them. */
 static uint32_t whole_steps(const struct keel_planner *p, uint32_t dwords)
 {
@@ -179,6 +185,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
+	uint32_t per = per_dword(p);
 	int64_t offset = p->tier->quads && !p->tier->tiles ? 128 : 0, start;
 	uint8_t *starts = panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(vl);
 	struct lanes l;
@@ -201,7 +208,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 		for (lane = 0; lane < vl; lane++) {
 			struct lane_target t = {panel + KEEL_PANEL_WEIGHTS(vl, nb) +
 							(b * vl + lane) * 4,
-						width * 4, op->gemm.row * 4, p->tier->quads};
+						width * 4, op->gemm.row * per, p->tier->quads};
 			struct sums sums;
 
 			c = keel_plan_channel(nb, b, lane);
@@ -345,7 +352,10 @@ static bool rows_are_runs(const struct shape *s)
 		 s->m->ifm.pixel_stride == s->m->ifm_c * keel_plan_level_bytes(s->m->h.ifm_type)));
 }
 
-/* Input pixels are as good as packed ones: one tap, no step, no padding, rows end to end. */
+/*
+ * Input pixels are as good as packed ones: one tap, no step, no padding, rows end to end. They are
+ * read where they lie on processors with tiles, else copied as they are.
+ */
 static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
@@ -353,21 +363,22 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 			  (s->taps == 1 && m->stride_y == 1 && m->stride_x == 1 &&
 			   m->ifm_h == m->ofm_h && m->ifm_w == m->ofm_w);
 
-	return p->tier->quads && m->h.ifm_type == KEEL_TYPE_S8 && one_to_one && s->groups == 1 &&
-	       m->ifm_c % 4 == 0 && m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride;
+	return m->h.ifm_type == KEEL_TYPE_S8 && one_to_one && s->groups == 1 &&
+	       m->ifm_c % per_dword(p) == 0 &&
+	       m->ifm.row_stride == m->ifm_w * m->ifm.pixel_stride &&
+	       (p->tier->tiles || m->ifm.pixel_stride == m->ifm_c);
 }
 
 /*
- * Kernel rows in whole steps let tiles inside the picture be read where they lie. What
- * is between the end of a row and the next step meets weights of 0, as long as
- * that takes less time than packing.
+ * Kernel rows in whole steps let tiles be spans, see span.cl. What is between the end of a row and
+ * the next step meets weights of 0, as long as that takes less time than gathering.
  */
 static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 {
-	uint32_t bytes = s->m->kernel_w * s->in, row = whole_steps(p, ceil_div(bytes, 4));
-	uint32_t depth = whole_steps(p, ceil_div((uint64_t)s->taps * s->in, 4));
+	uint32_t row = whole_steps(p, ceil_div(s->m->kernel_w * s->in, per_dword(p)));
+	uint32_t depth = whole_steps(p, ceil_div((uint64_t)s->taps * s->in, per_dword(p)));
 
-	if (!p->tier->quads || s->m->h.ifm_type != KEEL_TYPE_S8 || !rows_are_runs(s))
+	if (s->m->h.ifm_type != KEEL_TYPE_S8 || !rows_are_runs(s))
 		return 0;
 	if (depth_cycles(p, s, row * s->m->kernel_h) >
 	    depth_cycles(p, s, depth) + gather_cycles(s, depth))
@@ -381,7 +392,7 @@ static bool supported(const struct keel_planner *p, const struct shape *s)
 	uint64_t depth = (uint64_t)s->taps * s->in;
 
 	return p->weights && m->channels_slot == KEEL_SLOT_CONSTANTS &&
-	       depth * (p->tier->quads ? 1 : 2) <= MAX_DEPTH_BYTES &&
+	       depth * (4 / per_dword(p)) <= MAX_DEPTH_BYTES &&
 	       (m->h.ifm_type == KEEL_TYPE_S8 || depth <= MAX_PLANE_DEPTH);
 }
 
@@ -467,7 +478,7 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.depth =
 		op->gemm.row
 			? op->gemm.row * m->kernel_h
-			: whole_steps(p, ceil_div((uint64_t)s.taps * s.in, p->tier->quads ? 4 : 2));
+			: whole_steps(p, ceil_div((uint64_t)s.taps * s.in, per_dword(p)));
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;

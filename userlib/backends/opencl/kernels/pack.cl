@@ -191,7 +191,7 @@ static inline void keel_pack_run(struct keel_packer *p, global const char *from,
  * struct keel_gather - a command's window, out of reach of the stores that would have it reread
  * @ifm: first channel of the group at (0, 0)
  * @channels: of the group
- * @row: bytes of a packed kernel row, KEEL_PLAN_RUNS
+ * @row: elements of a packed kernel row, KEEL_PLAN_RUNS
  * @level: what padding is worth
  * @plane: see struct keel_packer
  */
@@ -213,7 +213,8 @@ static inline struct keel_gather keel_gather(global const struct keel_plan_op *o
 		m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_h, m->ifm_w, m->kernel_h, m->kernel_w,
 		m->stride_y, m->stride_x, m->dilation_y, m->dilation_x, m->pad_top, m->pad_left,
 		m->h.opcode == KEEL_CMD_CONV_TRANSPOSE, op->flags & KEEL_PLAN_RUNS, m->ifm.zero_point,
-		op->gemm.channels, op->gemm.row ? op->gemm.row * 4 : m->kernel_w * op->gemm.channels,
+		op->gemm.channels,
+		op->gemm.row ? op->gemm.row * 4 / KEEL_ELEMENT_BYTES : m->kernel_w * op->gemm.channels,
 		op->gemm.planes == KEEL_PLANES ? op->gemm.slices * KEEL_SLICE_STRIDE : 0
 	};
 
@@ -342,119 +343,25 @@ KEEL_APART void keel_pack_planes(global const struct keel_plan_op *op, const str
 	keel_pack_pixels(op, *g, tile, pack);
 }
 
-/** struct keel_span - a tile whose pixels' windows lie in memory as a row of them needs it
- * @from: window of the first pixel
- * @stride: bytes from one pixel's window to the next
- * @segments: pieces of a window, such as kernel rows
- * @segment: bytes from one of them to the next
- * @run: dwords of a segment
- */
-struct keel_span {
-	global const char *from;
-	uint stride, segments, segment, run;
-};
-
-/*
- * Whole tiles of a pointwise convolution without step are spans, if all that is read of the last
- * pixel, in dwords, is pixels.
- */
-static inline int keel_span_of_pixels(global const struct keel_plan_op *op, struct keel_gather g,
-				      struct keel_span *span, uint first)
+/* Into rows, one for each pixel. */
+static inline void keel_gather_tile(global const struct keel_plan_op *op, const struct keel_gather *g,
+				    global struct keel_tile *tile, global uchar *pack)
 {
-	ulong behind = (ulong)(op->gemm.pixels - first - KEEL_ROWS) * g.pixel_stride;
-	struct keel_span s = { g.ifm + (ulong)first * g.pixel_stride, (uint)g.pixel_stride, 1, 0,
-			       op->gemm.depth };
+	struct keel_gather bytes = *g;
 
-	*span = s;
-	return op->flags & KEEL_PLAN_DIRECT && op->gemm.depth * 4 <= behind + g.channels;
-}
-
-/*
- * So are whole tiles in one row of the output whose windows lie inside the picture, if all that is
- * read of a kernel row, in dwords, does.
- */
-static inline int keel_span_of_rows(global const struct keel_plan_op *op, struct keel_gather g,
-				    struct keel_span *span, uint first)
-{
-	int y = first / op->gemm.width, x = first % op->gemm.width;
-	int y0 = y * g.stride_y - g.top, x0 = x * g.stride_x - g.left;
-	int x1 = x0 + (KEEL_ROWS - 1) * g.stride_x;
-	struct keel_span s = { g.ifm + y0 * g.row_stride + x0 * g.pixel_stride,
-			       (uint)(g.stride_x * g.pixel_stride), (uint)g.kernel_h,
-			       (uint)(g.dilation_y * g.row_stride), op->gemm.row };
-
-	*span = s;
-	return op->gemm.row && x + KEEL_ROWS <= (int)op->gemm.width && y0 >= 0 && x0 >= 0 &&
-	       y0 + (g.kernel_h - 1) * g.dilation_y < g.height &&
-	       (uint)x1 * g.channels + g.row <= (uint)g.width * g.channels;
-}
-
-#if KEEL_QUADS && !KEEL_AMX
-/* Levels must be flipped, and a span is copied in one go, unless its pixels overlap less than apart. */
-static inline int keel_take_span(struct keel_span s, global struct keel_tile *tile, global uchar *pack)
-{
-	uint bytes = (KEEL_ROWS - 1) * s.stride + 4 * s.run, segment = (bytes + 63) & ~63u;
-
-	if (segment * s.segments > KEEL_ROWS * s.segments * s.run * 4)
-		return 0;
-	tile->rows = (ulong)pack;
-	tile->stride = s.stride;
-	tile->segment = segment;
-	tile->run = s.run;
-	for (uint i = 0; i < s.segments; i++, s.from += s.segment, pack += segment)
-		keel_pack_bytes(pack, s.from, bytes);
-	return 1;
-}
-#else
-/* Read where they lie. */
-static inline int keel_take_span(struct keel_span s, global struct keel_tile *tile, global uchar *pack)
-{
-	tile->rows = (ulong)s.from;
-	tile->stride = s.stride;
-	tile->segment = s.segment;
-	tile->run = s.run;
-	return 1;
-}
-#endif
-
-static inline int keel_pack_span(global const struct keel_plan_op *op, struct keel_gather g,
-				 global struct keel_tile *tile, global uchar *pack, uint first)
-{
-	struct keel_span span;
-
-	return (keel_span_of_pixels(op, g, &span, first) || keel_span_of_rows(op, g, &span, first)) &&
-	       keel_take_span(span, tile, pack);
-}
-
-/* Gather tile @t of convolution group @group. Of int16 the next tile is the lower plane. */
-KEEL_APART void keel_pack_tile(global const struct keel_plan_op *op,
-			       global const struct keel_cmd_mac *m, const struct keel_io *io,
-			       global struct keel_tile *tile, global uchar *pack, uint t, uint group)
-{
-	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
-	struct keel_gather g = keel_gather(op, m, io, group);
-	int pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	int span = !pool && count == KEEL_ROWS && keel_pack_span(op, g, tile, pack, first);
-
-	keel_tile_pixels(op, m, tile, first, count,
-			 !span || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
-	if (op->flags & KEEL_PLAN_RESIDUAL)
-		keel_tile_residuals(m, tile, count);
-	if (span)
-		return;
 	tile->rows = (ulong)pack;
 	tile->stride = KEEL_ROW_STRIDE;
 	tile->segment = KEEL_SLICE_STRIDE;
 	tile->run = KEEL_SLICE_BYTES / 4;
-	if (g.plane) {
-		tile[1].rows = (ulong)pack + g.plane;
+	if (g->plane) {
+		tile[1].rows = (ulong)pack + g->plane;
 		tile[1].stride = tile->stride;
 		tile[1].segment = tile->segment;
 		tile[1].run = tile->run;
-		tile[1].count = count;
-		keel_pack_planes(op, &g, tile, pack);
+		tile[1].count = tile->count;
+		keel_pack_planes(op, g, tile, pack);
 		return;
 	}
-	g.plane = 0;
-	keel_pack_pixels(op, g, tile, pack);
+	bytes.plane = 0;
+	keel_pack_pixels(op, bytes, tile, pack);
 }

@@ -27,10 +27,7 @@ static inline void keel_gemm_pack(global const struct keel_plan_op *op,
 	w->op = op;
 	w->first = first;
 	w->group = group;
-	for (uint t = first; t < last; t++)
-		keel_pack_tile(op, m, io, w->tiles + (t - first) * op->gemm.planes,
-			       w->pack + (ulong)(t - first) * op->gemm.planes * op->gemm.slices *
-						 KEEL_SLICE_STRIDE, t, group);
+	keel_pack_tiles(op, m, io, w->tiles, w->pack, first, last, group);
 }
 
 /* Accumulators of the tiles from @tile on, or of both planes of one. Return: how many tiles. */
