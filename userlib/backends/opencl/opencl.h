@@ -228,11 +228,17 @@ int keel_plan_settle(const struct keel_model *m, const struct keel_plan *plan, k
 /** keel_plan_room() - append zeroed bytes to the packed data; NULL when there is no memory */
 uint8_t *keel_plan_room(struct keel_planner *p, uint64_t bytes, uint64_t *offset);
 
-/* plan_gemm.c, plan_depthwise.c, plan_simple.c: 1: planned, 0: not for this path, or -errno */
+/* plan_gemm.c, plan_depthwise.c, plan_affine.c, plan_simple.c: 1: planned, 0: not for this path, or
+ * -errno */
 int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
 int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 			struct keel_plan_op *op);
+int keel_plan_affine(struct keel_planner *p, const struct keel_cmd_mac *m, struct keel_plan_op *op);
 int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
+
+/** keel_plan_cut_depthwise() - tickets of a depthwise command whose chunks are known */
+void keel_plan_cut_depthwise(const struct keel_planner *p, const struct keel_cmd_mac *m,
+			     struct keel_plan_op *op);
 
 /* plan_record.c */
 

@@ -20,6 +20,7 @@ enum keel_plan_kind {
 	KEEL_PLAN_ELEMENTS,	 /* one element at a time, the definition */
 	KEEL_PLAN_GEMM,		 /* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
 	KEEL_PLAN_DEPTHWISE,	 /* any window, vectors of channels */
+	KEEL_PLAN_AFFINE,	 /* depthwise, one tap: each channel's levels by a line */
 	KEEL_PLAN_DEPTHWISE_3X3, /* 3x3, stride 1 or 2, with a sliding window of columns */
 	KEEL_PLAN_POOL,
 	KEEL_PLAN_ELTWISE,
@@ -101,6 +102,16 @@ struct keel_tile {
 /* Levels that padding is worth, for as many channels as any tier takes at a time. */
 #define KEEL_PAD_BYTES 64
 
+/*
+ * A chunk of 4 * VL channels whose levels become (a l + b) >> s: lower and upper parts of
+ * a s16[4 * VL][2], b - 128 times the lower part s32[4 * VL] and s s32[4 * VL] in the order of four
+ * lane records, bounds s8[4 * VL] each, and the first channel u32.
+ */
+#define KEEL_AFFINE_LO(vl)     (48 * (vl))
+#define KEEL_AFFINE_HI(vl)     (52 * (vl))
+#define KEEL_AFFINE_HEADER(vl) (56 * (vl))
+#define KEEL_AFFINE_BYTES(vl)  (56 * (vl) + 64)
+
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
 	KEEL_PANEL_FAST, /* the high half is rounded, zero point included, and shifted */
@@ -179,7 +190,8 @@ struct keel_plan_op {
 		} gemm;
 		/*
 		 * KEEL_PAD_BYTES of padding, chunks of 4 * VL channels, then chunks of VL; with
-		 * int16 chunks of 2 * VL, which count as narrow.
+		 * int16 chunks of 2 * VL, which count as narrow. Of KEEL_PLAN_AFFINE just wide
+		 * chunks, of which the last may overlap the one before.
 		 */
 		struct {
 			keel_u32 wide, narrow;

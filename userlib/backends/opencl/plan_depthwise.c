@@ -152,7 +152,8 @@ static bool put_chunks(const struct keel_planner *p, const struct chunks *s, uin
 	return true;
 }
 
-static void cut(const struct keel_planner *p, const struct keel_cmd_mac *m, struct keel_plan_op *op)
+void keel_plan_cut_depthwise(const struct keel_planner *p, const struct keel_cmd_mac *m,
+			     struct keel_plan_op *op)
 {
 	uint32_t chunks = op->depthwise.wide + op->depthwise.narrow;
 	uint64_t row = (uint64_t)m->ofm_w * (16 + 2 * m->kernel_h * m->kernel_w);
@@ -187,7 +188,10 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 	struct chunks s = chunks_of(p, m);
 	uint32_t vl = p->tier->vl, nb = s.wide ? 2 : 1, rest;
 	uint8_t *at;
+	int r = keel_plan_affine(p, m, op);
 
+	if (r)
+		return r;
 	if (!supported(p, &s))
 		return 0;
 	op->kind = s.column ? KEEL_PLAN_DEPTHWISE_3X3 : KEEL_PLAN_DEPTHWISE;
@@ -208,6 +212,6 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 	memset(at, m->ifm.zero_point, KEEL_PAD_BYTES);
 	if (!put_chunks(p, &s, at + KEEL_PAD_BYTES, op))
 		return 0;
-	cut(p, m, op);
+	keel_plan_cut_depthwise(p, m, op);
 	return 1;
 }

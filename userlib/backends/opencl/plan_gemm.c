@@ -475,10 +475,9 @@ int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct k
 	op->gemm.channels = s.in;
 	op->gemm.planes = m->h.ifm_type == KEEL_TYPE_S16 ? KEEL_PLANES : 1;
 	op->gemm.row = row_dwords(p, &s);
-	op->gemm.depth =
-		op->gemm.row
-			? op->gemm.row * m->kernel_h
-			: whole_steps(p, ceil_div((uint64_t)s.taps * s.in, per_dword(p)));
+	op->gemm.depth = op->gemm.row
+				 ? op->gemm.row * m->kernel_h
+				 : whole_steps(p, ceil_div((uint64_t)s.taps * s.in, per_dword(p)));
 	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
 	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
 	op->gemm.panels = s.groups * op->gemm.group_panels;

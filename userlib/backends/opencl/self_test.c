@@ -196,6 +196,7 @@ static void make_net(struct net *n)
 	x = add_mac(n, KEEL_CMD_CONV2D, x, PICTURE, 43, 84, 1, 1, 0);
 	y = add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 3, 1, 0);
 	add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 5, 2, 0);
+	add_mac(n, KEEL_CMD_DEPTHWISE, x, PICTURE, 84, 84, 1, 1, 0);
 	z = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 84, 1, 1,
 		    KEEL_MAC_RESIDUAL | KEEL_DOUBLE_ROUND);
 	add_sum(n, y, z, PICTURE, 84);

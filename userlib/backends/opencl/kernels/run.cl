@@ -143,6 +143,9 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	case KEEL_PLAN_GEMM:
 		keel_gemm_ticket(op, &c->mac, io, w, packed, ticket);
 		break;
+	case KEEL_PLAN_AFFINE:
+		keel_affine_ticket(op, &c->mac, io, packed, ticket);
+		break;
 	case KEEL_PLAN_DEPTHWISE:
 	case KEEL_PLAN_DEPTHWISE_3X3:
 		keel_depthwise_ticket(op, &c->mac, io, packed, ticket);
