@@ -124,12 +124,13 @@ enum keel_panel_slow {
  * @channel: first output channel
  * @channels: how many of them exist
  * @slow: enum keel_panel_slow
+ * @bounded: a channel's levels have bounds that saturation doesn't see to
  */
 struct keel_panel_header {
 	keel_u32 channel;
 	keel_u32 channels;
 	keel_u32 slow;
-	keel_u32 rsv;
+	keel_u32 bounded;
 };
 
 /** struct keel_plan_scale - keel_rescale() of a shifted value by its high half

@@ -235,9 +235,11 @@ static void put_level(uint8_t *levels, uint32_t i, uint32_t size, int16_t level)
 		levels[i] = (uint8_t)keel_clamp(level, -128, 127);
 }
 
-static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
+/* Return: whether a channel has other bounds than the levels of int8. */
+static bool put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct keel_record_source *s)
 {
 	uint32_t i, c, size = s->wide_out ? 2 : 1;
+	bool bounded = false;
 
 	for (i = 0; i < 4 * vl / size; i++) {
 		c = i % (nb * vl);
@@ -245,7 +247,9 @@ static void put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct ke
 			continue;
 		put_level(panel + KEEL_PANEL_LO(vl, nb), i, size, s->channels[c].clamp_lo);
 		put_level(panel + KEEL_PANEL_HI(vl, nb), i, size, s->channels[c].clamp_hi);
+		bounded |= s->channels[c].clamp_lo > -128 || s->channels[c].clamp_hi < 127;
 	}
+	return bounded;
 }
 
 static uint32_t put_lanes(uint8_t *panel, uint32_t vl, uint32_t nb,
@@ -295,7 +299,7 @@ uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 		h.slow = KEEL_PANEL_DEFINITION;
 	if (h.slow == KEEL_PANEL_FAST)
 		make_panel_fast(panel, vl, nb, s);
-	put_bounds(panel, vl, nb, s);
+	h.bounded = put_bounds(panel, vl, nb, s);
 	memcpy(panel + KEEL_PANEL_HEADER(vl, nb), &h, sizeof(h));
 	return h.slow;
 }

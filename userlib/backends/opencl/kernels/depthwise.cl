@@ -273,8 +273,8 @@ KEEL_APART void keel_levels_narrow(global char *to, ulong distance, const keel_i
 		keel_finish_narrow(to, *in, panel, *w);
 	for (uint i = 0; i < n; i += 4, in += 4, to += 4 * distance) {
 		keel_bytes b = keel_part_quads(
-			keel_narrow(keel_scale_by(in[0], s), keel_scale_by(in[1], s),
-				    keel_scale_by(in[2], s), keel_scale_by(in[3], s)));
+			keel_narrow(keel_scale_at(in, s), keel_scale_at(in + 1, s),
+				    keel_scale_at(in + 2, s), keel_scale_at(in + 3, s)));
 
 		b = keel_clamp_bytes(b, lo, hi);
 		if (w->table)
@@ -302,8 +302,8 @@ KEEL_APART void keel_levels_wide(global char *to, ulong distance, const struct k
 	for (; w->deep && n; n--, in++, to += distance)
 		keel_finish_wide(to, *in, panel, *w);
 	for (; n; n--, in++, to += distance) {
-		keel_bytes b = keel_narrow(keel_scale_by(in->q0, s0), keel_scale_by(in->q1, s1),
-					   keel_scale_by(in->q2, s2), keel_scale_by(in->q3, s3));
+		keel_bytes b = keel_narrow(keel_scale_at(&in->q0, s0), keel_scale_at(&in->q1, s1),
+					   keel_scale_at(&in->q2, s2), keel_scale_at(&in->q3, s3));
 
 		b = keel_clamp_bytes(b, lo, hi);
 		if (w->table)

@@ -83,8 +83,8 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 	d[2 * m] = c##m##_0; \
 	d[2 * m + 1] = c##m##_1;
 /* 28 accumulators leave room for three more vectors and a temporary one. */
-#define KEEL_SCALE_2_0(m) KEEL_SCALE_SET(c##m##_0, s0[0], s0[1], "m", rounding, shift, "v")
-#define KEEL_SCALE_2_1(m) KEEL_SCALE_SET(c##m##_1, s1[0], s1[1], "m", rounding, shift, "v")
+#define KEEL_SCALE_2_0(m) KEEL_SCALE_SPILLED(c##m##_0, d[2 * m], "m", s0[0], s0[1], rounding, shift)
+#define KEEL_SCALE_2_1(m) KEEL_SCALE_SPILLED(c##m##_1, d[2 * m + 1], "m", s1[0], s1[1], rounding, shift)
 #define KEEL_FINISH_2(m, n) \
 	{ \
 		keel_bytes v; \
@@ -95,7 +95,8 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 				keel_add_residual(s, n, &c##n##_0, &c##n##_1); \
 		} \
 		v = keel_part_pairs(keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)); \
-		v = keel_clamp_bytes(v, *lo, *hi); \
+		if (s.bounded) \
+			v = keel_clamp_bytes(v, *lo, *hi); \
 		if (whole) { \
 			KEEL_STORE(keel_bytes_half_at, s.out + s.tile->out[m], v.lo); \
 			if (m != n) \
@@ -118,11 +119,12 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 \
 		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_AHEAD_2(w); w += 2; \
 				KEEL_EACH_##rows(KEEL_STEP_2)) \
-		if (s.raw) { \
-			global keel_ints *d = (global keel_ints *)s.dump; \
+		global keel_ints *d = (global keel_ints *)s.dump; \
 \
+		if (VL == 16 || s.raw) { \
 			KEEL_EACH_##rows(KEEL_DUMP_2) \
-		} else { \
+		} \
+		if (!s.raw) { \
 			global const keel_longs *s0 = (global const keel_longs *)(s.panel + 4 * VL); \
 			global const keel_longs *s1 = (global const keel_longs *)( \
 				s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL); \
@@ -205,7 +207,8 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		keel_bytes v = keel_part_quads(keel_narrow(KEEL_LEVEL_1(m), KEEL_LEVEL_1(n), \
 							   KEEL_LEVEL_1(o), KEEL_LEVEL_1(p))); \
 \
-		v = keel_clamp_bytes(v, *lo, *hi); \
+		if (s.bounded) \
+			v = keel_clamp_bytes(v, *lo, *hi); \
 		if (whole) { \
 			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[m], v.lo.lo); \
 			KEEL_STORE(keel_bytes_quarter_at, s.out + s.tile->out[n], v.lo.hi); \

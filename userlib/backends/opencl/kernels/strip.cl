@@ -18,6 +18,7 @@
  * @depth: dwords in a row
  * @run: dwords in a segment
  * @channels: of the panel
+ * @bounded: see struct keel_panel_header
  */
 struct keel_strip {
 	global const uchar *rows, *panel;
@@ -27,7 +28,7 @@ struct keel_strip {
 	global const char *residual;
 	global const keel_ints *residual_set;
 	global int *dump;
-	uint depth, run, channels;
+	uint depth, run, channels, bounded;
 	int raw;
 	short residual_zero;
 };

@@ -204,9 +204,29 @@ static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_long
 			: "+v"(v), "=&v"(other) \
 			: factors(even), factors(odd), where(rounding), where(shift), "Yk"((ushort)0x5555)); \
 	}
+
+/*
+ * The same where @at in memory holds v: there the odd lanes are moved on the way, which takes
+ * nothing from the units that do everything else.
+ */
+#define KEEL_SCALE_SPILLED(v, at, factors, even, odd, rounding, shift) \
+	{ \
+		keel_ints other; \
+\
+		__asm__("vmovshdup %7,%1\n\t" \
+			"vpmuldq %2,%0,%0\n\t" \
+			"vpmuldq %3,%1,%1\n\t" \
+			"vmovshdup %0,%1%{%6%}\n\t" \
+			"vpaddd %4,%1,%1\n\t" \
+			"vpsravd %5,%1,%0" \
+			: "+v"(v), "=&v"(other) \
+			: factors(even), factors(odd), "v"(rounding), "v"(shift), "Yk"((ushort)0x5555), "m"(at)); \
+	}
 #else
 #define KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, where) \
 	((v) = keel_scale_lanes(v, even, odd, rounding, shift));
+#define KEEL_SCALE_SPILLED(v, at, factors, even, odd, rounding, shift) \
+	KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, "v")
 #endif
 
 #define KEEL_SET_ROUNDING(s) (*(global const keel_ints *)((s) + 2))
@@ -234,6 +254,15 @@ static inline struct keel_scale keel_scale(global const keel_longs *s)
 static inline keel_ints keel_scale_by(keel_ints v, struct keel_scale s)
 {
 	KEEL_SCALE_SET(v, s.even, s.odd, "v", s.rounding, s.shift, "v")
+	return v;
+}
+
+/* What lies at @at. */
+static inline keel_ints keel_scale_at(const keel_ints *at, struct keel_scale s)
+{
+	keel_ints v = *at;
+
+	KEEL_SCALE_SPILLED(v, *at, "v", s.even, s.odd, s.rounding, s.shift)
 	return v;
 }
 
