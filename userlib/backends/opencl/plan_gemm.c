@@ -132,9 +132,39 @@ static struct sums put_channel(const struct shape *s, const int8_t *w, const str
 	return sums;
 }
 
+/* Channels that lie side by side in a block of weights and in a panel. */
+#define NEIGHBOURS	4
+#define NEIGHBOUR_BYTES (NEIGHBOURS * KEEL_BLOCK_IC)
+
+/* As put_channel() for each of them, where inputs fill whole quads: their quads move together. */
+static void put_neighbours(const struct shape *s, const int8_t *w, const struct lane_target *t,
+			   struct sums *sums)
+{
+	int32_t plain[NEIGHBOUR_BYTES] = {0}, magnitude[NEIGHBOUR_BYTES] = {0};
+	uint32_t quads = s->in / KEEL_BLOCK_IC, tap, q, i, k = 0;
+
+	memset(sums, 0, NEIGHBOURS * sizeof(*sums));
+	for (tap = 0; tap < s->taps; tap++) {
+		if (t->row && tap % s->m->kernel_w == 0)
+			k = tap / s->m->kernel_w * t->row / KEEL_BLOCK_IC;
+		for (q = 0; q < quads; q++, k++, w += KEEL_BLOCK_OC * KEEL_BLOCK_IC) {
+			memcpy(t->at + (uint64_t)k * t->step, w, NEIGHBOUR_BYTES);
+			for (i = 0; i < NEIGHBOUR_BYTES; i++) {
+				plain[i] += w[i];
+				magnitude[i] += w[i] < 0 ? -w[i] : w[i];
+			}
+		}
+	}
+	for (i = 0; i < NEIGHBOUR_BYTES; i++) {
+		sums[i / KEEL_BLOCK_IC].plain += plain[i];
+		sums[i / KEEL_BLOCK_IC].magnitude += (uint64_t)magnitude[i];
+	}
+}
+
 /** struct lanes - what is known of the accumulators of a panel, by channel */
 struct lanes {
 	struct keel_channel_wide channels[2 * 16];
+	struct sums sums[2 * 16];
 	int32_t bias[2 * 16], acc[2 * 16];
 	uint64_t bound[2 * 16];
 	bool fixed[2 * 16];
@@ -178,6 +208,29 @@ static void put_start(uint8_t *starts, uint32_t vl, uint32_t lane, int64_t start
 	memcpy(starts + 4 * vl + (lane & 1) * vl * 4 + lane / 2 * 8, &start, 8);
 }
 
+/* The weights of channels @first .. of group @group, @count of them. */
+static void put_weights(const struct keel_planner *p, const struct shape *s,
+			const struct keel_plan_op *op, uint8_t *weights, uint32_t nb,
+			uint32_t group, uint32_t first, uint32_t count, struct sums *sums)
+{
+	bool whole = p->tier->quads && s->in % KEEL_BLOCK_IC == 0;
+	uint32_t vl = p->tier->vl, b, lane, c, i;
+
+	for (b = 0; b < nb; b++)
+		for (lane = 0; lane < vl; lane += NEIGHBOURS) {
+			struct lane_target t = {weights + (b * vl + lane) * 4, nb * vl * 4,
+						op->gemm.row * per_dword(p), p->tier->quads};
+
+			c = keel_plan_channel(nb, b, lane);
+			if (whole && c + NEIGHBOURS <= count) {
+				put_neighbours(s, weights_of(p, s, group, first + c), &t, &sums[c]);
+				continue;
+			}
+			for (i = c; i < c + NEIGHBOURS && i < count; i++, t.at += 4)
+				sums[i] = put_channel(s, weights_of(p, s, group, first + i), &t);
+		}
+}
+
 /* Channels @first .. of group @group. */
 static void put_panel(const struct keel_planner *p, const struct shape *s,
 		      const struct keel_plan_op *op, uint8_t *panel, uint32_t nb, uint32_t group,
@@ -185,7 +238,6 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
-	uint32_t per = per_dword(p);
 	int64_t offset = p->tier->quads && !p->tier->tiles ? 128 : 0, start;
 	uint8_t *starts = panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(vl);
 	struct lanes l;
@@ -204,24 +256,19 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
 	};
 
+	put_weights(p, s, op, panel + KEEL_PANEL_WEIGHTS(vl, nb), nb, group, first, count, l.sums);
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
-			struct lane_target t = {panel + KEEL_PANEL_WEIGHTS(vl, nb) +
-							(b * vl + lane) * 4,
-						width * 4, op->gemm.row * per, p->tier->quads};
-			struct sums sums;
-
 			c = keel_plan_channel(nb, b, lane);
 			if (c >= count)
 				continue;
 			l.channels[c] =
 				keel_plan_channel_record(p, s->m, group * s->out + first + c);
-			sums = put_channel(s, weights_of(p, s, group, first + c), &t);
 			if (op->gemm.planes == 1) {
-				start_bytes(s, &l, c, sums, offset);
+				start_bytes(s, &l, c, l.sums[c], offset);
 				continue;
 			}
-			start_planes(&l, c, sums, offset, &start);
+			start_planes(&l, c, l.sums[c], offset, &start);
 			put_start(starts + b * KEEL_START_BYTES(vl), vl, lane, start);
 		}
 	keel_plan_records(panel, vl, nb, &source, group * s->out + first);
