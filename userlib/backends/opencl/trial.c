@@ -121,6 +121,8 @@ void keel_cl_trial_end(struct keel_cl_trial *t)
 {
 	if (t->socket < 0)
 		return;
+	/* Closing it may not be enough: a child that another thread made has it, too. */
+	shutdown(t->socket, SHUT_RDWR);
 	close(t->socket);
 	while (waitpid(t->pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -220,6 +222,8 @@ static bool passes(struct keel_cl_trial *t, const struct keel_cl_device *d, uint
 		verdict = ask(t, index);
 		if (verdict != UNKNOWN)
 			keel_cl_cache_store(d->cache, &key, &verdict, 1);
+		else
+			keel_cl_trial_end(t); /* one timeout is enough to wait for */
 	}
 	if (verdict != UNKNOWN)
 		remember(&key, verdict);
