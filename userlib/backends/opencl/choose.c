@@ -44,9 +44,13 @@ static int list_devices(struct list *l, struct keel_error *e)
 {
 	cl_platform_id platforms[MAX_PLATFORMS];
 	cl_uint n = 0, i;
+	cl_int err;
 
 	l->n = 0;
-	if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n) || !n)
+	keel_cl_trim();
+	err = clGetPlatformIDs(MAX_PLATFORMS, platforms, &n);
+	keel_cl_trim();
+	if (err || !n)
 		return keel_error_set(
 			e, -ENODEV,
 			"there is no OpenCL platform on this machine; install one, for "

@@ -126,6 +126,7 @@ static int open_device(struct keel_cl_device *d, const struct keel_device_option
 	int r = keel_cl_choose(o->selector, &choice, e);
 
 	r = r ? r : make_context(d, &choice, e);
+	keel_cl_trim();
 	if (!r)
 		describe(d, o);
 	return r;

@@ -59,6 +59,13 @@ int keel_cl_choose(const char *selector, struct keel_cl_choice *choice, struct k
 /** keel_cl_prepare() - set POCL's environment; before the first OpenCL call of the process */
 void keel_cl_prepare(const struct keel_device_options *options);
 
+/**
+ * keel_cl_trim() - give pages of large libraries back, which come from the file when they are used
+ *
+ * After something has run through them that won't come again soon.
+ */
+void keel_cl_trim(void);
+
 /** keel_cl_strerror() - name of an OpenCL error */
 const char *keel_cl_strerror(cl_int err);
 
