@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,16 @@
 
 /* Building the kernels, from the cache where a binary of the same text for the same device lies. */
 
-#define LOG_BYTES 300
+#define LOG_BYTES     300
+#define OPTIONS_BYTES 96
 
-static const char *define_of(const struct keel_cl_device *d, enum keel_cl_program_kind kind)
+/* What the text is compiled with; distinguishes programs of the same text. */
+static void get_options(const struct keel_cl_device *d, enum keel_cl_program_kind kind,
+			char *options)
 {
-	return kind == KEEL_CL_FAST ? d->tier->define : "KEEL_PORTABLE";
+	snprintf(options, OPTIONS_BYTES, "-cl-std=CL1.2 -D%s%s",
+		 kind == KEEL_CL_PORTABLE ? "KEEL_PORTABLE" : d->tier->define,
+		 kind == KEEL_CL_ROOF ? " -DKEEL_ROOF" : "");
 }
 
 static void cache_key(const struct keel_cl_device *d, enum keel_cl_program_kind kind,
@@ -21,8 +27,10 @@ static void cache_key(const struct keel_cl_device *d, enum keel_cl_program_kind 
 {
 	size_t bytes;
 	const char *text = keel_cl_source(kind, &bytes);
+	char options[OPTIONS_BYTES];
 
-	keel_cl_key_init(key, d->info.name, d->info.driver, define_of(d, kind), text, bytes);
+	get_options(d, kind, options);
+	keel_cl_key_init(key, d->info.name, d->info.driver, options, text, bytes);
 }
 
 /* The first lines of the compiler's complaint, as one. */
@@ -57,11 +65,11 @@ static int from_source(struct keel_cl_device *d, enum keel_cl_program_kind kind,
 {
 	size_t bytes;
 	const char *text = keel_cl_source(kind, &bytes);
-	char options[96];
+	char options[OPTIONS_BYTES];
 	cl_int err;
 	int r;
 
-	snprintf(options, sizeof(options), "-cl-std=CL1.2 -D%s", define_of(d, kind));
+	get_options(d, kind, options);
 	*program = clCreateProgramWithSource(d->context, 1, &text, &bytes, &err);
 	if (!*program)
 		return keel_error_set(e, keel_cl_errno(err), "no OpenCL program: %s (%d)",
@@ -77,6 +85,7 @@ static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind,
 {
 	struct keel_cl_key key;
 	struct keel_error ignored;
+	char folder[PATH_MAX];
 	unsigned char *data;
 	cl_int err, status;
 	size_t bytes;
@@ -84,6 +93,8 @@ static bool from_cache(struct keel_cl_device *d, enum keel_cl_program_kind kind,
 	cache_key(d, kind, &key);
 	if (keel_cl_cache_load(d->cache, &key, &data, &bytes) || !bytes)
 		return false;
+	if (keel_cl_pocl_cache(folder, sizeof(folder)))
+		keel_cl_mend(data, bytes, folder);
 	*program = clCreateProgramWithBinary(d->context, 1, &d->id, &bytes,
 					     (const unsigned char **)&data, &status, &err);
 	free(data);
@@ -139,6 +150,9 @@ static void store(struct keel_cl_device *d, enum keel_cl_program_kind kind)
 	if (data &&
 	    !clGetProgramInfo(d->programs[kind], CL_PROGRAM_BINARIES, sizeof(data), &data, NULL)) {
 		cache_key(d, kind, &key);
+		/* Portable kernels are compiled for each size of work-groups. */
+		if (kind != KEEL_CL_PORTABLE)
+			bytes = keel_cl_slim(data, bytes);
 		keel_cl_cache_store(d->cache, &key, data, bytes);
 	}
 	free(data);

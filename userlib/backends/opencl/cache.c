@@ -13,7 +13,7 @@
 #include "cache.h"
 #include "keel_validate.h"
 
-#define MAGIC	   "KEELCL1"
+#define MAGIC	   "KEELCL2"
 #define MAX_ENTRY  (64u << 20)
 #define PATH_BYTES 4096
 #define PREFIX	   "opencl-"

@@ -36,4 +36,19 @@ int keel_cl_cache_load(const char *folder, const struct keel_cl_key *key, unsign
 void keel_cl_cache_store(const char *folder, const struct keel_cl_key *key, const void *data,
 			 size_t bytes);
 
+/**
+ * keel_cl_slim() - take out of a program's binary what is needed only to compile it again
+ *
+ * Return: the bytes that are left; all of them where the binary isn't one that is known.
+ */
+size_t keel_cl_slim(unsigned char *data, size_t bytes);
+
+/**
+ * keel_cl_mend() - remove machine code in POCL's cache that isn't what a slim binary holds
+ * @folder: POCL's
+ *
+ * POCL writes files that are missing, but executes those that are there, whatever is in them.
+ */
+void keel_cl_mend(const unsigned char *data, size_t bytes, const char *folder);
+
 #endif

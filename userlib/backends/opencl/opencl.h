@@ -59,6 +59,9 @@ int keel_cl_choose(const char *selector, struct keel_cl_choice *choice, struct k
 /** keel_cl_prepare() - set POCL's environment; before the first OpenCL call of the process */
 void keel_cl_prepare(const struct keel_device_options *options);
 
+/** keel_cl_pocl_cache() - the folder where POCL keeps what it compiles; false: it has none */
+bool keel_cl_pocl_cache(char *path, size_t size);
+
 /**
  * keel_cl_trim() - give pages of large libraries back, which come from the file when they are used
  *
@@ -72,7 +75,8 @@ const char *keel_cl_strerror(cl_int err);
 /** keel_cl_errno() - the errno that comes closest */
 int keel_cl_errno(cl_int err);
 
-enum keel_cl_program_kind { KEEL_CL_PORTABLE, KEEL_CL_FAST, KEEL_CL_PROGRAM_COUNT };
+/** enum keel_cl_program_kind - @KEEL_CL_ROOF: what measures the tier of the fast kernels */
+enum keel_cl_program_kind { KEEL_CL_PORTABLE, KEEL_CL_FAST, KEEL_CL_ROOF, KEEL_CL_PROGRAM_COUNT };
 
 /** struct keel_cl_device
  * @tier: fast kernels, or NULL: portable ones only

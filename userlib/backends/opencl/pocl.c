@@ -38,19 +38,20 @@ static bool can_write(char *path)
 	return true;
 }
 
-/* Where POCL keeps what it compiles; without it, it has no devices. */
-static bool has_cache(void)
+bool keel_cl_pocl_cache(char *path, size_t size)
 {
-	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char path[PATH_BYTES];
+	const char *own = getenv("POCL_CACHE_DIR"), *base = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
 
-	if (base && *base)
-		snprintf(path, sizeof(path), "%s/pocl/kcache", base);
+	if (own)
+		snprintf(path, size, "%s", own);
+	else if (base && *base)
+		snprintf(path, size, "%s/pocl/kcache", base);
 	else if (home && *home)
-		snprintf(path, sizeof(path), "%s/.cache/pocl/kcache", home);
+		snprintf(path, size, "%s/.cache/pocl/kcache", home);
 	else
 		return false;
-	return can_write(path);
+	return true;
 }
 
 /* In a shared folder: only when it is ours alone, since what lies there is executed. */
@@ -70,13 +71,18 @@ static void use_temporary_cache(void)
 
 void keel_cl_prepare(const struct keel_device_options *options)
 {
-	char threads[16];
+	char threads[16], path[PATH_BYTES];
 
 	snprintf(threads, sizeof(threads), "%u", options->threads);
 	if (options->threads)
 		setenv("POCL_MAX_PTHREAD_COUNT", threads, 0);
 	if (should_pin(options->threads))
 		setenv("POCL_AFFINITY", "1", 0);
-	if (!getenv("POCL_CACHE_DIR") && !has_cache())
+	/* Else fast kernels are compiled twice: for their work-groups of one, and for any. */
+	if (!(options->flags & KEEL_DEVICE_EXACT))
+		setenv("POCL_WORK_GROUP_SPECIALIZATION", "0", 0);
+	/* Without it, POCL has no devices. */
+	if (!getenv("POCL_CACHE_DIR") &&
+	    !(keel_cl_pocl_cache(path, sizeof(path)) && can_write(path)))
 		use_temporary_cache();
 }

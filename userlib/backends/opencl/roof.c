@@ -179,16 +179,19 @@ int keel_cl_roof(struct keel_backend_device *device, uint64_t bytes, struct keel
 		 struct keel_error *e)
 {
 	struct keel_cl_device *d = (struct keel_cl_device *)device;
+	enum keel_cl_program_kind kind = d->tier ? KEEL_CL_ROOF : KEEL_CL_PORTABLE;
 	struct roof_run r = {.device = d};
 	int err;
 
 	memset(roof, 0, sizeof(*roof));
 	roof->dot = d->tier ? d->tier->dot : "32-bit multiply-add";
 	roof->workers = d->direct ? d->groups : 0;
-	err = keel_cl_program(d, d->tier ? KEEL_CL_FAST : KEEL_CL_PORTABLE, &r.program, e);
+	err = keel_cl_program(d, kind, &r.program, e);
 	err = err ? err : open_run(&r, e);
 	err = err ? err : measure_dots(&r, roof, e);
 	err = err ? err : measure_reading(&r, stream_bytes(bytes), roof, e);
 	close_run(&r);
+	if (!err)
+		keel_cl_store_program(d, kind);
 	return err;
 }

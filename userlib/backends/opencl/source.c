@@ -15,6 +15,6 @@ static const char fast[] =
 
 const char *keel_cl_source(enum keel_cl_program_kind kind, size_t *bytes)
 {
-	*bytes = kind == KEEL_CL_FAST ? sizeof(fast) - 1 : sizeof(portable) - 1;
-	return kind == KEEL_CL_FAST ? fast : portable;
+	*bytes = kind == KEEL_CL_PORTABLE ? sizeof(portable) - 1 : sizeof(fast) - 1;
+	return kind == KEEL_CL_PORTABLE ? portable : fast;
 }

@@ -3,8 +3,10 @@
 /*
  * What the device does at best: dot products of the tier on registers, and reading memory.
  *
- * Every dot product gets an operand that the compiler can't know, or it would be computed once.
+ * Every dot product gets an operand that the compiler can't know, or it would be computed once. Of a
+ * tier this is a program of its own, or whoever runs a network would wait for it to be compiled.
  */
+#if defined(KEEL_PORTABLE) || defined(KEEL_ROOF)
 #if defined(KEEL_PORTABLE)
 /* Vectors of OpenCL's own; a * w + c can't be made simpler when it is its own factor. */
 typedef int16 keel_ints;
@@ -95,3 +97,4 @@ kernel void keel_roof_read(global const ulong8 *in, global ulong *out, ulong cou
 	a ^= b ^ c ^ d;
 	out[get_global_id(0)] = a.s0 ^ a.s1 ^ a.s2 ^ a.s3 ^ a.s4 ^ a.s5 ^ a.s6 ^ a.s7;
 }
+#endif

@@ -220,6 +220,7 @@ static inline void keel_leave(struct keel_crew crew, volatile global int *sync, 
 #define KEEL_SLOT_ARGUMENT(n) , global uchar *slot##n
 #define KEEL_SLOT_POINTER(n) slot##n + at.at[n],
 
+#if !defined(KEEL_ROOF)
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void keel_run(global const union keel_command *commands, global const struct keel_plan_op *ops,
 	      global const uchar *packed, volatile global int *sync, global uchar *scratch,
@@ -252,3 +253,4 @@ void keel_run(global const union keel_command *commands, global const struct kee
 #endif
 	keel_leave(crew, sync, first, count);
 }
+#endif
