@@ -306,6 +306,10 @@ static int run_sample(struct run_state *r, size_t i, json_t *runs, struct keel_e
 		json_array_append_new(runs, sample_json(r, name, ms));
 	else
 		print_sample(r, name, ms);
+	/* Nobody waits for the next one to see this one. */
+	if (fflush(stdout))
+		return keel_error_set(e, -errno, "can't write to the standard output: %s",
+				      strerror(errno));
 	return 0;
 }
 
@@ -449,6 +453,8 @@ int keel_run_main(int argc, char **argv)
 	err = session_data_open(&d, &s, a.preprocess, a.inputs, a.nr_inputs, NULL, &e);
 	if (!err) {
 		err = run(&r, &e);
+		if (!err)
+			command_leave();
 		session_data_close(&d);
 	}
 	session_close(&s);

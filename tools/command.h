@@ -46,6 +46,14 @@ int keel_coredump_main(int argc, char **argv);
  */
 void command_setup(void);
 
+/**
+ * command_leave() - end the process with what command_finish() makes of KEEL_EXIT_DONE
+ *
+ * The system takes back memory and devices faster than they are put away piece by piece. Returns
+ * where a sanitizer wants to see that done.
+ */
+void command_leave(void);
+
 /** command_finish() - flush the standard output; a failure becomes exit code 1 */
 int command_finish(int code);
 

@@ -20,7 +20,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static bool is_terminal(void)
+bool keel_progress_is_visible(void)
 {
 	const char *term = getenv("TERM");
 
@@ -32,7 +32,7 @@ void keel_progress_begin(struct keel_progress *p, const char *label, size_t tota
 	p->label = label;
 	p->total = total;
 	atomic_init(&p->done, 0);
-	p->shown = !quiet && is_terminal();
+	p->shown = !quiet && keel_progress_is_visible();
 	p->drawn = false;
 	p->start = now();
 	p->next = p->start + FIRST_AFTER;
@@ -84,7 +84,7 @@ void keel_progress_format(char *line, size_t size, const char *label, size_t don
 		line[columns - 1] = 0;
 }
 
-static unsigned int terminal_columns(void)
+unsigned int keel_progress_columns(void)
 {
 	struct winsize w;
 
@@ -96,7 +96,7 @@ static void draw(struct keel_progress *p, double t)
 	char line[256];
 
 	keel_progress_format(line, sizeof(line), p->label, atomic_load(&p->done), p->total,
-			     t - p->start, terminal_columns());
+			     t - p->start, keel_progress_columns());
 	fprintf(stderr, "\r%s\033[K", line);
 	fflush(stderr);
 }

@@ -7,6 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** keel_progress_is_visible() - the standard error is a terminal that can erase */
+bool keel_progress_is_visible(void);
+
+/** keel_progress_columns() - of the terminal that the standard error is */
+unsigned int keel_progress_columns(void);
+
 /** struct keel_progress - a progress bar on the standard error
  * @label: what is being done, one or two words
  * @total: steps in all; 0 when unknown
@@ -49,5 +55,26 @@ void keel_progress_end(struct keel_progress *p);
  */
 void keel_progress_format(char *line, size_t size, const char *label, size_t done, size_t total,
 			  double elapsed, unsigned int columns);
+
+/** struct keel_waiting - a line with seconds, while something runs that can't say how far it is
+ * @what: is being done
+ * @shown: there is a thread that counts
+ * @over: protected by @lock
+ */
+struct keel_waiting {
+	const char *what;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	bool shown, over;
+};
+
+/** keel_waiting_begin() - from half a second on; nothing where bars show nothing
+ * @what: must outlive it
+ */
+void keel_waiting_begin(struct keel_waiting *w, const char *what);
+
+/** keel_waiting_end() - take the line away */
+void keel_waiting_end(struct keel_waiting *w);
 
 #endif

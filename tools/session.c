@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "progress.h"
 #include "session.h"
 
 enum { OPT_BACKEND = 512, OPT_DEVICE, OPT_THREADS, OPT_EXACT };
@@ -55,10 +56,13 @@ int session_open(struct session *s, const char *model, const struct session_opti
 		.flags = o->exact ? KEEL_DEVICE_EXACT : 0,
 		.selector = o->device,
 	};
+	struct keel_waiting waiting;
 	int err;
 
 	memset(s, 0, sizeof(*s));
+	keel_waiting_begin(&waiting, "opening the device, compiling its kernels once");
 	err = keel_device_new(backend, &d, &s->device, e);
+	keel_waiting_end(&waiting);
 	if (err)
 		return err;
 	keel_device_get_info(s->device, &s->device_info);

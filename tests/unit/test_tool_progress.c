@@ -128,6 +128,39 @@ START_TEST(terminal)
 }
 END_TEST
 
+START_TEST(waiting)
+{
+	struct pollfd in = {.events = POLLIN};
+	struct keel_waiting w;
+	char text[512];
+	int other, saved = dup(2);
+
+	in.fd = open_terminal(&other);
+	if (in.fd < 0)
+		return;
+	setenv("TERM", "xterm", 1);
+	dup2(other, 2);
+	keel_waiting_begin(&w, "working for longer than a narrow terminal has room for it");
+	ck_assert_int_eq(poll(&in, 1, 60000), 1);
+	keel_waiting_end(&w);
+	read_terminal(in.fd, other, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text,
+				     "\rworking for longer than a narrow terminal has room for "
+				     "it .\033[K"));
+	ck_assert_str_eq(strrchr(text, '\r'), "\r\033[K");
+	keel_waiting_begin(&w, "work");
+	ck_assert(w.shown);
+	keel_waiting_end(&w);
+	setenv("TERM", "dumb", 1);
+	keel_waiting_begin(&w, "work");
+	ck_assert(!w.shown);
+	keel_waiting_end(&w);
+	dup2(saved, 2);
+	read_terminal(in.fd, other, text, sizeof(text));
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
 /* Work that is done within half a second leaves no trace. */
 START_TEST(short_work)
 {
@@ -197,6 +230,7 @@ int main(void)
 	tcase_add_loop_test(tc, line_drawn, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(tc, width_kept);
 	tcase_add_test(tc, terminal);
+	tcase_add_test(tc, waiting);
 	tcase_add_test(tc, short_work);
 	tcase_add_test(tc, pipe_stays_silent);
 	tcase_add_test(tc, threads);
