@@ -142,6 +142,20 @@ static void print_throughput(const json_t *j)
 	print_sides(label, j);
 }
 
+static void print_runs(const char *label, const char *network, const json_t *j)
+{
+	if (j)
+		printf("start       %-14s %-28s %8.1f %8.1f ms %6.1f MiB\n", network, label,
+		       number(j, "min"), number(j, "median"), number(j, "peak_rss_mib"));
+}
+
+static void print_start(const json_t *j)
+{
+	print_runs("Keel, nothing compiled yet", word(j, "network"), json_object_get(j, "cold"));
+	print_runs("Keel", word(j, "network"), json_object_get(j, "keel"));
+	print_runs("ONNX Runtime in Python", word(j, "network"), json_object_get(j, "onnxruntime"));
+}
+
 static void print_reference(const json_t *j)
 {
 	printf("reference   %-14s %.0f thread%s  Keel %8.3f %8.3f ms  %.1f GMAC/s\n",
@@ -237,14 +251,22 @@ static void measure_parts(struct report *r, const struct bench_net *n)
 	add(r, "quantize", bench_input(r->o, n), print_input);
 }
 
-static void measure_net(struct report *r, const struct bench_net *n, bool *said)
+/* Return: whether the network is there to be measured. */
+static bool make_net(struct report *r, const struct bench_net *n)
 {
 	json_t *j = bench_compile(r->o, n);
-	unsigned int threads;
 
 	add(r, "compile", j, print_compile);
-	if (!j)
-		return;
+	if (j)
+		add(r, "start", bench_start(r->o, n), print_start);
+	return j;
+}
+
+static void measure_net(struct report *r, const struct bench_net *n, bool *said)
+{
+	unsigned int threads;
+	json_t *j;
+
 	for (threads = 1; threads <= 2; threads++) {
 		j = bench_latency(r->o, n, threads);
 		if (!*said)
@@ -258,12 +280,17 @@ static void measure_net(struct report *r, const struct bench_net *n, bool *said)
 
 static void measure(struct report *r)
 {
-	bool said = false;
+	bool said = false, there[NR_NETS] = {false};
 	unsigned int i;
 
 	say_machine(r);
+	/* The memory of a process is said to be at least ours, so that's done while ours is little.
+	 */
 	for (i = 0; i < NR_NETS; i++)
 		if (!r->o->only || strcasestr(nets[i].title, r->o->only))
+			there[i] = make_net(r, &nets[i]);
+	for (i = 0; i < NR_NETS; i++)
+		if (there[i])
 			measure_net(r, &nets[i], &said);
 	add(r, "validator", bench_validator(), print_validator);
 }

@@ -59,6 +59,22 @@ void bench_add(struct bench_samples *s, double ms);
 void bench_sort(struct bench_samples *s, size_t from, double *min, double *median);
 void bench_samples_free(struct bench_samples *s);
 
+/* bench_process.c */
+/** struct bench_usage - what a process took from its start to its end
+ * @rss_mib: most memory resident at a time; not less than that of who started it
+ */
+struct bench_usage {
+	double ms, rss_mib;
+};
+
+/**
+ * bench_process() - run a process to its end
+ * @input: text of its standard input, whose standard output is then thrown away; NULL: both ours
+ *
+ * Return: 0 when it exited with 0.
+ */
+int bench_process(char *const *argv, const char *input, struct bench_usage *used);
+
 /* bench_run.c: a network on a device */
 /* In flight at the same time. */
 #define BENCH_JOBS 2
@@ -96,6 +112,10 @@ json_t *bench_latency(const struct bench_options *o, const struct bench_net *n,
 		      unsigned int threads);
 /** bench_throughput() - all that two threads can do, each in its best way */
 json_t *bench_throughput(const struct bench_options *o, const struct bench_net *n);
+
+/* bench_start.c */
+/** bench_start() - processes that make one inference, in turns with ONNX Runtime */
+json_t *bench_start(const struct bench_options *o, const struct bench_net *n);
 
 /* bench_parts.c */
 json_t *bench_reference(const struct bench_options *o, const struct bench_net *n,

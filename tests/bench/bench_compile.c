@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench.h"
-
-extern char **environ;
 
 char *bench_path(const char *folder, const char *name, const char *suffix)
 {
@@ -20,25 +14,6 @@ char *bench_path(const char *folder, const char *name, const char *suffix)
 	return path;
 }
 
-/* Return: 0 when it exited with 0; @ms and @rss_kib are those of the process. */
-static int run(char *const *argv, double *ms, long *rss_kib)
-{
-	struct rusage usage;
-	double start = bench_now();
-	int status;
-	pid_t pid;
-
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ)) {
-		perror(argv[0]);
-		return -1;
-	}
-	if (wait4(pid, &status, 0, &usage) < 0)
-		return -1;
-	*ms = bench_now() - start;
-	*rss_kib = usage.ru_maxrss;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
-}
-
 /* The model: where it lies, or made in the work folder; NULL: it can't be. */
 static char *find_model(const struct bench_options *o, const struct bench_net *n)
 {
@@ -46,11 +21,10 @@ static char *find_model(const struct bench_options *o, const struct bench_net *n
 	char *model = bench_path(folder, n->file, n->script ? ".float.onnx" : ".onnx");
 	char *script = n->script ? bench_path(o->scripts, n->script, "") : NULL;
 	char *const make[] = {(char *)o->python, script, model, NULL};
-	double ms;
-	long rss;
+	struct bench_usage ignored;
 
 	free(folder);
-	if (script && run(make, &ms, &rss)) {
+	if (script && bench_process(make, NULL, &ignored)) {
 		fprintf(stderr, "bench: %s makes %s, for which '%s' needs the package onnx\n",
 			script, n->title, o->python);
 		free(model);
@@ -85,14 +59,14 @@ json_t *bench_compile(const struct bench_options *o, const struct bench_net *n)
 				 NULL};
 	char *const export[] = {(char *)o->keel, "inspect", keel, "--qdq-onnx", qdq, NULL};
 	json_t *result = NULL;
-	double ms, export_ms;
-	long rss, export_rss;
+	struct bench_usage used, exporting;
 
 	snprintf(samples, sizeof(samples), "%u", n->samples);
-	if (onnx && !run(compile, &ms, &rss) && !run(export, &export_ms, &export_rss))
+	if (onnx && !bench_process(compile, NULL, &used) &&
+	    !bench_process(export, NULL, &exporting))
 		result = json_pack("{s:s, s:i, s:f, s:f, s:f}", "network", n->title, "samples",
-				   (int)n->samples, "seconds", ms / 1e3, "peak_rss_mib",
-				   rss / 1024.0, "export_seconds", export_ms / 1e3);
+				   (int)n->samples, "seconds", used.ms / 1e3, "peak_rss_mib",
+				   used.rss_mib, "export_seconds", exporting.ms / 1e3);
 	free(onnx);
 	free(pictures);
 	free(keel);

@@ -11,7 +11,7 @@ import time
 
 def absent(why):
     print("absent", " ".join(str(why).split()), flush=True)
-    sys.exit(0)
+    sys.exit(1)
 
 
 def load(path, threads):
