@@ -225,7 +225,7 @@ struct keel_plan_op {
 #define KEEL_PLAN_RUNS	   0x1	/* pixels of a row are neighbours in memory */
 #define KEEL_PLAN_DUMP	   0x2	/* the epilogue needs more than requantization and clamp */
 #define KEEL_PLAN_SINGLE   0x4	/* the last panel has one lane record */
-#define KEEL_PLAN_DIRECT   0x8	/* whole tiles are read where they lie: one tap, dense pixels */
+#define KEEL_PLAN_DIRECT   0x8	/* input pixels are as good as packed ones, see span.cl */
 #define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
 #define KEEL_PLAN_DENSE	   0x10 /* output pixels are at constant distances, also across rows */
 

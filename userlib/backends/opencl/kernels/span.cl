@@ -68,7 +68,7 @@ static inline void keel_span_of_pixels(global const struct keel_plan_op *op, con
 	tile->run = op->gemm.depth;
 }
 
-/* @pixels of row @y from column @x on, the first of them elsewhere than in the picture. */
+/* @pixels of row @y from column @x on; any of them may be padding. */
 static inline void keel_pack_line(const struct keel_gather *g, global uchar *to, int y, int x, int pixels)
 {
 	int left = y < 0 || y >= g->height ? pixels : clamp(-x, 0, pixels);
