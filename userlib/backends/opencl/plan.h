@@ -97,7 +97,7 @@ struct keel_tile {
 
 /* Levels less their zero point have 9 bits, and their products with this power of two 16. */
 #define KEEL_RESIDUAL_BITS	7
-#define KEEL_RESIDUAL_BYTES(vl) (12 * (vl)) /* of the scale at residual_set */
+#define KEEL_RESIDUAL_BYTES(vl) (16 * (vl)) /* of the scale at residual_set */
 
 /* Levels that padding is worth, for as many channels as any tier takes at a time. */
 #define KEEL_PAD_BYTES 64
@@ -158,7 +158,8 @@ struct keel_plan_scale {
  * @packed: offset of the panels, or of other derived data
  * @chunk: elements, rows or runs in a ticket
  * @residual_set: offset of the scale of residual levels in registers: s16[VL][2], low and high part
- *of the multiplier; rounding s32[VL]; shift s32[VL]
+ *	of the multiplier; rounding s32[VL]; shift s32[VL]; with KEEL_PLAN_SHORT the multiplier of
+ *	(v * m + 2^14) >> 15, s16[2 * VL]
  * @residual: scale of a MAC command's residual, or of a SUM
  */
 struct keel_plan_op {
@@ -227,6 +228,8 @@ struct keel_plan_op {
 #define KEEL_PLAN_SINGLE   0x4	/* the last panel has one lane record */
 #define KEEL_PLAN_DIRECT   0x8	/* input pixels are as good as packed ones, see span.cl */
 #define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
+#define KEEL_PLAN_SHORT	   0x40 /* and as well by one of shorts, */
+#define KEEL_PLAN_WHOLE	   0x80 /* whose product is added to the level */
 #define KEEL_PLAN_DENSE	   0x10 /* output pixels are at constant distances, also across rows */
 
 #endif

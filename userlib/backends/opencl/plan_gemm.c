@@ -487,7 +487,9 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 			struct keel_plan_op *op)
 {
 	int32_t multiplier;
-	uint32_t shift;
+	uint32_t shift, i;
+	int16_t less;
+	bool whole;
 	uint8_t *set;
 
 	if ((m->h.flags & BEYOND_PLAIN) != KEEL_MAC_RESIDUAL ||
@@ -500,6 +502,12 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 		return -ENOMEM;
 	put_residual(set, p->tier->vl, multiplier, shift);
 	op->flags = (op->flags & ~KEEL_PLAN_DUMP) | KEEL_PLAN_RESIDUAL;
+	if (keel_plan_residual_short(m->residual_multiplier, m->residual_shift, m->ifm2.zero_point,
+				     &less, &whole)) {
+		op->flags |= KEEL_PLAN_SHORT | (whole ? KEEL_PLAN_WHOLE : 0);
+		for (i = 0; i < 2 * p->tier->vl; i++)
+			memcpy(set + 12 * p->tier->vl + 2 * i, &less, 2);
+	}
 	return 0;
 }
 

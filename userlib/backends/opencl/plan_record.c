@@ -213,6 +213,28 @@ bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *mult
 	return false;
 }
 
+bool keel_plan_residual_short(int32_t m, uint32_t s, int32_t zero_point, int16_t *multiplier,
+			      bool *whole)
+{
+	int64_t near;
+	int away;
+
+	if (s < 16 || s > KEEL_SHIFT_MAX)
+		return false;
+	near = (m + ((int64_t)1 << (s - 16))) >> (s - 15);
+	*whole = near > INT16_MAX;
+	for (away = -1; away <= 1; away++) {
+		int64_t part = near + away - (*whole ? 1 << 15 : 0);
+
+		if (part < INT16_MIN || part > INT16_MAX)
+			continue;
+		*multiplier = (int16_t)part;
+		if (same_levels(m, s, zero_point, (int32_t)(near + away), 15))
+			return true;
+	}
+	return false;
+}
+
 static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,
 			    const struct keel_record_source *s)
 {

@@ -117,13 +117,10 @@ KEEL_APART void keel_tile_levels_2(const struct keel_strip *strip)
 	for (uint r = 0; r < count; r += 2, c += 4) {
 		keel_ints p0 = keel_scale_by(c[0], s0), p1 = keel_scale_by(c[1], s1);
 		keel_ints q0 = keel_scale_by(c[2], s0), q1 = keel_scale_by(c[3], s1);
-		keel_bytes v;
+		keel_bytes v = keel_narrow_bytes(keel_row_levels(s, r, p0, p1),
+						 keel_row_levels(s, r + 1, q0, q1));
 
-		if (s.residual) {
-			keel_add_residual(s, r, &p0, &p1);
-			keel_add_residual(s, r + 1, &q0, &q1);
-		}
-		v = keel_clamp_bytes(keel_part_pairs(keel_narrow(p0, p1, q0, q1)), lo, hi);
+		v = keel_clamp_bytes(keel_part_pairs(v), lo, hi);
 		keel_store_half(s.out + s.tile->out[r], v.lo, s.channels);
 		if (r + 1 < count)
 			keel_store_half(s.out + s.tile->out[r + 1], v.hi, s.channels);

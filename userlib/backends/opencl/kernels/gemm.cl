@@ -87,14 +87,10 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 #define KEEL_SCALE_2_1(m) KEEL_SCALE_SPILLED(c##m##_1, d[2 * m + 1], "m", s1[0], s1[1], rounding, shift)
 #define KEEL_FINISH_2(m, n) \
 	{ \
-		keel_bytes v; \
+		keel_halves row = keel_row_levels(s, m, c##m##_0, c##m##_1); \
+		keel_bytes v = keel_part_pairs(keel_narrow_bytes( \
+			row, m == n ? row : keel_row_levels(s, n, c##n##_0, c##n##_1))); \
 \
-		if (s.residual) { \
-			keel_add_residual(s, m, &c##m##_0, &c##m##_1); \
-			if (m != n) \
-				keel_add_residual(s, n, &c##n##_0, &c##n##_1); \
-		} \
-		v = keel_part_pairs(keel_narrow(c##m##_0, c##m##_1, c##n##_0, c##n##_1)); \
 		if (s.bounded) \
 			v = keel_clamp_bytes(v, *lo, *hi); \
 		if (whole) { \

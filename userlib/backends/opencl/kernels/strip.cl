@@ -15,6 +15,7 @@
  * @residual: slot to be added, at the panel's first channel, or NULL
  * @residual_set: its scale
  * @residual_zero: its zero point
+ * @residual_short: its scale is one of shorts, too: that, and more than 1 if added to the level
  * @depth: dwords in a row
  * @run: dwords in a segment
  * @channels: of the panel
@@ -30,7 +31,7 @@ struct keel_strip {
 	global int *dump;
 	uint depth, run, channels, bounded;
 	int raw;
-	short residual_zero;
+	short residual_zero, residual_short;
 };
 
 /* The rows of @tile are next. */
@@ -52,17 +53,30 @@ static inline keel_ints keel_scale_residual(keel_ints pairs, global const keel_i
 	return v >> set[2];
 }
 
-/* Add the residual of a row to its levels. */
-static inline void keel_add_residual(struct keel_strip s, uint row, keel_ints *v0, keel_ints *v1)
+/*
+ * Two lane records of a row to shorts, the row's residual added. Shorts that saturated stay out of
+ * the reach of bytes whatever residual is added.
+ */
+KEEL_ALWAYS_INLINE keel_halves keel_row_levels(struct keel_strip s, uint row, keel_ints v0, keel_ints v1)
 {
-	keel_halves r = __builtin_convertvector(
-		keel_load_half(s.residual + s.tile->residual[row], s.channels), keel_halves) - s.residual_zero;
-	keel_halves high = r << (short)KEEL_RESIDUAL_BITS;
+	keel_halves r, high;
 
-	*v0 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_LO), keel_ints),
-				   s.residual_set);
-	*v1 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_HI), keel_ints),
-				   s.residual_set);
+	if (!s.residual)
+		return keel_narrow_halves(v0, v1);
+	r = __builtin_convertvector(keel_load_half(s.residual + s.tile->residual[row], s.channels),
+				    keel_halves) - s.residual_zero;
+	if (s.residual_short) {
+		high = keel_scale_halves(r, *(global const keel_halves *)(s.residual_set + 3));
+		if (s.residual_short > 1)
+			high += r;
+		return keel_add_halves(keel_narrow_halves(v0, v1), high);
+	}
+	high = r << (short)KEEL_RESIDUAL_BITS;
+	v0 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_LO), keel_ints),
+				  s.residual_set);
+	v1 += keel_scale_residual(__builtin_astype(__builtin_shufflevector(r, high, KEEL_ZIP16_HI), keel_ints),
+				  s.residual_set);
+	return keel_narrow_halves(v0, v1);
 }
 
 static inline keel_ints keel_residual_single(struct keel_strip s, uint row)

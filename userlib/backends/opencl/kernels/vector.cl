@@ -339,24 +339,55 @@ static inline keel_halves keel_narrow_halves(keel_ints a, keel_ints b)
 #endif
 }
 
-/* Four vectors to bytes, saturating, in the order of the lane records. */
-static inline keel_bytes keel_narrow(keel_ints a, keel_ints b, keel_ints c, keel_ints d)
+static inline keel_bytes keel_narrow_bytes(keel_halves x, keel_halves y)
 {
 #if defined(__AVX512BW__) && VL == 16
-	return __builtin_ia32_packsswb512(__builtin_ia32_packssdw512(a, b),
-					  __builtin_ia32_packssdw512(c, d));
+	return __builtin_ia32_packsswb512(x, y);
 #elif defined(__AVX2__) && VL == 8
-	return __builtin_ia32_packsswb256(__builtin_ia32_packssdw256(a, b),
-					  __builtin_ia32_packssdw256(c, d));
+	return __builtin_ia32_packsswb256(x, y);
 #else
 	const keel_halves lo = -128, hi = 127;
-	keel_halves x = min(max(keel_narrow_halves(a, b), lo), hi);
-	keel_halves y = min(max(keel_narrow_halves(c, d), lo), hi);
 
+	x = min(max(x, lo), hi);
+	y = min(max(y, lo), hi);
 	return __builtin_convertvector(
 		__builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23,
 					8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
 		keel_bytes);
+#endif
+}
+
+/* Four vectors to bytes, saturating, in the order of the lane records. */
+static inline keel_bytes keel_narrow(keel_ints a, keel_ints b, keel_ints c, keel_ints d)
+{
+	return keel_narrow_bytes(keel_narrow_halves(a, b), keel_narrow_halves(c, d));
+}
+
+/* The sum of two vectors, saturating. */
+static inline keel_halves keel_add_halves(keel_halves a, keel_halves b)
+{
+#if defined(__AVX512BW__) && VL == 16
+	__asm__("vpaddsw %1,%0,%0" : "+v"(a) : "v"(b));
+	return a;
+#elif defined(__AVX2__) && VL == 8
+	__asm__("vpaddsw %1,%0,%0" : "+x"(a) : "x"(b));
+	return a;
+#else
+	return add_sat(a, b);
+#endif
+}
+
+/* (a * b + 2^14) >> 15 */
+static inline keel_halves keel_scale_halves(keel_halves a, keel_halves b)
+{
+#if defined(__AVX512BW__) && VL == 16
+	return __builtin_ia32_pmulhrsw512(a, b);
+#elif defined(__AVX2__) && VL == 8
+	return __builtin_ia32_pmulhrsw256(a, b);
+#else
+	int16 product = __builtin_convertvector(a, int16) * __builtin_convertvector(b, int16);
+
+	return __builtin_convertvector((product + (1 << 14)) >> 15, keel_halves);
 #endif
 }
 
