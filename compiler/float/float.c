@@ -111,24 +111,23 @@ static int watch_prepare(struct keel_float *f, struct keel_error *e)
 	return 0;
 }
 
-/** struct watcher - who looks at the values */
-struct watcher {
-	keel_float_watch call;
+/** struct eyes - a watcher at work */
+struct eyes {
+	const struct keel_float_watcher *w;
 	void *ctx;
 };
 
-/* The fused activation, and what the watcher sees around it. */
-static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
-		   const struct watcher *w)
+static bool wanted(const struct eyes *eyes, const struct keel_node *n)
+{
+	return eyes->w && (!eyes->w->wants || eyes->w->wants(eyes->ctx, n));
+}
+
+static void finish_dense(struct keel_float *f, const struct keel_float_step *s, float *out,
+			 const struct eyes *eyes)
 {
 	bool act = s->node->act.kind != KEEL_ACT_NONE;
 	const float *post = out;
 
-	if (!w->call) {
-		if (act)
-			keel_float_act_apply(s, out);
-		return;
-	}
 	if (act) {
 		keel_float_to_dense(f->pre, out, &s->out);
 		keel_float_act_apply(s, out);
@@ -137,10 +136,29 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 		keel_float_to_dense(f->post, out, &s->out);
 		post = f->post;
 	}
-	w->call(w->ctx, s->node, act ? f->pre : post, post);
+	eyes->w->dense(eyes->ctx, s->node, act ? f->pre : post, post);
 }
 
-static int step_run(struct keel_float *f, const struct keel_float_step *s, const struct watcher *w,
+/* The fused activation, and what the watcher sees around it. */
+static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
+		   const struct eyes *eyes)
+{
+	bool act = s->node->act.kind != KEEL_ACT_NONE, watched = wanted(eyes, s->node);
+	bool pixels = watched && s->out.layout == KEEL_FLOAT_PIXELS && eyes->w->pixels;
+
+	if (watched && !pixels) {
+		finish_dense(f, s, out, eyes);
+		return;
+	}
+	if (pixels && act)
+		eyes->w->pixels(eyes->ctx, s->node, false, out);
+	if (act)
+		keel_float_act_apply(s, out);
+	if (pixels)
+		eyes->w->pixels(eyes->ctx, s->node, true, out);
+}
+
+static int step_run(struct keel_float *f, const struct keel_float_step *s, const struct eyes *eyes,
 		    struct keel_error *e)
 {
 	struct keel_float_call c = {.in = f->args, .stream = f->stream};
@@ -154,15 +172,16 @@ static int step_run(struct keel_float *f, const struct keel_float_step *s, const
 	if (s->kernel->run)
 		err = s->kernel->run(s, &c, e);
 	if (!err && s->node && s->out.t->type == KEEL_F32)
-		finish(f, s, c.out, w);
+		finish(f, s, c.out, eyes);
 	return err;
 }
 
-int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
-		   void *ctx, struct keel_error *e)
+int keel_float_run_watched(struct keel_float *f, const void *const *inputs,
+			   const struct keel_float_watcher *watcher, void *ctx,
+			   struct keel_error *e)
 {
-	const struct watcher w = {watch, ctx};
-	int threads, err = watch ? watch_prepare(f, e) : 0;
+	const struct eyes eyes = {watcher, ctx};
+	int threads, err = watcher ? watch_prepare(f, e) : 0;
 	unsigned int i;
 
 	if (err)
@@ -170,10 +189,18 @@ int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_w
 	f->inputs = inputs;
 	threads = keel_float_one_thread();
 	for (i = 0; i < f->plan->nr_steps && !err; i++)
-		err = step_run(f, f->plan->steps[i], &w, e);
+		err = step_run(f, f->plan->steps[i], &eyes, e);
 	keel_float_threads_restore(threads);
 	f->inputs = NULL;
 	return err;
+}
+
+int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
+		   void *ctx, struct keel_error *e)
+{
+	const struct keel_float_watcher all = {.dense = watch};
+
+	return keel_float_run_watched(f, inputs, watch ? &all : NULL, ctx, e);
 }
 
 const void *keel_float_output(const struct keel_float *f, unsigned int index)

@@ -2,6 +2,7 @@
 #ifndef KEEL_SWEEP_H
 #define KEEL_SWEEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "keel_error.h"
@@ -37,6 +38,8 @@ struct keel_sample_source {
  * @watch: after each node, see keel_float_watch; may be NULL
  * @done: after each sample: outputs are read with keel_float_output(@f); may be NULL;
  *	  a negative errno ends the sweep
+ * @pixels: see keel_float_watcher; needs @watch; may be NULL
+ * @wants: the nodes that @watch and @pixels look at; NULL: all
  *
  * @worker is below keel_sweep_workers(); one worker handles one sample at a time.
  */
@@ -45,6 +48,9 @@ struct keel_sweep_ops {
 		      const float *pre, const float *post);
 	int (*done)(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
 		    struct keel_error *e);
+	void (*pixels)(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
+		       bool finished, const float *v);
+	bool (*wants)(void *ctx, const struct keel_node *node);
 };
 
 /**

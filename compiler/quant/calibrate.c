@@ -5,11 +5,12 @@
 
 #include "calibrate_private.h"
 #include "graph.h"
+#include "pixel_sums.h"
 
 /* Means are summed with this many bits behind the point; beyond 2^MEAN_LIMIT they saturate. */
 #define MEAN_BITS  64
 #define MEAN_LIMIT 40
-#define LANES	   8
+#define LANES	   KEEL_SUM_LANES
 
 /** struct channel - what one worker knows about one channel */
 struct channel {
@@ -21,22 +22,26 @@ struct channel {
  * @post: first entry per tensor id in a worker's table
  * @pre: the same for values before the fused activation
  * @channels: entries of a worker's table
+ * @most: channels of the tensor that has most
  * @tables: one a worker, and one for the inputs
+ * @pixels: where values that lie by pixel are summed, one a worker
  */
 struct pass {
 	const struct keel_graph *g;
-	size_t *post, *pre, channels;
+	size_t *post, *pre, channels, most;
 	unsigned int nr_tables;
 	struct channel **tables;
+	struct keel_pixel_sums *pixels;
 };
 
 #define NOT_SEEN SIZE_MAX
 
 static size_t reserve(struct pass *p, const struct keel_tensor *t)
 {
-	size_t at = p->channels;
+	size_t at = p->channels, channels = keel_axis_of(t).channels;
 
-	p->channels += keel_axis_of(t).channels;
+	p->channels += channels;
+	p->most = channels > p->most ? channels : p->most;
 	return at;
 }
 
@@ -79,7 +84,10 @@ static void pass_free(struct pass *p)
 
 	for (i = 0; p->tables && i < p->nr_tables; i++)
 		free(p->tables[i]);
+	for (i = 0; p->pixels && i < p->nr_tables; i++)
+		keel_pixel_sums_free(&p->pixels[i]);
 	free(p->tables);
+	free(p->pixels);
 	free(p->post);
 	free(p->pre);
 }
@@ -93,12 +101,13 @@ static int pass_init(struct pass *p, const struct keel_graph *g, unsigned int wo
 	p->post = calloc(g->nr_tensors + 1, sizeof(*p->post));
 	p->pre = calloc(g->nr_tensors + 1, sizeof(*p->pre));
 	p->tables = calloc(p->nr_tables, sizeof(*p->tables));
-	if (!p->post || !p->pre || !p->tables)
+	p->pixels = calloc(p->nr_tables, sizeof(*p->pixels));
+	if (!p->post || !p->pre || !p->tables || !p->pixels)
 		return -ENOMEM;
 	lay_out(p);
 	for (i = 0; i < p->nr_tables; i++) {
 		p->tables[i] = table_new(p->channels);
-		if (!p->tables[i])
+		if (!p->tables[i] || keel_pixel_sums_init(&p->pixels[i], p->most))
 			return -ENOMEM;
 	}
 	return 0;
@@ -131,28 +140,25 @@ static void row_add(struct row *r, const float *v, size_t count)
 
 static __int128 fixed_point(double mean)
 {
-	double limit = ldexp(1, MEAN_LIMIT);
+	const double limit = (double)(1ull << MEAN_LIMIT);
 
-	return (__int128)ldexp(fmin(fmax(mean, -limit), limit), MEAN_BITS);
+	mean = mean > limit ? limit : mean < -limit ? -limit : mean;
+	return (__int128)(mean * 0x1p64);
 }
+_Static_assert(MEAN_BITS == 64, "what means are multiplied by");
 
-static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
+/* Lane k of every figure is @step behind lane k - 1; @nr: values in all lanes together. */
+static bool channel_add(struct channel *c, const float *min, const float *max, const double *sums,
+			const double *powers, size_t step, double nr)
 {
-	struct row r = {.sum = {0}};
-	double sum = 0, squares = 0, nr = a->outer * a->inner;
-	size_t i, k;
+	double sum = 0, squares = 0;
+	size_t k;
 
 	for (k = 0; k < LANES; k++) {
-		r.min[k] = INFINITY;
-		r.max[k] = -INFINITY;
-	}
-	for (i = 0; i < a->outer; i++)
-		row_add(&r, v + i * a->channels * a->inner, a->inner);
-	for (k = 0; k < LANES; k++) {
-		c->min = fminf(c->min, r.min[k]);
-		c->max = fmaxf(c->max, r.max[k]);
-		sum += r.sum[k];
-		squares += r.squares[k];
+		c->min = fminf(c->min, min[k * step]);
+		c->max = fmaxf(c->max, max[k * step]);
+		sum += sums[k * step];
+		squares += powers[k * step];
 	}
 	if (!isfinite(sum))
 		return false;
@@ -161,27 +167,57 @@ static bool channel_take(struct channel *c, const struct keel_axis *a, const flo
 	return true;
 }
 
-static bool tensor_take(struct channel *table, const struct keel_tensor *t, const float *v)
+static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
 {
-	struct keel_axis a = keel_axis_of(t);
+	struct row r = {.sum = {0}};
+	size_t i, k;
+
+	for (k = 0; k < LANES; k++) {
+		r.min[k] = INFINITY;
+		r.max[k] = -INFINITY;
+	}
+	for (i = 0; i < a->outer; i++)
+		row_add(&r, v + i * a->channels * a->inner, a->inner);
+	return channel_add(c, r.min, r.max, r.sum, r.squares, 1, a->outer * a->inner);
+}
+
+static bool take_dense(struct channel *table, const struct keel_axis *a, const float *v)
+{
 	bool ok = true;
 	size_t c;
 
-	for (c = 0; c < a.channels; c++)
-		ok &= channel_take(&table[c], &a, v + c * a.inner);
+	for (c = 0; c < a->channels; c++)
+		ok &= channel_take(&table[c], a, v + c * a->inner);
 	return ok;
 }
 
-static bool pass_take(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
-		      const float *post)
+static bool take_pixels(struct channel *table, const struct keel_axis *a, const float *v,
+			struct keel_pixel_sums *s)
+{
+	bool ok = true;
+	size_t i, c;
+
+	keel_pixel_sums_start(s, a->channels);
+	for (i = 0; i < a->outer; i++)
+		keel_pixel_sums_add(s, v + i * a->channels * a->inner, a->inner);
+	for (c = 0; c < a->channels; c++)
+		ok &= channel_add(&table[c], s->min + c, s->max + c, s->sum + c, s->squares + c,
+				  a->channels, a->outer * a->inner);
+	return ok;
+}
+
+static bool pass_take(void *ctx, unsigned int worker, const struct keel_walk_value *value)
 {
 	struct pass *p = ctx;
-	struct channel *table = p->tables[worker];
-	bool ok = tensor_take(table + p->post[t->id], t, post);
+	size_t at = (value->before ? p->pre : p->post)[value->t->id];
+	struct keel_axis a = keel_axis_of(value->t);
+	struct channel *table = p->tables[worker] + at;
 
-	if (pre && p->pre[t->id] != NOT_SEEN)
-		ok &= tensor_take(table + p->pre[t->id], t, pre);
-	return ok;
+	if (at == NOT_SEEN)
+		return true;
+	if (value->pixels)
+		return take_pixels(table, &a, value->v, &p->pixels[worker]);
+	return take_dense(table, &a, value->v);
 }
 
 static void merge_channel(const struct pass *p, size_t at, size_t samples,

@@ -13,12 +13,23 @@ struct keel_graph;
 struct keel_node;
 struct keel_tensor;
 
+/** struct keel_walk_value - what a walk sees
+ * @t: tensor whose values these are, or will be
+ * @v: all of them
+ * @before: a fused activation comes yet
+ * @pixels: channels are innermost (N, H, W, C); else ONNX order
+ */
+struct keel_walk_value {
+	const struct keel_tensor *t;
+	const float *v;
+	bool before, pixels;
+};
+
 /** struct keel_walk - one walk over the samples: what both passes of calibration share
  * @source: the caller's
  * @options: never NULL
- * @take: a value of tensor @t, in worker @worker; @pre is NULL unless an activation is
- *	  fused; inputs come with @worker equal to @workers, under @lock; returns false
- *	  when the value is not finite
+ * @take: a value, in worker @worker; inputs come with @worker equal to @workers, under @lock;
+ *	  returns false when the value is not finite
  * @workers: of the sweep
  * @bad: per worker, node with a value that is not finite
  * @lock: protects @done and whatever @take keeps for inputs
@@ -27,8 +38,7 @@ struct keel_walk {
 	const struct keel_graph *g;
 	const struct keel_sample_source *source;
 	const struct keel_calibrate_options *options;
-	bool (*take)(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
-		     const float *post);
+	bool (*take)(void *ctx, unsigned int worker, const struct keel_walk_value *value);
 	void *ctx;
 	unsigned int workers;
 	const struct keel_node **bad;

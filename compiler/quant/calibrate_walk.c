@@ -29,8 +29,9 @@ static int take_inputs(struct keel_walk *w, size_t sample, void *const *inputs,
 
 	for (i = 0; i < w->g->nr_inputs; i++) {
 		const struct keel_tensor *t = w->g->inputs[i];
+		const struct keel_walk_value value = {t, inputs[i], false, false};
 
-		if (t->type == KEEL_F32 && !w->take(w->ctx, w->workers, t, NULL, inputs[i]))
+		if (t->type == KEEL_F32 && !w->take(w->ctx, w->workers, &value))
 			return keel_error_set(e, -EINVAL,
 					      "input '%s' of calibration sample %zu holds a value "
 					      "that is NaN or infinite; leave the sample out",
@@ -55,14 +56,27 @@ static int walk_get(void *ctx, size_t index, void *const *inputs, struct keel_er
 	return err;
 }
 
+static void take(struct keel_walk *w, unsigned int worker, const struct keel_node *node,
+		 const float *v, bool before, bool pixels)
+{
+	const struct keel_walk_value value = {node->outputs[0], v, before, pixels};
+
+	if (!w->take(w->ctx, worker, &value) && !w->bad[worker])
+		w->bad[worker] = node;
+}
+
 static void walk_watch(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		       const float *pre, const float *post)
 {
-	struct keel_walk *w = ctx;
-	bool fused = node->act.kind != KEEL_ACT_NONE;
+	if (node->act.kind != KEEL_ACT_NONE)
+		take(ctx, worker, node, pre, true, false);
+	take(ctx, worker, node, post, false, false);
+}
 
-	if (!w->take(w->ctx, worker, node->outputs[0], fused ? pre : NULL, post) && !w->bad[worker])
-		w->bad[worker] = node;
+static void walk_pixels(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
+			bool finished, const float *v)
+{
+	take(ctx, worker, node, v, !finished, true);
 }
 
 static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
@@ -86,7 +100,7 @@ static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct
 int keel_walk_run(struct keel_walk *w, struct keel_error *e)
 {
 	const struct keel_sample_source source = {w->source->count, walk_get, w};
-	const struct keel_sweep_ops ops = {walk_watch, walk_done};
+	const struct keel_sweep_ops ops = {walk_watch, walk_done, walk_pixels, NULL};
 	struct keel_float *f = keel_float_new(w->g, e);
 	int err = -ENOMEM;
 

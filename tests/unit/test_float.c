@@ -374,6 +374,81 @@ START_TEST(too_many_large_values_are_refused)
 }
 END_TEST
 
+/** struct views - of one node, both ways
+ * @node: the one that is looked at
+ * @pre: what the dense watcher saw
+ * @post: the same
+ * @calls: of the pixel watcher
+ */
+struct views {
+	const struct keel_node *node;
+	float *pre, *post;
+	unsigned int calls;
+};
+
+static bool only_node(void *ctx, const struct keel_node *node)
+{
+	return node == ((struct views *)ctx)->node;
+}
+
+static void see_dense(void *ctx, const struct keel_node *node, const float *pre, const float *post)
+{
+	struct views *v = ctx;
+	size_t bytes = keel_tensor_count(node->outputs[0]) * sizeof(*pre);
+
+	ck_assert_ptr_eq(node, v->node);
+	v->pre = realloc(v->pre, bytes);
+	v->post = realloc(v->post, bytes);
+	memcpy(v->pre, pre, bytes);
+	memcpy(v->post, post, bytes);
+}
+
+static void see_pixels(void *ctx, const struct keel_node *node, bool finished, const float *x)
+{
+	struct views *v = ctx;
+	const int64_t *d = node->outputs[0]->dims;
+	const float *same = finished ? v->post : v->pre;
+	int64_t n, c, p, inner = d[2] * d[3];
+
+	ck_assert_ptr_eq(node, v->node);
+	ck_assert(finished || node->act.kind != KEEL_ACT_NONE);
+	for (n = 0; n < d[0]; n++)
+		for (c = 0; c < d[1]; c++)
+			for (p = 0; p < inner; p++)
+				ck_assert(x[(n * inner + p) * d[1] + c] ==
+					  same[(n * d[1] + c) * inner + p]);
+	v->calls++;
+}
+
+/* A convolution's output lies by pixel, that of a fully connected layer doesn't. */
+START_TEST(watching_by_pixel)
+{
+	static const struct keel_float_watcher dense = {.wants = only_node, .dense = see_dense};
+	static const struct keel_float_watcher pixels = {
+		.wants = only_node, .dense = see_dense, .pixels = see_pixels};
+	static const unsigned int calls[] = {2, 0, 2, 0};
+	uint64_t r = _i + 1;
+	struct keel_graph *g = keel_graph_new();
+	struct views v = {0};
+	struct keel_error e = {""};
+	struct keel_float *f;
+	int64_t inner;
+
+	v.node = act_node(g, _i & 3, &r, &inner);
+	if (_i < 4)
+		act_random(g, (struct keel_node *)v.node, KEEL_ACT_CLIP, CHANNELS, &r);
+	f = keel_float_new(g, &e);
+	ck_assert_msg(f, "%s", e.text);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &pixels, &v, &e), 0);
+	ck_assert_uint_eq(v.calls, _i < 4 ? calls[_i & 3] : calls[_i & 3] / 2);
+	keel_float_del(f);
+	free(v.pre);
+	free(v.post);
+	keel_graph_del(g);
+}
+END_TEST
+
 /** struct tally - merged as the rule in sweep.h demands
  * @by_sample: float results, one slot per sample
  * @watched: per worker
@@ -475,6 +550,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, activations_and_watch, 0, 32);
+	tcase_add_loop_test(t, watching_by_pixel, 0, 8);
 	tcase_add_test(t, clones_run_at_once_with_equal_bits);
 	tcase_add_test(t, buffers_are_reused);
 	tcase_add_test(t, inputs_and_constants_as_outputs);
