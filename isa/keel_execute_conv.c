@@ -39,11 +39,15 @@ static const keel_u8 *tap_pixel(const struct keel_mac *m, keel_u32 y, keel_u32 x
 	return iy < 0 || ix < 0 ? NULL : (const keel_u8 *)keel_pixel(&m->ifm, iy, ix);
 }
 
-/* Adding 128 flips the top bit; eight bytes at a time. */
-static void copy_biased(keel_u8 *to, const keel_u8 *from, keel_u32 n)
+/* Adding 128 flips the top bit; in pieces of one size, which become vectors. */
+static void copy_biased(keel_u8 *restrict to, const keel_u8 *restrict from, keel_u32 n)
 {
+	keel_u32 i;
 	keel_u64 v;
 
+	for (; n >= 32; n -= 32, to += 32, from += 32)
+		for (i = 0; i < 32; i++)
+			to[i] = from[i] ^ 0x80;
 	for (; n >= sizeof(v); n -= sizeof(v), to += sizeof(v), from += sizeof(v)) {
 		memcpy(&v, from, sizeof(v));
 		v ^= 0x8080808080808080ull;
