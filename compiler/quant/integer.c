@@ -104,6 +104,11 @@ void keel_integer_step(struct keel_integer *n, unsigned int command)
 		decode_once(n, &c->weights);
 	else
 		keel_integer_each(n, execute, &s);
+	keel_integer_behind(n, command);
+}
+
+void keel_integer_behind(struct keel_integer *n, unsigned int command)
+{
 	if (command + 1 < n->l->nr_commands)
 		host_steps(n, command + 1);
 }
