@@ -9,6 +9,7 @@
 
 /** struct keel_float - one executor
  * @arena: values, then the scratch memory of the running step
+ * @bound: by step
  * @inputs: the caller's arrays, during a run
  * @pre: dense copies for the watch callback, made when one is first used
  */
@@ -17,6 +18,7 @@ struct keel_float {
 	dnnl_stream_t stream;
 	unsigned char *arena;
 	const void **args;
+	struct keel_float_bound *bound;
 	const void *const *inputs;
 	float *pre, *post;
 };
@@ -34,7 +36,8 @@ static struct keel_float *executor_new(struct keel_float_plan *p, struct keel_er
 		goto err_memory;
 	f->arena = aligned_alloc(ALIGN, bytes & ~(size_t)(ALIGN - 1));
 	f->args = calloc(p->most_inputs + 1, sizeof(*f->args));
-	if (!f->arena || !f->args)
+	f->bound = calloc(p->nr_steps + 1, sizeof(*f->bound));
+	if (!f->arena || !f->args || !f->bound)
 		goto err_memory;
 	if (!dnnl_stream_create(&f->stream, p->engine, dnnl_stream_default_flags))
 		return f;
@@ -65,12 +68,17 @@ struct keel_float *keel_float_clone(const struct keel_float *f, struct keel_erro
 
 void keel_float_del(struct keel_float *f)
 {
+	unsigned int i;
+
 	if (!f)
 		return;
+	for (i = 0; f->bound && i < f->plan->nr_steps; i++)
+		keel_float_bound_free(&f->bound[i]);
 	if (f->stream)
 		dnnl_stream_destroy(f->stream);
 	free(f->arena);
 	free(f->args);
+	free(f->bound);
 	free(f->pre);
 	free(f->post);
 	keel_float_plan_put(f->plan);
@@ -158,10 +166,11 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 		eyes->w->pixels(eyes->ctx, s->node, true, out);
 }
 
-static int step_run(struct keel_float *f, const struct keel_float_step *s, const struct eyes *eyes,
+static int step_run(struct keel_float *f, unsigned int step, const struct eyes *eyes,
 		    struct keel_error *e)
 {
-	struct keel_float_call c = {.in = f->args, .stream = f->stream};
+	const struct keel_float_step *s = f->plan->steps[step];
+	struct keel_float_call c = {.in = f->args, .stream = f->stream, .bound = &f->bound[step]};
 	unsigned int i;
 	int err = 0;
 
@@ -189,7 +198,7 @@ int keel_float_run_watched(struct keel_float *f, const void *const *inputs,
 	f->inputs = inputs;
 	threads = keel_float_one_thread();
 	for (i = 0; i < f->plan->nr_steps && !err; i++)
-		err = step_run(f, f->plan->steps[i], &eyes, e);
+		err = step_run(f, i, &eyes, e);
 	keel_float_threads_restore(threads);
 	f->inputs = NULL;
 	return err;

@@ -48,61 +48,24 @@ int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e)
 	return 0;
 }
 
-/* NaN passes, so that a broken network shows. */
-static float clip(float x, float lo, float hi)
-{
-	float above = x < lo ? lo : x;
-
-	return above > hi ? hi : above;
-}
-
-static void clip_row(float *x, size_t nr, float lo, float hi)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = clip(x[i], lo, hi);
-}
-
-static void clip_pixel(float *restrict x, size_t nr, const float *restrict lo,
-		       const float *restrict hi)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = clip(x[i], lo[i], hi[i]);
-}
-
-static void prelu_row(float *x, size_t nr, float slope)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = x[i] < 0 ? x[i] * slope : x[i];
-}
-
-static void prelu_pixel(float *restrict x, size_t nr, const float *restrict slope)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = x[i] < 0 ? x[i] * slope[i] : x[i];
-}
-
 static void act_row(const struct keel_act *a, float *x, size_t nr, size_t channel)
 {
+	struct keel_float_fn fn = {.op = KEEL_OP_LEAKY_RELU};
+
 	if (a->kind == KEEL_ACT_CLIP)
-		clip_row(x, nr, a->lo[channel], a->hi[channel]);
+		fn = (struct keel_float_fn){
+			.op = KEEL_OP_CLIP, .lo = a->lo[channel], .hi = a->hi[channel]};
 	else
-		prelu_row(x, nr, a->slope[channel]);
+		fn.alpha = a->slope[channel];
+	keel_float_map(&fn, x, x, nr);
 }
 
 static void act_pixel(const struct keel_act *a, float *x, size_t nr)
 {
 	if (a->kind == KEEL_ACT_CLIP)
-		clip_pixel(x, nr, a->lo, a->hi);
+		keel_float_loops()->clip_each(x, nr, a->lo, a->hi);
 	else
-		prelu_pixel(x, nr, a->slope);
+		keel_float_loops()->prelu_each(x, nr, a->slope);
 }
 
 static void act_channels(const struct keel_float_step *s, float *x)
