@@ -105,11 +105,27 @@ static void gather_tap(const struct keel_mac *m, struct keel_mac_work *w, keel_u
 		gather_pixel(m, to, tap_pixel(m, w->y[p], w->x[p], ky, kx), channel, n);
 }
 
+/* The input is read pixel by pixel, all channels, as it lies: 1x1 over whole rows. */
+static keel_u32 reads_as_it_lies(const struct keel_mac *m)
+{
+	const struct keel_cmd_mac *c = m->c;
+
+	return c->h.opcode == KEEL_CMD_CONV2D && m->total == m->quads && m->window == 1 &&
+	       !m->ifm.wide && m->groups == 1 && m->ic % KEEL_BLOCK_IC == 0 && c->stride_y == 1 &&
+	       c->stride_x == 1 && m->ow == c->ifm_w && m->oh == c->ifm_h && !c->pad_top &&
+	       !c->pad_left && m->ifm.pixel == m->ic && m->ifm.row == (keel_u64)m->ic * m->ow;
+}
+
 void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 q0, keel_u32 q1)
 {
 	keel_u8 *to = w->quads;
 	keel_u32 q, count;
 
+	if (q1 - q0 == m->total && reads_as_it_lies(m)) {
+		copy_biased(to, (const keel_u8 *)keel_pixel(&m->ifm, w->y[0], w->x[0]),
+			    w->n * m->ic);
+		return;
+	}
 	for (q = q0; q < q1; q += count, to += count * KEEL_BLOCK_IC) {
 		keel_u32 first = q % m->quads;
 

@@ -100,9 +100,15 @@ void keel_mac_store(const struct keel_mac *m, const struct keel_mac_work *w)
 	keel_u32 side = m->window == 4 ? 2 : 1;
 	keel_u32 p;
 
-	for (p = 0; p < w->n; p += m->window, from += KEEL_LANES)
-		memcpy(keel_pixel(&m->ofm, w->y[p] / side, w->x[p] / side) + w->channel, from,
-		       w->count);
+	for (p = 0; p < w->n; p += m->window, from += KEEL_LANES) {
+		keel_s8 *to = keel_pixel(&m->ofm, w->y[p] / side, w->x[p] / side) + w->channel;
+
+		/* A copy of known size is one move. */
+		if (w->count == KEEL_LANES)
+			memcpy(to, from, KEEL_LANES);
+		else
+			memcpy(to, from, w->count);
+	}
 }
 
 void keel_mac_levels(const struct keel_mac *m, struct keel_mac_work *w,

@@ -53,23 +53,40 @@ void keel_mac_prepare(struct keel_mac *m, const union keel_command *c,
 	size_runs(m);
 }
 
+/* Windows of four pixels, two by two. */
+static void place_windows(struct keel_mac_work *w, keel_u32 y, keel_u32 x, keel_u32 n)
+{
+	keel_u32 i;
+
+	for (; n--; x++)
+		for (i = 0; i < 4; i++, w->n++) {
+			w->y[w->n] = y * 2 + i / 2;
+			w->x[w->n] = x * 2 + i % 2;
+		}
+}
+
+static void place_pixels(struct keel_mac_work *w, keel_u32 y, keel_u32 x, keel_u32 n)
+{
+	keel_u16 *to_y = w->y + w->n, *to_x = w->x + w->n;
+	keel_u32 i;
+
+	for (i = 0; i < n; i++) {
+		to_y[i] = y;
+		to_x[i] = x + i;
+	}
+	w->n += n;
+}
+
 void keel_mac_place(const struct keel_mac *m, struct keel_mac_work *w, keel_u64 first,
 		    keel_u64 last)
 {
-	keel_u32 side = m->window == 4 ? 2 : 1;
-	keel_u32 y = first / m->width, x = first % m->width;
-	keel_u32 i;
+	keel_u32 y = first / m->width, x = first % m->width, n;
 
 	w->n = 0;
-	for (; first < last && w->n < m->run; first++) {
-		for (i = 0; i < m->window; i++, w->n++) {
-			w->y[w->n] = y * side + i / side;
-			w->x[w->n] = x * side + i % side;
-		}
-		if (++x == m->width) {
-			x = 0;
-			y++;
-		}
+	for (; first < last && w->n < m->run; first += n, y++, x = 0) {
+		n = keel_min_u32(m->width - x, (m->run - w->n) / m->window);
+		n = n < last - first ? n : last - first;
+		(m->window == 4 ? place_windows : place_pixels)(w, y, x, n);
 	}
 }
 
@@ -177,6 +194,7 @@ void keel_execute_mac(const union keel_command *c, const struct keel_memory *slo
 	keel_mac_prepare(&m, c, slots);
 	blocks = keel_blocks(m.oc, KEEL_BLOCK_OC);
 	memset(w.sums, 0, sizeof(w.sums));
+	w.acc = w.room;
 
 	for (w.group = 0; w.group < m.groups; w.group++)
 		for (first = 0; first < blocks; first = last) {

@@ -65,7 +65,8 @@ struct keel_mac {
  * @channel: first output channel of the block
  * @count: output channels in the block
  * @sums: sums of the weights of this tile of blocks
- * @acc: accumulators
+ * @acc: accumulators; @room unless somebody wants them elsewhere
+ * @room: for accumulators
  * @residual: rescaled residual
  * @levels: finished levels
  * @wide_levels: the same where the command is wide
@@ -80,7 +81,8 @@ struct keel_mac_work {
 	keel_u16 y[KEEL_MAC_RUN], x[KEEL_MAC_RUN];
 	keel_u32 n, group, block, channel, count;
 	keel_s32 sums[KEEL_MAC_TILE * KEEL_LANES];
-	keel_s32 acc[KEEL_MAC_RUN * KEEL_LANES];
+	keel_s32 *acc;
+	keel_s32 room[KEEL_MAC_RUN * KEEL_LANES];
 	keel_s32 residual[KEEL_MAC_RUN * KEEL_LANES];
 	union {
 		keel_s8 levels[KEEL_MAC_RUN * KEEL_LANES];

@@ -94,10 +94,9 @@ static void group_products(struct tile *t, keel_u32 first, keel_u32 last, keel_s
 		for (block = first; block < last; block++) {
 			i = block - first;
 			keel_mac_select(&t->m, &t->w, block);
+			t->w.acc = acc + (i * t->pixels + at) * KEEL_LANES;
 			memset(t->w.acc, 0, sizeof(*t->w.acc) * t->w.n * KEEL_LANES);
 			keel_mac_add(&t->m, &t->w, t->w.sums + i * KEEL_LANES);
-			memcpy(acc + (i * t->pixels + at) * KEEL_LANES, t->w.acc,
-			       sizeof(*t->w.acc) * t->w.n * KEEL_LANES);
 		}
 	}
 }

@@ -25,6 +25,22 @@
 /* A tile has more than one block only as long as all samples' accumulators are in so few bytes. */
 #define CORRECT_NEAR (4u << 20)
 
+/** struct room - memory for accumulators, handed from command to command */
+struct room {
+	int32_t *acc;
+	size_t bytes;
+};
+
+static int32_t *room_for(struct room *r, size_t bytes)
+{
+	if (r->bytes >= bytes)
+		return r->acc;
+	free(r->acc);
+	r->acc = aligned_alloc(64, bytes);
+	r->bytes = r->acc ? bytes : 0;
+	return r->acc;
+}
+
 /** struct corrector - one MAC command being corrected
  * @m: the command
  * @command: the same, as it is executed
@@ -32,6 +48,7 @@
  * @last: behind its last one
  * @kept: samples whose accumulators are kept
  * @size: of a tile's accumulators
+ * @room: where they are kept
  * @acc: those of the samples that are kept, then one for each worker
  * @sums: sum over samples and positions by channel, in the order of the blocks; by worker
  * @was: mean of each channel in the round before
@@ -43,6 +60,7 @@ struct corrector {
 	const union keel_command *command;
 	unsigned int first, last;
 	size_t kept, size;
+	struct room *room;
 	int32_t *acc;
 	int64_t **sums;
 	double *was, *moved;
@@ -237,7 +255,6 @@ static void corrector_free(struct corrector *c)
 
 	for (i = 0; c->sums && i < c->n->workers; i++)
 		free(c->sums[i]);
-	free(c->acc);
 	free(c->sums);
 	free(c->was);
 	free(c->moved);
@@ -263,7 +280,7 @@ static int accumulators_init(struct corrector *c, unsigned int blocks)
 	c->kept = c->kept < samples ? c->kept : samples;
 	if (__builtin_mul_overflow(c->last * block, c->kept + c->n->workers, &bytes))
 		return -ENOMEM;
-	c->acc = aligned_alloc(64, bytes);
+	c->acc = room_for(c->room, bytes);
 	return c->acc ? 0 : -ENOMEM;
 }
 
@@ -297,10 +314,10 @@ static void correct_tile(struct corrector *c, const struct keel_tensor_stats *s,
 
 /* Corrects the command and executes it; @done: it has been executed. */
 static int correct_command(struct keel_integer *n, const struct keel_mac *m,
-			   const struct keel_stats *stats, struct keel_correct_result *r,
-			   bool *done)
+			   const struct keel_stats *stats, struct room *room,
+			   struct keel_correct_result *r, bool *done)
 {
-	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command]};
+	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command], .room = room};
 	unsigned int blocks = keel_tile_blocks(c.command), tile;
 	const struct keel_tensor *t = behind_table(&c) ? m->node->outputs[0] : m->out;
 	const struct keel_tensor_stats *s = keel_stats_of(stats, t);
@@ -329,24 +346,26 @@ int keel_correct(struct keel_integer *n, const struct keel_stats *stats,
 		 struct keel_error *e)
 {
 	const struct keel_lowered *l = n->l;
+	struct room room = {0};
 	unsigned int i, mac = 0;
-	bool done;
 	int err = 0;
 
 	*result = (struct keel_correct_result){.samples = n->samples};
 	for (i = 0; i < l->nr_commands && !err; i++) {
+		bool done = false;
+
 		if (options->cancel && *options->cancel)
-			return -ECANCELED;
-		done = false;
-		if (mac < l->nr_macs && l->macs[mac].command == i)
-			err = correct_command(n, &l->macs[mac++], stats, result, &done);
-		if (done)
-			keel_integer_behind(n, i);
-		else
+			err = -ECANCELED;
+		else if (mac < l->nr_macs && l->macs[mac].command == i)
+			err = correct_command(n, &l->macs[mac++], stats, &room, result, &done);
+		if (!err && !done)
 			keel_integer_step(n, i);
-		if (options->progress)
+		else if (!err)
+			keel_integer_behind(n, i);
+		if (!err && options->progress)
 			options->progress(options->ctx, i + 1, l->nr_commands);
 	}
+	free(room.acc);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory during bias correction");
 	return err;
