@@ -39,17 +39,24 @@ static int run(char *const *argv, double *ms, long *rss_kib)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
 }
 
-/* The model: where it lies, or made in the work folder; NULL: it can't be. */
-static char *find_model(const struct bench_options *o, const struct bench_net *n)
+char *bench_float_model(const struct bench_options *o, const struct bench_net *n)
 {
 	char *folder = bench_path(n->script ? o->work : o->shared, n->script ? "." : "models", "");
 	char *model = bench_path(folder, n->file, n->script ? ".float.onnx" : ".onnx");
+
+	free(folder);
+	return model;
+}
+
+/* The model: where it lies, or made in the work folder; NULL: it can't be. */
+static char *find_model(const struct bench_options *o, const struct bench_net *n)
+{
+	char *model = bench_float_model(o, n);
 	char *script = n->script ? bench_path(o->scripts, n->script, "") : NULL;
 	char *const make[] = {(char *)o->python, script, model, NULL};
 	double ms;
 	long rss;
 
-	free(folder);
 	if (script && run(make, &ms, &rss)) {
 		fprintf(stderr, "bench: %s makes %s, for which '%s' needs the package onnx\n",
 			script, n->title, o->python);
