@@ -182,14 +182,15 @@ void keel_mac_conv(const struct keel_mac *m, struct keel_mac_work *w, const keel
 		   keel_u32 whole)
 {
 	const keel_s8 *weights = keel_mac_weights(m, w->group, w->block);
+	keel_s32 offset[KEEL_LANES];
 	keel_u32 p, i, q, count;
 
+	for (i = 0; i < KEEL_LANES; i++)
+		offset[i] = keel_mul32(-(128 + m->ifm.zp), sums[i]);
 	for (p = 0; p < w->n; p++)
-		for (i = 0; i < KEEL_LANES; i++) {
-			keel_s32 *acc = &w->acc[p * KEEL_LANES + i];
-
-			*acc = keel_add32(*acc, keel_mul32(-(128 + m->ifm.zp), sums[i]));
-		}
+		for (i = 0; i < KEEL_LANES; i++)
+			w->acc[p * KEEL_LANES + i] =
+				keel_add32(w->acc[p * KEEL_LANES + i], offset[i]);
 
 	for (q = 0; q < m->total; q += count, weights += count * (KEEL_BLOCK_OC * KEEL_BLOCK_IC)) {
 		count = keel_min_u32(m->total - q, m->piece);
