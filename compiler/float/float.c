@@ -147,23 +147,50 @@ static void finish_dense(struct keel_float *f, const struct keel_float_step *s, 
 	eyes->w->dense(eyes->ctx, s->node, act ? f->pre : post, post);
 }
 
+/* Pixels of a part: its values are still near when they have been looked at once. */
+static size_t part_of(const struct keel_float_step *s, const struct eyes *eyes, size_t pixels)
+{
+	size_t near = (16 << 10) / sizeof(float) / s->out.t->dims[1];
+
+	if (!eyes->w->in_parts || s->out.t->dims[0] != 1)
+		return pixels;
+	near -= near % KEEL_FLOAT_PART;
+	return near ? near : KEEL_FLOAT_PART;
+}
+
+static void finish_pixels(const struct keel_float_step *s, float *out, const struct eyes *eyes)
+{
+	const int64_t *d = s->out.t->dims;
+	size_t pixels = d[0] * d[2] * d[3], most = part_of(s, eyes, pixels);
+	struct keel_float_part part = {.v = out};
+
+	for (; part.first < pixels; part.first += part.count) {
+		float *v = out + part.first * d[1];
+
+		part.v = v;
+		part.count = pixels - part.first < most ? pixels - part.first : most;
+		part.before = s->node->act.kind != KEEL_ACT_NONE;
+		if (part.before) {
+			eyes->w->pixels(eyes->ctx, s->node, &part);
+			keel_float_act_pixels(s, v, part.count);
+			part.before = false;
+		}
+		eyes->w->pixels(eyes->ctx, s->node, &part);
+	}
+}
+
 /* The fused activation, and what the watcher sees around it. */
 static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
 		   const struct eyes *eyes)
 {
-	bool act = s->node->act.kind != KEEL_ACT_NONE, watched = wanted(eyes, s->node);
-	bool pixels = watched && s->out.layout == KEEL_FLOAT_PIXELS && eyes->w->pixels;
-
-	if (watched && !pixels) {
+	if (!wanted(eyes, s->node)) {
+		if (s->node->act.kind != KEEL_ACT_NONE)
+			keel_float_act_apply(s, out);
+	} else if (s->out.layout == KEEL_FLOAT_PIXELS && eyes->w->pixels) {
+		finish_pixels(s, out, eyes);
+	} else {
 		finish_dense(f, s, out, eyes);
-		return;
 	}
-	if (pixels && act)
-		eyes->w->pixels(eyes->ctx, s->node, false, out);
-	if (act)
-		keel_float_act_apply(s, out);
-	if (pixels)
-		eyes->w->pixels(eyes->ctx, s->node, true, out);
 }
 
 static int step_run(struct keel_float *f, unsigned int step, const struct eyes *eyes,

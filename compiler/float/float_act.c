@@ -84,16 +84,36 @@ static void act_channels(const struct keel_float_step *s, float *x)
 			act_row(a, x, inner, c);
 }
 
+static void act_table(const struct keel_act *a, float *x, size_t nr)
+{
+	const struct keel_float_fn fn = {a->fn, a->alpha, a->beta, -INFINITY, INFINITY};
+
+	keel_float_map(&fn, x, x, nr);
+}
+
 void keel_float_act_apply(const struct keel_float_step *s, float *x)
 {
 	const struct keel_act *a = &s->node->act;
-	const struct keel_float_fn fn = {a->fn, a->alpha, a->beta, -INFINITY, INFINITY};
 	size_t nr = keel_tensor_count(s->out.t);
 
 	if (a->kind == KEEL_ACT_TABLE)
-		keel_float_map(&fn, x, x, nr);
+		act_table(a, x, nr);
 	else if (a->channels == 1)
 		act_row(a, x, nr, 0);
 	else
 		act_channels(s, x);
+}
+
+void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pixels)
+{
+	const struct keel_act *a = &s->node->act;
+	size_t channels = s->out.t->dims[1];
+
+	if (a->kind == KEEL_ACT_TABLE)
+		act_table(a, x, pixels * channels);
+	else if (a->channels == 1)
+		act_row(a, x, pixels * channels, 0);
+	else
+		for (; pixels--; x += channels)
+			act_pixel(a, x, channels);
 }

@@ -190,6 +190,8 @@ int keel_float_refuse(const struct keel_float_step *s, struct keel_error *e, con
 /* Activations (float_act.c, float_unary.c) */
 int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e);
 void keel_float_act_apply(const struct keel_float_step *s, float *x);
+/** keel_float_act_pixels() - the same for some pixels of an output in pixels */
+void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pixels);
 /** keel_float_map() - dst[i] = fn(src[i]); @dst may be @src */
 void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src, size_t nr);
 

@@ -98,11 +98,11 @@ static void on_node(void *ctx, const struct keel_node *node, const float *pre, c
 	w->sweep->ops->watch(w->sweep->ctx, w->index, w->sample, node, pre, post);
 }
 
-static void on_pixels(void *ctx, const struct keel_node *node, bool finished, const float *v)
+static void on_pixels(void *ctx, const struct keel_node *node, const struct keel_float_part *part)
 {
 	struct worker *w = ctx;
 
-	w->sweep->ops->pixels(w->sweep->ctx, w->index, w->sample, node, finished, v);
+	w->sweep->ops->pixels(w->sweep->ctx, w->index, w->sample, node, part);
 }
 
 static bool wants(void *ctx, const struct keel_node *node)
@@ -119,6 +119,7 @@ static int sample_run(struct worker *w, struct keel_error *e)
 		.wants = s->ops->wants ? wants : NULL,
 		.dense = on_node,
 		.pixels = s->ops->pixels ? on_pixels : NULL,
+		.in_parts = s->ops->in_parts,
 	};
 	int err = s->source->get(s->source->ctx, w->sample, w->inputs, e);
 

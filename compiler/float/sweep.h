@@ -8,6 +8,7 @@
 #include "keel_error.h"
 
 struct keel_float;
+struct keel_float_part;
 struct keel_node;
 
 /*
@@ -38,7 +39,7 @@ struct keel_sample_source {
  * @watch: after each node, see keel_float_watch; may be NULL
  * @done: after each sample: outputs are read with keel_float_output(@f); may be NULL;
  *	  a negative errno ends the sweep
- * @pixels: see keel_float_watcher; needs @watch; may be NULL
+ * @pixels: see keel_float_watcher, and for @in_parts; needs @watch; may be NULL
  * @wants: the nodes that @watch and @pixels look at; NULL: all
  *
  * @worker is below keel_sweep_workers(); one worker handles one sample at a time.
@@ -49,8 +50,9 @@ struct keel_sweep_ops {
 	int (*done)(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
 		    struct keel_error *e);
 	void (*pixels)(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
-		       bool finished, const float *v);
+		       const struct keel_float_part *part);
 	bool (*wants)(void *ctx, const struct keel_node *node);
+	bool in_parts;
 };
 
 /**

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "calibrate_private.h"
+#include "float_net.h"
 #include "graph.h"
 #include "pixel_sums.h"
 
@@ -24,7 +25,8 @@ struct channel {
  * @channels: entries of a worker's table
  * @most: channels of the tensor that has most
  * @tables: one a worker, and one for the inputs
- * @pixels: where values that lie by pixel are summed, one a worker
+ * @pixels: where values that lie by pixel are summed: for each worker those behind activations,
+ *	then those before
  */
 struct pass {
 	const struct keel_graph *g;
@@ -84,7 +86,7 @@ static void pass_free(struct pass *p)
 
 	for (i = 0; p->tables && i < p->nr_tables; i++)
 		free(p->tables[i]);
-	for (i = 0; p->pixels && i < p->nr_tables; i++)
+	for (i = 0; p->pixels && i < 2 * p->nr_tables; i++)
 		keel_pixel_sums_free(&p->pixels[i]);
 	free(p->tables);
 	free(p->pixels);
@@ -101,13 +103,14 @@ static int pass_init(struct pass *p, const struct keel_graph *g, unsigned int wo
 	p->post = calloc(g->nr_tensors + 1, sizeof(*p->post));
 	p->pre = calloc(g->nr_tensors + 1, sizeof(*p->pre));
 	p->tables = calloc(p->nr_tables, sizeof(*p->tables));
-	p->pixels = calloc(p->nr_tables, sizeof(*p->pixels));
+	p->pixels = calloc(2 * p->nr_tables, sizeof(*p->pixels));
 	if (!p->post || !p->pre || !p->tables || !p->pixels)
 		return -ENOMEM;
 	lay_out(p);
 	for (i = 0; i < p->nr_tables; i++) {
 		p->tables[i] = table_new(p->channels);
-		if (!p->tables[i] || keel_pixel_sums_init(&p->pixels[i], p->most))
+		if (!p->tables[i] || keel_pixel_sums_init(&p->pixels[2 * i], p->most) ||
+		    keel_pixel_sums_init(&p->pixels[2 * i + 1], p->most))
 			return -ENOMEM;
 	}
 	return 0;
@@ -146,20 +149,14 @@ static __int128 fixed_point(double mean)
 	return (__int128)(mean * 0x1p64);
 }
 _Static_assert(MEAN_BITS == 64, "what means are multiplied by");
+_Static_assert(KEEL_FLOAT_PART % LANES == 0, "a part gives each lane as much");
 
-/* Lane k of every figure is @step behind lane k - 1; @nr: values in all lanes together. */
-static bool channel_add(struct channel *c, const float *min, const float *max, const double *sums,
-			const double *powers, size_t step, double nr)
+/* @nr: values that were summed */
+static bool channel_add(struct channel *c, float min, float max, double sum, double squares,
+			double nr)
 {
-	double sum = 0, squares = 0;
-	size_t k;
-
-	for (k = 0; k < LANES; k++) {
-		c->min = fminf(c->min, min[k * step]);
-		c->max = fmaxf(c->max, max[k * step]);
-		sum += sums[k * step];
-		squares += powers[k * step];
-	}
+	c->min = fminf(c->min, min);
+	c->max = fmaxf(c->max, max);
 	if (!isfinite(sum))
 		return false;
 	c->sum += fixed_point(sum / nr);
@@ -178,7 +175,13 @@ static bool channel_take(struct channel *c, const struct keel_axis *a, const flo
 	}
 	for (i = 0; i < a->outer; i++)
 		row_add(&r, v + i * a->channels * a->inner, a->inner);
-	return channel_add(c, r.min, r.max, r.sum, r.squares, 1, a->outer * a->inner);
+	for (k = 1; k < LANES; k++) {
+		r.min[0] = fminf(r.min[0], r.min[k]);
+		r.max[0] = fmaxf(r.max[0], r.max[k]);
+		r.sum[0] += r.sum[k];
+		r.squares[0] += r.squares[k];
+	}
+	return channel_add(c, r.min[0], r.max[0], r.sum[0], r.squares[0], a->outer * a->inner);
 }
 
 static bool take_dense(struct channel *table, const struct keel_axis *a, const float *v)
@@ -191,18 +194,31 @@ static bool take_dense(struct channel *table, const struct keel_axis *a, const f
 	return ok;
 }
 
-static bool take_pixels(struct channel *table, const struct keel_axis *a, const float *v,
-			struct keel_pixel_sums *s)
+/* Parts end with a lane's turn or with a picture. */
+static void add_part(struct keel_pixel_sums *s, const struct keel_axis *a,
+		     const struct keel_float_part *part)
+{
+	size_t i, step = a->outer > 1 ? a->inner : part->count;
+
+	for (i = 0; i < part->count; i += step)
+		keel_pixel_sums_add(s, part->v + i * a->channels, step);
+}
+
+static bool take_pixels(struct channel *table, const struct keel_axis *a,
+			const struct keel_float_part *part, struct keel_pixel_sums *s)
 {
 	bool ok = true;
-	size_t i, c;
+	size_t c;
 
-	keel_pixel_sums_start(s, a->channels);
-	for (i = 0; i < a->outer; i++)
-		keel_pixel_sums_add(s, v + i * a->channels * a->inner, a->inner);
+	if (!part->first)
+		keel_pixel_sums_start(s, a->channels);
+	add_part(s, a, part);
+	if (part->first + part->count < a->outer * a->inner)
+		return true;
+	keel_pixel_sums_join(s);
 	for (c = 0; c < a->channels; c++)
-		ok &= channel_add(&table[c], s->min + c, s->max + c, s->sum + c, s->squares + c,
-				  a->channels, a->outer * a->inner);
+		ok &= channel_add(&table[c], s->min[c], s->max[c], s->sum[c], s->squares[c],
+				  a->outer * a->inner);
 	return ok;
 }
 
@@ -215,8 +231,8 @@ static bool pass_take(void *ctx, unsigned int worker, const struct keel_walk_val
 
 	if (at == NOT_SEEN)
 		return true;
-	if (value->pixels)
-		return take_pixels(table, &a, value->v, &p->pixels[worker]);
+	if (value->part)
+		return take_pixels(table, &a, value->part, &p->pixels[2 * worker + value->before]);
 	return take_dense(table, &a, value->v);
 }
 
@@ -303,7 +319,8 @@ int keel_calibrate(const struct keel_graph *g, const struct keel_sample_source *
 			      .source = source,
 			      .options = options ? options : &none,
 			      .take = pass_take,
-			      .ctx = &p};
+			      .ctx = &p,
+			      .in_parts = true};
 	int err;
 
 	*stats = NULL;

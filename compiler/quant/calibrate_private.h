@@ -9,20 +9,22 @@
 #include "calibrate.h"
 #include "sweep.h"
 
+struct keel_float_part;
 struct keel_graph;
 struct keel_node;
 struct keel_tensor;
 
 /** struct keel_walk_value - what a walk sees
  * @t: tensor whose values these are, or will be
- * @v: all of them
+ * @v: all of them in ONNX order, or those of @part
+ * @part: channels are innermost: which pixels these are, see keel_float_part; else NULL
  * @before: a fused activation comes yet
- * @pixels: channels are innermost (N, H, W, C); else ONNX order
  */
 struct keel_walk_value {
 	const struct keel_tensor *t;
 	const float *v;
-	bool before, pixels;
+	const struct keel_float_part *part;
+	bool before;
 };
 
 /** struct keel_walk - one walk over the samples: what both passes of calibration share
@@ -30,6 +32,7 @@ struct keel_walk_value {
  * @options: never NULL
  * @take: a value, in worker @worker; inputs come with @worker equal to @workers, under @lock;
  *	  returns false when the value is not finite
+ * @in_parts: values may come in parts
  * @workers: of the sweep
  * @bad: per worker, node with a value that is not finite
  * @lock: protects @done and whatever @take keeps for inputs
@@ -40,6 +43,7 @@ struct keel_walk {
 	const struct keel_calibrate_options *options;
 	bool (*take)(void *ctx, unsigned int worker, const struct keel_walk_value *value);
 	void *ctx;
+	bool in_parts;
 	unsigned int workers;
 	const struct keel_node **bad;
 	pthread_mutex_t lock;

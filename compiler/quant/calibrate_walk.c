@@ -29,7 +29,7 @@ static int take_inputs(struct keel_walk *w, size_t sample, void *const *inputs,
 
 	for (i = 0; i < w->g->nr_inputs; i++) {
 		const struct keel_tensor *t = w->g->inputs[i];
-		const struct keel_walk_value value = {t, inputs[i], false, false};
+		const struct keel_walk_value value = {t, inputs[i], NULL, false};
 
 		if (t->type == KEEL_F32 && !w->take(w->ctx, w->workers, &value))
 			return keel_error_set(e, -EINVAL,
@@ -57,26 +57,29 @@ static int walk_get(void *ctx, size_t index, void *const *inputs, struct keel_er
 }
 
 static void take(struct keel_walk *w, unsigned int worker, const struct keel_node *node,
-		 const float *v, bool before, bool pixels)
+		 const struct keel_walk_value *value)
 {
-	const struct keel_walk_value value = {node->outputs[0], v, before, pixels};
-
-	if (!w->take(w->ctx, worker, &value) && !w->bad[worker])
+	if (!w->take(w->ctx, worker, value) && !w->bad[worker])
 		w->bad[worker] = node;
 }
 
 static void walk_watch(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		       const float *pre, const float *post)
 {
+	const struct keel_walk_value before = {node->outputs[0], pre, NULL, true};
+	const struct keel_walk_value behind = {node->outputs[0], post, NULL, false};
+
 	if (node->act.kind != KEEL_ACT_NONE)
-		take(ctx, worker, node, pre, true, false);
-	take(ctx, worker, node, post, false, false);
+		take(ctx, worker, node, &before);
+	take(ctx, worker, node, &behind);
 }
 
 static void walk_pixels(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
-			bool finished, const float *v)
+			const struct keel_float_part *part)
 {
-	take(ctx, worker, node, v, !finished, true);
+	const struct keel_walk_value value = {node->outputs[0], part->v, part, part->before};
+
+	take(ctx, worker, node, &value);
 }
 
 static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
@@ -100,7 +103,7 @@ static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct
 int keel_walk_run(struct keel_walk *w, struct keel_error *e)
 {
 	const struct keel_sample_source source = {w->source->count, walk_get, w};
-	const struct keel_sweep_ops ops = {walk_watch, walk_done, walk_pixels, NULL};
+	const struct keel_sweep_ops ops = {walk_watch, walk_done, walk_pixels, NULL, w->in_parts};
 	struct keel_float *f = keel_float_new(w->g, e);
 	int err = -ENOMEM;
 

@@ -121,7 +121,7 @@ static void count_tensor(struct counter *c, const struct keel_walk_value *value,
 			 const struct keel_tensor_stats *s)
 {
 	struct keel_axis a = keel_axis_of(value->t);
-	size_t i, run = value->pixels ? 1 : a.inner;
+	size_t i, run = value->part ? 1 : a.inner;
 
 	if (!c->weighted) {
 		count_run(c, value->v, keel_tensor_count(value->t), 0);

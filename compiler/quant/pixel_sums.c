@@ -6,17 +6,24 @@
 
 #include "pixel_sums.h"
 
+#define LINE 64u
+
+static size_t step_of(size_t channels)
+{
+	return (channels / (LINE / sizeof(float)) + 1) * (LINE / sizeof(float));
+}
+
 int keel_pixel_sums_init(struct keel_pixel_sums *s, size_t channels)
 {
-	size_t count;
+	size_t bytes;
 
 	memset(s, 0, sizeof(*s));
-	if (__builtin_mul_overflow(channels + 1, KEEL_SUM_LANES, &count))
+	if (__builtin_mul_overflow(step_of(channels), KEEL_SUM_LANES * sizeof(double), &bytes))
 		return -ENOMEM;
-	s->min = calloc(count, sizeof(*s->min));
-	s->max = calloc(count, sizeof(*s->max));
-	s->sum = calloc(count, sizeof(*s->sum));
-	s->squares = calloc(count, sizeof(*s->squares));
+	s->min = aligned_alloc(LINE, bytes / 2);
+	s->max = aligned_alloc(LINE, bytes / 2);
+	s->sum = aligned_alloc(LINE, bytes);
+	s->squares = aligned_alloc(LINE, bytes);
 	return s->min && s->max && s->sum && s->squares ? 0 : -ENOMEM;
 }
 
@@ -33,7 +40,8 @@ void keel_pixel_sums_start(struct keel_pixel_sums *s, size_t channels)
 	size_t i;
 
 	s->channels = channels;
-	for (i = 0; i < KEEL_SUM_LANES * channels; i++) {
+	s->step = step_of(channels);
+	for (i = 0; i < KEEL_SUM_LANES * s->step; i++) {
 		s->min[i] = INFINITY;
 		s->max[i] = -INFINITY;
 		s->sum[i] = s->squares[i] = 0;
@@ -63,51 +71,76 @@ static inline __attribute__((always_inline)) void add_all(struct keel_pixel_sums
 	size_t p;
 
 	for (p = 0; p < pixels; p++, v += s->channels) {
-		size_t at = p % KEEL_SUM_LANES * s->channels;
+		size_t at = p % KEEL_SUM_LANES * s->step;
 
 		add_pixel(s->channels, v, s->min + at, s->max + at, s->sum + at, s->squares + at);
 	}
 }
 
-static void add_portable(struct keel_pixel_sums *s, const float *v, size_t pixels)
+/* Where figures are equal the later one counts; NaN never does. */
+static inline __attribute__((always_inline)) void join_all(struct keel_pixel_sums *s)
 {
-	add_all(s, v, pixels);
-}
+	size_t n = s->step, c, k;
 
-typedef void (*add_fn)(struct keel_pixel_sums *s, const float *v, size_t pixels);
+	for (k = 1; k < KEEL_SUM_LANES; k++)
+		for (c = 0; c < n; c++) {
+			float min = s->min[k * n + c], max = s->max[k * n + c];
 
-#if defined(__x86_64__)
-
-__attribute__((target("avx2"))) static void add_avx2(struct keel_pixel_sums *s, const float *v,
-						     size_t pixels)
-{
-	add_all(s, v, pixels);
-}
-
-__attribute__((target("avx512f,avx512dq,avx512vl"))) static void add_avx512(
-	struct keel_pixel_sums *s, const float *v, size_t pixels)
-{
-	add_all(s, v, pixels);
+			s->min[c] = s->min[c] < min || min != min ? s->min[c] : min;
+			s->max[c] = s->max[c] > max || max != max ? s->max[c] : max;
+			s->sum[c] += s->sum[k * n + c];
+			s->squares[c] += s->squares[k * n + c];
+		}
 }
 
 /* The instructions differ, the sums don't: nothing is rounded in another order. */
-static add_fn best(void)
+struct set {
+	void (*add)(struct keel_pixel_sums *s, const float *v, size_t pixels);
+	void (*join)(struct keel_pixel_sums *s);
+};
+
+#define SET(name, target)                                                                       \
+	target static void add_##name(struct keel_pixel_sums *s, const float *v, size_t pixels) \
+	{                                                                                       \
+		add_all(s, v, pixels);                                                          \
+	}                                                                                       \
+                                                                                                \
+	target static void join_##name(struct keel_pixel_sums *s)                               \
+	{                                                                                       \
+		join_all(s);                                                                    \
+	}                                                                                       \
+                                                                                                \
+	static const struct set name = {add_##name, join_##name};
+
+SET(portable, )
+
+#if defined(__x86_64__)
+
+SET(avx2, __attribute__((target("avx2"))))
+SET(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+
+static const struct set *best(void)
 {
 	if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return add_avx512;
-	return __builtin_cpu_supports("avx2") ? add_avx2 : add_portable;
+		return &avx512;
+	return __builtin_cpu_supports("avx2") ? &avx2 : &portable;
 }
 
 #else
 
-static add_fn best(void)
+static const struct set *best(void)
 {
-	return add_portable;
+	return &portable;
 }
 
 #endif
 
 void keel_pixel_sums_add(struct keel_pixel_sums *s, const float *v, size_t pixels)
 {
-	best()(s, v, pixels);
+	best()->add(s, v, pixels);
+}
+
+void keel_pixel_sums_join(struct keel_pixel_sums *s)
+{
+	best()->join(s);
 }

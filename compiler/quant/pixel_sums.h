@@ -12,11 +12,13 @@
  */
 #define KEEL_SUM_LANES 8
 
-/** struct keel_pixel_sums - lanes of all channels, arrays [KEEL_SUM_LANES][channels] */
+/** struct keel_pixel_sums - lanes of all channels, arrays [KEEL_SUM_LANES][@step], aligned to 64
+ * @step: @channels, rounded up so that every lane begins with a line of the cache
+ */
 struct keel_pixel_sums {
 	float *min, *max;
 	double *sum, *squares;
-	size_t channels;
+	size_t channels, step;
 };
 
 /** keel_pixel_sums_init() - room for up to @channels; 0 or -ENOMEM; free() in any case */
@@ -26,7 +28,11 @@ void keel_pixel_sums_free(struct keel_pixel_sums *s);
 /** keel_pixel_sums_start() - forget what was added; now there are @channels */
 void keel_pixel_sums_start(struct keel_pixel_sums *s, size_t channels);
 
-/** keel_pixel_sums_add() - add a picture */
+/** keel_pixel_sums_add() - add a picture, or so many lanes' worth of one that the rest may follow
+ */
 void keel_pixel_sums_add(struct keel_pixel_sums *s, const float *v, size_t pixels);
+
+/** keel_pixel_sums_join() - all lanes in the first one, added in their order */
+void keel_pixel_sums_join(struct keel_pixel_sums *s);
 
 #endif

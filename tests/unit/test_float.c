@@ -462,11 +462,13 @@ END_TEST
  * @node: the one that is looked at
  * @pre: what the dense watcher saw
  * @post: the same
+ * @next: pixel that the pixel watcher sees next, behind and before the activation
  * @calls: of the pixel watcher
  */
 struct views {
 	const struct keel_node *node;
 	float *pre, *post;
+	size_t next[2];
 	unsigned int calls;
 };
 
@@ -487,20 +489,21 @@ static void see_dense(void *ctx, const struct keel_node *node, const float *pre,
 	memcpy(v->post, post, bytes);
 }
 
-static void see_pixels(void *ctx, const struct keel_node *node, bool finished, const float *x)
+static void see_pixels(void *ctx, const struct keel_node *node, const struct keel_float_part *part)
 {
 	struct views *v = ctx;
 	const int64_t *d = node->outputs[0]->dims;
-	const float *same = finished ? v->post : v->pre;
-	int64_t n, c, p, inner = d[2] * d[3];
+	const float *same = part->before ? v->pre : v->post;
+	size_t inner = d[2] * d[3], c, p;
 
 	ck_assert_ptr_eq(node, v->node);
-	ck_assert(finished || node->act.kind != KEEL_ACT_NONE);
-	for (n = 0; n < d[0]; n++)
-		for (c = 0; c < d[1]; c++)
-			for (p = 0; p < inner; p++)
-				ck_assert(x[(n * inner + p) * d[1] + c] ==
-					  same[(n * d[1] + c) * inner + p]);
+	ck_assert(!part->before || node->act.kind != KEEL_ACT_NONE);
+	ck_assert_uint_eq(part->first, v->next[part->before]);
+	v->next[part->before] = part->first + part->count;
+	for (p = part->first; p < part->first + part->count; p++)
+		for (c = 0; c < (size_t)d[1]; c++)
+			ck_assert(part->v[(p - part->first) * d[1] + c] ==
+				  same[(p / inner * d[1] + c) * inner + p % inner]);
 	v->calls++;
 }
 
@@ -526,6 +529,39 @@ START_TEST(watching_by_pixel)
 	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
 	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &pixels, &v, &e), 0);
 	ck_assert_uint_eq(v.calls, _i < 4 ? calls[_i & 3] : calls[_i & 3] / 2);
+	keel_float_del(f);
+	free(v.pre);
+	free(v.post);
+	keel_graph_del(g);
+}
+END_TEST
+
+/* 700 pixels of 23 channels are more than one part. */
+START_TEST(watching_in_parts)
+{
+	static const struct keel_float_watcher dense = {.wants = only_node, .dense = see_dense};
+	static const struct keel_float_watcher parts = {
+		.wants = only_node, .dense = see_dense, .pixels = see_pixels, .in_parts = true};
+	struct keel_graph *g = keel_graph_new();
+	struct keel_error e = {""};
+	struct keel_tensor *in[3] = {0};
+	struct keel_node *n;
+	struct views v = {0};
+	struct keel_float *f;
+	uint64_t r = _i + 1;
+
+	in[0] = rig_input(g, &r, DIMS(1 + _i, 3, 25, 28));
+	in[1] = rig_const(g, &r, DIMS(23, 3, 1, 1));
+	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1 + _i, 23, 25, 28));
+	act_random(g, n, KEEL_ACT_CLIP, 23, &r);
+	v.node = n;
+	f = keel_float_new(g, &e);
+	ck_assert_msg(f, "%s", e.text);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &parts, &v, &e), 0);
+	ck_assert_uint_eq(v.next[0], 700 * (1 + _i));
+	ck_assert_uint_eq(v.next[1], 700 * (1 + _i));
+	ck_assert(_i ? v.calls == 2 : v.calls > 4);
 	keel_float_del(f);
 	free(v.pre);
 	free(v.post);
@@ -635,6 +671,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, activations_and_watch, 0, 32);
 	tcase_add_loop_test(t, watching_by_pixel, 0, 8);
+	tcase_add_loop_test(t, watching_in_parts, 0, 2);
 	tcase_add_loop_test(t, loops_agree, 0, 3);
 	tcase_add_loop_test(t, loops_in_place_agree, 0, 3);
 	tcase_add_test(t, clones_run_at_once_with_equal_bits);
