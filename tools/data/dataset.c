@@ -152,7 +152,7 @@ void keel_dataset_close(struct keel_dataset *ds)
 		keel_array_free(&ds->sources[i].array);
 		free(ds->sources[i].path);
 		if (ds->kept)
-			free(ds->kept->levels[i]);
+			free((void *)atomic_load(&ds->kept->levels[i]));
 	}
 	free(ds->kept);
 	keel_array_free(&ds->label_array);
@@ -209,13 +209,13 @@ static int decode(const struct keel_dataset *ds, const struct keel_source *s, ui
 static bool keep(const struct keel_dataset *ds, size_t source, uint8_t *levels)
 {
 	size_t room = atomic_load(&ds->kept->room);
-	uint8_t *none = NULL;
+	uintptr_t none = 0;
 
 	do {
 		if (room < ds->elements)
 			return false;
 	} while (!atomic_compare_exchange_weak(&ds->kept->room, &room, room - ds->elements));
-	if (atomic_compare_exchange_strong(&ds->kept->levels[source], &none, levels))
+	if (atomic_compare_exchange_strong(&ds->kept->levels[source], &none, (uintptr_t)levels))
 		return true;
 	atomic_fetch_add(&ds->kept->room, ds->elements);
 	return false;
@@ -225,7 +225,7 @@ static int get_picture(const struct keel_dataset *ds, size_t source, float *out,
 		       struct keel_error *e)
 {
 	const struct keel_source *s = &ds->sources[source];
-	uint8_t *levels = atomic_load(&ds->kept->levels[source]);
+	uint8_t *levels = (uint8_t *)atomic_load(&ds->kept->levels[source]);
 	int err;
 
 	if (levels) {

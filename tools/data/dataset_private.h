@@ -53,11 +53,11 @@ struct keel_item {
 
 /** struct keel_kept - pictures that needn't be decoded again
  * @room: bytes that more of them may take
- * @levels: by source, for keel_preprocess_values(); NULL: not kept (yet)
+ * @levels: by source, pointers for keel_preprocess_values(); 0: not kept (yet)
  */
 struct keel_kept {
 	atomic_size_t room;
-	_Atomic(uint8_t *) levels[];
+	atomic_uintptr_t levels[];
 };
 
 /** struct keel_dataset - see dataset.h
