@@ -39,11 +39,15 @@ static const keel_u8 *tap_pixel(const struct keel_mac *m, keel_u32 y, keel_u32 x
 	return iy < 0 || ix < 0 ? NULL : (const keel_u8 *)keel_pixel(&m->ifm, iy, ix);
 }
 
-/* Adding 128 flips the top bit; eight bytes at a time. */
-static void copy_biased(keel_u8 *to, const keel_u8 *from, keel_u32 n)
+/* Adding 128 flips the top bit; in pieces of one size, which become vectors. */
+static void copy_biased(keel_u8 *restrict to, const keel_u8 *restrict from, keel_u32 n)
 {
+	keel_u32 i;
 	keel_u64 v;
 
+	for (; n >= 32; n -= 32, to += 32, from += 32)
+		for (i = 0; i < 32; i++)
+			to[i] = from[i] ^ 0x80;
 	for (; n >= sizeof(v); n -= sizeof(v), to += sizeof(v), from += sizeof(v)) {
 		memcpy(&v, from, sizeof(v));
 		v ^= 0x8080808080808080ull;
@@ -101,11 +105,27 @@ static void gather_tap(const struct keel_mac *m, struct keel_mac_work *w, keel_u
 		gather_pixel(m, to, tap_pixel(m, w->y[p], w->x[p], ky, kx), channel, n);
 }
 
+/* The input is read pixel by pixel, all channels, as it lies: 1x1 over whole rows. */
+static keel_u32 reads_as_it_lies(const struct keel_mac *m)
+{
+	const struct keel_cmd_mac *c = m->c;
+
+	return c->h.opcode == KEEL_CMD_CONV2D && m->total == m->quads && m->window == 1 &&
+	       !m->ifm.wide && m->groups == 1 && m->ic % KEEL_BLOCK_IC == 0 && c->stride_y == 1 &&
+	       c->stride_x == 1 && m->ow == c->ifm_w && m->oh == c->ifm_h && !c->pad_top &&
+	       !c->pad_left && m->ifm.pixel == m->ic && m->ifm.row == (keel_u64)m->ic * m->ow;
+}
+
 void keel_mac_gather(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 q0, keel_u32 q1)
 {
 	keel_u8 *to = w->quads;
 	keel_u32 q, count;
 
+	if (q1 - q0 == m->total && reads_as_it_lies(m)) {
+		copy_biased(to, (const keel_u8 *)keel_pixel(&m->ifm, w->y[0], w->x[0]),
+			    w->n * m->ic);
+		return;
+	}
 	for (q = q0; q < q1; q += count, to += count * KEEL_BLOCK_IC) {
 		keel_u32 first = q % m->quads;
 
@@ -162,14 +182,15 @@ void keel_mac_conv(const struct keel_mac *m, struct keel_mac_work *w, const keel
 		   keel_u32 whole)
 {
 	const keel_s8 *weights = keel_mac_weights(m, w->group, w->block);
+	keel_s32 offset[KEEL_LANES];
 	keel_u32 p, i, q, count;
 
+	for (i = 0; i < KEEL_LANES; i++)
+		offset[i] = keel_mul32(-(128 + m->ifm.zp), sums[i]);
 	for (p = 0; p < w->n; p++)
-		for (i = 0; i < KEEL_LANES; i++) {
-			keel_s32 *acc = &w->acc[p * KEEL_LANES + i];
-
-			*acc = keel_add32(*acc, keel_mul32(-(128 + m->ifm.zp), sums[i]));
-		}
+		for (i = 0; i < KEEL_LANES; i++)
+			w->acc[p * KEEL_LANES + i] =
+				keel_add32(w->acc[p * KEEL_LANES + i], offset[i]);
 
 	for (q = 0; q < m->total; q += count, weights += count * (KEEL_BLOCK_OC * KEEL_BLOCK_IC)) {
 		count = keel_min_u32(m->total - q, m->piece);

@@ -14,25 +14,54 @@ static keel_s64 tap_offset(const struct keel_mac *m, keel_s32 y, keel_s32 x)
 	return y * (keel_s64)m->ifm.row + x * (keel_s64)m->ifm.pixel;
 }
 
+/* Where every tap is inside the picture: offsets from the first one. */
+static void find_inside(const struct keel_mac *m, keel_s64 *to, keel_s64 at, keel_u32 taps)
+{
+	const struct keel_cmd_mac *c = m->c;
+	keel_u32 t, kx = 0;
+	keel_s64 row = at;
+
+	for (t = 0; t < taps; t++) {
+		to[t] = row + (keel_s64)(kx * c->dilation_x * m->ifm.pixel);
+		if (++kx == c->kernel_w) {
+			kx = 0;
+			row += c->dilation_y * m->ifm.row;
+		}
+	}
+}
+
+static void find_pixel(const struct keel_mac *m, keel_s64 *to, keel_s32 y, keel_s32 x, keel_u32 t0,
+		       keel_u32 t1)
+{
+	const struct keel_cmd_mac *c = m->c;
+	keel_u32 ky = t0 / c->kernel_w, kx = t0 % c->kernel_w, t;
+
+	for (t = t0; t < t1; t++) {
+		*to++ = tap_offset(m, y + (keel_s32)(ky * c->dilation_y),
+				   x + (keel_s32)(kx * c->dilation_x));
+		if (++kx == c->kernel_w) {
+			kx = 0;
+			ky++;
+		}
+	}
+}
+
 void keel_mac_find(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 t0, keel_u32 t1)
 {
 	const struct keel_cmd_mac *c = m->c;
-	keel_u32 p, t;
+	keel_s32 last_y = c->ifm_h - (c->kernel_h - 1) * c->dilation_y - 1;
+	keel_s32 last_x = c->ifm_w - (c->kernel_w - 1) * c->dilation_x - 1;
+	keel_u32 p;
 
 	for (p = 0; p < w->n; p++) {
 		keel_s64 *to = w->offset + p * m->piece;
 		keel_s32 y = w->y[p] * c->stride_y - c->pad_top;
 		keel_s32 x = w->x[p] * c->stride_x - c->pad_left;
-		keel_u32 ky = t0 / c->kernel_w, kx = t0 % c->kernel_w;
 
-		for (t = t0; t < t1; t++) {
-			*to++ = tap_offset(m, y + (keel_s32)(ky * c->dilation_y),
-					   x + (keel_s32)(kx * c->dilation_x));
-			if (++kx == c->kernel_w) {
-				kx = 0;
-				ky++;
-			}
-		}
+		if (!t0 && y >= 0 && x >= 0 && y <= last_y && x <= last_x)
+			find_inside(m, to, tap_offset(m, y, x), t1);
+		else
+			find_pixel(m, to, y, x, t0, t1);
 	}
 }
 

@@ -11,8 +11,8 @@ static void set_lane(struct keel_lanes_epilogue *e, keel_u32 neg, keel_u32 lane,
 	e->r[neg][lane] = k.r[neg];
 }
 
-static void load_epilogue(const struct keel_mac *m, const struct keel_mac_work *w,
-			  struct keel_lanes_epilogue *e)
+void keel_mac_epilogue(const struct keel_mac *m, const struct keel_mac_work *w,
+		       struct keel_lanes_epilogue *e)
 {
 	keel_u32 prelu = m->c->h.flags & KEEL_MAC_PRELU;
 	keel_u32 double_round = m->c->h.flags & KEEL_DOUBLE_ROUND;
@@ -94,33 +94,32 @@ void keel_mac_store_psum(const struct keel_mac *m, const struct keel_mac_work *w
 	}
 }
 
-static void store_levels(const struct keel_mac *m, const struct keel_mac_work *w)
+void keel_mac_store(const struct keel_mac *m, const struct keel_mac_work *w)
 {
 	const keel_s8 *from = w->levels;
 	keel_u32 side = m->window == 4 ? 2 : 1;
 	keel_u32 p;
 
-	for (p = 0; p < w->n; p += m->window, from += KEEL_LANES)
-		memcpy(keel_pixel(&m->ofm, w->y[p] / side, w->x[p] / side) + w->channel, from,
-		       w->count);
+	for (p = 0; p < w->n; p += m->window, from += KEEL_LANES) {
+		keel_s8 *to = keel_pixel(&m->ofm, w->y[p] / side, w->x[p] / side) + w->channel;
+
+		/* A copy of known size is one move. */
+		if (w->count == KEEL_LANES)
+			memcpy(to, from, KEEL_LANES);
+		else
+			memcpy(to, from, w->count);
+	}
 }
 
-void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w)
+void keel_mac_levels(const struct keel_mac *m, struct keel_mac_work *w,
+		     const struct keel_lanes_epilogue *e, const keel_s32 *acc)
 {
-	struct keel_lanes_epilogue e;
 	keel_u32 flags = m->c->h.flags;
 	keel_u32 i;
 
-	if (flags & KEEL_MAC_ACC_OUT) {
-		keel_mac_store_psum(m, w);
-		return;
-	}
-
-	load_epilogue(m, w, &e);
 	if (flags & KEEL_MAC_RESIDUAL)
 		load_residual(m, w);
-	m->lanes->finish(&e, w->acc, flags & KEEL_MAC_RESIDUAL ? w->residual : NULL, w->levels,
-			 w->n);
+	m->lanes->finish(e, acc, flags & KEEL_MAC_RESIDUAL ? w->residual : NULL, w->levels, w->n);
 	if (flags & KEEL_MAC_TABLE)
 		for (i = 0; i < w->n * KEEL_LANES; i++)
 			w->levels[i] = m->table[w->levels[i] + 128];
@@ -128,5 +127,17 @@ void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w)
 		pool_max(w);
 	if (flags & KEEL_MAC_POOL_AVERAGE)
 		pool_average(w, m->ofm.zp);
-	store_levels(m, w);
+}
+
+void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	struct keel_lanes_epilogue e;
+
+	if (m->c->h.flags & KEEL_MAC_ACC_OUT) {
+		keel_mac_store_psum(m, w);
+		return;
+	}
+	keel_mac_epilogue(m, w, &e);
+	keel_mac_levels(m, w, &e, w->acc);
+	keel_mac_store(m, w);
 }

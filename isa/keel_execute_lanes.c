@@ -46,9 +46,10 @@ static void finish_portable(const struct keel_lanes_epilogue *e, const keel_s32 
 
 	for (p = 0; p < pixels; p++)
 		for (i = 0; i < KEEL_LANES; i++, acc++, levels++) {
-			keel_u32 neg = *acc < 0;
-			keel_s32 v =
-				keel_sat32((*acc * e->m[neg][i] + e->r[neg][i]) >> e->s[neg][i]);
+			keel_s32 v = keel_add32(*acc, e->bias[i]);
+			keel_u32 neg = v < 0;
+
+			v = keel_sat32((v * e->m[neg][i] + e->r[neg][i]) >> e->s[neg][i]);
 
 			if (residual)
 				v = keel_sat32((keel_s64)v + *residual++);
@@ -61,6 +62,7 @@ static const struct keel_lanes lanes_portable = {
 	.dot = dot_portable,
 	.depthwise = depthwise_portable,
 	.finish = finish_portable,
+	.total = total_portable,
 	.rescale = rescale_portable,
 	.requant = requant_portable,
 };
@@ -130,6 +132,7 @@ static const struct keel_lanes lanes_avx2 = {
 	.dot = dot_avx2,
 	.depthwise = depthwise_avx2,
 	.finish = finish_portable,
+	.total = total_avx2,
 	.rescale = rescale_avx2,
 	.requant = requant_avx2,
 };
@@ -202,12 +205,14 @@ LANES_TARGET ALWAYS_INLINE void finish_half(const struct keel_lanes_epilogue *e,
 	const __m512i s0 = _mm512_loadu_si512(&e->s[0][i]), s1 = _mm512_loadu_si512(&e->s[1][i]);
 	const __m512i r0 = _mm512_loadu_si512(&e->r[0][i]), r1 = _mm512_loadu_si512(&e->r[1][i]);
 	const __m512i lo = _mm512_loadu_si512(&e->lo[i]), hi = _mm512_loadu_si512(&e->hi[i]);
+	const __m256i bias = _mm256_loadu_si256((const void *)&e->bias[i]);
 	const __m512i zp = _mm512_set1_epi64(e->zp);
 	const __m512i max = _mm512_set1_epi64(LANES_MAX), min = _mm512_set1_epi64(LANES_MIN);
 	keel_u32 p;
 
 	for (p = i; p < pixels * KEEL_LANES; p += KEEL_LANES) {
-		__m512i v = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const void *)(acc + p)));
+		__m512i v = _mm512_cvtepi32_epi64(
+			_mm256_add_epi32(_mm256_loadu_si256((const void *)(acc + p)), bias));
 		__mmask8 neg = _mm512_movepi64_mask(v);
 
 		v = _mm512_mul_epi32(v, _mm512_mask_mov_epi64(m0, neg, m1));
@@ -224,10 +229,76 @@ LANES_TARGET ALWAYS_INLINE void finish_half(const struct keel_lanes_epilogue *e,
 	}
 }
 
+/* Of sixteen 64-bit elements those at even or, with @odd, at odd places. */
+LANES_TARGET ALWAYS_INLINE __m512i every_other(const keel_s64 *v, const keel_u32 odd)
+{
+	const __m512i at = _mm512_add_epi64(_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14),
+					    _mm512_set1_epi64(odd));
+
+	return _mm512_permutex2var_epi64(_mm512_loadu_si512(v), at, _mm512_loadu_si512(v + 8));
+}
+
+LANES_TARGET ALWAYS_INLINE __m512i narrow(const keel_s64 *v)
+{
+	return _mm512_inserti64x4(
+		_mm512_castsi256_si512(_mm512_cvtepi64_epi32(_mm512_loadu_si512(v))),
+		_mm512_cvtepi64_epi32(_mm512_loadu_si512(v + 8)), 1);
+}
+
+/*
+ * One constant for both signs, and shifts by at least 32 or no product at all: then nothing leaves
+ * 32 bits, and the product of an odd lane, shifted by 32 less, has its level where the lane is.
+ */
+LANES_TARGET ALWAYS_INLINE keel_u32 finish_is_simple(const struct keel_lanes_epilogue *e)
+{
+	__mmask8 bad = 0;
+	keel_u32 i;
+
+	for (i = 0; i < KEEL_LANES; i += 8) {
+		__m512i m = _mm512_loadu_si512(&e->m[0][i]), s = _mm512_loadu_si512(&e->s[0][i]);
+		__m512i r = _mm512_loadu_si512(&e->r[0][i]);
+
+		bad |= _mm512_cmpneq_epi64_mask(m, _mm512_loadu_si512(&e->m[1][i]));
+		bad |= _mm512_cmpneq_epi64_mask(s, _mm512_loadu_si512(&e->s[1][i]));
+		bad |= _mm512_cmpneq_epi64_mask(r, _mm512_loadu_si512(&e->r[1][i]));
+		bad |= _mm512_cmplt_epi64_mask(s, _mm512_set1_epi64(32)) &
+		       _mm512_test_epi64_mask(m, m);
+	}
+	return !bad;
+}
+
+LANES_TARGET ALWAYS_INLINE void finish_simple(const struct keel_lanes_epilogue *e,
+					      const keel_s32 *acc, keel_s8 *levels, keel_u32 pixels)
+{
+	const __m512i m0 = every_other(e->m[0], 0), m1 = every_other(e->m[0], 1);
+	const __m512i r0 = every_other(e->r[0], 0), r1 = every_other(e->r[0], 1);
+	const __m512i s0 = every_other(e->s[0], 0);
+	const __m512i s1 = _mm512_sub_epi64(every_other(e->s[0], 1), _mm512_set1_epi64(32));
+	const __m512i lo = narrow(e->lo), hi = narrow(e->hi), zp = _mm512_set1_epi32(e->zp);
+	const __m512i bias = _mm512_loadu_si512(e->bias);
+	keel_u32 p;
+
+	for (p = 0; p < pixels * KEEL_LANES; p += KEEL_LANES) {
+		__m512i v = _mm512_add_epi32(_mm512_loadu_si512(acc + p), bias);
+		__m512i even = _mm512_mul_epi32(v, m0);
+		__m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(v, 32), m1);
+
+		even = _mm512_srav_epi64(_mm512_add_epi64(even, r0), s0);
+		odd = _mm512_srav_epi64(_mm512_add_epi64(odd, r1), s1);
+		v = _mm512_add_epi32(_mm512_mask_mov_epi32(even, 0xaaaa, odd), zp);
+		v = _mm512_min_epi32(_mm512_max_epi32(v, lo), hi);
+		_mm_storeu_si128((void *)(levels + p), _mm512_cvtepi32_epi8(v));
+	}
+}
+
 LANES_TARGET static void finish_avx512vnni(const struct keel_lanes_epilogue *e, const keel_s32 *acc,
 					   const keel_s32 *residual, keel_s8 *levels,
 					   keel_u32 pixels)
 {
+	if (!residual && finish_is_simple(e)) {
+		finish_simple(e, acc, levels, pixels);
+		return;
+	}
 	finish_half(e, acc, residual, levels, pixels, 0);
 	finish_half(e, acc, residual, levels, pixels, 8);
 }
@@ -237,6 +308,7 @@ static const struct keel_lanes lanes_avx512vnni = {
 	.dot = dot_avx512vnni,
 	.depthwise = depthwise_avx512vnni,
 	.finish = finish_avx512vnni,
+	.total = total_avx512vnni,
 	.rescale = rescale_avx512vnni,
 	.requant = requant_avx512vnni,
 };

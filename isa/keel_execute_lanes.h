@@ -32,6 +32,7 @@ struct keel_lanes_scale {
  * @r: rounding term for each
  * @lo: lowest output level
  * @hi: highest output level
+ * @bias: added to accumulators first, wrapping
  * @zp: output zero point
  */
 struct keel_lanes_epilogue {
@@ -40,6 +41,7 @@ struct keel_lanes_epilogue {
 	keel_s64 r[2][KEEL_LANES];
 	keel_s64 lo[KEEL_LANES];
 	keel_s64 hi[KEEL_LANES];
+	keel_s32 bias[KEEL_LANES];
 	keel_s32 zp;
 };
 
@@ -60,8 +62,9 @@ struct keel_lanes_taps {
  * @name: of the instruction set
  * @dot: acc[p][o] += sum over q, j of x[p * x_stride + 4 q + j] * w[q][o][j], wrapping
  * @depthwise: acc[p][o] += sum over t of (x[p][t][o] - zp) * w[t][o], wrapping
- * @finish: levels[p][o] = clamp(sat32(rescale(acc[p][o]) (+ residual[p][o]) + zp));
+ * @finish: levels[p][o] = clamp(sat32(rescale(acc[p][o] + bias[o]) (+ residual[p][o]) + zp));
  *	@residual may be NULL
+ * @total: sums[o] += sum over p of levels[p][o]
  * @rescale: out[i] = keel_rescale(v[i])
  * @requant: out[i] = keel_requant(v[i])
  */
@@ -73,6 +76,7 @@ struct keel_lanes {
 			  keel_u32 taps, keel_u32 pixels);
 	void (*finish)(const struct keel_lanes_epilogue *e, const keel_s32 *acc,
 		       const keel_s32 *residual, keel_s8 *levels, keel_u32 pixels);
+	void (*total)(keel_s64 *sums, const keel_s8 *levels, keel_u32 pixels);
 	void (*rescale)(const struct keel_lanes_scale *k, const keel_s32 *v, keel_s32 *out,
 			keel_u32 n);
 	void (*requant)(const struct keel_lanes_scale *k, const keel_s32 *v, keel_s8 *out,

@@ -29,6 +29,23 @@ LANES_TARGET static void LANES_FN(depthwise)(keel_s32 *acc, const struct keel_la
 	}
 }
 
+LANES_TARGET static void LANES_FN(total)(keel_s64 *sums, const keel_s8 *levels, keel_u32 pixels)
+{
+	keel_s32 part[KEEL_LANES];
+	keel_u32 p, i, count;
+
+	for (; pixels; pixels -= count) {
+		count = pixels < KEEL_LANES_RUN ? pixels : KEEL_LANES_RUN;
+		for (i = 0; i < KEEL_LANES; i++)
+			part[i] = 0;
+		for (p = 0; p < count; p++, levels += KEEL_LANES)
+			for (i = 0; i < KEEL_LANES; i++)
+				part[i] += levels[i];
+		for (i = 0; i < KEEL_LANES; i++)
+			sums[i] += part[i];
+	}
+}
+
 LANES_TARGET static void LANES_FN(rescale)(const struct keel_lanes_scale *k, const keel_s32 *v,
 					   keel_s32 *out, keel_u32 n)
 {

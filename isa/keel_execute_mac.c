@@ -22,8 +22,8 @@ static void size_runs(struct keel_mac *m)
 	m->piece = keel_min_u32(m->total, room / m->run);
 }
 
-static void prepare(struct keel_mac *m, const union keel_command *c,
-		    const struct keel_memory *slots)
+void keel_mac_prepare(struct keel_mac *m, const union keel_command *c,
+		      const struct keel_memory *slots)
 {
 	const struct keel_cmd_mac *mac = &c->mac;
 	const keel_u32 pool = KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE;
@@ -53,24 +53,40 @@ static void prepare(struct keel_mac *m, const union keel_command *c,
 	size_runs(m);
 }
 
-/* Stored pixels @first .. @first + n of the output become the pixels of the run. */
-static void place_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u64 first,
-		      keel_u64 last)
+/* Windows of four pixels, two by two. */
+static void place_windows(struct keel_mac_work *w, keel_u32 y, keel_u32 x, keel_u32 n)
 {
-	keel_u32 side = m->window == 4 ? 2 : 1;
-	keel_u32 y = first / m->width, x = first % m->width;
 	keel_u32 i;
 
+	for (; n--; x++)
+		for (i = 0; i < 4; i++, w->n++) {
+			w->y[w->n] = y * 2 + i / 2;
+			w->x[w->n] = x * 2 + i % 2;
+		}
+}
+
+static void place_pixels(struct keel_mac_work *w, keel_u32 y, keel_u32 x, keel_u32 n)
+{
+	keel_u16 *to_y = w->y + w->n, *to_x = w->x + w->n;
+	keel_u32 i;
+
+	for (i = 0; i < n; i++) {
+		to_y[i] = y;
+		to_x[i] = x + i;
+	}
+	w->n += n;
+}
+
+void keel_mac_place(const struct keel_mac *m, struct keel_mac_work *w, keel_u64 first,
+		    keel_u64 last)
+{
+	keel_u32 y = first / m->width, x = first % m->width, n;
+
 	w->n = 0;
-	for (; first < last && w->n < m->run; first++) {
-		for (i = 0; i < m->window; i++, w->n++) {
-			w->y[w->n] = y * side + i / side;
-			w->x[w->n] = x * side + i % side;
-		}
-		if (++x == m->width) {
-			x = 0;
-			y++;
-		}
+	for (; first < last && w->n < m->run; first += n, y++, x = 0) {
+		n = keel_min_u32(m->width - x, (m->run - w->n) / m->window);
+		n = n < last - first ? n : last - first;
+		(m->window == 4 ? place_windows : place_pixels)(w, y, x, n);
 	}
 }
 
@@ -90,12 +106,17 @@ static void start_wide(const struct keel_mac *m, struct keel_mac_work *w)
 			w->wide[p * KEEL_LANES + i] = m->wide_channels[w->channel + i].bias;
 }
 
+void keel_mac_select(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 block)
+{
+	w->block = block;
+	w->channel = w->group * m->oc + block * KEEL_BLOCK_OC;
+	w->count = keel_min_u32(KEEL_BLOCK_OC, m->oc - block * KEEL_BLOCK_OC);
+}
+
 static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
 {
 	keel_u32 p, i;
 
-	w->channel = w->group * m->oc + w->block * KEEL_BLOCK_OC;
-	w->count = keel_min_u32(KEEL_BLOCK_OC, m->oc - w->block * KEEL_BLOCK_OC);
 	if (m->ifm.wide) {
 		start_wide(m, w);
 		return;
@@ -113,9 +134,10 @@ static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
 	}
 }
 
-static void add_block(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums,
-		      keel_u32 whole)
+void keel_mac_add(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums)
 {
+	keel_u32 whole = m->piece == m->total;
+
 	if (m->c->h.opcode == KEEL_CMD_DEPTHWISE && m->ifm.wide)
 		keel_mac_depthwise_wide(m, w, whole);
 	else if (m->c->h.opcode == KEEL_CMD_DEPTHWISE)
@@ -128,21 +150,26 @@ static void add_block(const struct keel_mac *m, struct keel_mac_work *w, const k
 		keel_mac_conv(m, w, sums, whole);
 }
 
+void keel_mac_read(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	if (m->piece != m->total)
+		return;
+	if (m->c->h.opcode == KEEL_CMD_DEPTHWISE)
+		keel_mac_find(m, w, 0, m->total);
+	else if (!(m->c->h.flags & KEEL_MAC_B_ACTIVATION))
+		keel_mac_gather(m, w, 0, m->total);
+}
+
 static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 first,
 			keel_u32 last)
 {
-	keel_u32 depthwise = m->c->h.opcode == KEEL_CMD_DEPTHWISE;
-	keel_u32 product = m->c->h.flags & KEEL_MAC_B_ACTIVATION;
-	keel_u32 whole = m->piece == m->total;
+	keel_u32 block;
 
-	if (whole && depthwise)
-		keel_mac_find(m, w, 0, m->total);
-	else if (whole && !product)
-		keel_mac_gather(m, w, 0, m->total);
-
-	for (w->block = first; w->block < last; w->block++) {
+	keel_mac_read(m, w);
+	for (block = first; block < last; block++) {
+		keel_mac_select(m, w, block);
 		start_block(m, w);
-		add_block(m, w, w->sums + (w->block - first) * KEEL_LANES, whole);
+		keel_mac_add(m, w, w->sums + (block - first) * KEEL_LANES);
 		if (m->wide)
 			keel_mac_finish_wide(m, w);
 		else
@@ -150,7 +177,7 @@ static void execute_run(const struct keel_mac *m, struct keel_mac_work *w, keel_
 	}
 }
 
-static keel_u32 needs_sums(const struct keel_mac *m)
+keel_u32 keel_mac_needs_sums(const struct keel_mac *m)
 {
 	return m->c->h.opcode != KEEL_CMD_DEPTHWISE && !(m->c->h.flags & KEEL_MAC_B_ACTIVATION) &&
 	       (m->ifm.wide || m->ifm.zp != -128);
@@ -164,18 +191,19 @@ void keel_execute_mac(const union keel_command *c, const struct keel_memory *slo
 	keel_u32 blocks, first, last;
 	keel_u64 at;
 
-	prepare(&m, c, slots);
+	keel_mac_prepare(&m, c, slots);
 	blocks = keel_blocks(m.oc, KEEL_BLOCK_OC);
 	memset(w.sums, 0, sizeof(w.sums));
+	w.acc = w.room;
 
 	for (w.group = 0; w.group < m.groups; w.group++)
 		for (first = 0; first < blocks; first = last) {
 			last = keel_min_u32(blocks, first + KEEL_MAC_TILE);
-			if (needs_sums(&m))
+			if (keel_mac_needs_sums(&m))
 				keel_mac_sums(&m, w.group, first, last, w.sums);
 			for (at = (keel_u64)y0 * m.width; at < (keel_u64)y1 * m.width;
 			     at += w.n / m.window) {
-				place_run(&m, &w, at, (keel_u64)y1 * m.width);
+				keel_mac_place(&m, &w, at, (keel_u64)y1 * m.width);
 				execute_run(&m, &w, first, last);
 			}
 		}

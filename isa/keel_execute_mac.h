@@ -65,7 +65,8 @@ struct keel_mac {
  * @channel: first output channel of the block
  * @count: output channels in the block
  * @sums: sums of the weights of this tile of blocks
- * @acc: accumulators
+ * @acc: accumulators; @room unless somebody wants them elsewhere
+ * @room: for accumulators
  * @residual: rescaled residual
  * @levels: finished levels
  * @wide_levels: the same where the command is wide
@@ -80,7 +81,8 @@ struct keel_mac_work {
 	keel_u16 y[KEEL_MAC_RUN], x[KEEL_MAC_RUN];
 	keel_u32 n, group, block, channel, count;
 	keel_s32 sums[KEEL_MAC_TILE * KEEL_LANES];
-	keel_s32 acc[KEEL_MAC_RUN * KEEL_LANES];
+	keel_s32 *acc;
+	keel_s32 room[KEEL_MAC_RUN * KEEL_LANES];
 	keel_s32 residual[KEEL_MAC_RUN * KEEL_LANES];
 	union {
 		keel_s8 levels[KEEL_MAC_RUN * KEEL_LANES];
@@ -105,6 +107,26 @@ static inline keel_u32 keel_mac_half(void)
 {
 	return KEEL_MAC_QUADS / 2 * KEEL_BLOCK_IC;
 }
+
+/** keel_mac_prepare() - everything about a command that all of its work shares */
+void keel_mac_prepare(struct keel_mac *m, const union keel_command *c,
+		      const struct keel_memory *slots);
+
+/** keel_mac_place() - stored pixels @first .. @last, as many as fit, become the work's pixels */
+void keel_mac_place(const struct keel_mac *m, struct keel_mac_work *w, keel_u64 first,
+		    keel_u64 last);
+
+/** keel_mac_select() - work on block @block of the work's group from now on */
+void keel_mac_select(const struct keel_mac *m, struct keel_mac_work *w, keel_u32 block);
+
+/** keel_mac_read() - input of the work's pixels for all blocks, where there is room for it */
+void keel_mac_read(const struct keel_mac *m, struct keel_mac_work *w);
+
+/** keel_mac_needs_sums() - whether keel_mac_add() reads sums of weights */
+keel_u32 keel_mac_needs_sums(const struct keel_mac *m);
+
+/** keel_mac_add() - add the products of the selected block; @sums: of its weights */
+void keel_mac_add(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums);
 
 /** keel_mac_weights() - the blocked weights of a block */
 const keel_s8 *keel_mac_weights(const struct keel_mac *m, keel_u32 group, keel_u32 block);
@@ -137,6 +159,17 @@ void keel_mac_finish_wide(const struct keel_mac *m, struct keel_mac_work *w);
 
 /** keel_mac_store_psum() - store the accumulators as they are */
 void keel_mac_store_psum(const struct keel_mac *m, const struct keel_mac_work *w);
+
+/** keel_mac_epilogue() - constants of the selected block's epilogue, biases left out */
+void keel_mac_epilogue(const struct keel_mac *m, const struct keel_mac_work *w,
+		       struct keel_lanes_epilogue *e);
+
+/** keel_mac_levels() - accumulators become the levels of stored pixels */
+void keel_mac_levels(const struct keel_mac *m, struct keel_mac_work *w,
+		     const struct keel_lanes_epilogue *e, const keel_s32 *acc);
+
+/** keel_mac_store() - store the levels of a block */
+void keel_mac_store(const struct keel_mac *m, const struct keel_mac_work *w);
 
 /** keel_mac_finish() - epilogue and store of a block */
 void keel_mac_finish(const struct keel_mac *m, struct keel_mac_work *w);

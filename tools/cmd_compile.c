@@ -46,6 +46,9 @@ static int get_sample(void *ctx, size_t index, void *const *inputs, struct keel_
 	return keel_dataset_get(ctx, index, inputs[0], e);
 }
 
+/* Bytes of pictures that wait, decoded, for the next pass over them. */
+#define KEEP_PICTURES ((size_t)128 << 20)
+
 static int open_dataset(const struct compile_args *a, const struct keel_graph *g,
 			const struct keel_preprocess *p, struct keel_dataset **ds,
 			struct keel_error *e)
@@ -60,6 +63,7 @@ static int open_dataset(const struct compile_args *a, const struct keel_graph *g
 			   .spread = true,
 			   .split_every = a->split,
 			   .split_rest = a->swap},
+		.keep = KEEP_PICTURES,
 	};
 
 	if (g->nr_inputs != 1)

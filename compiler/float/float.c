@@ -9,6 +9,7 @@
 
 /** struct keel_float - one executor
  * @arena: values, then the scratch memory of the running step
+ * @bound: by step
  * @inputs: the caller's arrays, during a run
  * @pre: dense copies for the watch callback, made when one is first used
  */
@@ -17,6 +18,7 @@ struct keel_float {
 	dnnl_stream_t stream;
 	unsigned char *arena;
 	const void **args;
+	struct keel_float_bound *bound;
 	const void *const *inputs;
 	float *pre, *post;
 };
@@ -34,7 +36,8 @@ static struct keel_float *executor_new(struct keel_float_plan *p, struct keel_er
 		goto err_memory;
 	f->arena = aligned_alloc(ALIGN, bytes & ~(size_t)(ALIGN - 1));
 	f->args = calloc(p->most_inputs + 1, sizeof(*f->args));
-	if (!f->arena || !f->args)
+	f->bound = calloc(p->nr_steps + 1, sizeof(*f->bound));
+	if (!f->arena || !f->args || !f->bound)
 		goto err_memory;
 	if (!dnnl_stream_create(&f->stream, p->engine, dnnl_stream_default_flags))
 		return f;
@@ -65,12 +68,17 @@ struct keel_float *keel_float_clone(const struct keel_float *f, struct keel_erro
 
 void keel_float_del(struct keel_float *f)
 {
+	unsigned int i;
+
 	if (!f)
 		return;
+	for (i = 0; f->bound && i < f->plan->nr_steps; i++)
+		keel_float_bound_free(&f->bound[i]);
 	if (f->stream)
 		dnnl_stream_destroy(f->stream);
 	free(f->arena);
 	free(f->args);
+	free(f->bound);
 	free(f->pre);
 	free(f->post);
 	keel_float_plan_put(f->plan);
@@ -111,24 +119,23 @@ static int watch_prepare(struct keel_float *f, struct keel_error *e)
 	return 0;
 }
 
-/** struct watcher - who looks at the values */
-struct watcher {
-	keel_float_watch call;
+/** struct eyes - a watcher at work */
+struct eyes {
+	const struct keel_float_watcher *w;
 	void *ctx;
 };
 
-/* The fused activation, and what the watcher sees around it. */
-static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
-		   const struct watcher *w)
+static bool wanted(const struct eyes *eyes, const struct keel_node *n)
+{
+	return eyes->w && (!eyes->w->wants || eyes->w->wants(eyes->ctx, n));
+}
+
+static void finish_dense(struct keel_float *f, const struct keel_float_step *s, float *out,
+			 const struct eyes *eyes)
 {
 	bool act = s->node->act.kind != KEEL_ACT_NONE;
 	const float *post = out;
 
-	if (!w->call) {
-		if (act)
-			keel_float_act_apply(s, out);
-		return;
-	}
 	if (act) {
 		keel_float_to_dense(f->pre, out, &s->out);
 		keel_float_act_apply(s, out);
@@ -137,13 +144,60 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 		keel_float_to_dense(f->post, out, &s->out);
 		post = f->post;
 	}
-	w->call(w->ctx, s->node, act ? f->pre : post, post);
+	eyes->w->dense(eyes->ctx, s->node, act ? f->pre : post, post);
 }
 
-static int step_run(struct keel_float *f, const struct keel_float_step *s, const struct watcher *w,
+/* Pixels of a part: its values are still near when they have been looked at once. */
+static size_t part_of(const struct keel_float_step *s, const struct eyes *eyes, size_t pixels)
+{
+	size_t near = (16 << 10) / sizeof(float) / s->out.t->dims[1];
+
+	if (!eyes->w->in_parts || s->out.t->dims[0] != 1)
+		return pixels;
+	near -= near % KEEL_FLOAT_PART;
+	return near ? near : KEEL_FLOAT_PART;
+}
+
+static void finish_pixels(const struct keel_float_step *s, float *out, const struct eyes *eyes)
+{
+	const int64_t *d = s->out.t->dims;
+	size_t pixels = d[0] * d[2] * d[3], most = part_of(s, eyes, pixels);
+	struct keel_float_part part = {.v = out};
+
+	for (; part.first < pixels; part.first += part.count) {
+		float *v = out + part.first * d[1];
+
+		part.v = v;
+		part.count = pixels - part.first < most ? pixels - part.first : most;
+		part.before = s->node->act.kind != KEEL_ACT_NONE;
+		if (part.before) {
+			eyes->w->pixels(eyes->ctx, s->node, &part);
+			keel_float_act_pixels(s, v, part.count);
+			part.before = false;
+		}
+		eyes->w->pixels(eyes->ctx, s->node, &part);
+	}
+}
+
+/* The fused activation, and what the watcher sees around it. */
+static void finish(struct keel_float *f, const struct keel_float_step *s, float *out,
+		   const struct eyes *eyes)
+{
+	if (!wanted(eyes, s->node)) {
+		if (s->node->act.kind != KEEL_ACT_NONE)
+			keel_float_act_apply(s, out);
+	} else if (s->out.layout == KEEL_FLOAT_PIXELS && eyes->w->pixels) {
+		finish_pixels(s, out, eyes);
+	} else {
+		finish_dense(f, s, out, eyes);
+	}
+}
+
+static int step_run(struct keel_float *f, unsigned int step, const struct eyes *eyes,
 		    struct keel_error *e)
 {
-	struct keel_float_call c = {.in = f->args, .stream = f->stream};
+	const struct keel_float_step *s = f->plan->steps[step];
+	struct keel_float_call c = {.in = f->args, .stream = f->stream, .bound = &f->bound[step]};
 	unsigned int i;
 	int err = 0;
 
@@ -154,15 +208,16 @@ static int step_run(struct keel_float *f, const struct keel_float_step *s, const
 	if (s->kernel->run)
 		err = s->kernel->run(s, &c, e);
 	if (!err && s->node && s->out.t->type == KEEL_F32)
-		finish(f, s, c.out, w);
+		finish(f, s, c.out, eyes);
 	return err;
 }
 
-int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
-		   void *ctx, struct keel_error *e)
+int keel_float_run_watched(struct keel_float *f, const void *const *inputs,
+			   const struct keel_float_watcher *watcher, void *ctx,
+			   struct keel_error *e)
 {
-	const struct watcher w = {watch, ctx};
-	int threads, err = watch ? watch_prepare(f, e) : 0;
+	const struct eyes eyes = {watcher, ctx};
+	int threads, err = watcher ? watch_prepare(f, e) : 0;
 	unsigned int i;
 
 	if (err)
@@ -170,10 +225,18 @@ int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_w
 	f->inputs = inputs;
 	threads = keel_float_one_thread();
 	for (i = 0; i < f->plan->nr_steps && !err; i++)
-		err = step_run(f, f->plan->steps[i], &w, e);
+		err = step_run(f, i, &eyes, e);
 	keel_float_threads_restore(threads);
 	f->inputs = NULL;
 	return err;
+}
+
+int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
+		   void *ctx, struct keel_error *e)
+{
+	const struct keel_float_watcher all = {.dense = watch};
+
+	return keel_float_run_watched(f, inputs, watch ? &all : NULL, ctx, e);
 }
 
 const void *keel_float_output(const struct keel_float *f, unsigned int index)

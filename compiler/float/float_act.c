@@ -48,61 +48,24 @@ int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e)
 	return 0;
 }
 
-/* NaN passes, so that a broken network shows. */
-static float clip(float x, float lo, float hi)
-{
-	float above = x < lo ? lo : x;
-
-	return above > hi ? hi : above;
-}
-
-static void clip_row(float *x, size_t nr, float lo, float hi)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = clip(x[i], lo, hi);
-}
-
-static void clip_pixel(float *restrict x, size_t nr, const float *restrict lo,
-		       const float *restrict hi)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = clip(x[i], lo[i], hi[i]);
-}
-
-static void prelu_row(float *x, size_t nr, float slope)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = x[i] < 0 ? x[i] * slope : x[i];
-}
-
-static void prelu_pixel(float *restrict x, size_t nr, const float *restrict slope)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		x[i] = x[i] < 0 ? x[i] * slope[i] : x[i];
-}
-
 static void act_row(const struct keel_act *a, float *x, size_t nr, size_t channel)
 {
+	struct keel_float_fn fn = {.op = KEEL_OP_LEAKY_RELU};
+
 	if (a->kind == KEEL_ACT_CLIP)
-		clip_row(x, nr, a->lo[channel], a->hi[channel]);
+		fn = (struct keel_float_fn){
+			.op = KEEL_OP_CLIP, .lo = a->lo[channel], .hi = a->hi[channel]};
 	else
-		prelu_row(x, nr, a->slope[channel]);
+		fn.alpha = a->slope[channel];
+	keel_float_map(&fn, x, x, nr);
 }
 
 static void act_pixel(const struct keel_act *a, float *x, size_t nr)
 {
 	if (a->kind == KEEL_ACT_CLIP)
-		clip_pixel(x, nr, a->lo, a->hi);
+		keel_float_loops()->clip_each(x, nr, a->lo, a->hi);
 	else
-		prelu_pixel(x, nr, a->slope);
+		keel_float_loops()->prelu_each(x, nr, a->slope);
 }
 
 static void act_channels(const struct keel_float_step *s, float *x)
@@ -121,16 +84,36 @@ static void act_channels(const struct keel_float_step *s, float *x)
 			act_row(a, x, inner, c);
 }
 
+static void act_table(const struct keel_act *a, float *x, size_t nr)
+{
+	const struct keel_float_fn fn = {a->fn, a->alpha, a->beta, -INFINITY, INFINITY};
+
+	keel_float_map(&fn, x, x, nr);
+}
+
 void keel_float_act_apply(const struct keel_float_step *s, float *x)
 {
 	const struct keel_act *a = &s->node->act;
-	const struct keel_float_fn fn = {a->fn, a->alpha, a->beta, -INFINITY, INFINITY};
 	size_t nr = keel_tensor_count(s->out.t);
 
 	if (a->kind == KEEL_ACT_TABLE)
-		keel_float_map(&fn, x, x, nr);
+		act_table(a, x, nr);
 	else if (a->channels == 1)
 		act_row(a, x, nr, 0);
 	else
 		act_channels(s, x);
+}
+
+void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pixels)
+{
+	const struct keel_act *a = &s->node->act;
+	size_t channels = s->out.t->dims[1];
+
+	if (a->kind == KEEL_ACT_TABLE)
+		act_table(a, x, pixels * channels);
+	else if (a->channels == 1)
+		act_row(a, x, pixels * channels, 0);
+	else
+		for (; pixels--; x += channels)
+			act_pixel(a, x, channels);
 }

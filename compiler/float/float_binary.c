@@ -20,7 +20,7 @@ struct pair {
 typedef void (*row_fn)(void *dst, const void *a, const void *b, int64_t nr, int64_t step_a,
 		       int64_t step_b);
 
-/* Unit and zero steps have loops of their own, which compilers vectorize. */
+/* Those without a loop in float_loops.h. */
 #define ROW(name, type, expression)                                                           \
 	static void row_##name(void *dst, const void *from_a, const void *from_b, int64_t nr, \
 			       int64_t step_a, int64_t step_b)                                \
@@ -29,32 +29,13 @@ typedef void (*row_fn)(void *dst, const void *a, const void *b, int64_t nr, int6
 		type *restrict to = dst;                                                      \
 		int64_t i;                                                                    \
                                                                                               \
-		if (step_a == 1 && step_b == 1)                                               \
-			for (i = 0; i < nr; i++) {                                            \
-				type x = a[i], y = b[i];                                      \
-				to[i] = expression;                                           \
-			}                                                                     \
-		else if (step_a == 1 && step_b == 0)                                          \
-			for (i = 0; i < nr; i++) {                                            \
-				type x = a[i], y = b[0];                                      \
-				to[i] = expression;                                           \
-			}                                                                     \
-		else                                                                          \
-			for (i = 0; i < nr; i++) {                                            \
-				type x = a[i * step_a], y = b[i * step_b];                    \
-				to[i] = expression;                                           \
-			}                                                                     \
+		for (i = 0; i < nr; i++) {                                                    \
+			type x = a[i * step_a], y = b[i * step_b];                            \
+			to[i] = expression;                                                   \
+		}                                                                             \
 	}
 
-/* NaN from either side passes, as in ONNX. */
-ROW(add, float, x + y)
-ROW(sub, float, x - y)
-ROW(mul, float, x *y)
-ROW(div, float, x / y)
-ROW(max, float, x > y || x != x ? x : y)
-ROW(min, float, x < y || x != x ? x : y)
 ROW(pow, float, powf(x, y))
-ROW(prelu, float, x < 0 ? x * y : x)
 
 /* Integers wrap; a division by zero gives zero. */
 static int64_t divide(int64_t x, int64_t y)
@@ -72,14 +53,18 @@ ROW(max_int, int64_t, x > y ? x : y)
 ROW(min_int, int64_t, x < y ? x : y)
 ROW(pow_int, int64_t, pow(x, y))
 
-static const struct {
-	row_fn real, whole;
-} rows[KEEL_OP_COUNT] = {
-	[KEEL_OP_ADD] = {row_add, row_add_int}, [KEEL_OP_SUB] = {row_sub, row_sub_int},
-	[KEEL_OP_MUL] = {row_mul, row_mul_int}, [KEEL_OP_DIV] = {row_div, row_div_int},
-	[KEEL_OP_MAX] = {row_max, row_max_int}, [KEEL_OP_MIN] = {row_min, row_min_int},
-	[KEEL_OP_POW] = {row_pow, row_pow_int}, [KEEL_OP_PRELU] = {row_prelu, NULL},
+static const row_fn whole_rows[KEEL_OP_COUNT] = {
+	[KEEL_OP_ADD] = row_add_int, [KEEL_OP_SUB] = row_sub_int, [KEEL_OP_MUL] = row_mul_int,
+	[KEEL_OP_DIV] = row_div_int, [KEEL_OP_MAX] = row_max_int, [KEEL_OP_MIN] = row_min_int,
+	[KEEL_OP_POW] = row_pow_int,
 };
+
+static row_fn row_of(const struct keel_float_step *s)
+{
+	if (s->out.t->type != KEEL_F32)
+		return whole_rows[s->node->op];
+	return s->node->op == KEEL_OP_POW ? row_pow : keel_float_loops()->row[s->node->op];
+}
 
 /* Strides of an operand per axis of the output; false when it does not broadcast. */
 static bool broadcast(const struct keel_float_port *p, const struct keel_tensor *out,
@@ -133,7 +118,7 @@ static int binary_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 		return keel_float_refuse(s, e, "it needs two inputs");
 	if (s->in[0].t->type != s->out.t->type || s->in[1].t->type != s->out.t->type)
 		return keel_float_refuse(s, e, "its inputs and output differ in type");
-	if (s->out.t->type != KEEL_F32 && !rows[s->node->op].whole)
+	if (!row_of(s))
 		return keel_float_refuse(s, e, "it is executed on float32 inputs only");
 	if (!broadcast(&s->in[0], s->out.t, a) || !broadcast(&s->in[1], s->out.t, b))
 		return keel_float_refuse(s, e, "its inputs cannot be broadcast to its output");
@@ -176,9 +161,7 @@ static char *walk_dim(const struct walk *w, unsigned int depth, char *dst, const
 static int binary_run(const struct keel_float_step *s, const struct keel_float_call *c,
 		      struct keel_error *e)
 {
-	bool real = s->out.t->type == KEEL_F32;
-	const struct walk w = {s->prep, real ? rows[s->node->op].real : rows[s->node->op].whole,
-			       keel_float_elem(s->out.t)};
+	const struct walk w = {s->prep, row_of(s), keel_float_elem(s->out.t)};
 
 	if (keel_tensor_count(s->out.t))
 		walk_dim(&w, 0, c->out, c->in[0], c->in[1]);

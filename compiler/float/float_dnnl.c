@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "float_private.h"
 
@@ -170,47 +171,64 @@ int keel_float_dnnl_pack(struct keel_float_plan *p, const struct keel_float_step
 	return status ? keel_float_dnnl_failed(s, status, e) : 0;
 }
 
-/* Memory objects are cheap; made for each call they need no home in the executor. */
-static dnnl_status_t bind_all(dnnl_exec_arg_t *args, const struct keel_float_bind *bind,
-			      unsigned int nr, dnnl_engine_t engine)
+static dnnl_status_t bind_one(struct keel_float_bound *b, const struct keel_float_bind *bind,
+			      dnnl_engine_t engine)
 {
+	dnnl_exec_arg_t *a = &b->args[b->nr];
 	dnnl_status_t status = dnnl_success;
+
+	*a = (dnnl_exec_arg_t){bind->arg, bind->packed};
+	b->data[b->nr] = bind->packed ? NULL : bind->data;
+	if (!bind->packed)
+		status = dnnl_memory_create(&a->memory, bind->md, engine, (void *)bind->data);
+	b->nr += !status;
+	return status;
+}
+
+/* Only inputs of the network move between runs. */
+static dnnl_status_t bind_again(struct keel_float_bound *b, const struct keel_float_bind *bind,
+				unsigned int i)
+{
+	if (bind->packed || b->data[i] == bind->data)
+		return dnnl_success;
+	b->data[i] = bind->data;
+	return dnnl_memory_set_data_handle(b->args[i].memory, (void *)bind->data);
+}
+
+static dnnl_status_t bind_all(struct keel_float_bound *b, const struct keel_float_bind *bind,
+			      unsigned int nr, dnnl_stream_t stream)
+{
+	dnnl_engine_t engine;
+	dnnl_status_t status = dnnl_stream_get_engine(stream, &engine);
 	unsigned int i;
 
-	for (i = 0; i < nr && !status; i++) {
-		args[i].arg = bind[i].arg;
-		args[i].memory = bind[i].packed;
-		if (!bind[i].packed)
-			status = dnnl_memory_create(&args[i].memory, bind[i].md, engine,
-						    (void *)bind[i].data);
-	}
+	for (i = 0; i < nr && !status; i++)
+		status = i < b->nr ? bind_again(b, &bind[i], i) : bind_one(b, &bind[i], engine);
 	return status;
+}
+
+void keel_float_bound_free(struct keel_float_bound *b)
+{
+	while (b->nr--)
+		if (b->data[b->nr])
+			dnnl_memory_destroy(b->args[b->nr].memory);
 }
 
 int keel_float_dnnl_run(const struct keel_float_step *s, const struct keel_float_dnnl *d,
 			const struct keel_float_call *c, const struct keel_float_bind *bind,
 			unsigned int nr, struct keel_error *e)
 {
-	dnnl_exec_arg_t args[8] = {0};
-	struct keel_float_bind all[8];
-	dnnl_engine_t engine;
+	struct keel_float_bind all[KEEL_FLOAT_MAX_ARGS];
 	dnnl_status_t status;
-	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		all[i] = bind[i];
+	memcpy(all, bind, nr * sizeof(*all));
 	if (s->scratch)
 		all[nr++] = (struct keel_float_bind){DNNL_ARG_SCRATCHPAD, &d->scratchpad,
 						     c->scratch, NULL};
-	status = dnnl_stream_get_engine(c->stream, &engine);
+	status = bind_all(c->bound, all, nr, c->stream);
 	if (!status)
-		status = bind_all(args, all, nr, engine);
-	if (!status)
-		status = dnnl_primitive_execute(d->primitive, c->stream, nr, args);
+		status = dnnl_primitive_execute(d->primitive, c->stream, nr, c->bound->args);
 	if (!status)
 		status = dnnl_stream_wait(c->stream);
-	for (i = 0; i < nr; i++)
-		if (!all[i].packed)
-			dnnl_memory_destroy(args[i].memory);
 	return status ? keel_float_dnnl_failed(s, status, e) : 0;
 }

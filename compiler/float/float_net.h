@@ -2,6 +2,7 @@
 #ifndef KEEL_FLOAT_NET_H
 #define KEEL_FLOAT_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "keel_error.h"
@@ -28,6 +29,36 @@ struct keel_float;
  */
 typedef void (*keel_float_watch)(void *ctx, const struct keel_node *node, const float *pre,
 				 const float *post);
+
+#define KEEL_FLOAT_PART 8
+
+/** struct keel_float_part - values with channels innermost (N, H, W, C), or some of their pixels
+ * @v: the values of the first of these pixels
+ * @first: its number
+ * @count: how many
+ * @before: a fused activation comes yet
+ */
+struct keel_float_part {
+	const float *v;
+	size_t first, count;
+	bool before;
+};
+
+/** struct keel_float_watcher - who looks at values, and how
+ * @wants: whether at those of @node; NULL: of all
+ * @dense: see keel_float_watch
+ * @pixels: values that lie with channels innermost as they lie, which saves bringing them to ONNX
+ *	order; NULL: @dense sees these, too
+ * @in_parts: @pixels sees values of one picture in several parts, one behind the other, each before
+ *	and behind the activation while it is near; all but the last have a multiple of
+ *	KEEL_FLOAT_PART pixels
+ */
+struct keel_float_watcher {
+	bool (*wants)(void *ctx, const struct keel_node *node);
+	keel_float_watch dense;
+	void (*pixels)(void *ctx, const struct keel_node *node, const struct keel_float_part *part);
+	bool in_parts;
+};
 
 /**
  * keel_float_new() - prepare a graph for execution
@@ -58,6 +89,11 @@ void keel_float_del(struct keel_float *f);
  */
 int keel_float_run(struct keel_float *f, const void *const *inputs, keel_float_watch watch,
 		   void *ctx, struct keel_error *e);
+
+/** keel_float_run_watched() - the same with a choice of what is watched; @watcher: may be NULL */
+int keel_float_run_watched(struct keel_float *f, const void *const *inputs,
+			   const struct keel_float_watcher *watcher, void *ctx,
+			   struct keel_error *e);
 
 /** keel_float_output() - dense value of a graph output, valid until the next run */
 const void *keel_float_output(const struct keel_float *f, unsigned int index);

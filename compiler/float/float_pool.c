@@ -66,22 +66,6 @@ static struct span span_of(const struct keel_node *n, unsigned int axis, int64_t
 	return s;
 }
 
-static void max_pixel(float *restrict dst, const float *restrict src, int64_t channels)
-{
-	int64_t c;
-
-	for (c = 0; c < channels; c++)
-		dst[c] = src[c] > dst[c] || src[c] != src[c] ? src[c] : dst[c];
-}
-
-static void add_pixel(float *restrict dst, const float *restrict src, int64_t channels)
-{
-	int64_t c;
-
-	for (c = 0; c < channels; c++)
-		dst[c] += src[c];
-}
-
 static void fill_pixel(float *dst, float value, int64_t channels)
 {
 	int64_t c;
@@ -149,8 +133,12 @@ static int pool_run(const struct keel_float_step *s, const struct keel_float_cal
 static int max_pool_run(const struct keel_float_step *s, const struct keel_float_call *c,
 			struct keel_error *e)
 {
-	const struct pool p = {s->node,	  s->in[0].t->dims[3], s->in[0].t->dims[1],
-			       max_pixel, -INFINITY,	       false};
+	const struct pool p = {s->node,
+			       s->in[0].t->dims[3],
+			       s->in[0].t->dims[1],
+			       keel_float_loops()->take_max,
+			       -INFINITY,
+			       false};
 
 	return pool_run(s, c, &p);
 }
@@ -158,7 +146,11 @@ static int max_pool_run(const struct keel_float_step *s, const struct keel_float
 static int average_pool_run(const struct keel_float_step *s, const struct keel_float_call *c,
 			    struct keel_error *e)
 {
-	const struct pool p = {s->node, s->in[0].t->dims[3], s->in[0].t->dims[1], add_pixel, 0,
+	const struct pool p = {s->node,
+			       s->in[0].t->dims[3],
+			       s->in[0].t->dims[1],
+			       keel_float_loops()->accumulate,
+			       0,
 			       true};
 
 	return pool_run(s, c, &p);

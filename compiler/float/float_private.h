@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "float_loops.h"
 #include "float_net.h"
 #include "graph.h"
 
@@ -54,15 +55,29 @@ struct keel_float_port {
 struct keel_float_step;
 struct keel_float_plan;
 
+/* Of a primitive: source, weights, bias, destination, scratch memory. */
+#define KEEL_FLOAT_MAX_ARGS 5
+
+/** struct keel_float_bound - oneDNN's objects for the arguments of a step, made when it first runs
+ * @data: where each one's data is; NULL for weights that belong to the plan
+ */
+struct keel_float_bound {
+	unsigned int nr;
+	dnnl_exec_arg_t args[KEEL_FLOAT_MAX_ARGS];
+	const void *data[KEEL_FLOAT_MAX_ARGS];
+};
+
 /** struct keel_float_call - pointers of one execution of one step
  * @in: NULL for an optional input left out
  * @scratch: at least step->scratch bytes, 64-byte aligned
+ * @bound: the executor's, for this step
  */
 struct keel_float_call {
 	const void **in;
 	void *out;
 	void *scratch;
 	dnnl_stream_t stream;
+	struct keel_float_bound *bound;
 };
 
 /** enum keel_float_rule - how a kernel picks layouts */
@@ -175,11 +190,8 @@ int keel_float_refuse(const struct keel_float_step *s, struct keel_error *e, con
 /* Activations (float_act.c, float_unary.c) */
 int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e);
 void keel_float_act_apply(const struct keel_float_step *s, float *x);
-/** struct keel_float_fn - a unary function and its parameters */
-struct keel_float_fn {
-	enum keel_op op;
-	double alpha, beta, lo, hi;
-};
+/** keel_float_act_pixels() - the same for some pixels of an output in pixels */
+void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pixels);
 /** keel_float_map() - dst[i] = fn(src[i]); @dst may be @src */
 void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src, size_t nr);
 
@@ -214,6 +226,7 @@ int keel_float_dnnl_pack(struct keel_float_plan *p, const struct keel_float_step
 int keel_float_dnnl_run(const struct keel_float_step *s, const struct keel_float_dnnl *d,
 			const struct keel_float_call *c, const struct keel_float_bind *bind,
 			unsigned int nr, struct keel_error *e);
+void keel_float_bound_free(struct keel_float_bound *b);
 int keel_float_dnnl_failed(const struct keel_float_step *s, dnnl_status_t status,
 			   struct keel_error *e);
 

@@ -98,14 +98,34 @@ static void on_node(void *ctx, const struct keel_node *node, const float *pre, c
 	w->sweep->ops->watch(w->sweep->ctx, w->index, w->sample, node, pre, post);
 }
 
+static void on_pixels(void *ctx, const struct keel_node *node, const struct keel_float_part *part)
+{
+	struct worker *w = ctx;
+
+	w->sweep->ops->pixels(w->sweep->ctx, w->index, w->sample, node, part);
+}
+
+static bool wants(void *ctx, const struct keel_node *node)
+{
+	const struct worker *w = ctx;
+
+	return w->sweep->ops->wants(w->sweep->ctx, node);
+}
+
 static int sample_run(struct worker *w, struct keel_error *e)
 {
 	struct sweep *s = w->sweep;
+	const struct keel_float_watcher watcher = {
+		.wants = s->ops->wants ? wants : NULL,
+		.dense = on_node,
+		.pixels = s->ops->pixels ? on_pixels : NULL,
+		.in_parts = s->ops->in_parts,
+	};
 	int err = s->source->get(s->source->ctx, w->sample, w->inputs, e);
 
 	if (!err)
-		err = keel_float_run(w->f, (const void *const *)w->inputs,
-				     s->ops->watch ? on_node : NULL, w, e);
+		err = keel_float_run_watched(w->f, (const void *const *)w->inputs,
+					     s->ops->watch ? &watcher : NULL, w, e);
 	if (!err && s->ops->done)
 		err = s->ops->done(s->ctx, w->index, w->sample, w->f, e);
 	return err;

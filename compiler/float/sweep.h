@@ -2,11 +2,13 @@
 #ifndef KEEL_SWEEP_H
 #define KEEL_SWEEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "keel_error.h"
 
 struct keel_float;
+struct keel_float_part;
 struct keel_node;
 
 /*
@@ -37,6 +39,8 @@ struct keel_sample_source {
  * @watch: after each node, see keel_float_watch; may be NULL
  * @done: after each sample: outputs are read with keel_float_output(@f); may be NULL;
  *	  a negative errno ends the sweep
+ * @pixels: see keel_float_watcher, and for @in_parts; needs @watch; may be NULL
+ * @wants: the nodes that @watch and @pixels look at; NULL: all
  *
  * @worker is below keel_sweep_workers(); one worker handles one sample at a time.
  */
@@ -45,6 +49,10 @@ struct keel_sweep_ops {
 		      const float *pre, const float *post);
 	int (*done)(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
 		    struct keel_error *e);
+	void (*pixels)(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
+		       const struct keel_float_part *part);
+	bool (*wants)(void *ctx, const struct keel_node *node);
+	bool in_parts;
 };
 
 /**

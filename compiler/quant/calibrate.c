@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "calibrate_private.h"
+#include "float_net.h"
 #include "graph.h"
+#include "pixel_sums.h"
 
 /* Means are summed with this many bits behind the point; beyond 2^MEAN_LIMIT they saturate. */
 #define MEAN_BITS  64
 #define MEAN_LIMIT 40
-#define LANES	   8
+#define LANES	   KEEL_SUM_LANES
 
 /** struct channel - what one worker knows about one channel */
 struct channel {
@@ -21,22 +23,27 @@ struct channel {
  * @post: first entry per tensor id in a worker's table
  * @pre: the same for values before the fused activation
  * @channels: entries of a worker's table
+ * @most: channels of the tensor that has most
  * @tables: one a worker, and one for the inputs
+ * @pixels: where values that lie by pixel are summed: for each worker those behind activations,
+ *	then those before
  */
 struct pass {
 	const struct keel_graph *g;
-	size_t *post, *pre, channels;
+	size_t *post, *pre, channels, most;
 	unsigned int nr_tables;
 	struct channel **tables;
+	struct keel_pixel_sums *pixels;
 };
 
 #define NOT_SEEN SIZE_MAX
 
 static size_t reserve(struct pass *p, const struct keel_tensor *t)
 {
-	size_t at = p->channels;
+	size_t at = p->channels, channels = keel_axis_of(t).channels;
 
-	p->channels += keel_axis_of(t).channels;
+	p->channels += channels;
+	p->most = channels > p->most ? channels : p->most;
 	return at;
 }
 
@@ -79,7 +86,10 @@ static void pass_free(struct pass *p)
 
 	for (i = 0; p->tables && i < p->nr_tables; i++)
 		free(p->tables[i]);
+	for (i = 0; p->pixels && i < 2 * p->nr_tables; i++)
+		keel_pixel_sums_free(&p->pixels[i]);
 	free(p->tables);
+	free(p->pixels);
 	free(p->post);
 	free(p->pre);
 }
@@ -93,12 +103,14 @@ static int pass_init(struct pass *p, const struct keel_graph *g, unsigned int wo
 	p->post = calloc(g->nr_tensors + 1, sizeof(*p->post));
 	p->pre = calloc(g->nr_tensors + 1, sizeof(*p->pre));
 	p->tables = calloc(p->nr_tables, sizeof(*p->tables));
-	if (!p->post || !p->pre || !p->tables)
+	p->pixels = calloc(2 * p->nr_tables, sizeof(*p->pixels));
+	if (!p->post || !p->pre || !p->tables || !p->pixels)
 		return -ENOMEM;
 	lay_out(p);
 	for (i = 0; i < p->nr_tables; i++) {
 		p->tables[i] = table_new(p->channels);
-		if (!p->tables[i])
+		if (!p->tables[i] || keel_pixel_sums_init(&p->pixels[2 * i], p->most) ||
+		    keel_pixel_sums_init(&p->pixels[2 * i + 1], p->most))
 			return -ENOMEM;
 	}
 	return 0;
@@ -131,15 +143,30 @@ static void row_add(struct row *r, const float *v, size_t count)
 
 static __int128 fixed_point(double mean)
 {
-	double limit = ldexp(1, MEAN_LIMIT);
+	const double limit = (double)(1ull << MEAN_LIMIT);
 
-	return (__int128)ldexp(fmin(fmax(mean, -limit), limit), MEAN_BITS);
+	mean = mean > limit ? limit : mean < -limit ? -limit : mean;
+	return (__int128)(mean * 0x1p64);
+}
+_Static_assert(MEAN_BITS == 64, "what means are multiplied by");
+_Static_assert(KEEL_FLOAT_PART % LANES == 0, "a part gives each lane as much");
+
+/* @nr: values that were summed */
+static bool channel_add(struct channel *c, float min, float max, double sum, double squares,
+			double nr)
+{
+	c->min = fminf(c->min, min);
+	c->max = fmaxf(c->max, max);
+	if (!isfinite(sum))
+		return false;
+	c->sum += fixed_point(sum / nr);
+	c->squares += fixed_point(squares / nr);
+	return true;
 }
 
 static bool channel_take(struct channel *c, const struct keel_axis *a, const float *v)
 {
 	struct row r = {.sum = {0}};
-	double sum = 0, squares = 0, nr = a->outer * a->inner;
 	size_t i, k;
 
 	for (k = 0; k < LANES; k++) {
@@ -148,40 +175,65 @@ static bool channel_take(struct channel *c, const struct keel_axis *a, const flo
 	}
 	for (i = 0; i < a->outer; i++)
 		row_add(&r, v + i * a->channels * a->inner, a->inner);
-	for (k = 0; k < LANES; k++) {
-		c->min = fminf(c->min, r.min[k]);
-		c->max = fmaxf(c->max, r.max[k]);
-		sum += r.sum[k];
-		squares += r.squares[k];
+	for (k = 1; k < LANES; k++) {
+		r.min[0] = fminf(r.min[0], r.min[k]);
+		r.max[0] = fmaxf(r.max[0], r.max[k]);
+		r.sum[0] += r.sum[k];
+		r.squares[0] += r.squares[k];
 	}
-	if (!isfinite(sum))
-		return false;
-	c->sum += fixed_point(sum / nr);
-	c->squares += fixed_point(squares / nr);
-	return true;
+	return channel_add(c, r.min[0], r.max[0], r.sum[0], r.squares[0], a->outer * a->inner);
 }
 
-static bool tensor_take(struct channel *table, const struct keel_tensor *t, const float *v)
+static bool take_dense(struct channel *table, const struct keel_axis *a, const float *v)
 {
-	struct keel_axis a = keel_axis_of(t);
 	bool ok = true;
 	size_t c;
 
-	for (c = 0; c < a.channels; c++)
-		ok &= channel_take(&table[c], &a, v + c * a.inner);
+	for (c = 0; c < a->channels; c++)
+		ok &= channel_take(&table[c], a, v + c * a->inner);
 	return ok;
 }
 
-static bool pass_take(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
-		      const float *post)
+/* Parts end with a lane's turn or with a picture. */
+static void add_part(struct keel_pixel_sums *s, const struct keel_axis *a,
+		     const struct keel_float_part *part)
+{
+	size_t i, step = a->outer > 1 ? a->inner : part->count;
+
+	for (i = 0; i < part->count; i += step)
+		keel_pixel_sums_add(s, part->v + i * a->channels, step);
+}
+
+static bool take_pixels(struct channel *table, const struct keel_axis *a,
+			const struct keel_float_part *part, struct keel_pixel_sums *s)
+{
+	bool ok = true;
+	size_t c;
+
+	if (!part->first)
+		keel_pixel_sums_start(s, a->channels);
+	add_part(s, a, part);
+	if (part->first + part->count < a->outer * a->inner)
+		return true;
+	keel_pixel_sums_join(s);
+	for (c = 0; c < a->channels; c++)
+		ok &= channel_add(&table[c], s->min[c], s->max[c], s->sum[c], s->squares[c],
+				  a->outer * a->inner);
+	return ok;
+}
+
+static bool pass_take(void *ctx, unsigned int worker, const struct keel_walk_value *value)
 {
 	struct pass *p = ctx;
-	struct channel *table = p->tables[worker];
-	bool ok = tensor_take(table + p->post[t->id], t, post);
+	size_t at = (value->before ? p->pre : p->post)[value->t->id];
+	struct keel_axis a = keel_axis_of(value->t);
+	struct channel *table = p->tables[worker] + at;
 
-	if (pre && p->pre[t->id] != NOT_SEEN)
-		ok &= tensor_take(table + p->pre[t->id], t, pre);
-	return ok;
+	if (at == NOT_SEEN)
+		return true;
+	if (value->part)
+		return take_pixels(table, &a, value->part, &p->pixels[2 * worker + value->before]);
+	return take_dense(table, &a, value->v);
 }
 
 static void merge_channel(const struct pass *p, size_t at, size_t samples,
@@ -267,7 +319,8 @@ int keel_calibrate(const struct keel_graph *g, const struct keel_sample_source *
 			      .source = source,
 			      .options = options ? options : &none,
 			      .take = pass_take,
-			      .ctx = &p};
+			      .ctx = &p,
+			      .in_parts = true};
 	int err;
 
 	*stats = NULL;

@@ -9,16 +9,30 @@
 #include "calibrate.h"
 #include "sweep.h"
 
+struct keel_float_part;
 struct keel_graph;
 struct keel_node;
 struct keel_tensor;
 
+/** struct keel_walk_value - what a walk sees
+ * @t: tensor whose values these are, or will be
+ * @v: all of them in ONNX order, or those of @part
+ * @part: channels are innermost: which pixels these are, see keel_float_part; else NULL
+ * @before: a fused activation comes yet
+ */
+struct keel_walk_value {
+	const struct keel_tensor *t;
+	const float *v;
+	const struct keel_float_part *part;
+	bool before;
+};
+
 /** struct keel_walk - one walk over the samples: what both passes of calibration share
  * @source: the caller's
  * @options: never NULL
- * @take: a value of tensor @t, in worker @worker; @pre is NULL unless an activation is
- *	  fused; inputs come with @worker equal to @workers, under @lock; returns false
- *	  when the value is not finite
+ * @take: a value, in worker @worker; inputs come with @worker equal to @workers, under @lock;
+ *	  returns false when the value is not finite
+ * @in_parts: values may come in parts
  * @workers: of the sweep
  * @bad: per worker, node with a value that is not finite
  * @lock: protects @done and whatever @take keeps for inputs
@@ -27,9 +41,9 @@ struct keel_walk {
 	const struct keel_graph *g;
 	const struct keel_sample_source *source;
 	const struct keel_calibrate_options *options;
-	bool (*take)(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
-		     const float *post);
+	bool (*take)(void *ctx, unsigned int worker, const struct keel_walk_value *value);
 	void *ctx;
+	bool in_parts;
 	unsigned int workers;
 	const struct keel_node **bad;
 	pthread_mutex_t lock;

@@ -29,8 +29,9 @@ static int take_inputs(struct keel_walk *w, size_t sample, void *const *inputs,
 
 	for (i = 0; i < w->g->nr_inputs; i++) {
 		const struct keel_tensor *t = w->g->inputs[i];
+		const struct keel_walk_value value = {t, inputs[i], NULL, false};
 
-		if (t->type == KEEL_F32 && !w->take(w->ctx, w->workers, t, NULL, inputs[i]))
+		if (t->type == KEEL_F32 && !w->take(w->ctx, w->workers, &value))
 			return keel_error_set(e, -EINVAL,
 					      "input '%s' of calibration sample %zu holds a value "
 					      "that is NaN or infinite; leave the sample out",
@@ -55,14 +56,30 @@ static int walk_get(void *ctx, size_t index, void *const *inputs, struct keel_er
 	return err;
 }
 
+static void take(struct keel_walk *w, unsigned int worker, const struct keel_node *node,
+		 const struct keel_walk_value *value)
+{
+	if (!w->take(w->ctx, worker, value) && !w->bad[worker])
+		w->bad[worker] = node;
+}
+
 static void walk_watch(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		       const float *pre, const float *post)
 {
-	struct keel_walk *w = ctx;
-	bool fused = node->act.kind != KEEL_ACT_NONE;
+	const struct keel_walk_value before = {node->outputs[0], pre, NULL, true};
+	const struct keel_walk_value behind = {node->outputs[0], post, NULL, false};
 
-	if (!w->take(w->ctx, worker, node->outputs[0], fused ? pre : NULL, post) && !w->bad[worker])
-		w->bad[worker] = node;
+	if (node->act.kind != KEEL_ACT_NONE)
+		take(ctx, worker, node, &before);
+	take(ctx, worker, node, &behind);
+}
+
+static void walk_pixels(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
+			const struct keel_float_part *part)
+{
+	const struct keel_walk_value value = {node->outputs[0], part->v, part, part->before};
+
+	take(ctx, worker, node, &value);
 }
 
 static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,
@@ -86,7 +103,7 @@ static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct
 int keel_walk_run(struct keel_walk *w, struct keel_error *e)
 {
 	const struct keel_sample_source source = {w->source->count, walk_get, w};
-	const struct keel_sweep_ops ops = {walk_watch, walk_done};
+	const struct keel_sweep_ops ops = {walk_watch, walk_done, walk_pixels, NULL, w->in_parts};
 	struct keel_float *f = keel_float_new(w->g, e);
 	int err = -ENOMEM;
 

@@ -7,6 +7,7 @@
 #include "calibrate.h"
 #include "correct.h"
 #include "integer.h"
+#include "keel_execute_tile.h"
 #include "lower.h"
 #include "weights.h"
 
@@ -19,12 +20,37 @@
 #define SLOPE_MIN      0.25
 #define SLOPE_MAX      4.0
 
+/* What accumulators may take, beyond which they are computed again whenever they are needed. */
+#define CORRECT_MEMORY (64u << 20)
+/* A tile has more than one block only as long as all samples' accumulators are in so few bytes. */
+#define CORRECT_NEAR (4u << 20)
+
+/** struct room - memory for accumulators, handed from command to command */
+struct room {
+	int32_t *acc;
+	size_t bytes;
+};
+
+static int32_t *room_for(struct room *r, size_t bytes)
+{
+	if (r->bytes >= bytes)
+		return r->acc;
+	free(r->acc);
+	r->acc = aligned_alloc(64, bytes);
+	r->bytes = r->acc ? bytes : 0;
+	return r->acc;
+}
+
 /** struct corrector - one MAC command being corrected
  * @m: the command
  * @command: the same, as it is executed
- * @positions: pixels of its output
- * @psum: accumulators, by worker
- * @sums: sum over samples and positions per channel, by worker
+ * @first: first block of 16 channels of the tile that is worked on; see keel_execute_tile.h
+ * @last: behind its last one
+ * @kept: samples whose accumulators are kept
+ * @size: of a tile's accumulators
+ * @room: where they are kept
+ * @acc: those of the samples that are kept, then one for each worker
+ * @sums: sum over samples and positions by channel, in the order of the blocks; by worker
  * @was: mean of each channel in the round before
  * @moved: by how much its bias was changed then; 0 in the first round
  */
@@ -32,11 +58,24 @@ struct corrector {
 	struct keel_integer *n;
 	const struct keel_mac *m;
 	const union keel_command *command;
-	uint64_t positions;
-	int32_t **psum;
+	unsigned int first, last;
+	size_t kept, size;
+	struct room *room;
+	int32_t *acc;
 	int64_t **sums;
 	double *was, *moved;
 };
+
+/* Accumulators of int16 are too wide to be kept: such a command is executed whenever asked. */
+static bool in_tiles(const struct corrector *c)
+{
+	return keel_tile_can(c->command);
+}
+
+static int64_t *sums_of(const struct corrector *c, unsigned int worker)
+{
+	return c->sums[worker] + (size_t)c->first * KEEL_TILE_LANES;
+}
 
 /* Levels of the finished output, summed per channel. */
 static void sum_output(void *ctx, unsigned int worker, size_t sample)
@@ -62,49 +101,63 @@ static void sum_output(void *ctx, unsigned int worker, size_t sample)
 		}
 }
 
-/* The same command without its epilogue: accumulators into the worker's own memory. */
-static void sum_accumulators(void *ctx, unsigned int worker, size_t sample)
-{
-	struct corrector *c = ctx;
-	struct keel_memory slots[KEEL_SLOT_COUNT];
-	union keel_command cmd = *c->command;
-	const int32_t *acc = c->psum[worker];
-	uint64_t p;
-	unsigned int k;
-	uint32_t h, w;
-
-	keel_mac_extent(&cmd, &h, &w);
-	memcpy(slots, keel_integer_slots(c->n, sample), sizeof(slots));
-	slots[KEEL_SLOT_SRAM].base = (uint8_t *)c->psum[worker];
-	slots[KEEL_SLOT_SRAM].bytes = c->positions * c->m->channels * sizeof(int32_t);
-	cmd.h.flags = KEEL_MAC_ACC_OUT;
-	cmd.mac.psum_slot = KEEL_SLOT_SRAM;
-	cmd.mac.psum_offset = 0;
-	cmd.mac.ofm_h = h;
-	cmd.mac.ofm_w = w;
-	memset(&cmd.mac.ofm, 0, sizeof(cmd.mac.ofm));
-	memset(&cmd.mac.ifm2, 0, sizeof(cmd.mac.ifm2));
-	keel_execute(&cmd, slots);
-	for (p = 0; p < c->positions; p++)
-		for (k = 0; k < c->m->channels; k++)
-			c->sums[worker][k] += *acc++;
-}
-
 /* Behind a table the output no longer follows the bias, so accumulators are compared. */
 static bool behind_table(const struct corrector *c)
 {
 	return c->command->h.flags & KEEL_MAC_TABLE;
 }
 
-static void measure(struct corrector *c)
+/* What is kept of a sample, or what was made again of one that isn't. */
+static const int32_t *accumulators(const struct corrector *c, unsigned int worker, size_t sample)
 {
-	unsigned int i, k;
+	int32_t *acc = c->acc + (sample < c->kept ? sample : c->kept + worker) * c->size;
+
+	if (sample >= c->kept)
+		keel_tile_products(c->command, keel_integer_slots(c->n, sample), c->first, c->last,
+				   acc);
+	return acc;
+}
+
+static void sum_tile(void *ctx, unsigned int worker, size_t sample)
+{
+	const struct corrector *c = ctx;
+	const int32_t *acc = accumulators(c, worker, sample);
+
+	(behind_table(c) ? keel_tile_sum_accumulators
+			 : keel_tile_sum_levels)(c->command, keel_integer_slots(c->n, sample),
+						 c->first, c->last, acc, sums_of(c, worker));
+}
+
+static void finish_tile(void *ctx, unsigned int worker, size_t sample)
+{
+	const struct corrector *c = ctx;
+
+	keel_tile_finish(c->command, keel_integer_slots(c->n, sample), c->first, c->last,
+			 accumulators(c, worker, sample));
+}
+
+/* The first round: accumulators are made and, while they are near, summed. */
+static void make_tile(void *ctx, unsigned int worker, size_t sample)
+{
+	const struct corrector *c = ctx;
+
+	if (sample < c->kept)
+		keel_tile_products(c->command, keel_integer_slots(c->n, sample), c->first, c->last,
+				   c->acc + sample * c->size);
+	sum_tile(ctx, worker, sample);
+}
+
+static void measure(struct corrector *c, unsigned int round)
+{
+	size_t k, from = (size_t)c->first * KEEL_TILE_LANES;
+	size_t to = (size_t)c->last * KEEL_TILE_LANES;
+	unsigned int i;
 
 	for (i = 0; i < c->n->workers; i++)
-		memset(c->sums[i], 0, c->m->channels * sizeof(**c->sums));
-	keel_integer_each(c->n, behind_table(c) ? sum_accumulators : sum_output, c);
+		memset(c->sums[i] + from, 0, (to - from) * sizeof(**c->sums));
+	keel_integer_each(c->n, !in_tiles(c) ? sum_output : round ? sum_tile : make_tile, c);
 	for (i = 1; i < c->n->workers; i++)
-		for (k = 0; k < c->m->channels; k++)
+		for (k = from; k < to; k++)
 			c->sums[0][k] += c->sums[i][k];
 }
 
@@ -154,33 +207,45 @@ static void set_bias(struct record r, int64_t bias)
 		r.narrow->bias = bias;
 }
 
-static void correct_biases(struct corrector *c, const struct keel_stats *stats,
-			   struct keel_correct_result *r)
+/* The bias of channel @k, whose outputs or accumulators sum up to @sum. */
+static void correct_bias(struct corrector *c, const struct keel_tensor_stats *s, unsigned int k,
+			 double sum, struct keel_correct_result *r)
 {
 	const struct keel_lowered *l = c->n->l;
 	const struct keel_mac *m = c->m;
 	bool table = behind_table(c);
 	const struct keel_tensor *t = table ? m->node->outputs[0] : m->out;
-	const struct keel_tensor_stats *s = keel_stats_of(stats, t);
 	const struct keel_weights *w = l->options->weights[lower_node_index(l, m->node)];
-	double count = (double)c->n->samples * c->positions;
-	unsigned int k;
+	double count = (double)c->n->samples * keel_tile_pixels(c->command);
+	double is = sum / count * (table ? m->scale[k] : t->quant.scale);
+	double should = table ? keel_stats_pre(s, k)->mean : s->post[k].mean;
+	struct record record = record_of(c, k);
+	int64_t old = get_bias(record);
+	int64_t bias = add_bias(old, (should - is) / slope_of(c, k, is) / m->scale[k],
+				keel_weights_room(w, k));
+	double levels = fabs(((double)bias - old) * m->scale[k] / t->quant.scale);
 
-	if (!s || s->channels != m->channels)
-		return;
-	for (k = 0; k < m->channels; k++) {
-		double is = c->sums[0][k] / count * (table ? m->scale[k] : t->quant.scale);
-		double should = table ? keel_stats_pre(s, k)->mean : s->post[k].mean;
-		struct record record = record_of(c, k);
-		int64_t old = get_bias(record);
-		int64_t bias = add_bias(old, (should - is) / slope_of(c, k, is) / m->scale[k],
-					keel_weights_room(w, k));
-		double levels = fabs(((double)bias - old) * m->scale[k] / t->quant.scale);
+	r->channels += bias != old;
+	r->largest = fmax(r->largest, levels);
+	c->moved[k] = ((double)bias - old) * m->scale[k];
+	set_bias(record, bias);
+}
 
-		r->channels += bias != old;
-		r->largest = fmax(r->largest, levels);
-		c->moved[k] = ((double)bias - old) * m->scale[k];
-		set_bias(record, bias);
+/* Without tiles sums lie by channel, which for one group of channels is the same. */
+static void correct_biases(struct corrector *c, const struct keel_tensor_stats *s,
+			   struct keel_correct_result *r)
+{
+	size_t at;
+
+	for (at = (size_t)c->first * KEEL_TILE_LANES; at < (size_t)c->last * KEEL_TILE_LANES;
+	     at++) {
+		int64_t k = in_tiles(c) ? keel_tile_channel(c->command, at / KEEL_TILE_LANES,
+							    at % KEEL_TILE_LANES)
+			    : at < c->m->channels ? (int64_t)at
+						  : -1;
+
+		if (k >= 0)
+			correct_bias(c, s, k, c->sums[0][at], r);
 	}
 }
 
@@ -188,55 +253,90 @@ static void corrector_free(struct corrector *c)
 {
 	unsigned int i;
 
-	for (i = 0; c->psum && c->sums && i < c->n->workers; i++) {
-		free(c->psum[i]);
+	for (i = 0; c->sums && i < c->n->workers; i++)
 		free(c->sums[i]);
-	}
-	free(c->psum);
 	free(c->sums);
 	free(c->was);
 	free(c->moved);
 }
 
-static int corrector_init(struct corrector *c)
+/* Of tiles of one block accumulators may be too many to be kept. */
+static int accumulators_init(struct corrector *c, unsigned int blocks)
 {
+	size_t samples = c->n->samples, block, tiles;
 	uint64_t bytes;
-	unsigned int i;
-	uint32_t h, w;
 
-	keel_mac_extent(c->command, &h, &w);
-	c->positions = (uint64_t)h * w;
-	bytes = (c->positions * c->m->channels * sizeof(**c->psum) + 63) / 64 * 64;
-	c->psum = calloc(c->n->workers, sizeof(*c->psum));
+	c->last = blocks;
+	if (!in_tiles(c))
+		return 0;
+	if (__builtin_mul_overflow(keel_tile_pixels(c->command), KEEL_TILE_LANES * sizeof(*c->acc),
+				   &block))
+		return -ENOMEM;
+	tiles = CORRECT_NEAR / block / samples;
+	c->last = tiles < 1 ? 1 : tiles < KEEL_TILE_BLOCKS ? tiles : KEEL_TILE_BLOCKS;
+	c->last = c->last < blocks ? c->last : blocks;
+	c->size = c->last * (block / sizeof(*c->acc));
+	c->kept = CORRECT_MEMORY / (c->last * block);
+	c->kept = c->kept < samples ? c->kept : samples;
+	if (__builtin_mul_overflow(c->last * block, c->kept + c->n->workers, &bytes))
+		return -ENOMEM;
+	c->acc = room_for(c->room, bytes);
+	return c->acc ? 0 : -ENOMEM;
+}
+
+static int corrector_init(struct corrector *c, unsigned int blocks)
+{
+	unsigned int i;
+
 	c->sums = calloc(c->n->workers, sizeof(*c->sums));
 	c->was = calloc(c->m->channels, sizeof(*c->was));
 	c->moved = calloc(c->m->channels, sizeof(*c->moved));
-	for (i = 0; c->psum && c->sums && i < c->n->workers; i++) {
-		c->psum[i] = behind_table(c) ? aligned_alloc(64, bytes) : NULL;
-		c->sums[i] = calloc(c->m->channels, sizeof(**c->sums));
-		if (!c->sums[i] || (behind_table(c) && !c->psum[i]))
+	for (i = 0; c->sums && i < c->n->workers; i++) {
+		c->sums[i] = calloc(blocks, KEEL_TILE_LANES * sizeof(**c->sums));
+		if (!c->sums[i])
 			return -ENOMEM;
 	}
-	return c->psum && c->sums && c->was && c->moved ? 0 : -ENOMEM;
+	return c->sums && c->was && c->moved ? accumulators_init(c, blocks) : -ENOMEM;
 }
 
-static int correct_command(struct keel_integer *n, const struct keel_mac *m,
-			   const struct keel_stats *stats, struct keel_correct_result *r)
+static void correct_tile(struct corrector *c, const struct keel_tensor_stats *s,
+			 struct keel_correct_result *r)
 {
-	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command]};
 	unsigned int round;
+
+	for (round = 0; round < CORRECT_ROUNDS; round++) {
+		measure(c, round);
+		correct_biases(c, s, r);
+	}
+	if (in_tiles(c))
+		keel_integer_each(c->n, finish_tile, c);
+}
+
+/* Corrects the command and executes it; @done: it has been executed. */
+static int correct_command(struct keel_integer *n, const struct keel_mac *m,
+			   const struct keel_stats *stats, struct room *room,
+			   struct keel_correct_result *r, bool *done)
+{
+	struct corrector c = {.n = n, .m = m, .command = &n->l->commands[m->command], .room = room};
+	unsigned int blocks = keel_tile_blocks(c.command), tile;
+	const struct keel_tensor *t = behind_table(&c) ? m->node->outputs[0] : m->out;
+	const struct keel_tensor_stats *s = keel_stats_of(stats, t);
 	int err;
 
+	*done = false;
+	if (!s || s->channels != m->channels)
+		return 0;
 	/* Accumulators of int16 can't be stored; behind a table there is nothing else to compare.
 	 */
 	if (behind_table(&c) && c.command->h.ifm_type == KEEL_TYPE_S16)
 		return 0;
-	err = corrector_init(&c);
-
-	for (round = 0; round < CORRECT_ROUNDS && !err; round++) {
-		measure(&c);
-		correct_biases(&c, stats, r);
+	err = corrector_init(&c, blocks);
+	tile = c.last;
+	for (; !err && c.first < blocks; c.first = c.last) {
+		c.last = blocks - c.first < tile ? blocks : c.first + tile;
+		correct_tile(&c, s, r);
 	}
+	*done = !err && in_tiles(&c);
 	corrector_free(&c);
 	return err;
 }
@@ -246,19 +346,26 @@ int keel_correct(struct keel_integer *n, const struct keel_stats *stats,
 		 struct keel_error *e)
 {
 	const struct keel_lowered *l = n->l;
+	struct room room = {0};
 	unsigned int i, mac = 0;
 	int err = 0;
 
 	*result = (struct keel_correct_result){.samples = n->samples};
 	for (i = 0; i < l->nr_commands && !err; i++) {
+		bool done = false;
+
 		if (options->cancel && *options->cancel)
-			return -ECANCELED;
-		if (mac < l->nr_macs && l->macs[mac].command == i)
-			err = correct_command(n, &l->macs[mac++], stats, result);
-		keel_integer_step(n, i);
-		if (options->progress)
+			err = -ECANCELED;
+		else if (mac < l->nr_macs && l->macs[mac].command == i)
+			err = correct_command(n, &l->macs[mac++], stats, &room, result, &done);
+		if (!err && !done)
+			keel_integer_step(n, i);
+		else if (!err)
+			keel_integer_behind(n, i);
+		if (!err && options->progress)
 			options->progress(options->ctx, i + 1, l->nr_commands);
 	}
+	free(room.acc);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory during bias correction");
 	return err;

@@ -116,34 +116,38 @@ static void count_run(struct counter *c, const float *v, size_t count, uint32_t 
 	}
 }
 
-static void count_tensor(struct counter *c, const struct keel_tensor *t,
-			 const struct keel_tensor_stats *s, const float *v)
+/* What has no weights is counted in whatever order it comes. */
+static void count_tensor(struct counter *c, const struct keel_walk_value *value,
+			 const struct keel_tensor_stats *s)
 {
-	struct keel_axis a = keel_axis_of(t);
-	size_t i;
+	struct keel_axis a = keel_axis_of(value->t);
+	size_t i, run = value->part ? 1 : a.inner;
 
-	for (i = 0; i < a.outer * a.channels; i++)
-		count_run(c, v + i * a.inner, a.inner,
-			  c->weighted ? s->weights[i % a.channels] : 0);
+	if (!c->weighted) {
+		count_run(c, value->v, keel_tensor_count(value->t), 0);
+		return;
+	}
+	for (i = 0; i < keel_tensor_count(value->t) / run; i++)
+		count_run(c, value->v + i * run, run, s->weights[i % a.channels]);
 }
 
-static bool pass_take(void *ctx, unsigned int worker, const struct keel_tensor *t, const float *pre,
-		      const float *post)
+static bool pass_take(void *ctx, unsigned int worker, const struct keel_walk_value *value)
 {
 	struct pass *p = ctx;
+	const struct keel_tensor *t = value->t;
 	const struct keel_tensor_stats *s = keel_stats_of(p->stats, t);
 	struct table *table = &p->tables[worker];
 	struct counter c = {.min = INFINITY, .max = -INFINITY};
 	double width;
 
-	if (!s)
+	if (!s || value->before)
 		return true;
 	width = (double)s->max - s->min;
 	c.lo = s->min;
 	c.scale = width > 0 ? KEEL_HISTOGRAM_BINS / width : 0;
 	c.bins = table->bins + p->at[t->id];
 	c.weighted = s->weights ? table->weighted + p->at[t->id] : NULL;
-	count_tensor(&c, t, s, post);
+	count_tensor(&c, value, s);
 	if (!isfinite(c.min) || !isfinite(c.max))
 		return false;
 	keel_exact_add(&table->extremes[t->id].min, c.min);

@@ -104,6 +104,11 @@ void keel_integer_step(struct keel_integer *n, unsigned int command)
 		decode_once(n, &c->weights);
 	else
 		keel_integer_each(n, execute, &s);
+	keel_integer_behind(n, command);
+}
+
+void keel_integer_behind(struct keel_integer *n, unsigned int command)
+{
 	if (command + 1 < n->l->nr_commands)
 		host_steps(n, command + 1);
 }
@@ -215,6 +220,23 @@ static bool agrees(const int16_t *levels, const float *values, size_t count)
 	return best_level == best_value || levels[best_value] == levels[best_level];
 }
 
+/* Its number among the results; nr_results: it is none, or a host step's. */
+static unsigned int result_of(const struct keel_lowered *l, const struct keel_tensor *t)
+{
+	unsigned int k;
+
+	for (k = 0; k < l->nr_results && l->results[k] != t; k++)
+		;
+	return k < l->nr_results && t->quant.scale ? k : l->nr_results;
+}
+
+static bool is_result(void *ctx, const struct keel_node *node)
+{
+	const struct judging *j = ctx;
+
+	return result_of(j->n->l, node->outputs[0]) < j->n->l->nr_results;
+}
+
 static void compare(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		    const float *pre, const float *post)
 {
@@ -222,14 +244,9 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 	const struct keel_lowered *l = j->n->l;
 	const struct keel_memory *slots = keel_integer_slots(j->n, sample);
 	const struct keel_tensor *t = node->outputs[0];
-	unsigned int k;
 
-	for (k = 0; k < l->nr_results && l->results[k] != t; k++)
-		;
-	if (k == l->nr_results || !t->quant.scale)
-		return;
 	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
-	if (!k) {
+	if (!result_of(l, t)) {
 		int16_t *levels = j->levels + worker * keel_tensor_count(t);
 
 		keel_slots_read(l, slots, t, levels);
@@ -261,7 +278,7 @@ int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_so
 		       unsigned int threads, double *noise, struct keel_integer_error *error,
 		       struct keel_error *e)
 {
-	static const struct keel_sweep_ops ops = {.watch = compare};
+	static const struct keel_sweep_ops ops = {.watch = compare, .wants = is_result};
 	struct judging j = {.n = n};
 	struct keel_float *f = keel_float_new(n->l->g, e);
 	int err = f ? 0 : -EINVAL;

@@ -60,6 +60,9 @@ void keel_integer_each(struct keel_integer *n,
 /** keel_integer_step() - execute one command for all samples, and the host steps behind it */
 void keel_integer_step(struct keel_integer *n, unsigned int command);
 
+/** keel_integer_behind() - the host steps behind a command that all samples have executed */
+void keel_integer_behind(struct keel_integer *n, unsigned int command);
+
 /** struct keel_integer_error - the network's outputs against the float network's
  * @sqnr: 10 log10 of signal over noise, over all results (see keel_lowered)
  * @agreement: part of the samples whose first output has its largest value in the same place

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <math.h>
+#include <stdint.h>
 
 #include "graph.h"
 #include "weight_view.h"
@@ -25,36 +26,48 @@ bool keel_weight_view(const struct keel_node *n, struct keel_weight_view *v)
 	v->runs = (size_t)w->dims[0] * w->dims[1];
 	v->outs = v->transposed ? w->dims[1] * n->groups : w->dims[0];
 	v->ins = v->transposed ? w->dims[0] : w->dims[1] * n->groups;
+	v->group_outs = v->outs / v->groups;
+	v->group_ins = v->ins / v->groups;
 	v->run = 1;
 	for (i = 2; i < w->rank; i++)
 		v->run *= w->dims[i];
 	return v->runs && v->run;
 }
 
+/* Both are asked for each run, which of a pointwise convolution is one weight, and 64-bit divisions
+ * take their time.
+ */
+static size_t divide(size_t a, size_t b)
+{
+	return a <= UINT32_MAX && b <= UINT32_MAX ? (uint32_t)a / (uint32_t)b : a / b;
+}
+
 unsigned int keel_weight_out(const struct keel_weight_view *v, size_t r)
 {
-	size_t outs = v->outs / v->groups, ins = v->ins / v->groups;
+	size_t outs = v->group_outs, ins = v->group_ins, line;
 
 	if (!v->transposed)
-		return r / ins;
-	return r / outs / ins * outs + r % outs;
+		return divide(r, ins);
+	line = divide(r, outs);
+	return (v->groups == 1 ? 0 : divide(line, ins) * outs) + r - line * outs;
 }
 
 unsigned int keel_weight_in(const struct keel_weight_view *v, size_t r)
 {
-	size_t outs = v->outs / v->groups, ins = v->ins / v->groups;
+	size_t outs = v->group_outs, ins = v->group_ins, line;
 
 	if (v->transposed)
-		return r / outs;
-	return r / ins / outs * ins + r % ins;
+		return divide(r, outs);
+	line = divide(r, ins);
+	return (v->groups == 1 ? 0 : divide(line, outs) * ins) + r - line * ins;
 }
 
 double keel_weight_max(const struct keel_weight_view *v, size_t r)
 {
-	double max = 0;
+	float max = 0;
 	size_t i;
 
 	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		max = fmax(max, fabsf(v->data[i]));
+		max = fabsf(v->data[i]) > max ? fabsf(v->data[i]) : max;
 	return max;
 }

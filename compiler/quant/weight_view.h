@@ -15,12 +15,14 @@ struct keel_node;
  * @runs: pairs of input and output channel that are connected
  * @run: kernel positions
  * @groups: as in the node
+ * @group_outs: output channels of a group
+ * @group_ins: input channels of a group
  * @transposed: input channels are outermost
  */
 struct keel_weight_view {
 	float *data;
 	unsigned int outs, ins, groups;
-	size_t runs, run;
+	size_t group_outs, group_ins, runs, run;
 	bool transposed;
 };
 

@@ -26,6 +26,7 @@ enum {
 	OPT_PREPROCESS,
 	OPT_WORK,
 	OPT_ONEDNN,
+	OPT_FLOAT,
 	OPT_ROUNDS,
 	OPT_ONLY,
 	OPT_JSON
@@ -38,6 +39,7 @@ static const struct argp_option arguments[] = {
 	{"preprocess", OPT_PREPROCESS, "DIR", 0, "folder of preprocess files", 0},
 	{"work", OPT_WORK, "DIR", 0, "folder for compiled networks", 0},
 	{"onednn", OPT_ONEDNN, "FILE", 0, "the program of tests/bench/onednn", 0},
+	{"float", OPT_FLOAT, "FILE", 0, "the program of tests/bench/float", 0},
 	{"rounds", OPT_ROUNDS, "N", 0, "turns of each side in a comparison (default 15)", 0},
 	{"only", OPT_ONLY, "NAME", 0, "networks with NAME in their title", 0},
 	{"json", OPT_JSON, NULL, 0, "print JSON", 0},
@@ -47,10 +49,10 @@ static const struct argp_option arguments[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench_options *o = state->input;
-	const char **texts[] = {&o->keel,	&o->shared, &o->scripts,
-				&o->preprocess, &o->work,   &o->onednn};
+	const char **texts[] = {&o->keel, &o->shared, &o->scripts, &o->preprocess,
+				&o->work, &o->onednn, &o->real};
 
-	if (key >= OPT_KEEL && key <= OPT_ONEDNN) {
+	if (key >= OPT_KEEL && key <= OPT_FLOAT) {
 		*texts[key - OPT_KEEL] = arg;
 		return 0;
 	}
@@ -68,7 +70,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->keel || !o->shared || !o->scripts || !o->preprocess || !o->work ||
-		    !o->onednn)
+		    !o->onednn || !o->real)
 			argp_error(state, "run it with 'make bench'");
 		return 0;
 	default:
@@ -154,6 +156,16 @@ static void print_start(const json_t *j)
 	print_runs("Keel, nothing compiled yet", word(j, "network"), json_object_get(j, "cold"));
 	print_runs("Keel", word(j, "network"), json_object_get(j, "keel"));
 	print_runs("ONNX Runtime in Python", word(j, "network"), json_object_get(j, "onnxruntime"));
+}
+
+static void print_float(const json_t *j)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "float       %-14s %.0f thread%s in all", word(j, "network"),
+		 number(j, "threads"), number(j, "threads") > 1 ? "s" : "");
+	print_side(label, "Keel", json_object_get(j, "keel"));
+	print_side("", "ONNX Runtime", json_object_get(j, "onnxruntime"));
 }
 
 static void print_reference(const json_t *j)
@@ -246,6 +258,8 @@ static void measure_parts(struct report *r, const struct bench_net *n)
 {
 	unsigned int threads;
 
+	for (threads = 1; threads <= 2; threads++)
+		add(r, "float", bench_float(r->o, n, threads), print_float);
 	for (threads = 1; threads <= 2; threads++)
 		add(r, "reference", bench_reference(r->o, n, threads), print_reference);
 	add(r, "quantize", bench_input(r->o, n), print_input);

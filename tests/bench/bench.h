@@ -22,11 +22,12 @@
  * @work: folder for what is made
  * @python: interpreter that may have ONNX Runtime
  * @onednn: the program of tests/bench/onednn
+ * @real: the program of tests/bench/float
  * @rounds: turns of each side
  * @only: networks with this in their title; NULL: all
  */
 struct bench_options {
-	const char *keel, *shared, *scripts, *preprocess, *work, *python, *onednn, *only;
+	const char *keel, *shared, *scripts, *preprocess, *work, *python, *onednn, *real, *only;
 	unsigned int rounds;
 	bool json;
 };
@@ -106,6 +107,9 @@ json_t *bench_compile(const struct bench_options *o, const struct bench_net *n);
 /** bench_path() - "FOLDER/NAME.SUFFIX" from malloc() */
 char *bench_path(const char *folder, const char *name, const char *suffix);
 
+/** bench_float_model() - the ONNX file that is compiled, from malloc() */
+char *bench_float_model(const struct bench_options *o, const struct bench_net *n);
+
 /* bench_compare.c; a network that nobody else runs is measured alone, and "absent" says why */
 /** bench_latency() - one inference at a time, in turns with ONNX Runtime and oneDNN */
 json_t *bench_latency(const struct bench_options *o, const struct bench_net *n,
@@ -116,6 +120,12 @@ json_t *bench_throughput(const struct bench_options *o, const struct bench_net *
 /* bench_start.c */
 /** bench_start() - processes that make one inference, in turns with ONNX Runtime */
 json_t *bench_start(const struct bench_options *o, const struct bench_net *n);
+
+/** bench_float() - the float network on so many threads, in turns with ONNX Runtime
+ *
+ * Keel runs a picture on each thread, as calibration does; ONNX Runtime takes its best way.
+ */
+json_t *bench_float(const struct bench_options *o, const struct bench_net *n, unsigned int threads);
 
 /* bench_parts.c */
 json_t *bench_reference(const struct bench_options *o, const struct bench_net *n,

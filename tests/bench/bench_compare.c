@@ -73,6 +73,16 @@ static double median_of(const struct bench_samples *s)
 	return median;
 }
 
+/* Who takes part in any way, in the order of enum bench_who; the first is Keel. */
+static bool takes_part(const struct contest *c, enum bench_who who)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr && c->sides[i].way.who != who; i++)
+		;
+	return i < c->nr;
+}
+
 /* The best way of @who; NULL: none is there. */
 static struct bench_side *best_of(struct contest *c, enum bench_who who)
 {
@@ -146,14 +156,16 @@ static void add_ratios(json_t *j, const struct bench_side *own, const struct ben
 
 static json_t *contest_json(struct contest *c)
 {
-	struct bench_side *own = best_of(c, BENCH_KEEL), *other;
+	struct bench_side *own = best_of(c, c->sides[0].way.who), *other;
 	json_t *result = json_object(), *j;
 	enum bench_who who;
 
 	for (who = 0; who < BENCH_WHO_COUNT; who++) {
+		if (!takes_part(c, who))
+			continue;
 		other = best_of(c, who);
 		j = other ? side_json(other) : json_pack("{s:s}", "absent", why_absent(c, who));
-		if (other && who != BENCH_KEEL)
+		if (other && other != own)
 			add_ratios(j, own, other);
 		json_object_set_new(result, bench_who_key(who), j);
 	}
@@ -170,8 +182,8 @@ static json_t *compare(const struct bench_options *o, const struct bench_net *n,
 	if (!c)
 		abort();
 	open_all(c, o, n, ways, nr, throughput);
-	if (!best_of(c, BENCH_KEEL))
-		fprintf(stderr, "bench: %s: %s\n", n->title, why_absent(c, BENCH_KEEL));
+	if (!best_of(c, ways[0].who))
+		fprintf(stderr, "bench: %s: %s\n", n->title, why_absent(c, ways[0].who));
 	else if (!play(c, o->rounds))
 		result = contest_json(c);
 	close_all(c);
@@ -205,4 +217,18 @@ json_t *bench_throughput(const struct bench_options *o, const struct bench_net *
 	};
 
 	return compare(o, n, ways, sizeof(ways) / sizeof(ways[0]), true);
+}
+
+json_t *bench_float(const struct bench_options *o, const struct bench_net *n, unsigned int threads)
+{
+	const struct bench_way ways[] = {
+		{BENCH_FLOAT, threads, 1, 1},
+		{BENCH_ORT_FLOAT, threads, 1, 1},
+		{BENCH_ORT_FLOAT, 1, 1, threads},
+	};
+	json_t *result = compare(o, n, ways, threads > 1 ? 3 : 2, true);
+
+	if (result)
+		json_object_set_new(result, "threads", json_integer(threads));
+	return result;
 }

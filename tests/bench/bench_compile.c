@@ -14,16 +14,23 @@ char *bench_path(const char *folder, const char *name, const char *suffix)
 	return path;
 }
 
-/* The model: where it lies, or made in the work folder; NULL: it can't be. */
-static char *find_model(const struct bench_options *o, const struct bench_net *n)
+char *bench_float_model(const struct bench_options *o, const struct bench_net *n)
 {
 	char *folder = bench_path(n->script ? o->work : o->shared, n->script ? "." : "models", "");
 	char *model = bench_path(folder, n->file, n->script ? ".float.onnx" : ".onnx");
+
+	free(folder);
+	return model;
+}
+
+/* The model: where it lies, or made in the work folder; NULL: it can't be. */
+static char *find_model(const struct bench_options *o, const struct bench_net *n)
+{
+	char *model = bench_float_model(o, n);
 	char *script = n->script ? bench_path(o->scripts, n->script, "") : NULL;
 	char *const make[] = {(char *)o->python, script, model, NULL};
 	struct bench_usage ignored;
 
-	free(folder);
 	if (script && bench_process(make, NULL, &ignored)) {
 		fprintf(stderr, "bench: %s makes %s, for which '%s' needs the package onnx\n",
 			script, n->title, o->python);

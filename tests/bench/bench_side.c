@@ -25,6 +25,8 @@ static const struct {
 	[BENCH_KEEL] = {"Keel", "keel"},
 	[BENCH_ORT] = {"ONNX Runtime", "onnxruntime"},
 	[BENCH_ONEDNN] = {"oneDNN", "onednn"},
+	[BENCH_FLOAT] = {"Keel", "keel"},
+	[BENCH_ORT_FLOAT] = {"ONNX Runtime", "onnxruntime"},
 };
 
 const char *bench_who_name(enum bench_who who)
@@ -73,10 +75,13 @@ static int start(struct bench_process *p, const struct bench_options *o, const s
 	char *script = bench_path(o->scripts, "ort.py", ""), threads[16], jobs[16];
 	char *keel = bench_path(o->work, n->file, ".keel");
 	char *qdq = bench_path(o->work, n->file, ".onnx");
+	char *real = bench_float_model(o, n);
 	char *const argv[BENCH_WHO_COUNT][6] = {
 		[BENCH_KEEL] = {(char *)"/proc/self/exe", (char *)"--serve", keel, threads, jobs},
 		[BENCH_ORT] = {(char *)o->python, script, qdq, threads},
 		[BENCH_ONEDNN] = {(char *)o->onednn, keel, threads},
+		[BENCH_FLOAT] = {(char *)o->real, real, threads},
+		[BENCH_ORT_FLOAT] = {(char *)o->python, script, real, threads},
 	};
 	int err;
 
@@ -86,6 +91,7 @@ static int start(struct bench_process *p, const struct bench_options *o, const s
 	free(script);
 	free(keel);
 	free(qdq);
+	free(real);
 	return err;
 }
 

@@ -17,7 +17,15 @@
  * times in milliseconds.
  */
 
-enum bench_who { BENCH_KEEL, BENCH_ORT, BENCH_ONEDNN, BENCH_WHO_COUNT };
+/* The first three run int8, the others the float network that it was made from. */
+enum bench_who {
+	BENCH_KEEL,
+	BENCH_ORT,
+	BENCH_ONEDNN,
+	BENCH_FLOAT,
+	BENCH_ORT_FLOAT,
+	BENCH_WHO_COUNT
+};
 
 #define BENCH_COPIES 2
 

@@ -23,11 +23,15 @@ $(O)/tests/bench/onednn/peer: $(ONEDNN_SRC) $(wildcard tests/bench/onednn/*.h) $
 	$(CC) $(ALL_CFLAGS) $(ONEDNN_FLAGS) $(ALL_LDFLAGS) -o $@ $(ONEDNN_SRC) $(O)/libkeelisa.a \
 		$(ONEDNN_LIBS) -ldnnl -lgomp -lm
 
+FLOAT_PEER := $(O)/tests/bench/float/peer
+$(FLOAT_PEER): $(FLOAT_PEER).o $(O)/libkeelcompiler.a $(O)/libkeelisa.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMPILER_LIBS)
+
 .PHONY: bench
-bench: $(O)/tests/bench/bench $(O)/tests/bench/onednn/peer $(O)/keel
+bench: $(O)/tests/bench/bench $(O)/tests/bench/onednn/peer $(FLOAT_PEER) $(O)/keel
 	$< --keel $(O)/keel --shared $(KEEL_SHARED) --scripts tests/bench \
 		--preprocess tests/models/preprocess --work $(O)/bench \
-		--onednn $(O)/tests/bench/onednn/peer $(BENCH)
+		--onednn $(O)/tests/bench/onednn/peer --float $(FLOAT_PEER) $(BENCH)
 
 # Environments and results stay in $KEEL_CACHE/peers; ACCURACY="--help" tells the options.
 PEERS_SAMPLES := $(O)/tests/bench/peers/samples

@@ -32,7 +32,8 @@ def load(path, threads):
     binding = session.io_binding()
     noise = numpy.random.default_rng(1)
     for i in session.get_inputs():
-        binding.bind_cpu_input(i.name, noise.uniform(-1, 1, i.shape).astype(numpy.float32))
+        shape = [n if isinstance(n, int) else 1 for n in i.shape]  # a batch without a size
+        binding.bind_cpu_input(i.name, noise.uniform(-1, 1, shape).astype(numpy.float32))
     for o in session.get_outputs():
         binding.bind_output(o.name)
     return onnxruntime.__version__, lambda: session.run_with_iobinding(binding)

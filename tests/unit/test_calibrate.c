@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calibrate.h"
+#include "float_net.h"
 #include "passes.h"
 #include "random_net.h"
 
@@ -119,6 +120,71 @@ START_TEST(values_before_activations_are_kept)
 		ck_assert_ptr_eq(keel_stats_pre(pool, c), &pool->post[c]);
 	}
 	keel_stats_del(s);
+	keel_graph_del(g);
+}
+END_TEST
+
+/** struct twin - sums of every node's output, in the order of keel_float_watch's values */
+struct twin {
+	const struct keel_stats *stats;
+	unsigned int seen;
+};
+
+#define LANES 8
+
+/* The order of additions is promised in pixel_sums.h; an interface that hides layouts keeps it. */
+static void same_sums(void *ctx, const struct keel_node *node, const float *pre, const float *post)
+{
+	struct twin *twin = ctx;
+	const struct keel_tensor *t = node->outputs[0];
+	const struct keel_channel_stats *s = keel_stats_of(twin->stats, t)->post;
+	size_t inner = t->dims[2] * t->dims[3], c, i, k;
+
+	for (c = 0; c < (size_t)t->dims[1]; c++) {
+		double sums[LANES] = {0}, powers[LANES] = {0}, sum = 0, power = 0;
+
+		for (i = 0; i < inner; i++) {
+			double v = post[c * inner + i];
+
+			sums[i % LANES] += v;
+			powers[i % LANES] += v * v;
+		}
+		for (k = 0; k < LANES; k++) {
+			sum += sums[k];
+			power += powers[k];
+		}
+		ck_assert(s[c].mean == ldexp((double)(__int128)ldexp(sum / inner, 64), -64));
+		ck_assert(s[c].power == ldexp((double)(__int128)ldexp(power / inner, 64), -64));
+	}
+	twin->seen++;
+}
+
+/* One sample: then means are those of its own sums, to the last bit. */
+START_TEST(sums_have_one_order_in_every_layout)
+{
+	static const int channels[] = {1, 3, 8, 15, 16, 17, 24, 40};
+	struct net n = net_new(_i + 1);
+	struct keel_tensor *x = net_input(&n, 3, 7, 9 + _i);
+	struct keel_error e = {""};
+	struct twin twin = {0};
+	struct keel_stats *s;
+	struct keel_graph *g;
+	struct keel_float *f;
+	float *input;
+
+	x = net_unary(&n, KEEL_OP_RELU, net_conv(&n, x, channels[_i], 3, 1, 1));
+	g = net_done(&n, net_depthwise(&n, x, 1));
+	ck_assert_int_eq(keel_pass_fuse(g, &e), 0);
+	s = stats_with(g, 1, 1, false);
+	input = malloc(keel_tensor_count(g->inputs[0]) * sizeof(*input));
+	ck_assert_int_eq(net_source(g, 1).get((void *)g, 0, (void *const[]){input}, &e), 0);
+	twin.stats = s;
+	f = keel_float_new(g, &e);
+	ck_assert_int_eq(keel_float_run(f, (const void *const[]){input}, same_sums, &twin, &e), 0);
+	ck_assert_uint_eq(twin.seen, 2);
+	keel_float_del(f);
+	keel_stats_del(s);
+	free(input);
 	keel_graph_del(g);
 }
 END_TEST
@@ -268,6 +334,7 @@ int main(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, inputs_match_a_plain_loop);
 	tcase_add_test(c, values_before_activations_are_kept);
+	tcase_add_loop_test(c, sums_have_one_order_in_every_layout, 0, 8);
 	tcase_add_test(c, threads_change_no_bit);
 	tcase_add_test(c, order_changes_no_bit);
 	tcase_add_test(c, clones_are_equal);

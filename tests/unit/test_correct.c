@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "calibrate.h"
 #include "compile.h"
@@ -29,6 +30,15 @@ struct bench {
 	struct keel_integer n;
 };
 
+/* More accumulators than are kept: some samples' are made again in each round. */
+static struct keel_graph *large(void)
+{
+	struct net n = net_new(1);
+	struct keel_tensor *x = net_input(&n, 3, 640, 400);
+
+	return net_done(&n, net_clip(&n, net_conv(&n, x, 17, 1, 1, 1), 0, 0.75));
+}
+
 static struct keel_graph *network(uint64_t seed)
 {
 	struct net n = net_new(seed);
@@ -43,7 +53,7 @@ static struct keel_graph *network(uint64_t seed)
 	return net_done(&n, net_conv(&n, x, 8, 3, 1, seed % 4 ? 1 : 2));
 }
 
-static void bench_init(struct bench *b, uint64_t seed)
+static void bench_init(struct bench *b, struct keel_graph *g, size_t samples, unsigned int threads)
 {
 	const struct keel_weight_options per_tensor = {0};
 	const struct keel_range_options ranges = {0};
@@ -52,13 +62,13 @@ static void bench_init(struct bench *b, uint64_t seed)
 	struct keel_error e = {""};
 	unsigned int i;
 
-	b->g = network(seed);
+	b->g = g;
 	ck_assert_msg(!keel_compile_prepare(b->g, &e), "%s", e.text);
-	source = net_source(b->g, SAMPLES);
+	source = net_source(b->g, samples);
 	b->verdicts = calloc(b->g->nr_nodes, sizeof(*b->verdicts));
 	b->weights = calloc(b->g->nr_nodes, sizeof(*b->weights));
 	ck_assert_uint_eq(keel_place(b->g, b->verdicts), 0);
-	b->stats = net_stats(b->g, SAMPLES);
+	b->stats = net_stats(b->g, samples);
 	ck_assert_int_eq(keel_ranges(b->g, b->stats, &ranges, NULL, &e), 0);
 	for (i = 0; i < b->g->nr_nodes; i++)
 		if (keel_weight_view(b->g->nodes[i], &v))
@@ -69,7 +79,7 @@ static void bench_init(struct bench *b, uint64_t seed)
 				0);
 	b->options = (struct keel_lower_options){b->verdicts, b->weights};
 	ck_assert_msg(!keel_lower(b->g, &b->options, &b->l, &e), "%s", e.text);
-	ck_assert_msg(!keel_integer_init(&b->n, &b->l, &source, 1, &e), "%s", e.text);
+	ck_assert_msg(!keel_integer_init(&b->n, &b->l, &source, threads, &e), "%s", e.text);
 }
 
 static void bench_free(struct bench *b)
@@ -103,11 +113,11 @@ static double worst_mean_error(const struct bench *b)
 	int64_t c, h, w;
 
 	for (c = 0; c < y->dims[1]; c++) {
-		double sum = 0, values = (double)SAMPLES * y->dims[2] * y->dims[3];
+		double sum = 0, values = (double)b->n.samples * y->dims[2] * y->dims[3];
 
 		if (!is_spread(&s->post[c], y->quant.scale))
 			continue;
-		for (sample = 0; sample < SAMPLES; sample++) {
+		for (sample = 0; sample < b->n.samples; sample++) {
 			const uint8_t *base =
 				keel_integer_slots(&b->n, sample)[v->area->slot].base + v->offset;
 
@@ -135,7 +145,7 @@ START_TEST(little_remains)
 	for (seed = 0; seed < 30; seed++) {
 		struct bench b = {0};
 
-		bench_init(&b, seed);
+		bench_init(&b, network(seed), SAMPLES, 1);
 		for (i = 0; i < b.l.nr_commands; i++)
 			keel_integer_step(&b.n, i);
 		before = fmax(before, worst_mean_error(&b));
@@ -151,6 +161,42 @@ START_TEST(little_remains)
 }
 END_TEST
 
+/* What correction has left in memory is what the commands leave there with its biases. */
+static void expect_executed(struct bench *b)
+{
+	const struct keel_lowered *l = &b->l;
+	unsigned int slot = l->views[b->g->outputs[0]->id].area->slot, i;
+	size_t bytes = keel_integer_slots(&b->n, 0)[slot].bytes, s;
+	uint8_t *left = malloc(bytes * b->n.samples);
+
+	for (s = 0; s < b->n.samples; s++)
+		memcpy(left + s * bytes, keel_integer_slots(&b->n, s)[slot].base, bytes);
+	for (i = 0; i < l->nr_commands; i++)
+		keel_integer_step(&b->n, i);
+	for (s = 0; s < b->n.samples; s++)
+		ck_assert_mem_eq(left + s * bytes, keel_integer_slots(&b->n, s)[slot].base, bytes);
+	free(left);
+}
+
+START_TEST(samples_that_are_not_kept_count)
+{
+	const struct keel_calibrate_options options = {0};
+	struct bench a = {0}, b = {0};
+	struct keel_correct_result r;
+	struct keel_error e = {""};
+
+	bench_init(&a, large(), 6, 1);
+	bench_init(&b, large(), 6, 3);
+	ck_assert_int_eq(keel_correct(&a.n, a.stats, &options, &r, &e), 0);
+	ck_assert_int_eq(keel_correct(&b.n, b.stats, &options, &r, &e), 0);
+	ck_assert_mem_eq(a.l.constants, b.l.constants, a.l.constants_bytes);
+	ck_assert_double_lt(worst_mean_error(&a), 0.1);
+	expect_executed(&a);
+	bench_free(&a);
+	bench_free(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("correct");
@@ -160,6 +206,7 @@ int main(void)
 
 	tcase_set_timeout(c, 300);
 	tcase_add_test(c, little_remains);
+	tcase_add_test(c, samples_that_are_not_kept_count);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -107,6 +107,27 @@ START_TEST(folder)
 }
 END_TEST
 
+/* What is kept isn't read again, whatever has become of the file; there is room for one. */
+START_TEST(pictures_are_kept)
+{
+	const char *paths[1];
+	struct keel_dataset_options o = options(1, paths);
+	struct keel_dataset *ds;
+
+	o.keep = 7;
+	write_folder();
+	paths[0] = data_fixture_path("d");
+	ck_done(keel_dataset_open(&o, &ds, e));
+	check_sample(ds, 0, "a.pgm", 1);
+	check_sample(ds, 1, "b.pgm", 2);
+	write_picture("d/a.pgm", 5);
+	write_picture("d/b.pgm", 6);
+	check_sample(ds, 0, "a.pgm", 1);
+	check_sample(ds, 1, "b.pgm", 6);
+	keel_dataset_close(ds);
+}
+END_TEST
+
 /* Links to folders may be circles; links to files are files. */
 START_TEST(links)
 {
@@ -697,6 +718,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, folder);
+	tcase_add_test(tc, pictures_are_kept);
 	tcase_add_test(tc, links);
 	tcase_add_test(tc, files_in_order_given);
 	tcase_add_test(tc, open_refused);

@@ -6,6 +6,7 @@
 
 #include "keel_execute.h"
 #include "keel_execute_lanes.h"
+#include "keel_execute_tile.h"
 #include "keel_numerics.h"
 #include "keel_random.h"
 #include "keel_validate.h"
@@ -293,6 +294,108 @@ START_TEST(large_commands_equal_the_second_opinion)
 }
 END_TEST
 
+/* Levels above the zero point that a command has stored, of output channel @k. */
+static keel_s64 stored_sum(const union keel_command *c, const struct keel_memory *slots, keel_s64 k)
+{
+	const struct keel_fm *fm = &c->mac.ofm;
+	keel_s64 sum = 0;
+	keel_u32 y, x;
+
+	for (y = 0; y < c->mac.ofm_h; y++)
+		for (x = 0; x < c->mac.ofm_w; x++)
+			sum += (keel_s8)slots[fm->slot].base[fm->offset + y * fm->row_stride +
+							     x * fm->pixel_stride + k] -
+			       fm->zero_point;
+	return sum;
+}
+
+/* What naive_execute() makes of the command when it leaves its accumulators. */
+static keel_s64 accumulator_sum(const union keel_command *command, const struct keel_memory *slots,
+				keel_s64 k)
+{
+	struct keel_memory with_psum[KEEL_SLOT_COUNT];
+	union keel_command c = *command;
+	keel_u8 slot = KEEL_SLOT_SRAM;
+	keel_s64 sum = 0;
+	keel_s32 *psum;
+	keel_u32 h, w, i;
+
+	while (slot == c.mac.ifm.slot || slot == c.mac.weights_slot || slot == c.mac.channels_slot)
+		slot--;
+	keel_mac_extent(&c, &h, &w);
+	memcpy(with_psum, slots, sizeof(with_psum));
+	psum = calloc((size_t)h * w * c.mac.ofm_c, sizeof(*psum));
+	with_psum[slot] = (struct keel_memory){(keel_u8 *)psum, (keel_u64)h * w * c.mac.ofm_c * 4};
+	c.h.flags = KEEL_MAC_ACC_OUT;
+	c.mac.psum_slot = slot;
+	c.mac.psum_offset = 0;
+	naive_execute(&c, with_psum);
+	for (i = 0; i < h * w; i++)
+		sum += psum[i * c.mac.ofm_c + k];
+	free(psum);
+	return sum;
+}
+
+/* One tile of a command: finished, and its sums. */
+static void check_tile(const union keel_command *c, const struct keel_random_memory *a,
+		       const struct keel_random_memory *done, keel_u32 first, keel_u32 last)
+{
+	keel_u64 size = keel_tile_pixels(c) * KEEL_TILE_LANES;
+	keel_s32 *acc = calloc(size * (last - first) + 1, sizeof(*acc));
+	keel_s64 levels[64 * KEEL_TILE_LANES] = {0}, sums[64 * KEEL_TILE_LANES] = {0};
+	keel_u32 pool = c->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE), at;
+
+	ck_assert_uint_le(last - first, 64);
+	keel_tile_products(c, a->slots, first, last, acc);
+	keel_tile_sum_levels(c, a->slots, first, last, acc, levels);
+	keel_tile_sum_accumulators(c, a->slots, first, last, acc, sums);
+	for (at = 0; at < (last - first) * KEEL_TILE_LANES; at++) {
+		keel_s64 k =
+			keel_tile_channel(c, first + at / KEEL_TILE_LANES, at % KEEL_TILE_LANES);
+
+		if (k < 0)
+			continue;
+		ck_assert_int_eq(levels[at], stored_sum(c, done->slots, k));
+		if (!pool)
+			ck_assert_int_eq(sums[at], accumulator_sum(c, a->slots, k));
+	}
+	keel_tile_finish(c, a->slots, first, last, acc);
+	free(acc);
+}
+
+START_TEST(tiles_add_up_to_the_command)
+{
+	static const keel_u8 macs[] = {KEEL_CMD_CONV2D, KEEL_CMD_DEPTHWISE, KEEL_CMD_MATMUL,
+				       KEEL_CMD_CONV_TRANSPOSE};
+	unsigned int i, done = 0, several = 0;
+	union keel_command c;
+	struct fixture f;
+
+	setup(&f, 9);
+	for (i = 0; i < nr_commands() / 50 * sizeof(macs); i++) {
+		keel_u32 blocks, first, last;
+
+		draw(&f, macs[i % sizeof(macs)], &c);
+		blocks = keel_tile_blocks(&c);
+		/* A residual in the output's place is gone when the second tile is made. */
+		if (!keel_tile_can(&c) || blocks > 64 ||
+		    (c.h.flags & KEEL_MAC_RESIDUAL && c.mac.ifm2.slot == c.mac.ofm.slot))
+			continue;
+		naive_execute(&c, f.b.slots);
+		for (first = 0; first < blocks; first = last) {
+			last = first + 1 + keel_random_below(&f.r, blocks - first);
+			check_tile(&c, &f.a, &f.b, first, last);
+			several += last < blocks;
+		}
+		expect_equal(&f, "tiles", i);
+		done++;
+	}
+	ck_assert_uint_gt(done, 10);
+	ck_assert_uint_gt(several, 0);
+	teardown(&f);
+}
+END_TEST
+
 Suite *execute_suite(void);
 Suite *execute_suite(void)
 {
@@ -303,6 +406,7 @@ Suite *execute_suite(void)
 	tcase_add_loop_test(t, commands_equal_the_second_opinion, 0, sizeof(opcodes));
 	tcase_add_test(t, rows_add_up_to_the_command);
 	tcase_add_test(t, commands_stay_inside_their_slots);
+	tcase_add_test(t, tiles_add_up_to_the_command);
 	tcase_add_loop_test(t, large_commands_equal_the_second_opinion, 0,
 			    sizeof(larges) / sizeof(larges[0]));
 	suite_add_tcase(s, t);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "float_loops.h"
 #include "float_net.h"
 #include "float_rig.h"
 #include "sweep.h"
@@ -374,6 +375,200 @@ START_TEST(too_many_large_values_are_refused)
 }
 END_TEST
 
+#define VALUES 531
+
+/* Ordinary values, and all that is special. */
+static float any_value(uint64_t *r, unsigned int i)
+{
+	static const float special[] = {0.0f, -0.0f,  INFINITY, -INFINITY,
+					NAN,  1e-40f, 3e38f,	-88.5f};
+
+	return i % 7 ? rig_uniform(r) * (i % 5 ? 4 : 100) : special[i / 7 % 8];
+}
+
+static void same_bits(const float *a, const float *b, const char *what, unsigned int op)
+{
+	unsigned int i;
+
+	for (i = 0; i < VALUES; i++)
+		if (memcmp(&a[i], &b[i], sizeof(*a)) && !(isnan(a[i]) && isnan(b[i])))
+			ck_abort_msg("%s of operator %u: %a and %a at %u", what, op, a[i], b[i], i);
+}
+
+START_TEST(loops_agree)
+{
+	const struct keel_float_loops *loops = keel_float_loops_get(_i),
+				      *plain = keel_float_loops_get(0);
+	const struct keel_float_fn fn = {0, 0.25, 0.5, -0.75, 1.5};
+	float a[VALUES], b[VALUES], x[VALUES], y[VALUES];
+	unsigned int i, op, step;
+	uint64_t r = 3;
+
+	for (i = 0; i < VALUES; i++) {
+		a[i] = any_value(&r, i);
+		b[i] = any_value(&r, i * 3 + 1);
+	}
+	for (op = 0; loops && op < KEEL_OP_COUNT; op++) {
+		ck_assert(!loops->map[op] == !plain->map[op] && !loops->row[op] == !plain->row[op]);
+		memset(x, 0, sizeof(x));
+		memset(y, 0, sizeof(y));
+		if (loops->map[op]) {
+			loops->map[op](&fn, x, a, VALUES);
+			plain->map[op](&fn, y, a, VALUES);
+			same_bits(x, y, "map", op);
+		}
+		for (step = 0; loops->row[op] && step < 3; step++) {
+			loops->row[op](x, a, b, step < 2 ? VALUES : VALUES / 2, step ? step : 1,
+				       step);
+			plain->row[op](y, a, b, step < 2 ? VALUES : VALUES / 2, step ? step : 1,
+				       step);
+			same_bits(x, y, "row", op);
+		}
+	}
+}
+END_TEST
+
+START_TEST(loops_in_place_agree)
+{
+	const struct keel_float_loops *loops = keel_float_loops_get(_i),
+				      *plain = keel_float_loops_get(0);
+	float a[VALUES], lo[VALUES], hi[VALUES], x[VALUES], y[VALUES];
+	uint64_t r = 4;
+	unsigned int i;
+
+	for (i = 0; i < VALUES; i++) {
+		a[i] = x[i] = y[i] = any_value(&r, i);
+		lo[i] = -rig_uniform(&r);
+		hi[i] = lo[i] + 1;
+	}
+	if (!loops)
+		return;
+	loops->clip_each(x, VALUES, lo, hi);
+	plain->clip_each(y, VALUES, lo, hi);
+	same_bits(x, y, "clip", 0);
+	loops->prelu_each(x, VALUES, lo);
+	plain->prelu_each(y, VALUES, lo);
+	same_bits(x, y, "prelu", 0);
+	loops->take_max(x, a, VALUES);
+	plain->take_max(y, a, VALUES);
+	same_bits(x, y, "max", 0);
+	loops->accumulate(x, a, VALUES);
+	plain->accumulate(y, a, VALUES);
+	same_bits(x, y, "sum", 0);
+}
+END_TEST
+
+/** struct views - of one node, both ways
+ * @node: the one that is looked at
+ * @pre: what the dense watcher saw
+ * @post: the same
+ * @next: pixel that the pixel watcher sees next, behind and before the activation
+ * @calls: of the pixel watcher
+ */
+struct views {
+	const struct keel_node *node;
+	float *pre, *post;
+	size_t next[2];
+	unsigned int calls;
+};
+
+static bool only_node(void *ctx, const struct keel_node *node)
+{
+	return node == ((struct views *)ctx)->node;
+}
+
+static void see_dense(void *ctx, const struct keel_node *node, const float *pre, const float *post)
+{
+	struct views *v = ctx;
+	size_t bytes = keel_tensor_count(node->outputs[0]) * sizeof(*pre);
+
+	ck_assert_ptr_eq(node, v->node);
+	v->pre = realloc(v->pre, bytes);
+	v->post = realloc(v->post, bytes);
+	memcpy(v->pre, pre, bytes);
+	memcpy(v->post, post, bytes);
+}
+
+static void see_pixels(void *ctx, const struct keel_node *node, const struct keel_float_part *part)
+{
+	struct views *v = ctx;
+	const int64_t *d = node->outputs[0]->dims;
+	const float *same = part->before ? v->pre : v->post;
+	size_t inner = d[2] * d[3], c, p;
+
+	ck_assert_ptr_eq(node, v->node);
+	ck_assert(!part->before || node->act.kind != KEEL_ACT_NONE);
+	ck_assert_uint_eq(part->first, v->next[part->before]);
+	v->next[part->before] = part->first + part->count;
+	for (p = part->first; p < part->first + part->count; p++)
+		for (c = 0; c < (size_t)d[1]; c++)
+			ck_assert(part->v[(p - part->first) * d[1] + c] ==
+				  same[(p / inner * d[1] + c) * inner + p % inner]);
+	v->calls++;
+}
+
+/* A convolution's output lies by pixel, that of a fully connected layer doesn't. */
+START_TEST(watching_by_pixel)
+{
+	static const struct keel_float_watcher dense = {.wants = only_node, .dense = see_dense};
+	static const struct keel_float_watcher pixels = {
+		.wants = only_node, .dense = see_dense, .pixels = see_pixels};
+	static const unsigned int calls[] = {2, 0, 2, 0};
+	uint64_t r = _i + 1;
+	struct keel_graph *g = keel_graph_new();
+	struct views v = {0};
+	struct keel_error e = {""};
+	struct keel_float *f;
+	int64_t inner;
+
+	v.node = act_node(g, _i & 3, &r, &inner);
+	if (_i < 4)
+		act_random(g, (struct keel_node *)v.node, KEEL_ACT_CLIP, CHANNELS, &r);
+	f = keel_float_new(g, &e);
+	ck_assert_msg(f, "%s", e.text);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &pixels, &v, &e), 0);
+	ck_assert_uint_eq(v.calls, _i < 4 ? calls[_i & 3] : calls[_i & 3] / 2);
+	keel_float_del(f);
+	free(v.pre);
+	free(v.post);
+	keel_graph_del(g);
+}
+END_TEST
+
+/* 700 pixels of 23 channels are more than one part. */
+START_TEST(watching_in_parts)
+{
+	static const struct keel_float_watcher dense = {.wants = only_node, .dense = see_dense};
+	static const struct keel_float_watcher parts = {
+		.wants = only_node, .dense = see_dense, .pixels = see_pixels, .in_parts = true};
+	struct keel_graph *g = keel_graph_new();
+	struct keel_error e = {""};
+	struct keel_tensor *in[3] = {0};
+	struct keel_node *n;
+	struct views v = {0};
+	struct keel_float *f;
+	uint64_t r = _i + 1;
+
+	in[0] = rig_input(g, &r, DIMS(1 + _i, 3, 25, 28));
+	in[1] = rig_const(g, &r, DIMS(23, 3, 1, 1));
+	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1 + _i, 23, 25, 28));
+	act_random(g, n, KEEL_ACT_CLIP, 23, &r);
+	v.node = n;
+	f = keel_float_new(g, &e);
+	ck_assert_msg(f, "%s", e.text);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
+	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &parts, &v, &e), 0);
+	ck_assert_uint_eq(v.next[0], 700 * (1 + _i));
+	ck_assert_uint_eq(v.next[1], 700 * (1 + _i));
+	ck_assert(_i ? v.calls == 2 : v.calls > 4);
+	keel_float_del(f);
+	free(v.pre);
+	free(v.post);
+	keel_graph_del(g);
+}
+END_TEST
+
 /** struct tally - merged as the rule in sweep.h demands
  * @by_sample: float results, one slot per sample
  * @watched: per worker
@@ -475,6 +670,10 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, activations_and_watch, 0, 32);
+	tcase_add_loop_test(t, watching_by_pixel, 0, 8);
+	tcase_add_loop_test(t, watching_in_parts, 0, 2);
+	tcase_add_loop_test(t, loops_agree, 0, 3);
+	tcase_add_loop_test(t, loops_in_place_agree, 0, 3);
 	tcase_add_test(t, clones_run_at_once_with_equal_bits);
 	tcase_add_test(t, buffers_are_reused);
 	tcase_add_test(t, inputs_and_constants_as_outputs);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <check.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -348,7 +349,22 @@ START_TEST(depthwise_products_agree)
 }
 END_TEST
 
-static void draw_epilogue(struct keel_lanes_epilogue *e)
+static void draw_plain(struct keel_lanes_epilogue *e, unsigned int lane)
+{
+	bool none = !keel_random_below(&r, 8);
+	struct keel_lanes_scale k = keel_lanes_scale(
+		none ? 0 : any32(), keel_random_below(&r, none ? 63 : 31) + (none ? 0 : 32), 0);
+	unsigned int neg;
+
+	for (neg = 0; neg < 2; neg++) {
+		e->m[neg][lane] = k.m;
+		e->s[neg][lane] = k.s;
+		e->r[neg][lane] = k.r[neg];
+	}
+}
+
+/* @plain: shifts from 32 on, or no product at all, and the same for both signs. */
+static void draw_epilogue(struct keel_lanes_epilogue *e, bool plain)
 {
 	unsigned int i, neg;
 
@@ -363,6 +379,9 @@ static void draw_epilogue(struct keel_lanes_epilogue *e)
 			e->s[neg][i] = k.s;
 			e->r[neg][i] = k.r[neg];
 		}
+		if (plain)
+			draw_plain(e, i);
+		e->bias[i] = any32();
 		e->lo[i] = (int8_t)keel_random_u32(&r);
 		e->hi[i] = (int8_t)keel_random_u32(&r);
 	}
@@ -377,20 +396,43 @@ START_TEST(epilogues_agree)
 	unsigned int i, k;
 
 	for (i = 0; lanes && i < 3000; i++) {
-		draw_epilogue(&e);
+		draw_epilogue(&e, i % 4 < 2);
 		for (k = 0; k < PIXELS * KEEL_LANES; k++) {
 			acc[k] = any32();
 			residual[k] = any32();
 		}
 		lanes->finish(&e, acc, i % 2 ? residual : NULL, levels, PIXELS);
 		for (k = 0; k < PIXELS * KEEL_LANES; k++) {
-			unsigned int o = k % KEEL_LANES, neg = acc[k] < 0;
-			int64_t v = keel_sat32((acc[k] * e.m[neg][o] + e.r[neg][o]) >> e.s[neg][o]);
+			unsigned int o = k % KEEL_LANES;
+			int32_t a = keel_add32(acc[k], e.bias[o]), neg = a < 0;
+			int64_t v = keel_sat32((a * e.m[neg][o] + e.r[neg][o]) >> e.s[neg][o]);
 
 			if (i % 2)
 				v = keel_sat32(v + residual[k]);
 			EXPECT(levels[k], keel_clamp(keel_sat32(v + e.zp), e.lo[o], e.hi[o]));
 		}
+	}
+}
+END_TEST
+
+START_TEST(totals_agree)
+{
+	const struct keel_lanes *lanes = keel_lanes_get(_i);
+	int8_t levels[600 * KEEL_LANES];
+	int64_t sums[KEEL_LANES], expected[KEEL_LANES];
+	unsigned int i, k, pixels;
+
+	for (i = 0; lanes && i < 100; i++) {
+		pixels = keel_random_below(&r, 601);
+		for (k = 0; k < KEEL_LANES; k++)
+			sums[k] = expected[k] = any32();
+		for (k = 0; k < pixels * KEEL_LANES; k++) {
+			levels[k] = i ? (int8_t)keel_random_u32(&r) : -128;
+			expected[k % KEEL_LANES] += levels[k];
+		}
+		lanes->total(sums, levels, pixels);
+		for (k = 0; k < KEEL_LANES; k++)
+			EXPECT(sums[k], expected[k]);
 	}
 }
 END_TEST
@@ -531,6 +573,7 @@ Suite *numerics_suite(void)
 	tcase_add_loop_test(t, dot_products_agree, 1, 3);
 	tcase_add_loop_test(t, depthwise_products_agree, 1, 3);
 	tcase_add_loop_test(t, epilogues_agree, 0, 3);
+	tcase_add_loop_test(t, totals_agree, 0, 3);
 	tcase_add_loop_test(t, scales_agree_with_the_contract, 0, 3);
 	tcase_add_loop_test(t, unary_functions_have_their_values, 0,
 			    sizeof(values) / sizeof(values[0]));

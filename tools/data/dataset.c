@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,15 @@ static int select_items(struct keel_dataset *ds, const struct keel_selection *s,
 	return 0;
 }
 
+static int keep_pictures(struct keel_dataset *ds, size_t bytes, struct keel_error *e)
+{
+	ds->kept = calloc(1, sizeof(*ds->kept) + ds->nr_sources * sizeof(*ds->kept->levels));
+	if (!ds->kept)
+		return no_memory(e);
+	atomic_init(&ds->kept->room, bytes);
+	return 0;
+}
+
 int keel_dataset_open(const struct keel_dataset_options *o, struct keel_dataset **out,
 		      struct keel_error *e)
 {
@@ -121,6 +131,8 @@ int keel_dataset_open(const struct keel_dataset_options *o, struct keel_dataset 
 		err = list_items(ds, e);
 	if (!err)
 		err = select_items(ds, &o->select, e);
+	if (!err)
+		err = keep_pictures(ds, o->keep, e);
 	if (!err && ds->label_array.data)
 		err = keel_dataset_use_labels(ds, &ds->label_array, ds->label_path, 0, e);
 	if (err)
@@ -139,7 +151,10 @@ void keel_dataset_close(struct keel_dataset *ds)
 	for (i = 0; i < ds->nr_sources; i++) {
 		keel_array_free(&ds->sources[i].array);
 		free(ds->sources[i].path);
+		if (ds->kept)
+			free((void *)atomic_load(&ds->kept->levels[i]));
 	}
+	free(ds->kept);
 	keel_array_free(&ds->label_array);
 	free(ds->label_path);
 	free(ds->sources);
@@ -177,19 +192,56 @@ void keel_dataset_name(const struct keel_dataset *ds, size_t i, char *name, size
 		snprintf(name, size, "%s", s->name);
 }
 
-static int get_picture(const struct keel_dataset *ds, const struct keel_source *s, float *out,
-		       struct keel_error *e)
+static int decode(const struct keel_dataset *ds, const struct keel_source *s, uint8_t *levels,
+		  struct keel_error *e)
 {
 	struct keel_image img;
-	int err;
+	int err = keel_image_read(s->path, &img, e);
 
-	if (ds->plan_error.text[0])
-		return keel_error_set(e, -EINVAL, "%s: %s", s->path, ds->plan_error.text);
-	err = keel_image_read(s->path, &img, e);
 	if (err)
 		return err;
-	err = keel_preprocess_apply(&ds->plan, &img, s->path, out, e);
+	err = keel_preprocess_levels(&ds->plan, &img, s->path, levels, e);
 	keel_image_free(&img);
+	return err;
+}
+
+/* Whether @levels is taken over: while there is room, and when no other thread was first. */
+static bool keep(const struct keel_dataset *ds, size_t source, uint8_t *levels)
+{
+	size_t room = atomic_load(&ds->kept->room);
+	uintptr_t none = 0;
+
+	do {
+		if (room < ds->elements)
+			return false;
+	} while (!atomic_compare_exchange_weak(&ds->kept->room, &room, room - ds->elements));
+	if (atomic_compare_exchange_strong(&ds->kept->levels[source], &none, (uintptr_t)levels))
+		return true;
+	atomic_fetch_add(&ds->kept->room, ds->elements);
+	return false;
+}
+
+static int get_picture(const struct keel_dataset *ds, size_t source, float *out,
+		       struct keel_error *e)
+{
+	const struct keel_source *s = &ds->sources[source];
+	uint8_t *levels = (uint8_t *)atomic_load(&ds->kept->levels[source]);
+	int err;
+
+	if (levels) {
+		keel_preprocess_values(&ds->plan, levels, out);
+		return 0;
+	}
+	if (ds->plan_error.text[0])
+		return keel_error_set(e, -EINVAL, "%s: %s", s->path, ds->plan_error.text);
+	levels = malloc(ds->elements);
+	if (!levels)
+		return keel_error_set(e, -ENOMEM, "%s: no memory for the picture", s->path);
+	err = decode(ds, s, levels, e);
+	if (!err)
+		keel_preprocess_values(&ds->plan, levels, out);
+	if (err || !keep(ds, source, levels))
+		free(levels);
 	return err;
 }
 
@@ -228,7 +280,7 @@ int keel_dataset_get(const struct keel_dataset *ds, size_t i, float *out, struct
 	if (s->array.data)
 		return keel_view_get(&s->view, ds, &s->array, item->index, s->path, out, e);
 	if (s->kind == KEEL_INPUT_PICTURE)
-		return get_picture(ds, s, out, e);
+		return get_picture(ds, item->source, out, e);
 	return get_array(ds, s, out, e);
 }
 

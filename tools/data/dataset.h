@@ -41,6 +41,8 @@ int keel_shard_parse(const char *text, struct keel_selection *s, struct keel_err
  * @rank: of the network's input
  * @dims: its extents
  * @select: which samples
+ * @keep: bytes that pictures may take in memory, as 8-bit levels of the network's input, so that
+ *	who reads them again need not decode and resize them again; 0: none is kept
  */
 struct keel_dataset_options {
 	unsigned int nr_paths;
@@ -50,6 +52,7 @@ struct keel_dataset_options {
 	unsigned int rank;
 	int64_t dims[KEEL_ARRAY_MAX_RANK];
 	struct keel_selection select;
+	size_t keep;
 };
 
 struct keel_dataset;

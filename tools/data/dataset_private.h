@@ -2,6 +2,8 @@
 #ifndef KEEL_DATASET_PRIVATE_H
 #define KEEL_DATASET_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "dataset.h"
 #include "input.h"
 #include "preprocess.h"
@@ -49,6 +51,15 @@ struct keel_item {
 	uint32_t source, index;
 };
 
+/** struct keel_kept - pictures that needn't be decoded again
+ * @room: bytes that more of them may take
+ * @levels: by source, pointers for keel_preprocess_values(); 0: not kept (yet)
+ */
+struct keel_kept {
+	atomic_size_t room;
+	atomic_uintptr_t levels[];
+};
+
 /** struct keel_dataset - see dataset.h
  * @p: preprocessing
  * @plan: the same for this input
@@ -66,7 +77,10 @@ struct keel_item {
  * @notice: sentence about @skipped, or NULL
  * @first_skipped: name of the first one, for @notice
  *
- * Constant once open (labels: once read), which is what makes keel_dataset_get() thread-safe.
+ * @kept: pictures that were read already
+ *
+ * Constant once open (labels: once read) but for what is kept, which is only added to; so
+ * keel_dataset_get() is thread-safe.
  */
 struct keel_dataset {
 	const struct keel_preprocess *p;
@@ -88,6 +102,8 @@ struct keel_dataset {
 
 	size_t seen, skipped;
 	char *notice, *first_skipped;
+
+	struct keel_kept *kept;
 };
 
 /**

@@ -318,17 +318,17 @@ static uint32_t source_channel(const struct work *w, uint32_t c)
 	return w->plan->colour == KEEL_COLOUR_BGR ? 2 - c : c;
 }
 
-static void write_channel(const struct work *w, uint32_t c, float *out)
+static void write_channel(const struct work *w, uint32_t c, uint8_t *levels)
 {
 	const struct keel_preprocess_plan *plan = w->plan;
 	const uint8_t *in = w->img.pixels + source_channel(w, c);
 	size_t i, n = (size_t)plan->width * plan->height;
 
 	for (i = 0; i < n; i++)
-		out[i * plan->pixel_step] = plan->value[c][in[i * w->img.channels]];
+		levels[i * plan->pixel_step] = in[i * w->img.channels];
 }
 
-static int write_tensor(struct work *w, float *out, struct keel_error *e)
+static int write_tensor(struct work *w, uint8_t *levels, struct keel_error *e)
 {
 	const struct keel_preprocess_plan *plan = w->plan;
 	uint32_t c;
@@ -340,12 +340,12 @@ static int write_tensor(struct work *w, float *out, struct keel_error *e)
 			"%u x %u; write resize = input or crop = center",
 			w->name, w->img.width, w->img.height, plan->width, plan->height);
 	for (c = 0; c < plan->channels; c++)
-		write_channel(w, c, out + c * plan->channel_step);
+		write_channel(w, c, levels + c * plan->channel_step);
 	return 0;
 }
 
-int keel_preprocess_apply(const struct keel_preprocess_plan *plan, const struct keel_image *img,
-			  const char *name, float *out, struct keel_error *e)
+int keel_preprocess_levels(const struct keel_preprocess_plan *plan, const struct keel_image *img,
+			   const char *name, uint8_t *levels, struct keel_error *e)
 {
 	struct work w = {.plan = plan, .name = name, .img = *img};
 	int err;
@@ -358,16 +358,42 @@ int keel_preprocess_apply(const struct keel_preprocess_plan *plan, const struct 
 	if (!err)
 		err = crop(&w, e);
 	if (!err)
-		err = write_tensor(&w, out, e);
+		err = write_tensor(&w, levels, e);
 	if (w.owned)
 		keel_image_free(&w.img);
 	return err;
 }
 
+static size_t count(const struct keel_preprocess_plan *plan)
+{
+	return (size_t)plan->width * plan->height * plan->channels;
+}
+
+int keel_preprocess_apply(const struct keel_preprocess_plan *plan, const struct keel_image *img,
+			  const char *name, float *out, struct keel_error *e)
+{
+	uint8_t *levels = malloc(count(plan));
+	int err = -ENOMEM;
+
+	if (levels)
+		err = keel_preprocess_levels(plan, img, name, levels, e);
+	else
+		keel_error_set(e, err, "%s: no memory for the picture", name);
+	if (!err)
+		keel_preprocess_values(plan, levels, out);
+	free(levels);
+	return err;
+}
+
 void keel_preprocess_values(const struct keel_preprocess_plan *plan, const uint8_t *in, float *out)
 {
-	size_t i, n = (size_t)plan->width * plan->height * plan->channels;
+	size_t i, n = (size_t)plan->width * plan->height;
+	uint32_t c;
 
-	for (i = 0; i < n; i++)
-		out[i] = plan->value[i / plan->channel_step % plan->channels][in[i]];
+	for (c = 0; c < plan->channels; c++)
+		for (i = 0; i < n; i++) {
+			size_t at = i * plan->pixel_step + c * plan->channel_step;
+
+			out[at] = plan->value[c][in[at]];
+		}
 }

@@ -180,6 +180,10 @@ int keel_preprocess_plan_init(struct keel_preprocess_plan *plan, const struct ke
 int keel_preprocess_apply(const struct keel_preprocess_plan *plan, const struct keel_image *img,
 			  const char *name, float *out, struct keel_error *e);
 
+/** keel_preprocess_levels() - the same, but 8-bit levels, for keel_preprocess_values() */
+int keel_preprocess_levels(const struct keel_preprocess_plan *plan, const struct keel_image *img,
+			   const char *name, uint8_t *levels, struct keel_error *e);
+
 /**
  * keel_preprocess_values() - apply only (pixel * scale - mean) / std
  * @in: 8-bit levels already in the tensor's size and layout
