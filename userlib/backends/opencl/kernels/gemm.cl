@@ -20,16 +20,16 @@
 #define KEEL_QUADS_14(F) F(0, 1, 2, 3) F(4, 5, 6, 7) F(8, 9, 10, 11) F(12, 13, 13, 13)
 
 /*
- * Weights that come from far away are asked for a page ahead: processors that look ahead
- * themselves do so only within a page.
+ * Weights that come from far away are asked for @ahead bytes before they are needed: processors that
+ * look ahead themselves do so only within a page.
  */
-#define KEEL_AHEAD(p) __builtin_prefetch((const void *)(size_t)((global const uchar *)(p) + 4096), 0, 2)
+#define KEEL_ASK(p, ahead) __builtin_prefetch((const void *)(size_t)((global const uchar *)(p) + (ahead)), 0, 2)
 #if VL == 16
-#define KEEL_AHEAD_2(w) \
-	KEEL_AHEAD(w); \
-	KEEL_AHEAD((w) + 1)
+#define KEEL_ASK_2(w, ahead) \
+	KEEL_ASK(w, ahead); \
+	KEEL_ASK((w) + 1, ahead)
 #else
-#define KEEL_AHEAD_2(w) KEEL_AHEAD(w)
+#define KEEL_ASK_2(w, ahead) KEEL_ASK(w, ahead)
 #endif
 
 /*
@@ -113,7 +113,7 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 		const keel_ints bias1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL)); \
 		KEEL_EACH_##rows(KEEL_INIT_2) \
 \
-		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_AHEAD_2(w); w += 2; \
+		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_ASK_2(w, s.ahead); w += 2; \
 				KEEL_EACH_##rows(KEEL_STEP_2)) \
 		global keel_ints *d = (global keel_ints *)s.dump; \
 \
@@ -143,7 +143,7 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 
 #define KEEL_STEP_LONE(i, c, d) \
 	x = (keel_ints)KEEL_LOAD(keel_int_at, s.rows + 4 * (k + i)); \
-	KEEL_AHEAD_2(w + 2 * i); \
+	KEEL_ASK_2(w + 2 * i, KEEL_PAGE); \
 	KEEL_DOT(c, x, w[2 * i]); \
 	KEEL_DOT(d, x, w[2 * i + 1]);
 
@@ -225,7 +225,7 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		const keel_ints bias = KEEL_LOAD(keel_ints, s.panel); \
 		KEEL_EACH_##rows(KEEL_INIT_1) \
 \
-		KEEL_DEPTH_LOOP(keel_ints w0 = *w; KEEL_AHEAD(w); w++; KEEL_EACH_##rows(KEEL_STEP_1)) \
+		KEEL_DEPTH_LOOP(keel_ints w0 = *w; KEEL_ASK(w, s.ahead); w++; KEEL_EACH_##rows(KEEL_STEP_1)) \
 		if (s.raw) { \
 			global keel_ints *d = (global keel_ints *)s.dump; \
 \

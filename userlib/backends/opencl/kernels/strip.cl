@@ -2,6 +2,8 @@
 
 /* What all micro-kernels have in common: a tile of packed rows times a panel of packed weights. */
 
+#define KEEL_PAGE 4096
+
 /** struct keel_strip - what a micro-kernel works on
  * @rows: first row
  * @stride: bytes between rows
@@ -20,6 +22,7 @@
  * @run: dwords in a segment
  * @channels: of the panel
  * @bounded: see struct keel_panel_header
+ * @ahead: bytes from weights that are read to those that are asked for
  */
 struct keel_strip {
 	global const uchar *rows, *panel;
@@ -29,7 +32,7 @@ struct keel_strip {
 	global const char *residual;
 	global const keel_ints *residual_set;
 	global int *dump;
-	uint depth, run, channels, bounded;
+	uint depth, run, channels, bounded, ahead;
 	int raw;
 	short residual_zero, residual_short;
 };

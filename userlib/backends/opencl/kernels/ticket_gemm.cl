@@ -59,12 +59,14 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 		0, panel, 0, 0, 0, (global char *)io.ofm + h->channel, w->levels,
 		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
 		(global const keel_ints *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
-		h->channels, h->bounded, h->slow || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
+		h->channels, h->bounded, KEEL_PAGE, h->slow || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
 		op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0
 	};
 
 	for (uint t = 0, done; t < tiles; t += done) {
 		done = keel_gemm_dots(&s, w->tiles + t * planes, tiles - t, planes, single);
+		/* From the second tile on this panel is near, so that it is time for the next. */
+		s.ahead = op->gemm.panel_bytes;
 		for (uint i = 0; s.raw && i < done; i++) {
 			struct keel_finish f = { w->dump + i * KEEL_TILE_ROWS * nb * VL, w->levels, panel,
 						 panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(VL),
