@@ -93,8 +93,10 @@ static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out
 	v[2] = __builtin_convertvector(q.lo, keel_ints);
 	v[3] = __builtin_convertvector(q.hi, keel_ints);
 	for (uint i = 0; i < 4; i++)
-		keel_store_levels(out + c + i * VL, keel_scale_uniform(v[i] + level, u) + b.zo, b.lo, b.hi,
-				  VL, 0);
+		v[i] = keel_scale_uniform(v[i] + level, u) + b.zo;
+	KEEL_STORE(keel_bytes_at, out + c,
+		   keel_clamp_bytes(keel_part_quads(keel_narrow(v[0], v[1], v[2], v[3])),
+				    (keel_bytes)(char)b.lo, (keel_bytes)(char)b.hi));
 }
 
 /* Averages and sums: the reciprocal of a partly covered window differs, so it is worked out here. */
@@ -127,9 +129,14 @@ static inline struct keel_uniform keel_average_uniform(uint count)
 	return u;
 }
 
-static inline void keel_pool_pixel(global const struct keel_plan_op *op,
-				   global const struct keel_cmd_pool *m, struct keel_io io, uint y,
-				   uint x, uint c0, uint c1)
+/** struct keel_divisor - what sums are multiplied with, of windows of @count pixels */
+struct keel_divisor {
+	struct keel_uniform u;
+	uint count;
+};
+
+static inline void keel_pool_pixel(struct keel_divisor *d, global const struct keel_cmd_pool *m,
+				   struct keel_io io, uint y, uint x, uint c0, uint c1)
 {
 	int y0 = (int)(y * m->stride_y) - m->pad_top, x0 = (int)(x * m->stride_x) - m->pad_left;
 	int y1 = min(y0 + m->kernel_h, (int)m->ifm_h), x1 = min(x0 + m->kernel_w, (int)m->ifm_w);
@@ -141,11 +148,15 @@ static inline void keel_pool_pixel(global const struct keel_plan_op *op,
 	b.base = keel_at(io.ifm, &m->ifm, y0, x0, 0);
 	b.h = y1 - y0;
 	b.w = x1 - x0;
-	if (m->h.mode == KEEL_POOL_MAX)
+	if (m->h.mode == KEEL_POOL_MAX) {
 		keel_box_max_row(b, out, c0, c1);
-	else
-		keel_box_sum_row(b, out, c0, c1, m->h.mode == KEEL_POOL_SUM ?
-				 keel_uniform(&op->residual) : keel_average_uniform(b.h * b.w));
+		return;
+	}
+	if (m->h.mode == KEEL_POOL_AVERAGE && d->count != b.h * b.w) {
+		d->count = b.h * b.w;
+		d->u = keel_average_uniform(d->count);
+	}
+	keel_box_sum_row(b, out, c0, c1, d->u);
 }
 
 KEEL_APART void keel_pool_ticket(global const struct keel_plan_op *op,
@@ -154,9 +165,10 @@ KEEL_APART void keel_pool_ticket(global const struct keel_plan_op *op,
 	uint column = ticket % op->pool.columns, row = ticket / op->pool.columns;
 	uint c0 = column * op->pool.channels, c1 = min(c0 + op->pool.channels, (uint)m->channels);
 	uint p0 = row * op->chunk, p1 = min(p0 + op->chunk, (uint)m->ofm_h * m->ofm_w);
+	struct keel_divisor d = { keel_uniform(&op->residual), 0 };
 
 	for (uint p = p0; p < p1; p++)
-		keel_pool_pixel(op, m, io, p / m->ofm_w, p % m->ofm_w, c0, c1);
+		keel_pool_pixel(&d, m, io, p / m->ofm_w, p % m->ofm_w, c0, c1);
 }
 
 /* REDUCE but ARGMAX, channels kept: each output has a window that covers whole rows, columns or both. */
