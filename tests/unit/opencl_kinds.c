@@ -150,6 +150,28 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 	layer_append_mac(p, r, &l);
 }
 
+/* Pointwise, and the output as large as the input, but another part of it: pads make up for @more.
+ */
+static void add_shifted(struct rig_program *p, struct keel_random *r)
+{
+	struct layer_mac l = {.opcode = KEEL_CMD_CONV_TRANSPOSE,
+			      .c = 32,
+			      .kh = 1,
+			      .kw = 1,
+			      .stride = 1,
+			      .dilation = 3,
+			      .groups = 1,
+			      .more = 2};
+	unsigned int axis;
+
+	for (axis = 0; axis < 2; axis++) {
+		l.pads[axis] = (uint8_t)keel_random_below(r, l.more + 1);
+		l.pads[axis + 2] = (uint8_t)(l.more - l.pads[axis]);
+	}
+	l.in = layer_input(p, r, KEEL_SLOT_INPUT, 8, 7, 16, 0);
+	layer_append_mac(p, r, &l);
+}
+
 static int check_layers(uint32_t n, struct keel_random *r)
 {
 	uint32_t done, i;
@@ -161,6 +183,7 @@ static int check_layers(uint32_t n, struct keel_random *r)
 		rig_program_init(&p);
 		for (i = 0; i < BATCH; i++)
 			add_layer(&p, r);
+		add_shifted(&p, r);
 		if (rig_check(&dev, &p))
 			failed = (int)(done / BATCH);
 		rig_program_fini(&p);

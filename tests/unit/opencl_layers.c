@@ -160,10 +160,10 @@ void layer_extent(const struct layer_mac *l, union keel_command *c, uint32_t *h,
 	keel_mac_extent(c, h, w);
 	if (l->opcode != KEEL_CMD_CONV_TRANSPOSE)
 		return;
-	*h = transposed(m->ifm_h, m->stride_y, m->kernel_h, m->dilation_y,
-			m->pad_top + m->pad_bottom);
-	*w = transposed(m->ifm_w, m->stride_x, m->kernel_w, m->dilation_x,
-			m->pad_left + m->pad_right);
+	*h = l->more + transposed(m->ifm_h, m->stride_y, m->kernel_h, m->dilation_y,
+				  m->pad_top + m->pad_bottom);
+	*w = l->more + transposed(m->ifm_w, m->stride_x, m->kernel_w, m->dilation_x,
+				  m->pad_left + m->pad_right);
 }
 
 static void add_psum(struct rig_program *p, struct keel_random *r, const struct layer_mac *l,

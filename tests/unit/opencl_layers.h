@@ -31,6 +31,7 @@ struct layer_view {
  * @wild: scales and shifts of any value
  * @extreme: weights are -128 and 127, nearly all of them alike
  * @wide: the output is int16, and so is the residual
+ * @more: CONV_TRANSPOSE: rows and columns of the output that are more than the input asks for
  */
 struct layer_mac {
 	uint8_t opcode;
@@ -40,7 +41,7 @@ struct layer_mac {
 	uint32_t groups;
 	uint16_t flags;
 	struct keel_fm residual;
-	uint32_t gap;
+	uint32_t gap, more;
 	int wild, extreme, wide;
 };
 

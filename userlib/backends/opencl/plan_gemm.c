@@ -406,9 +406,10 @@ static bool rows_are_runs(const struct shape *s)
 static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
 {
 	const struct keel_cmd_mac *m = s->m;
-	bool one_to_one = m->h.opcode == KEEL_CMD_MATMUL ||
-			  (s->taps == 1 && m->stride_y == 1 && m->stride_x == 1 &&
-			   m->ifm_h == m->ofm_h && m->ifm_w == m->ofm_w);
+	bool one_to_one =
+		m->h.opcode == KEEL_CMD_MATMUL ||
+		(s->taps == 1 && m->stride_y == 1 && m->stride_x == 1 && m->ifm_h == m->ofm_h &&
+		 m->ifm_w == m->ofm_w && !m->pad_top && !m->pad_left);
 
 	return m->h.ifm_type == KEEL_TYPE_S8 && one_to_one && s->groups == 1 &&
 	       m->ifm_c % per_dword(p) == 0 &&
