@@ -42,7 +42,7 @@ static inline int keel_span_of_rows(global const struct keel_plan_op *op, const 
 
 	if (!op->gemm.row || x + KEEL_ROWS > (int)op->gemm.width || y0 < 0 || x0 < 0 ||
 	    y0 + (g->kernel_h - 1) * g->dilation_y >= g->height ||
-	    (uint)x1 * g->channels + g->row > (uint)g->width * g->channels)
+	    (ulong)x1 * g->channels + g->row > (ulong)g->width * g->channels)
 		return 0;
 	keel_aim_tile(tile, g->ifm + y0 * g->row_stride + x0 * g->pixel_stride,
 		      (uint)(g->stride_x * g->pixel_stride), (uint)(g->dilation_y * g->row_stride),
