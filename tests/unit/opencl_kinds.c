@@ -56,7 +56,10 @@ static void draw_flags(struct keel_random *r, struct layer_mac *l)
 					 KEEL_MAC_POOL_AVERAGE};
 	unsigned int i;
 
-	if (keel_random_below(r, 2))
+	/* There is a way of its own for a residual and nothing else. */
+	if (!keel_random_below(r, 6))
+		l->flags = KEEL_MAC_RESIDUAL;
+	if (l->flags || keel_random_below(r, 2))
 		return;
 	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 		if (!keel_random_below(r, 3))

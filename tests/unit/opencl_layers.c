@@ -182,6 +182,19 @@ static void add_psum(struct rig_program *p, struct keel_random *r, const struct 
 	}
 }
 
+/* As for an equal scale; or of either sign, from thrice as large to almost nothing. */
+static void draw_residual(struct keel_random *r, const struct layer_mac *l, struct keel_cmd_mac *m)
+{
+	m->residual_multiplier = 0x50000000;
+	m->residual_shift = l->wild ? (uint8_t)keel_random_below(r, 63) : 31;
+	if (l->wild || keel_random_below(r, 2))
+		return;
+	m->residual_multiplier += (int32_t)keel_random_below(r, 0x20000000);
+	m->residual_shift = (uint8_t)(30 + keel_random_below(r, 8));
+	if (!keel_random_below(r, 3))
+		m->residual_multiplier = -m->residual_multiplier;
+}
+
 struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
 				   const struct layer_mac *l)
 {
@@ -197,8 +210,7 @@ struct layer_view layer_append_mac(struct rig_program *p, struct keel_random *r,
 	add_psum(p, r, l, h, w, m);
 	if (l->flags & KEEL_MAC_RESIDUAL) {
 		m->ifm2 = l->residual;
-		m->residual_multiplier = 0x50000000;
-		m->residual_shift = l->wild ? (uint8_t)keel_random_below(r, 63) : 31;
+		draw_residual(r, l, m);
 	}
 	if (l->flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE)) {
 		h /= 2;
