@@ -63,7 +63,7 @@ void keel_cl_prepare(const struct keel_device_options *options);
 bool keel_cl_pocl_cache(char *path, size_t size);
 
 /**
- * keel_cl_trim() - give pages of large libraries back, which come from the file when they are used
+ * keel_cl_trim() - give pages of LLVM's libraries back, which come from the file when they are used
  *
  * After something has run through them that won't come again soon.
  */

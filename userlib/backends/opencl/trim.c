@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
 #include <link.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -53,11 +54,19 @@ static void trim_segment(int pagemap, uint8_t *first, size_t pages, size_t page)
 	}
 }
 
+/* Of others, an application's own among them, nobody knows who looks at them. */
+static bool is_compiler(const char *path)
+{
+	return strstr(path, "/libLLVM") || strstr(path, "/libclang");
+}
+
 static int trim_object(struct dl_phdr_info *info, size_t size, void *pagemap)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	unsigned int i;
 
+	if (!is_compiler(info->dlpi_name))
+		return 0;
 	for (i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 		uintptr_t begin = info->dlpi_addr + p->p_vaddr, first = begin / page * page;
