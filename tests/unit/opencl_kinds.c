@@ -272,13 +272,14 @@ static int check_kind(const char *kind, uint32_t count, uint64_t seed)
 	return 1;
 }
 
-int opencl_check_tier(const char *tier, const char *kind, uint32_t count, uint64_t seed)
+int opencl_check_tier(const char *tier, uint32_t threads, const char *kind, uint32_t count,
+		      uint64_t seed)
 {
 	static const char *const others[] = {"LAYERS", "PROGRAMS", "NETWORKS"};
 	int failed = 0;
 	unsigned int i;
 
-	if (rig_open(&dev, tier, 0))
+	if (rig_open(&dev, tier, threads))
 		return 77;
 	for (i = 0; !kind && i < keel_nr_commands; i++)
 		if (keel_commands[i].engine != KEEL_ENGINE_CONTROL)

@@ -6,11 +6,13 @@
 
 /** opencl_check_tier() - random work of a tier against the reference, all memory compared
  * @tier: name, or "portable"
+ * @threads: workers; 0: one for each processor
  * @kind: an opcode, LAYERS, PROGRAMS or NETWORKS; NULL: all of them
  * @count: commands of each kind
  *
  * What differs says how test_opencl runs it alone. Return: 0: equal, 77: there is no OpenCL device.
  */
-int opencl_check_tier(const char *tier, const char *kind, uint32_t count, uint64_t seed);
+int opencl_check_tier(const char *tier, uint32_t threads, const char *kind, uint32_t count,
+		      uint64_t seed);
 
 #endif

@@ -61,12 +61,12 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
-		return opencl_check_tier(argv[1], kind, count, seed);
+		return opencl_check_tier(argv[1], 0, kind, count, seed);
 	for (i = 0; i < sizeof(tiers) / sizeof(*tiers); i++) {
 		if (!rig_tier_supported(tiers[i]))
 			continue;
 		count = !i || !strcmp(tiers[i], best_tier()) ? FULL_COUNT : OTHER_COUNT;
-		r = opencl_check_tier(tiers[i], NULL,
+		r = opencl_check_tier(tiers[i], 0, NULL,
 				      getenv("KEEL_TEST_LIGHT") ? LIGHT_COUNT : count, seed);
 		if (r == 77) {
 			printf("skipped: no OpenCL device\n");

@@ -60,7 +60,12 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	amx_emulate();
-	return opencl_check_tier("amx-int8", argc > 1 ? argv[1] : NULL,
+	/*
+	 * One thread: LLVM, once it has compiled, has a handler of its own in front, for one signal
+	 * and then never again. A second signal before that has put ours back would end the
+	 * process.
+	 */
+	return opencl_check_tier("amx-int8", 1, argc > 1 ? argv[1] : NULL,
 				 argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : count,
 				 argc > 3 ? strtoull(argv[3], NULL, 0) : 1);
 }
