@@ -49,10 +49,21 @@ static int processor_has_tiles(void)
 #define COUNT	    1500 /* of each kind; an instruction takes a microsecond */
 #define LIGHT_COUNT 64
 
+/*
+ * One thread: LLVM, once it has compiled, has a handler of its own in front, for one signal and
+ * then never again. A second signal before that has put ours back would end the process.
+ */
+#define THREADS 1
+
+/* What has to do with tiles; the rest is that of other tiers. */
+static const char *const kinds[] = {"CONV2D", "MATMUL", "CONV_TRANSPOSE", "LAYERS", "PROGRAMS"};
+
 int main(int argc, char **argv)
 {
 	const struct keel_cl_tier *tier = keel_cl_tier_find("amx-int8");
 	uint32_t count = getenv("KEEL_TEST_LIGHT") ? LIGHT_COUNT : COUNT;
+	int r = 0;
+	unsigned int i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (processor_has_tiles() || !tier || !tier->supported()) {
@@ -60,12 +71,11 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	amx_emulate();
-	/*
-	 * One thread: LLVM, once it has compiled, has a handler of its own in front, for one signal
-	 * and then never again. A second signal before that has put ours back would end the
-	 * process.
-	 */
-	return opencl_check_tier("amx-int8", 1, argc > 1 ? argv[1] : NULL,
-				 argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : count,
-				 argc > 3 ? strtoull(argv[3], NULL, 0) : 1);
+	if (argc > 1)
+		return opencl_check_tier("amx-int8", THREADS, argv[1],
+					 argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : count,
+					 argc > 3 ? strtoull(argv[3], NULL, 0) : 1);
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds) && !r; i++)
+		r = opencl_check_tier("amx-int8", THREADS, kinds[i], count, i + 1);
+	return r;
 }
