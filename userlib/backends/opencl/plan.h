@@ -227,9 +227,9 @@ struct keel_plan_op {
 #define KEEL_PLAN_DUMP	   0x2	/* the epilogue needs more than requantization and clamp */
 #define KEEL_PLAN_SINGLE   0x4	/* the last panel has one lane record */
 #define KEEL_PLAN_DIRECT   0x8	/* input pixels are as good as packed ones, see span.cl */
-#define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
-#define KEEL_PLAN_SHORT	   0x40 /* and as well by one of shorts, */
-#define KEEL_PLAN_WHOLE	   0x80 /* whose product is added to the level */
 #define KEEL_PLAN_DENSE	   0x10 /* output pixels are at constant distances, also across rows */
+#define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
+#define KEEL_PLAN_SHORT	   0x40 /* by a product of shorts, see residual_set */
+#define KEEL_PLAN_WHOLE	   0x80 /* the level is added to that product */
 
 #endif
