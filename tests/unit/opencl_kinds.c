@@ -194,6 +194,87 @@ static int check_layers(uint32_t n, struct keel_random *r)
 	return failed;
 }
 
+/*
+ * 3x3 with stride 1, large enough for Winograd's way: whole and cut squares, tiles and panels, any
+ * epilogue but pools. 227 input channels are the most whose sums of any weights fit into 26 bits.
+ */
+static void add_3x3(struct rig_program *p, struct keel_random *r)
+{
+	struct layer_mac l = {.opcode = KEEL_CMD_CONV2D,
+			      .c = PICK(r, 17, 31, 32, 33, 48, 64, 80, 100),
+			      .kh = 3,
+			      .kw = 3,
+			      .stride = 1,
+			      .dilation = 1,
+			      .groups = 1};
+	uint32_t c = PICK(r, 31, 32, 33, 48, 64, 80, 97, 128, 227, 228);
+	uint32_t h = 6 + keel_random_below(r, 30), w = 6 + keel_random_below(r, 50), out_h, out_w;
+	union keel_command shape = {0};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		l.pads[i] = (uint8_t)PICK(r, 0, 1, 1, 1, 2);
+	draw_flags(r, &l);
+	l.flags &= ~(KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
+	l.wide = !keel_random_below(r, 6);
+	if (l.wide)
+		l.flags &= ~(KEEL_DOUBLE_ROUND | KEEL_MAC_TABLE | KEEL_MAC_ACC_OUT);
+	l.gap = PICK(r, 0, 0, 13, 64);
+	l.wild = !keel_random_below(r, 6);
+	l.extreme = !keel_random_below(r, 4);
+	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c, 0);
+	if (l.extreme && keel_random_below(r, 2))
+		memset(p->slots[KEEL_SLOT_INPUT].data + l.in.fm.offset, PICK(r, 0x80, 0x7f),
+		       (size_t)h * l.in.fm.row_stride);
+	else if (!keel_random_below(r, 4))
+		l.in.c -= keel_random_below(r, 8);
+	layer_extent(&l, &shape, &out_h, &out_w);
+	l.residual = layer_input(p, r, KEEL_SLOT_INPUT + 1, out_h, out_w, l.c, l.wide).fm;
+	layer_append_mac(p, r, &l);
+}
+
+/* Sums that need all of their 26 bits, and one input channel too many for them. */
+static void add_full_sums(struct rig_program *p, struct keel_random *r, uint32_t c)
+{
+	struct layer_mac l = {.opcode = KEEL_CMD_CONV2D,
+			      .c = 32,
+			      .kh = 3,
+			      .kw = 3,
+			      .stride = 1,
+			      .dilation = 1,
+			      .groups = 1,
+			      .extreme = 1};
+	struct keel_cmd_mac *m;
+
+	l.in = layer_input(p, r, KEEL_SLOT_INPUT, 14, 14, c, 0);
+	memset(p->slots[KEEL_SLOT_INPUT].data + l.in.fm.offset, 0x80,
+	       (size_t)l.in.h * l.in.fm.row_stride);
+	layer_append_mac(p, r, &l);
+	m = &p->commands[p->n - 1].mac;
+	memset(p->slots[m->weights_slot].data + m->weights_offset, 0x80,
+	       keel_weights_bytes(&p->commands[p->n - 1]));
+}
+
+static int check_winograd(uint32_t n, struct keel_random *r)
+{
+	uint32_t done, i;
+	int failed = -1;
+
+	for (done = 0; done < n && failed < 0; done += BATCH) {
+		struct rig_program p;
+
+		rig_program_init(&p);
+		for (i = 0; i < BATCH / 4; i++)
+			add_3x3(&p, r);
+		add_full_sums(&p, r, 227);
+		add_full_sums(&p, r, 228);
+		if (rig_check(&dev, &p))
+			failed = (int)(done / BATCH);
+		rig_program_fini(&p);
+	}
+	return failed;
+}
+
 /* Programs whose commands read what earlier ones wrote: the order between them. */
 static int check_programs(uint32_t n, struct keel_random *r)
 {
@@ -258,6 +339,8 @@ static int check_kind(const char *kind, uint32_t count, uint64_t seed)
 	keel_random_init(&r, seed);
 	if (!strcmp(kind, "LAYERS"))
 		failed = check_layers(count, &r);
+	else if (!strcmp(kind, "WINOGRAD"))
+		failed = check_winograd((count + 3) / 4, &r);
 	else if (!strcmp(kind, "PROGRAMS"))
 		failed = check_programs((count + 7) / 8, &r);
 	else if (!strcmp(kind, "NETWORKS"))
@@ -275,7 +358,7 @@ static int check_kind(const char *kind, uint32_t count, uint64_t seed)
 int opencl_check_tier(const char *tier, uint32_t threads, const char *kind, uint32_t count,
 		      uint64_t seed)
 {
-	static const char *const others[] = {"LAYERS", "PROGRAMS", "NETWORKS"};
+	static const char *const others[] = {"LAYERS", "WINOGRAD", "PROGRAMS", "NETWORKS"};
 	int failed = 0;
 	unsigned int i;
 

@@ -4,7 +4,7 @@
  * commands of every kind, random layers that take the fast paths, random
  * programs, whole networks. Each tier that this processor has, and the portable kernels.
  *
- * Arguments: tier, kind (an opcode, LAYERS, PROGRAMS or NETWORKS), count, seed. Without any, all
+ * Arguments: tier, kind (an opcode, LAYERS, WINOGRAD, PROGRAMS or NETWORKS), count, seed. Without any, all
  * tiers and kinds. A kind that fails says how to run it alone.
  */
 #include <stdio.h>

@@ -7,7 +7,7 @@ CL_ELEMENTS := $(patsubst %,$(CL_DIR)/kernels/%.cl,element_mac element_weights e
 CL_PORTABLE := $(CL_CONTRACT) $(CL_ELEMENTS) $(CL_DIR)/kernels/portable.cl \
 	$(CL_DIR)/kernels/roof.cl
 CL_FAST := $(CL_CONTRACT) $(CL_DIR)/plan.h $(CL_ELEMENTS) \
-	$(patsubst %,$(CL_DIR)/kernels/%.cl,vector access pack span strip gemm amx finish ticket_gemm window pairs) \
+	$(patsubst %,$(CL_DIR)/kernels/%.cl,vector access pack span strip gemm amx finish ticket_gemm winograd window pairs) \
 	$(patsubst %,$(CL_DIR)/kernels/%.cl,depthwise affine simple pool box run roof)
 
 # Lines become string literals; their own includes are left out, since the order above is right.

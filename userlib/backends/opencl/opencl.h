@@ -247,6 +247,30 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 int keel_plan_affine(struct keel_planner *p, const struct keel_cmd_mac *m, struct keel_plan_op *op);
 int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op);
 
+/* plan_winograd.c */
+
+/** keel_plan_winograd_pays() - is there such a way, and is it less work than all products are? */
+bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m);
+
+/** keel_plan_squares() - squares in a tile of them, of which there are as few as possible */
+uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m);
+
+/** keel_plan_winograd_scratch() - bytes that a work-group needs for a tile of squares */
+uint32_t keel_plan_winograd_scratch(const struct keel_planner *p, const struct keel_cmd_mac *m);
+
+/** keel_plan_winograd_exact() - can sums be told from their lowest 26 bits?
+ * @magnitude: sum of the magnitudes of an output channel's weights
+ */
+bool keel_plan_winograd_exact(uint64_t magnitude);
+
+/**
+ * keel_plan_winograd_channel() - the weights of an output channel at the 36 points
+ * @w: first weight, of @in input channels
+ * @at: where the first pair of input channels goes at the first point
+ * @step: bytes between pairs; points follow each other
+ */
+void keel_plan_winograd_channel(const int8_t *w, uint32_t in, uint8_t *at, uint32_t step);
+
 /** keel_plan_cut_depthwise() - tickets of a depthwise command whose chunks are known */
 void keel_plan_cut_depthwise(const struct keel_planner *p, const struct keel_cmd_mac *m,
 			     struct keel_plan_op *op);

@@ -19,6 +19,7 @@ enum keel_plan_kind {
 	KEEL_PLAN_NONE,		 /* nothing to do: control commands */
 	KEEL_PLAN_ELEMENTS,	 /* one element at a time, the definition */
 	KEEL_PLAN_GEMM,		 /* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
+	KEEL_PLAN_WINOGRAD,	 /* CONV2D of 3x3, see plan_winograd.c */
 	KEEL_PLAN_DEPTHWISE,	 /* any window, vectors of channels */
 	KEEL_PLAN_AFFINE,	 /* depthwise, one tap: each channel's levels by a line */
 	KEEL_PLAN_DEPTHWISE_3X3, /* 3x3, stride 1 or 2, with a sliding window of columns */
@@ -57,6 +58,7 @@ enum keel_plan_kind {
  *	when read where they lie
  * @run: dwords of a segment
  * @count: pixels that exist
+ * @width: of a square: how many of them are in a row
  * @rsv: keeps what follows at a multiple of 64
  */
 struct keel_tile {
@@ -64,8 +66,20 @@ struct keel_tile {
 	keel_u32 y[KEEL_TILE_ROWS], x[KEEL_TILE_ROWS];
 	keel_u64 rows;
 	keel_u32 stride, segment, run;
-	keel_u32 count, rsv[10];
+	keel_u32 count, width, rsv[9];
 };
+
+/*
+ * Winograd's minimal filtering works on squares of 4x4 output pixels, each at 36 points. Scratch
+ * of @rows squares, of which @step are used: columns of the input at the points, 2 * VL channels;
+ * then two vectors of sums of each square at each point; then all channels of each square at
+ * each point.
+ */
+#define KEEL_WINOGRAD_POINTS		 36
+#define KEEL_SQUARE			 4
+#define KEEL_SQUARE_STRIDE(channels, vl) (((channels) + 2 * (vl)-1) / (2 * (vl)) * 4 * (vl))
+#define KEEL_SQUARE_COLUMNS(step, vl)	 ((4 * (step) + 2) * 6 * 4 * (vl))
+#define KEEL_SQUARE_SUMS(rows, vl)	 (KEEL_WINOGRAD_POINTS * (rows)*8 * (vl))
 
 /*
  * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
@@ -174,7 +188,10 @@ struct keel_plan_op {
 	keel_u64 residual_set;
 	struct keel_plan_scale residual;
 	union {
-		/* Pixels are counted over the whole output; a tile is @step of them. */
+		/*
+		 * Pixels are counted over the whole output; a tile is @step of them. With
+		 * KEEL_PLAN_WINOGRAD they are squares of pixels.
+		 */
 		struct {
 			keel_u32 pixels, width;
 			keel_u32 tiles, step;

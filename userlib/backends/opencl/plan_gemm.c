@@ -110,6 +110,23 @@ struct sums {
 	uint64_t magnitude;
 };
 
+static struct sums sums_of(const struct shape *s, const int8_t *w)
+{
+	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i;
+	struct sums sums = {0};
+
+	for (tap = 0; tap < s->taps; tap++)
+		for (i = 0; i < s->in; i++) {
+			int8_t v = w[((uint64_t)tap * quads + i / KEEL_BLOCK_IC) * KEEL_BLOCK_OC *
+					     KEEL_BLOCK_IC +
+				     i % KEEL_BLOCK_IC];
+
+			sums.plain += v;
+			sums.magnitude += (uint64_t)abs(v);
+		}
+	return sums;
+}
+
 /* Weights are stored [tap][quads of inputs][16][4]; packed, inputs follow each other densely. */
 static struct sums put_channel(const struct shape *s, const int8_t *w, const struct lane_target *t)
 {
@@ -160,6 +177,16 @@ static void put_neighbours(const struct shape *s, const int8_t *w, const struct 
 		sums[i / KEEL_BLOCK_IC].magnitude += (uint64_t)magnitude[i];
 	}
 }
+
+static struct sums put_points(const struct shape *s, const int8_t *w, const struct lane_target *t)
+{
+	keel_plan_winograd_channel(w, s->in, t->at, t->step);
+	return sums_of(s, w);
+}
+
+/** put_rule - put the weights of an output channel, which begin at @w */
+typedef struct sums (*put_rule)(const struct shape *s, const int8_t *w,
+				const struct lane_target *t);
 
 /** struct lanes - what is known of the accumulators of a panel, by channel */
 struct lanes {
@@ -213,7 +240,9 @@ static void put_weights(const struct keel_planner *p, const struct shape *s,
 			const struct keel_plan_op *op, uint8_t *weights, uint32_t nb,
 			uint32_t group, uint32_t first, uint32_t count, struct sums *sums)
 {
-	bool whole = p->tier->quads && s->in % KEEL_BLOCK_IC == 0;
+	bool winograd = op->kind == KEEL_PLAN_WINOGRAD;
+	bool whole = p->tier->quads && s->in % KEEL_BLOCK_IC == 0 && !winograd;
+	put_rule put = winograd ? put_points : put_channel;
 	uint32_t vl = p->tier->vl, b, lane, c, i;
 
 	for (b = 0; b < nb; b++)
@@ -227,7 +256,7 @@ static void put_weights(const struct keel_planner *p, const struct shape *s,
 				continue;
 			}
 			for (i = c; i < c + NEIGHBOURS && i < count; i++, t.at += 4)
-				sums[i] = put_channel(s, weights_of(p, s, group, first + i), &t);
+				sums[i] = put(s, weights_of(p, s, group, first + i), &t);
 		}
 }
 
@@ -238,7 +267,8 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 {
 	uint32_t vl = p->tier->vl, width = nb * vl, b, lane, c;
 	uint32_t count = s->out - first < width ? s->out - first : width;
-	int64_t offset = p->tier->quads && !p->tier->tiles ? 128 : 0, start;
+	bool flipped = p->tier->quads && !p->tier->tiles && op->kind != KEEL_PLAN_WINOGRAD;
+	int64_t offset = flipped ? 128 : 0, start;
 	uint8_t *starts = panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(vl);
 	struct lanes l;
 	struct keel_record_source source = {
@@ -512,37 +542,85 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 	return 0;
 }
 
+/* Can sums of products be told from the bits that Winograd's way leaves of them? */
+static bool is_exact(const struct keel_planner *p, const struct shape *s)
+{
+	uint32_t c;
+
+	for (c = 0; c < s->out; c++)
+		if (!keel_plan_winograd_exact(sums_of(s, weights_of(p, s, 0, c)).magnitude))
+			return false;
+	return true;
+}
+
+/* A ticket is a tile of squares by all panels, unless there are too few of those. */
+static void shape_winograd(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op)
+{
+	uint32_t bytes = keel_plan_winograd_scratch(p, s->m), columns;
+
+	op->kind = KEEL_PLAN_WINOGRAD;
+	op->flags &= ~KEEL_PLAN_SINGLE;
+	op->gemm.width = ceil_div(s->m->ofm_w, KEEL_SQUARE);
+	op->gemm.pixels = op->gemm.width * ceil_div(s->m->ofm_h, KEEL_SQUARE);
+	op->gemm.step = keel_plan_squares(p, s->m);
+	op->gemm.tiles = ceil_div(op->gemm.pixels, op->gemm.step);
+	op->gemm.depth = KEEL_WINOGRAD_POINTS * ceil_div(s->in, 2);
+	op->gemm.group_panels = op->gemm.panels = ceil_div(s->out, 2 * p->tier->vl);
+	columns = ceil_div(2 * p->groups, op->gemm.tiles);
+	columns = columns > op->gemm.panels ? op->gemm.panels : columns;
+	op->gemm.ticket_panels = ceil_div(op->gemm.panels, columns);
+	op->gemm.ticket_columns = ceil_div(op->gemm.panels, op->gemm.ticket_panels);
+	op->tickets = op->gemm.tiles * op->gemm.ticket_columns;
+	if (p->plan->group_tiles < op->gemm.step)
+		p->plan->group_tiles = op->gemm.step;
+	if (p->plan->worker_bytes < bytes)
+		p->plan->worker_bytes = bytes;
+}
+
+static void shape_gemm(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op,
+		       uint32_t pixels)
+{
+	bool pool = s->m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
+	uint32_t rows = p->tier->rows;
+
+	op->kind = KEEL_PLAN_GEMM;
+	op->gemm.pixels = pixels;
+	op->gemm.width = s->m->ofm_w;
+	op->gemm.step = pool ? rows / 4 * 4 : rows;
+	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
+	op->gemm.row = row_dwords(p, s);
+	op->gemm.depth =
+		op->gemm.row ? op->gemm.row * s->m->kernel_h
+			     : whole_steps(p, ceil_div((uint64_t)s->taps * s->in, per_dword(p)));
+	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
+	op->gemm.group_panels = ceil_div(s->out, 2 * p->tier->vl);
+	op->gemm.panels = s->groups * op->gemm.group_panels;
+}
+
 int keel_plan_gemm(struct keel_planner *p, const union keel_command *c, struct keel_plan_op *op)
 {
 	const struct keel_cmd_mac *m = &c->mac;
 	struct shape s = shape_of(m);
 	bool pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	uint32_t rows = p->tier->rows;
 	uint64_t pixels = (uint64_t)m->ofm_h * m->ofm_w * (pool ? 4 : 1);
 	int r;
 
 	if (!supported(p, &s) || pixels > UINT32_MAX / 2 || !set_flags(&s, p, op))
 		return 0;
-	op->kind = KEEL_PLAN_GEMM;
-	op->gemm.pixels = (uint32_t)pixels;
-	op->gemm.width = m->ofm_w;
-	op->gemm.step = pool ? rows / 4 * 4 : rows;
-	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
 	op->gemm.channels = s.in;
 	op->gemm.planes = m->h.ifm_type == KEEL_TYPE_S16 ? KEEL_PLANES : 1;
-	op->gemm.row = row_dwords(p, &s);
-	op->gemm.depth = op->gemm.row
-				 ? op->gemm.row * m->kernel_h
-				 : whole_steps(p, ceil_div((uint64_t)s.taps * s.in, per_dword(p)));
-	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
-	op->gemm.group_panels = ceil_div(s.out, 2 * p->tier->vl);
-	op->gemm.panels = s.groups * op->gemm.group_panels;
+	if (keel_plan_winograd_pays(p, m) && is_exact(p, &s))
+		shape_winograd(p, &s, op);
+	else
+		shape_gemm(p, &s, op, (uint32_t)pixels);
 	if (set_residual(p, m, op))
 		return -ENOMEM;
 	r = put_panels(p, &s, op);
 	if (r != 1)
 		return r;
-	cut(p, &s, op);
-	need_scratch(p, op);
+	if (op->kind == KEEL_PLAN_GEMM) {
+		cut(p, &s, op);
+		need_scratch(p, op);
+	}
 	return 1;
 }

@@ -203,6 +203,7 @@ static void make_net(struct net *n)
 	add_pool(n, KEEL_POOL_MAX, z, PICTURE, 84);
 	add_pool(n, KEEL_POOL_AVERAGE, z, PICTURE, 84);
 	add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 20, 3, 1, 0);
+	add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 84, 3, 1, KEEL_MAC_RESIDUAL);
 	x = add_mac(n, KEEL_CMD_CONV2D, y, PICTURE, 84, 20, 3, 2, 0);
 	x.zero_point = 1;
 	add_mac(n, KEEL_CMD_MATMUL, x, 1, 600, 37, 1, 1, 0);

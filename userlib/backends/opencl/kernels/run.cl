@@ -143,6 +143,11 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	case KEEL_PLAN_GEMM:
 		keel_gemm_ticket(op, &c->mac, io, w, packed, ticket);
 		break;
+#if !KEEL_AMX
+	case KEEL_PLAN_WINOGRAD:
+		keel_winograd_ticket(op, &c->mac, io, w, packed, ticket);
+		break;
+#endif
 	case KEEL_PLAN_AFFINE:
 		keel_affine_ticket(op, &c->mac, io, packed, ticket);
 		break;

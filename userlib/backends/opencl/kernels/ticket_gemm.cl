@@ -46,6 +46,40 @@ static inline uint keel_gemm_dots(struct keel_strip *s, global const struct keel
 	return 1;
 }
 
+/* A panel of @nb records, for tiles that are yet to be named. */
+static inline struct keel_strip keel_strip(global const struct keel_plan_op *op,
+					   global const struct keel_cmd_mac *m, const struct keel_io *io,
+					   const struct keel_worker *w, global const uchar *packed,
+					   global const uchar *panel, uint nb)
+{
+	global const struct keel_panel_header *h =
+		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
+	struct keel_strip s = {
+		0, panel, 0, 0, 0, (global char *)io->ofm + h->channel, w->levels,
+		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io->ifm2 + h->channel : 0,
+		(global const keel_ints *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
+		h->channels, h->bounded, KEEL_PAGE, h->slow || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
+		op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0
+	};
+
+	return s;
+}
+
+/* Levels of a tile whose accumulators are at @dump, where the epilogue is not the plain one. */
+static inline void keel_strip_finish(global const struct keel_plan_op *op,
+				     global const struct keel_cmd_mac *m, const struct keel_io *io,
+				     const struct keel_strip *s, global int *dump,
+				     global const struct keel_tile *tile, uint nb)
+{
+	global const struct keel_panel_header *h =
+		(global const struct keel_panel_header *)(s->panel + KEEL_PANEL_HEADER(VL, nb));
+	struct keel_finish f = { dump, s->levels, s->panel,
+				 s->panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(VL), tile, nb,
+				 h->channel, h->channels, op->gemm.planes, m->h.ofm_type == KEEL_TYPE_S16 };
+
+	keel_finish_tile(op, m, io, &f, h->slow);
+}
+
 /* All packed tiles by one panel. */
 static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 				   global const struct keel_cmd_mac *m, struct keel_io io,
@@ -53,28 +87,15 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 				   global const uchar *panel, uint tiles, int single)
 {
 	uint nb = single ? 1 : 2, planes = op->gemm.planes;
-	global const struct keel_panel_header *h =
-		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
-	struct keel_strip s = {
-		0, panel, 0, 0, 0, (global char *)io.ofm + h->channel, w->levels,
-		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io.ifm2 + h->channel : 0,
-		(global const keel_ints *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
-		h->channels, h->bounded, KEEL_PAGE, h->slow || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
-		op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0
-	};
+	struct keel_strip s = keel_strip(op, m, &io, w, packed, panel, nb);
 
 	for (uint t = 0, done; t < tiles; t += done) {
 		done = keel_gemm_dots(&s, w->tiles + t * planes, tiles - t, planes, single);
 		/* From the second tile on this panel is near, so that it is time for the next. */
 		s.ahead = op->gemm.panel_bytes;
-		for (uint i = 0; s.raw && i < done; i++) {
-			struct keel_finish f = { w->dump + i * KEEL_TILE_ROWS * nb * VL, w->levels, panel,
-						 panel + op->gemm.panel_bytes - 2 * KEEL_START_BYTES(VL),
-						 w->tiles + (t + i) * planes, nb, h->channel, h->channels,
-						 planes, m->h.ofm_type == KEEL_TYPE_S16 };
-
-			keel_finish_tile(op, m, &io, &f, h->slow);
-		}
+		for (uint i = 0; s.raw && i < done; i++)
+			keel_strip_finish(op, m, &io, &s, w->dump + i * KEEL_TILE_ROWS * nb * VL,
+					  w->tiles + (t + i) * planes, nb);
 	}
 }
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "opencl.h"
+
+/*
+ * Convolutions of 3x3 with stride 1 by Winograd's minimal filtering F(4x4, 3x3) at the points
+ * 0, 1, -1, 2, -2 and infinity (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
+ * 2016): 36 products for a square of 4x4 outputs and a pair of channels instead of 144, here
+ * without any rounding.
+ *
+ * Y = A^T ((G g G^T) * (B^T d B)) A. B has integers: levels of 8 bits become shorts, at most
+ * 100 * 128. G has the denominators 4, 6 and 24, so that 24 G is used, of which the last row leaves
+ * a factor to A. The sums of products are then 576 Y modulo 2^32, since accumulators of 32
+ * bits wrap. 9 has an inverse there, which leaves 64 Y: the lowest 26 bits of Y, and so all
+ * of it as long as |Y| < 2^25.
+ */
+
+#define SUM_BOUND (1u << 25)
+#define POINTS	  6 /* along each dimension */
+#define TAPS	  3
+
+/* 24 G, less the factor in keel_square_line_out(): elements of 24 G g (24 G)^T stay below 12 * 12 *
+ * 128. */
+static const int8_t rows_of_g[POINTS][TAPS] = {
+	{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 12},
+};
+
+static int32_t dot(const int8_t *g, int32_t a, int32_t b, int32_t c)
+{
+	return g[0] * a + g[1] * b + g[2] * c;
+}
+
+static void at_points(const int8_t taps[TAPS][TAPS], int16_t points[POINTS][POINTS])
+{
+	int32_t columns[POINTS][TAPS];
+	unsigned int i, j;
+
+	for (i = 0; i < POINTS; i++)
+		for (j = 0; j < TAPS; j++)
+			columns[i][j] = dot(rows_of_g[i], taps[0][j], taps[1][j], taps[2][j]);
+	for (i = 0; i < POINTS; i++)
+		for (j = 0; j < POINTS; j++)
+			points[i][j] = (int16_t)dot(rows_of_g[j], columns[i][0], columns[i][1],
+						    columns[i][2]);
+}
+
+void keel_plan_winograd_channel(const int8_t *w, uint32_t in, uint8_t *at, uint32_t step)
+{
+	uint32_t block = KEEL_BLOCK_OC * KEEL_BLOCK_IC, i, j;
+	uint64_t tap = (uint64_t)(in + KEEL_BLOCK_IC - 1) / KEEL_BLOCK_IC * block;
+	uint64_t point = (uint64_t)(in + 1) / 2 * step;
+	int16_t points[POINTS * POINTS];
+	int8_t taps[TAPS * TAPS];
+
+	for (i = 0; i < in; i++) {
+		const int8_t *from = w + (uint64_t)(i / KEEL_BLOCK_IC) * block + i % KEEL_BLOCK_IC;
+		uint8_t *to = at + (uint64_t)(i / 2) * step + i % 2 * 2;
+
+		for (j = 0; j < TAPS * TAPS; j++)
+			taps[j] = from[j * tap];
+		at_points((const int8_t(*)[TAPS])taps, (int16_t(*)[POINTS])points);
+		for (j = 0; j < POINTS * POINTS; j++)
+			memcpy(to + j * point, &points[j], 2);
+	}
+}
+
+/*
+ * Rough cycles of the products: rows of a tile by dwords by two vectors of outputs; what the
+ * transforms take of a square, by two vectors of outputs or a vector of inputs; and what weights
+ * take that don't stay in the second-level cache.
+ */
+#define IN_CYCLES    160
+#define OUT_CYCLES   250
+#define WEIGHTS_NEAR (1280u << 10)
+#define FAR_BYTES    8 /* a cycle */
+
+/* What a work-group's scratch and packed weights may take. */
+#define MAX_SCRATCH (640u << 10)
+#define MAX_WEIGHTS (8u << 20)
+
+static uint32_t ceil_div(uint64_t a, uint64_t b)
+{
+	return (uint32_t)((a + b - 1) / b);
+}
+
+static uint64_t squares_of(const struct keel_cmd_mac *m)
+{
+	return (uint64_t)ceil_div(m->ofm_h, KEEL_SQUARE) * ceil_div(m->ofm_w, KEEL_SQUARE);
+}
+
+static uint64_t weight_bytes(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint32_t width = 2 * p->tier->vl;
+
+	return (uint64_t)ceil_div(m->ofm_c, width) * width * ceil_div(m->ifm_c, 2) * 4 *
+	       KEEL_WINOGRAD_POINTS;
+}
+
+static uint64_t direct_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint64_t tiles = ceil_div((uint64_t)m->ofm_h * m->ofm_w, p->tier->rows);
+
+	return tiles * p->tier->rows * ceil_div(TAPS * TAPS * m->ifm_c, p->tier->quads ? 4 : 2) *
+	       ceil_div(m->ofm_c, 2 * p->tier->vl);
+}
+
+static uint64_t winograd_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint32_t panels = ceil_div(m->ofm_c, 2 * p->tier->vl), step = keel_plan_squares(p, m);
+	uint64_t squares = squares_of(m), tiles = ceil_div(squares, step), products, far = 0;
+
+	/* Half of a tile of 14 rows has a micro-kernel of its own. */
+	if (p->tier->vl == 16)
+		step = ceil_div(step, p->tier->rows / 2) * (p->tier->rows / 2);
+	else
+		step = p->tier->rows;
+	products = tiles * step * KEEL_WINOGRAD_POINTS * ceil_div(m->ifm_c, 2) * panels;
+	if (weight_bytes(p, m) > WEIGHTS_NEAR)
+		far = tiles * weight_bytes(p, m) / FAR_BYTES;
+	return (products > far ? products : far) +
+	       squares * (ceil_div(m->ifm_c, 2 * p->tier->vl) * IN_CYCLES + panels * OUT_CYCLES);
+}
+
+uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint64_t squares = squares_of(m);
+
+	return ceil_div(squares, ceil_div(squares, p->tier->rows));
+}
+
+uint32_t keel_plan_winograd_scratch(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint32_t step = keel_plan_squares(p, m), vl = p->tier->vl;
+
+	return KEEL_SQUARE_COLUMNS(step, vl) + KEEL_SQUARE_SUMS(p->tier->rows, vl) +
+	       KEEL_WINOGRAD_POINTS * p->tier->rows * KEEL_SQUARE_STRIDE(m->ifm_c, vl);
+}
+
+/* Such a convolution, and nothing that squares have no order for. */
+static bool is_3x3(const struct keel_cmd_mac *m)
+{
+	return m->h.opcode == KEEL_CMD_CONV2D && m->groups == 1 && m->h.ifm_type == KEEL_TYPE_S8 &&
+	       m->kernel_h == TAPS && m->kernel_w == TAPS && m->stride_y == 1 && m->stride_x == 1 &&
+	       m->dilation_y == 1 && m->dilation_x == 1 &&
+	       !(m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE));
+}
+
+bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	return !p->tier->tiles && is_3x3(m) && weight_bytes(p, m) <= MAX_WEIGHTS &&
+	       keel_plan_winograd_scratch(p, m) <= MAX_SCRATCH &&
+	       winograd_cycles(p, m) < direct_cycles(p, m);
+}
+
+bool keel_plan_winograd_exact(uint64_t magnitude)
+{
+	return magnitude < SUM_BOUND / 128;
+}
