@@ -292,11 +292,13 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
 bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *multiplier,
 			uint32_t *shift);
 
-/** keel_plan_residual_short() - the same by a product of shorts, (v * multiplier + 2^14) >> 15
+/** keel_plan_short() - keel_rescale() of @lo .. @hi by a product of shorts, (v * multiplier + 2^14) >> 15
  * @whole: v is added to the product
+ *
+ * Return: false when there is none.
  */
-bool keel_plan_residual_short(int32_t m, uint32_t s, int32_t zero_point, int16_t *multiplier,
-			      bool *whole);
+bool keel_plan_short(int32_t m, uint32_t s, int32_t lo, int32_t hi, int16_t *multiplier,
+		     bool *whole);
 
 /** keel_plan_channel_record() - record of channel @c of a MAC command, of either kind */
 struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,

@@ -219,9 +219,12 @@ struct keel_plan_op {
 			keel_u32 chunks;  /* in a ticket */
 			keel_u32 width, height;
 		} depthwise;
-		/* Windows: @chunk pixels by @channels channels. */
+		/*
+		 * Windows: @chunk pixels by @channels channels. Sums of whole ones become levels
+		 * by (sum * multiplier + 2^14) >> 15, unless that is 0.
+		 */
 		struct {
-			keel_u32 columns, channels;
+			keel_u32 columns, channels, multiplier;
 		} pool;
 		/* Bytes of a box, innermost dimension first, @chunk times the two inner ones a
 		 * ticket. */

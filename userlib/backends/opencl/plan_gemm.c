@@ -533,8 +533,8 @@ static int set_residual(struct keel_planner *p, const struct keel_cmd_mac *m,
 		return -ENOMEM;
 	put_residual(set, p->tier->vl, multiplier, shift);
 	op->flags = (op->flags & ~KEEL_PLAN_DUMP) | KEEL_PLAN_RESIDUAL;
-	if (keel_plan_residual_short(m->residual_multiplier, m->residual_shift, m->ifm2.zero_point,
-				     &less, &whole)) {
+	if (keel_plan_short(m->residual_multiplier, m->residual_shift, -128 - m->ifm2.zero_point,
+			    127 - m->ifm2.zero_point, &less, &whole)) {
 		op->flags |= KEEL_PLAN_SHORT | (whole ? KEEL_PLAN_WHOLE : 0);
 		for (i = 0; i < 2 * p->tier->vl; i++)
 			memcpy(set + 12 * p->tier->vl + 2 * i, &less, 2);

@@ -183,13 +183,13 @@ static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
 	memcpy(set + 8 * vl, high, vl * 4);
 }
 
-/* There are 256 levels, so that a shorter multiplier is tried rather than proved. */
-static bool same_levels(int32_t m, uint32_t s, int32_t zero_point, int32_t multiplier,
+/* There are few values, so that a shorter multiplier is tried rather than proved. */
+static bool same_values(int32_t m, uint32_t s, int32_t lo, int32_t hi, int32_t multiplier,
 			uint32_t shift)
 {
 	int32_t v;
 
-	for (v = -128 - zero_point; v <= 127 - zero_point; v++)
+	for (v = lo; v <= hi; v++)
 		if ((v * multiplier + (1 << (shift - 1))) >> shift != keel_rescale(v, m, s, false))
 			return false;
 	return true;
@@ -207,14 +207,14 @@ bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *mult
 	near = (int32_t)(((int64_t)m + 512) >> 10);
 	for (away = 0; away <= 32; away++) {
 		*multiplier = near + (away & 1 ? away / 2 + 1 : -(away / 2));
-		if (same_levels(m, s, zero_point, *multiplier, *shift))
+		if (same_values(m, s, -128 - zero_point, 127 - zero_point, *multiplier, *shift))
 			return true;
 	}
 	return false;
 }
 
-bool keel_plan_residual_short(int32_t m, uint32_t s, int32_t zero_point, int16_t *multiplier,
-			      bool *whole)
+bool keel_plan_short(int32_t m, uint32_t s, int32_t lo, int32_t hi, int16_t *multiplier,
+		     bool *whole)
 {
 	int64_t near;
 	int away;
@@ -229,7 +229,7 @@ bool keel_plan_residual_short(int32_t m, uint32_t s, int32_t zero_point, int16_t
 		if (part < INT16_MIN || part > INT16_MAX)
 			continue;
 		*multiplier = (int16_t)part;
-		if (same_levels(m, s, zero_point, (int32_t)(near + away), 15))
+		if (same_values(m, s, lo, hi, (int32_t)(near + away), 15))
 			return true;
 	}
 	return false;

@@ -283,6 +283,24 @@ static unsigned int sum_bits(uint8_t type, uint64_t n)
 	return bits_of(n * (type == KEEL_TYPE_S16 ? 32768 : 255));
 }
 
+/* What sums of whole windows are multiplied with, where shorts do: they hold those of 128 pixels. */
+static uint32_t short_multiplier(const struct keel_cmd_pool *m)
+{
+	bool sum = m->h.mode == KEEL_POOL_SUM, whole;
+	uint32_t count = (uint32_t)m->kernel_h * m->kernel_w;
+	int16_t multiplier;
+
+	if (m->h.mode == KEEL_POOL_MAX || m->h.ifm_type == KEEL_TYPE_S16 || count > 128 ||
+	    (sum && m->h.flags & KEEL_DOUBLE_ROUND) ||
+	    !keel_plan_short(sum ? m->multiplier : keel_reciprocal_multiplier(count),
+			     sum ? m->shift : keel_reciprocal_shift(count),
+			     (int32_t)count * (-128 - m->ifm.zero_point),
+			     (int32_t)count * (127 - m->ifm.zero_point), &multiplier, &whole) ||
+	    whole || multiplier < 0)
+		return 0;
+	return (uint32_t)multiplier;
+}
+
 static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, struct keel_plan_op *op)
 {
 	if (m->h.mode == KEEL_POOL_SUM &&
@@ -291,6 +309,7 @@ static int plan_pool(struct keel_planner *p, const struct keel_cmd_pool *m, stru
 			     &op->residual))
 		return 0;
 	op->kind = KEEL_PLAN_POOL;
+	op->pool.multiplier = short_multiplier(m);
 	cut_windows(p, op, (uint64_t)m->ofm_h * m->ofm_w, (uint64_t)m->kernel_h * m->kernel_w,
 		    m->channels);
 	return 1;

@@ -6,6 +6,7 @@
  * @zi: zero point of the input; @zo: of the output
  * @lo: lowest output level; @hi: highest
  * @wide: levels are int16
+ * @multiplier: of sums, where it is one of shorts
  */
 struct keel_box {
 	global const char *base;
@@ -13,6 +14,7 @@ struct keel_box {
 	uint h, w;
 	int zi, zo, lo, hi;
 	uint wide;
+	short multiplier;
 };
 
 /* A window of a command, of so many rows and columns at @base. */
@@ -74,11 +76,17 @@ static inline void keel_box_max_row(struct keel_box b, global char *out, uint c0
 	}
 }
 
+static inline keel_ints keel_box_level(struct keel_box b, keel_shorts sum, int zero, struct keel_uniform u)
+{
+	return keel_scale_uniform(__builtin_convertvector(sum, keel_ints) + zero, u) + b.zo;
+}
+
 /* 4 * VL channels of a window of int8 small enough for sums of 16 bits. */
 static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out, struct keel_uniform u)
 {
-	keel_halves p = 0, q = 0;
-	keel_ints level = (keel_ints)(-b.zi * (int)(b.h * b.w)), v[4];
+	int zero = -b.zi * (int)(b.h * b.w);
+	keel_halves p = b.multiplier ? (keel_halves)(short)zero : (keel_halves)(short)0, q = p;
+	keel_bytes levels;
 
 	for (uint y = 0; y < b.h; y++)
 		for (uint x = 0; x < b.w; x++) {
@@ -88,15 +96,17 @@ static inline void keel_box_sum_wide(struct keel_box b, uint c, global char *out
 			q += __builtin_convertvector(KEEL_LOAD(keel_bytes_half_at, from + 2 * VL),
 						     keel_halves);
 		}
-	v[0] = __builtin_convertvector(p.lo, keel_ints);
-	v[1] = __builtin_convertvector(p.hi, keel_ints);
-	v[2] = __builtin_convertvector(q.lo, keel_ints);
-	v[3] = __builtin_convertvector(q.hi, keel_ints);
-	for (uint i = 0; i < 4; i++)
-		v[i] = keel_scale_uniform(v[i] + level, u) + b.zo;
+	if (b.multiplier) {
+		p = keel_scale_halves(p, (keel_halves)b.multiplier) + (short)b.zo;
+		q = keel_scale_halves(q, (keel_halves)b.multiplier) + (short)b.zo;
+		levels = keel_part_pairs(keel_narrow_bytes(p, q));
+	} else {
+		levels = keel_part_quads(keel_narrow(
+			keel_box_level(b, p.lo, zero, u), keel_box_level(b, p.hi, zero, u),
+			keel_box_level(b, q.lo, zero, u), keel_box_level(b, q.hi, zero, u)));
+	}
 	KEEL_STORE(keel_bytes_at, out + c,
-		   keel_clamp_bytes(keel_part_quads(keel_narrow(v[0], v[1], v[2], v[3])),
-				    (keel_bytes)(char)b.lo, (keel_bytes)(char)b.hi));
+		   keel_clamp_bytes(levels, (keel_bytes)(char)b.lo, (keel_bytes)(char)b.hi));
 }
 
 /* Averages and sums: the reciprocal of a partly covered window differs, so it is worked out here. */
@@ -135,8 +145,9 @@ struct keel_divisor {
 	uint count;
 };
 
-static inline void keel_pool_pixel(struct keel_divisor *d, global const struct keel_cmd_pool *m,
-				   struct keel_io io, uint y, uint x, uint c0, uint c1)
+static inline void keel_pool_pixel(struct keel_divisor *d, global const struct keel_plan_op *op,
+				   global const struct keel_cmd_pool *m, struct keel_io io, uint y,
+				   uint x, uint c0, uint c1)
 {
 	int y0 = (int)(y * m->stride_y) - m->pad_top, x0 = (int)(x * m->stride_x) - m->pad_left;
 	int y1 = min(y0 + m->kernel_h, (int)m->ifm_h), x1 = min(x0 + m->kernel_w, (int)m->ifm_w);
@@ -148,6 +159,7 @@ static inline void keel_pool_pixel(struct keel_divisor *d, global const struct k
 	b.base = keel_at(io.ifm, &m->ifm, y0, x0, 0);
 	b.h = y1 - y0;
 	b.w = x1 - x0;
+	b.multiplier = b.h * b.w == (uint)m->kernel_h * m->kernel_w ? (short)op->pool.multiplier : 0;
 	if (m->h.mode == KEEL_POOL_MAX) {
 		keel_box_max_row(b, out, c0, c1);
 		return;
@@ -168,7 +180,7 @@ KEEL_APART void keel_pool_ticket(global const struct keel_plan_op *op,
 	struct keel_divisor d = { keel_uniform(&op->residual), 0 };
 
 	for (uint p = p0; p < p1; p++)
-		keel_pool_pixel(&d, m, io, p / m->ofm_w, p % m->ofm_w, c0, c1);
+		keel_pool_pixel(&d, op, m, io, p / m->ofm_w, p % m->ofm_w, c0, c1);
 }
 
 /* REDUCE but ARGMAX, channels kept: each output has a window that covers whole rows, columns or both. */
