@@ -292,7 +292,8 @@ bool keel_plan_scale(int32_t m, uint32_t s, bool double_round, unsigned int bits
 bool keel_plan_residual(int32_t m, uint32_t s, int32_t zero_point, int32_t *multiplier,
 			uint32_t *shift);
 
-/** keel_plan_short() - keel_rescale() of @lo .. @hi by a product of shorts, (v * multiplier + 2^14) >> 15
+/** keel_plan_short() - keel_rescale() of @lo .. @hi by a product of shorts, (v * multiplier + 2^14)
+ * >> 15
  * @whole: v is added to the product
  *
  * Return: false when there is none.

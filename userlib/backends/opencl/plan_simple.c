@@ -283,7 +283,8 @@ static unsigned int sum_bits(uint8_t type, uint64_t n)
 	return bits_of(n * (type == KEEL_TYPE_S16 ? 32768 : 255));
 }
 
-/* What sums of whole windows are multiplied with, where shorts do: they hold those of 128 pixels. */
+/* What sums of whole windows are multiplied with, where shorts do: they hold those of 128 pixels.
+ */
 static uint32_t short_multiplier(const struct keel_cmd_pool *m)
 {
 	bool sum = m->h.mode == KEEL_POOL_SUM, whole;
