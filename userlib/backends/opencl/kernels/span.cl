@@ -50,24 +50,14 @@ static inline int keel_span_of_rows(global const struct keel_plan_op *op, const 
 	return 1;
 }
 
-static inline int keel_pack_span(global const struct keel_plan_op *op, const struct keel_gather *g,
-				 global struct keel_tile *tile, global uchar *pack, uint first, uint count)
+/* Return: how many tiles from the one at pixel @first on are a span, up to pixel @last; here 1 or 0. */
+static inline uint keel_pack_span(global const struct keel_plan_op *op, const struct keel_gather *g,
+				  global struct keel_tile *tile, global uchar *pack, uint first, uint last)
 {
-	return count == KEEL_ROWS && (keel_span_of_pixels(op, g, tile, first) ||
-				      keel_span_of_rows(op, g, tile, first));
+	return last - first >= KEEL_ROWS && (keel_span_of_pixels(op, g, tile, first) ||
+					     keel_span_of_rows(op, g, tile, first));
 }
 #else
-/* Pixels of a pointwise convolution without step, one behind the other. */
-static inline void keel_span_of_pixels(global const struct keel_plan_op *op, const struct keel_gather *g,
-				       global struct keel_tile *tile, global uchar *pack, uint first,
-				       uint count)
-{
-	keel_pack_bytes(pack, g->ifm + (ulong)first * g->channels, count * g->channels);
-	tile->stride = g->channels * KEEL_ELEMENT_BYTES;
-	tile->segment = 0;
-	tile->run = op->gemm.depth;
-}
-
 /* @pixels of row @y from column @x on; any of them may be padding. */
 static inline void keel_pack_line(const struct keel_gather *g, global uchar *to, int y, int x, int pixels)
 {
@@ -86,69 +76,97 @@ static inline void keel_pack_line(const struct keel_gather *g, global uchar *to,
 				(uint)right * g->channels);
 }
 
-/* Tiles in one row of the output, unless their windows overlap too little, or scratch is too small. */
-static inline int keel_span_of_rows(global const struct keel_plan_op *op, const struct keel_gather *g,
-				    global struct keel_tile *tile, global uchar *pack, uint first,
-				    uint count)
+/* Tiles from @tile on, whose windows are @stride apart; kernel rows @segment. */
+static inline void keel_aim_tiles(global const struct keel_plan_op *op, global struct keel_tile *tile,
+				  uint tiles, global uchar *rows, uint stride, uint segment, uint run)
 {
-	uint y = first / op->gemm.width, x = first % op->gemm.width;
+	for (uint i = 0; i < tiles; i++, rows += op->gemm.step * stride) {
+		tile[i].rows = (ulong)rows;
+		tile[i].stride = stride;
+		tile[i].segment = segment;
+		tile[i].run = run;
+	}
+}
+
+/* Pixels @first .. @last - 1 of a pointwise convolution without step, one behind the other. */
+static inline uint keel_span_of_pixels(global const struct keel_plan_op *op, const struct keel_gather *g,
+				       global struct keel_tile *tile, global uchar *pack, uint first,
+				       uint last)
+{
+	uint tiles = (last - first + op->gemm.step - 1) / op->gemm.step;
+
+	keel_pack_bytes(pack, g->ifm + (ulong)first * g->channels, (last - first) * g->channels);
+	keel_aim_tiles(op, tile, tiles, pack, g->channels * KEEL_ELEMENT_BYTES, 0, op->gemm.depth);
+	return tiles;
+}
+
+/*
+ * Tiles in one row of the output, kernel row by kernel row; none where windows overlap too little or
+ * scratch is too small.
+ */
+static inline uint keel_span_of_rows(global const struct keel_plan_op *op, const struct keel_gather *g,
+				     global struct keel_tile *tile, global uchar *pack, uint first,
+				     uint last)
+{
+	uint y = first / op->gemm.width, x = first % op->gemm.width, left = op->gemm.width - x;
+	uint tiles = last - first <= left ? (last - first + op->gemm.step - 1) / op->gemm.step :
+					    left / op->gemm.step;
+	uint count = min(tiles * op->gemm.step, last - first);
 	int y0 = (int)y * g->stride_y - g->top, x0 = (int)x * g->stride_x - g->left;
 	uint stride = (uint)g->stride_x * g->channels * KEEL_ELEMENT_BYTES;
 	uint pixels = (count - 1) * (uint)g->stride_x + (uint)g->kernel_w;
 	uint segment = (pixels * g->channels * KEEL_ELEMENT_BYTES + 63) & ~63u;
 
-	if (x + count > op->gemm.width || g->pixel_stride != g->channels ||
-	    segment > count * op->gemm.row * 4 ||
-	    g->kernel_h * segment + KEEL_ROWS * stride + 64 > op->gemm.slices * KEEL_SLICE_STRIDE)
+	if (!tiles || g->pixel_stride != g->channels || segment > count * op->gemm.row * 4 ||
+	    g->kernel_h * segment + KEEL_ROWS * stride + 64 > tiles * op->gemm.slices * KEEL_SLICE_STRIDE)
 		return 0;
 	for (int ky = 0; ky < g->kernel_h; ky++)
 		keel_pack_line(g, pack + ky * segment, y0 + ky * g->dilation_y, x0, (int)pixels);
-	tile->stride = stride;
-	tile->segment = segment;
-	tile->run = op->gemm.row;
-	return 1;
+	keel_aim_tiles(op, tile, tiles, pack, stride, segment, op->gemm.row);
+	return tiles;
 }
 
-static inline int keel_pack_span(global const struct keel_plan_op *op, const struct keel_gather *g,
-				 global struct keel_tile *tile, global uchar *pack, uint first, uint count)
+static inline uint keel_pack_span(global const struct keel_plan_op *op, const struct keel_gather *g,
+				  global struct keel_tile *tile, global uchar *pack, uint first, uint last)
 {
-	tile->rows = (ulong)pack;
-	if (op->flags & KEEL_PLAN_DIRECT) {
-		keel_span_of_pixels(op, g, tile, pack, first, count);
-		return 1;
-	}
-	return op->gemm.row && keel_span_of_rows(op, g, tile, pack, first, count);
+	if (op->flags & KEEL_PLAN_DIRECT)
+		return keel_span_of_pixels(op, g, tile, pack, first, last);
+	return op->gemm.row ? keel_span_of_rows(op, g, tile, pack, first, last) : 0;
 }
 #endif
 
-/* Tile @t. Of int16 the next tile is the lower plane. */
-static inline void keel_pack_tile(global const struct keel_plan_op *op,
-				  global const struct keel_cmd_mac *m, const struct keel_gather *g,
-				  global struct keel_tile *tile, global uchar *pack, uint t)
+/* Where tile @t goes; whether it is a @span. */
+static inline void keel_tile_outputs(global const struct keel_plan_op *op,
+				     global const struct keel_cmd_mac *m, global struct keel_tile *tile,
+				     uint t, int span)
 {
 	uint first = t * op->gemm.step, count = min(op->gemm.step, op->gemm.pixels - first);
-	int pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
-	int span = !pool && keel_pack_span(op, g, tile, pack, first, count);
 
 	keel_tile_pixels(op, m, tile, first, count,
 			 !span || op->flags & (KEEL_PLAN_DUMP | KEEL_PLAN_RESIDUAL));
 	if (op->flags & KEEL_PLAN_RESIDUAL)
 		keel_tile_residuals(m, tile, count);
-	if (!span)
-		keel_gather_tile(op, g, tile, pack);
 }
 
-/* Tiles @first .. @last - 1 of convolution group @group. */
+/* Tiles @first .. @last - 1 of convolution group @group. Of int16 every other tile is a lower plane. */
 KEEL_APART void keel_pack_tiles(global const struct keel_plan_op *op,
 				global const struct keel_cmd_mac *m, const struct keel_io *io,
 				global struct keel_tile *tile, global uchar *pack, uint first, uint last,
 				uint group)
 {
 	const struct keel_gather g = keel_gather(op, m, io, group);
+	uint end = min(last * op->gemm.step, op->gemm.pixels), planes = op->gemm.planes;
+	int pool = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE);
 
-	for (uint t = first; t < last; t++) {
-		keel_pack_tile(op, m, &g, tile, pack, t);
-		tile += op->gemm.planes;
-		pack += op->gemm.planes * op->gemm.slices * KEEL_SLICE_STRIDE;
+	for (uint t = first, n; t < last; t += n) {
+		uint span = pool ? 0 : keel_pack_span(op, &g, tile, pack, t * op->gemm.step, end);
+
+		n = max(span, 1u);
+		for (uint i = 0; i < n; i++)
+			keel_tile_outputs(op, m, tile + i * planes, t + i, span);
+		if (!span)
+			keel_gather_tile(op, &g, tile, pack);
+		tile += n * planes;
+		pack += n * planes * op->gemm.slices * KEEL_SLICE_STRIDE;
 	}
 }
