@@ -134,6 +134,13 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 	l.gap = PICK(r, 0, 0, 0, 1, 13, 64);
 	l.wild = !keel_random_below(r, 6);
 	l.extreme = !keel_random_below(r, 6);
+	/* Pixels that are half as long as a vector are taken in pairs. */
+	if (l.opcode == KEEL_CMD_DEPTHWISE && !keel_random_below(r, 4)) {
+		c = l.c = PICK(r, 16, 32);
+		l.kh = l.kw = 3;
+		l.stride = l.dilation = 1;
+		l.gap = 0;
+	}
 	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c, l.in.wide);
 	if (l.extreme && l.in.wide)
 		layer_exaggerate(p, r, &l.in);

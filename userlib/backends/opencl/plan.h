@@ -210,7 +210,8 @@ struct keel_plan_op {
 		/*
 		 * KEEL_PAD_BYTES of padding, chunks of 4 * VL channels, then chunks of VL; with
 		 * int16 chunks of 2 * VL, which count as narrow. Of KEEL_PLAN_AFFINE just wide
-		 * chunks, of which the last may overlap the one before.
+		 * chunks, of which the last may overlap the one before. With KEEL_PLAN_TWIN a wide
+		 * chunk that has all channels twice follows the two narrow ones.
 		 */
 		struct {
 			keel_u32 wide, narrow;
@@ -243,13 +244,14 @@ struct keel_plan_op {
 	};
 };
 
-#define KEEL_PLAN_RUNS	   0x1	/* pixels of a row are neighbours in memory */
-#define KEEL_PLAN_DUMP	   0x2	/* the epilogue needs more than requantization and clamp */
-#define KEEL_PLAN_SINGLE   0x4	/* the last panel has one lane record */
-#define KEEL_PLAN_DIRECT   0x8	/* input pixels are as good as packed ones, see span.cl */
-#define KEEL_PLAN_DENSE	   0x10 /* output pixels are at constant distances, also across rows */
-#define KEEL_PLAN_RESIDUAL 0x20 /* added in registers, by the set of scales at residual_set */
-#define KEEL_PLAN_SHORT	   0x40 /* by a product of shorts, see residual_set */
-#define KEEL_PLAN_WHOLE	   0x80 /* the level is added to that product */
+#define KEEL_PLAN_RUNS	   0x1	 /* pixels of a row are neighbours in memory */
+#define KEEL_PLAN_DUMP	   0x2	 /* the epilogue needs more than requantization and clamp */
+#define KEEL_PLAN_SINGLE   0x4	 /* the last panel has one lane record */
+#define KEEL_PLAN_DIRECT   0x8	 /* input pixels are as good as packed ones, see span.cl */
+#define KEEL_PLAN_DENSE	   0x10	 /* output pixels are at constant distances, also across rows */
+#define KEEL_PLAN_RESIDUAL 0x20	 /* added in registers, by the set of scales at residual_set */
+#define KEEL_PLAN_SHORT	   0x40	 /* by a product of shorts, see residual_set */
+#define KEEL_PLAN_WHOLE	   0x80	 /* the level is added to that product */
+#define KEEL_PLAN_TWIN	   0x100 /* two pixels make a wide chunk */
 
 #endif

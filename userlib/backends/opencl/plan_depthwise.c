@@ -91,11 +91,11 @@ static uint64_t bound_of(const struct chunks *s, uint64_t magnitude, int64_t bia
 	return own + magnitude * (s->m->h.ifm_type == KEEL_TYPE_S16 ? 32768 : 255);
 }
 
-/* Return: whether the chunk can be finished fast. */
+/* Return: whether the chunk can be finished fast. Behind the last channel comes the first one. */
 static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint8_t *panel,
 		      uint32_t nb, uint32_t first, uint32_t count)
 {
-	uint32_t vl = p->tier->vl, b, lane, c;
+	uint32_t vl = p->tier->vl, b, lane, c, channel;
 	bool wide_in = s->m->h.ifm_type == KEEL_TYPE_S16, fixed[4 * 16];
 	struct keel_channel_wide ch[4 * 16];
 	int32_t bias[4 * 16], acc[4 * 16];
@@ -118,8 +118,9 @@ static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint
 			c = keel_plan_channel(nb, b, lane);
 			if (c >= count)
 				continue;
-			ch[c] = keel_plan_channel_record(p, s->m, first + c);
-			magnitude = put_channel(p, s, first + c,
+			channel = (first + c) % s->m->ofm_c;
+			ch[c] = keel_plan_channel_record(p, s->m, channel);
+			magnitude = put_channel(p, s, channel,
 						panel + KEEL_PANEL_WEIGHTS(vl, nb) +
 							(b * vl + lane) * 4,
 						nb * vl * 4, &correction);
@@ -149,7 +150,7 @@ static bool put_chunks(const struct keel_planner *p, const struct chunks *s, uin
 			return false;
 		at += op->depthwise.narrow_bytes;
 	}
-	return true;
+	return !(op->flags & KEEL_PLAN_TWIN) || put_chunk(p, s, at, 4, 0, 4 * vl);
 }
 
 void keel_plan_cut_depthwise(const struct keel_planner *p, const struct keel_cmd_mac *m,
@@ -172,6 +173,15 @@ void keel_plan_cut_depthwise(const struct keel_planner *p, const struct keel_cmd
 	op->tickets = (uint32_t)rows * op->depthwise.columns;
 }
 
+/* Half a wide chunk of channels in neighbouring pixels: two of them are next to each other. */
+static bool is_twin(const struct keel_planner *p, const struct chunks *s)
+{
+	const struct keel_cmd_mac *m = s->m;
+
+	return s->column && !s->wide && m->stride_x == 1 && m->ofm_c == 2 * p->tier->vl &&
+	       m->ifm.pixel_stride == m->ofm_c && m->ofm.pixel_stride == m->ofm_c;
+}
+
 static bool supported(const struct keel_planner *p, const struct chunks *s)
 {
 	const struct keel_cmd_mac *m = s->m;
@@ -186,7 +196,7 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 {
 	const struct keel_cmd_mac *m = &c->mac;
 	struct chunks s = chunks_of(p, m);
-	uint32_t vl = p->tier->vl, nb = s.wide ? 2 : 1, rest;
+	uint32_t vl = p->tier->vl, nb = s.wide ? 2 : 1, rest, twins = is_twin(p, &s);
 	uint8_t *at;
 	int r = keel_plan_affine(p, m, op);
 
@@ -195,6 +205,7 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 	if (!supported(p, &s))
 		return 0;
 	op->kind = s.column ? KEEL_PLAN_DEPTHWISE_3X3 : KEEL_PLAN_DEPTHWISE;
+	op->flags = twins ? KEEL_PLAN_TWIN : 0;
 	op->depthwise.wide = s.wide ? 0 : m->ofm_c / (4 * vl);
 	rest = m->ofm_c - op->depthwise.wide * 4 * vl;
 	op->depthwise.narrow = (rest + nb * vl - 1) / (nb * vl);
@@ -202,16 +213,20 @@ int keel_plan_depthwise(struct keel_planner *p, const union keel_command *c,
 	op->depthwise.narrow_bytes = KEEL_PANEL_WEIGHTS(vl, nb) + s.dwords * nb * vl * 4;
 	op->depthwise.width = m->ofm_w;
 	op->depthwise.height = m->ofm_h;
-	at = keel_plan_room(p,
-			    KEEL_PAD_BYTES +
-				    (uint64_t)op->depthwise.wide * op->depthwise.wide_bytes +
-				    (uint64_t)op->depthwise.narrow * op->depthwise.narrow_bytes,
-			    &op->packed);
+	at = keel_plan_room(
+		p,
+		KEEL_PAD_BYTES + (uint64_t)(op->depthwise.wide + twins) * op->depthwise.wide_bytes +
+			(uint64_t)op->depthwise.narrow * op->depthwise.narrow_bytes,
+		&op->packed);
 	if (!at)
 		return -ENOMEM;
 	memset(at, m->ifm.zero_point, KEEL_PAD_BYTES);
 	if (!put_chunks(p, &s, at + KEEL_PAD_BYTES, op))
 		return 0;
+	if (twins) {
+		op->depthwise.wide = 1;
+		op->depthwise.narrow = 0;
+	}
 	keel_plan_cut_depthwise(p, m, op);
 	return 1;
 }

@@ -351,18 +351,21 @@ KEEL_APART void keel_levels_wide(global char *to, ulong distance, const struct k
 			keel_dots_##chunk(out, *rows, *w, panel, x, n, 2); \
 	} \
 \
+	/* Outputs @from .. @until - 1 of a row that begins at @to, or every other one: @step 2. */ \
 	static inline void keel_depthwise_row_##chunk(global const struct keel_cmd_mac *m, \
 						      struct keel_rows rows, struct keel_window w, \
 						      global const uchar *panel, global char *to, \
-						      uint width) \
+						      uint from, uint until, uint step) \
 	{ \
 		acc room[KEEL_BURST]; \
+		ulong distance = (ulong)step * m->ofm.pixel_stride; \
 \
-		for (uint i = 0, n; i < width; i += n, to += (ulong)n * m->ofm.pixel_stride) { \
-			n = width - i < KEEL_BURST ? width - i : KEEL_BURST; \
-			keel_row_##chunk(room, &rows, &w, panel, (int)(i * m->stride_x) - m->pad_left, \
-					 n, m->stride_x); \
-			keel_levels_##chunk(to, m->ofm.pixel_stride, room, n, panel, &w); \
+		to += (ulong)from * m->ofm.pixel_stride; \
+		for (uint n; from < until; from += n * step, to += n * distance) { \
+			n = min((until - from) / step, (uint)KEEL_BURST); \
+			keel_row_##chunk(room, &rows, &w, panel, (int)(from * m->stride_x) - m->pad_left, \
+					 n, m->stride_x * step); \
+			keel_levels_##chunk(to, distance, room, n, panel, &w); \
 		} \
 	}
 
@@ -418,8 +421,8 @@ KEEL_DEPTHWISE_PIXEL(pairs, struct keel_pairs, keel_halves, 2, 2)
 					       global const uchar *panel, global char *to, uint y) \
 	{ \
 		if (op->kind == KEEL_PLAN_DEPTHWISE_3X3) { \
-			keel_depthwise_row_##chunk(m, keel_rows(m, w, y), w, panel, to, \
-						   op->depthwise.width); \
+			keel_depthwise_row_##chunk(m, keel_rows(m, w, y), w, panel, to, 0, \
+						   op->depthwise.width, 1); \
 			return; \
 		} \
 		for (uint x = 0; x < op->depthwise.width; x++, to += m->ofm.pixel_stride) \
@@ -429,6 +432,40 @@ KEEL_DEPTHWISE_PIXEL(pairs, struct keel_pairs, keel_halves, 2, 2)
 KEEL_DEPTHWISE_ROW(narrow)
 KEEL_DEPTHWISE_ROW(wide)
 KEEL_DEPTHWISE_ROW(pairs)
+
+/* Output pixels at the edges of row @y, whose windows have padding: a narrow chunk. */
+static inline void keel_twin_edges(global const struct keel_cmd_mac *m, struct keel_io io,
+				   global const char *pad, global const uchar *panel, uint y, uint left,
+				   uint right, uint width)
+{
+	global const struct keel_panel_header *h =
+		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, 1));
+	struct keel_window w = keel_window(m, io, h, pad);
+	struct keel_rows rows = keel_rows(m, w, y);
+	global char *to = keel_at_out(io.ofm, &m->ofm, y, 0, h->channel);
+
+	keel_depthwise_row_narrow(m, rows, w, panel, to, 0, left, 1);
+	keel_depthwise_row_narrow(m, rows, w, panel, to, right, width, 1);
+}
+
+/* Output row @y where two pixels are a wide chunk, but for those whose windows have padding. */
+KEEL_APART void keel_twin_row(global const struct keel_plan_op *op, global const struct keel_cmd_mac *m,
+			      const struct keel_io *io, global const uchar *packed, uint y)
+{
+	global const char *pad = (global const char *)packed + op->packed;
+	global const uchar *panel = packed + op->packed + KEEL_PAD_BYTES;
+	global const uchar *twins = panel + 2 * op->depthwise.narrow_bytes;
+	uint width = op->depthwise.width, left = min((uint)m->pad_left, width);
+	int inside = min((int)width, m->ifm_w - 2 + m->pad_left) - (int)left;
+	uint right = left + (uint)max(inside, 0) / 2 * 2;
+	struct keel_window w = keel_window(
+		m, *io, (global const struct keel_panel_header *)(twins + KEEL_PANEL_HEADER(VL, 4)), pad);
+
+	keel_twin_edges(m, *io, pad, panel, y, left, right, width);
+	keel_twin_edges(m, *io, pad, panel + op->depthwise.narrow_bytes, y, left, right, width);
+	keel_depthwise_row_wide(m, keel_rows(m, w, y), w, twins, keel_at_out(io->ofm, &m->ofm, y, 0, 0), left,
+				right, 2);
+}
 
 /* Output row @y of chunk @chunk. */
 static inline void keel_depthwise_row(global const struct keel_plan_op *op,
@@ -464,8 +501,10 @@ static inline void keel_depthwise_ticket(global const struct keel_plan_op *op,
 	uint chunk0 = column * op->depthwise.chunks, chunk1 = min(chunk0 + op->depthwise.chunks, chunks);
 	uint y0 = row * op->chunk, y1 = min(y0 + op->chunk, op->depthwise.height), y;
 
-	for (uint chunk = chunk0; chunk < chunk1; chunk++) {
+	for (uint chunk = chunk0; chunk < chunk1; chunk++)
 		for (y = y0; y < y1; y++)
-			keel_depthwise_row(op, m, io, packed, chunk, y);
-	}
+			if (op->flags & KEEL_PLAN_TWIN)
+				keel_twin_row(op, m, &io, packed, y);
+			else
+				keel_depthwise_row(op, m, io, packed, chunk, y);
 }
