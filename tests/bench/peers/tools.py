@@ -41,7 +41,7 @@ TOOLS = [
     tool("PPQ (PPL-DSP), equalization", "ppq", (TENSOR,), do="equalization",
          platform="PPL_DSP_INT8", speed=True),
     tool("PPQ (PPL-DSP), equalization and bias correction", "ppq", (TENSOR,),
-         do="equalization+bias", platform="PPL_DSP_INT8"),
+         do="equalization+bias", platform="PPL_DSP_INT8", speed=True),
     tool("PPQ (RKNN), default", "ppq", (CHANNEL,), do="default", platform="RKNN_INT8"),
     tool("PPQ (RKNN), equalization and bias correction", "ppq", (CHANNEL,),
          do="equalization+bias", platform="RKNN_INT8"),
