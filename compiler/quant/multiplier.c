@@ -4,26 +4,36 @@
 
 #include "multiplier.h"
 
+/*
+ * Executors may multiply floats, whose products are exact with so many bits, and which round what
+ * lies in the middle of two levels in another way than keel_rescale() does; no product with an odd
+ * number does.
+ */
+#define BITS 24
+#define ODD  (1 << (31 - BITS))
+
+/* The nearest odd multiple of ODD in [2^30, 2^31), unless @fraction is a power of two. */
+static int64_t mantissa(double fraction)
+{
+	if (fraction == 0.5)
+		return 1 << 30;
+	return (int64_t)ldexp(fraction, BITS) / 2 * 2 * ODD + ODD;
+}
+
 int keel_multiplier(double ratio, int32_t *m, uint8_t *s)
 {
 	int exponent;
 	double fraction = frexp(fabs(ratio), &exponent);
-	int64_t rounded;
 
 	*m = 0;
 	*s = 2;
 	if (!isfinite(ratio))
 		return -ERANGE;
-	rounded = llround(ldexp(fraction, 31));
-	if (rounded == INT64_C(1) << 31) {
-		rounded >>= 1;
-		exponent++;
-	}
 	if (exponent > 29)
 		return -ERANGE;
-	if (!rounded || exponent < -31)
+	if (fraction == 0 || exponent < -31)
 		return 0;
-	*m = ratio < 0 ? -rounded : rounded;
+	*m = (int32_t)(ratio < 0 ? -mantissa(fraction) : mantissa(fraction));
 	*s = 31 - exponent;
 	return 0;
 }

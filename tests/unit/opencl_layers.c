@@ -53,6 +53,9 @@ static void draw_scale(struct keel_random *r, double spread, double levels, int3
 
 	*m = (int32_t)(f * 2147483648.0);
 	*shift = (uint8_t)(31 - exponent);
+	/* As the compiler chooses them, with few exceptions. */
+	if (keel_random_below(r, 200))
+		*m = (*m & ~255) | 128;
 }
 
 static void draw_channel(struct keel_random *r, const struct layer_mac *l, double spread,

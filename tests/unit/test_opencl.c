@@ -4,8 +4,8 @@
  * commands of every kind, random layers that take the fast paths, random
  * programs, whole networks. Each tier that this processor has, and the portable kernels.
  *
- * Arguments: tier, kind (an opcode, LAYERS, WINOGRAD, PROGRAMS or NETWORKS), count, seed. Without any, all
- * tiers and kinds. A kind that fails says how to run it alone.
+ * Arguments: tier, kind (an opcode, LAYERS, ROUNDING, WINOGRAD, PROGRAMS or NETWORKS), count, seed.
+ * Without any, all tiers and kinds. A kind that fails says how to run it alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,21 +29,26 @@ static const char *best_tier(void)
 	return tiers[i];
 }
 
-/* POCL compiles for lesser processors when told so before it starts. */
-static int check_lesser(const char *self)
+/* What has to be set before POCL starts: it compiles for lesser processors, floats are rounded. */
+static int check_apart(const char *self)
 {
 	static const struct {
-		const char *library, *tier;
-	} lesser[] = {{"avx2", "avx2"}, {"avx2", "generic"}, {"sse2", "generic"}};
+		const char *set, *tier, *kind;
+	} apart[] = {{"POCL_KERNELLIB_NAME=avx2", "avx2", "LAYERS"},
+		     {"POCL_KERNELLIB_NAME=avx2", "generic", "LAYERS"},
+		     {"POCL_KERNELLIB_NAME=sse2", "generic", "LAYERS"},
+		     {"", "avx2", "ROUNDING"},
+		     {"", "avx-vnni", "ROUNDING"},
+		     {"", "avx512-vnni", "ROUNDING"}};
 	char command[512];
 	int failed = 0;
 	unsigned int i;
 
-	for (i = 0; i < sizeof(lesser) / sizeof(*lesser); i++) {
-		if (!rig_tier_supported(lesser[i].tier))
+	for (i = 0; i < sizeof(apart) / sizeof(*apart); i++) {
+		if (!rig_tier_supported(apart[i].tier))
 			continue;
-		snprintf(command, sizeof(command), "POCL_KERNELLIB_NAME=%s '%s' %s LAYERS 128",
-			 lesser[i].library, self, lesser[i].tier);
+		snprintf(command, sizeof(command), "%s '%s' %s %s 128", apart[i].set, self,
+			 apart[i].tier, apart[i].kind);
 		failed |= system(command) != 0;
 	}
 	return failed;
@@ -74,5 +79,5 @@ int main(int argc, char **argv)
 		}
 		failed |= r;
 	}
-	return failed | check_lesser(argv[0]);
+	return failed | check_apart(argv[0]);
 }

@@ -24,6 +24,7 @@
  * @rows: output pixels of a tile
  * @quads: packed activations are four bytes, level + 128; otherwise two shorts
  * @tiles: those of matrix products are levels as they are, in steps of KEEL_STEP_BYTES
+ * @floats: multiplies and adds floats with one rounding: KEEL_PANEL_FAST
  * @dot: the instructions that its MACs are made of, for people
  * @supported: by this processor and kernel, for this process
  */
@@ -31,7 +32,7 @@ struct keel_cl_tier {
 	const char *name;
 	const char *define;
 	uint32_t vl, rows;
-	bool quads, tiles;
+	bool quads, tiles, floats;
 	const char *dot;
 	bool (*supported)(void);
 };
@@ -317,6 +318,7 @@ struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,
  * @wide_in: the input is int16
  * @planes: accumulators are put together from two planes, so that they may have 48 bits
  * @wide_out: the output is int16
+ * @floats: KEEL_PANEL_FAST may be used
  */
 struct keel_record_source {
 	const struct keel_channel_wide *channels;
@@ -326,7 +328,7 @@ struct keel_record_source {
 	const bool *fixed;
 	const int32_t *fixed_acc;
 	int32_t zero_point;
-	bool prelu, double_round, wide_in, planes, wide_out;
+	bool prelu, double_round, wide_in, planes, wide_out, floats;
 };
 
 /** keel_plan_records() - lane records, bounds and header of a panel

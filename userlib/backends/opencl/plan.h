@@ -84,8 +84,9 @@ struct keel_tile {
 /*
  * A lane record holds what the epilogue needs of VL channels: bias s32[VL], then
  * twice (accumulators >= 0, accumulators < 0): multipliers of the even lanes
- * s64[VL/2], of the odd lanes, rounding terms (fast: s32[VL] and as many unused, else as the
- * multipliers), then right shifts s32[VL]; see enum keel_panel_slow.
+ * s64[VL/2], of the odd lanes, rounding terms (KEEL_PANEL_HIGH: s32[VL] and as many unused, else
+ * as the multipliers), then right shifts s32[VL]. With KEEL_PANEL_FAST factors f32[VL] are where
+ * the multipliers are otherwise, and offsets f32[VL] where the rounding terms are.
  *
  * A panel is NB lane records, the lowest and the highest levels s8[4 * VL] each, a
  * header, and the weights; levels of int16 are s16[2 * VL]. Lane l of record b belongs to channel
@@ -128,11 +129,18 @@ struct keel_tile {
 
 /** enum keel_panel_slow - what a panel's scales take */
 enum keel_panel_slow {
-	KEEL_PANEL_FAST, /* the high half is rounded, zero point included, and shifted */
+	KEEL_PANEL_FAST, /* int8 by multiplication and addition of floats, rounded once */
+	KEEL_PANEL_HIGH, /* the high half is rounded, zero point included, and shifted */
 	KEEL_PANEL_DEEP, /* shifts of all 64 bits; the zero point is added afterwards */
 	KEEL_PANEL_LONG, /* keel_rescale48() in 64 bits: two planes, accumulators below 2^47 */
 	KEEL_PANEL_DEFINITION, /* keel_rescale() or keel_rescale48() as it is written */
 };
+
+/*
+ * 1.5 * 2^23, and its bits: a float near by is an integer, and its bits are these and that integer.
+ */
+#define KEEL_FLOAT_INTEGER	12582912.0f
+#define KEEL_FLOAT_INTEGER_BITS 0x4b400000
 
 /** struct keel_panel_header
  * @channel: first output channel

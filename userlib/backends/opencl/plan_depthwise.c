@@ -111,6 +111,7 @@ static bool put_chunk(const struct keel_planner *p, const struct chunks *s, uint
 		.zero_point = s->m->ofm.zero_point,
 		.wide_in = wide_in,
 		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
+		.floats = p->tier->floats,
 	};
 
 	for (b = 0; b < nb; b++)

@@ -202,6 +202,17 @@ static uint64_t magnitude(int64_t v)
 	return v < 0 ? -(uint64_t)v : (uint64_t)v;
 }
 
+/* Of sums of products with values from @lo, at most 0, to @hi, at least 0. */
+static uint64_t bound_of(struct sums sums, int32_t lo, int32_t hi)
+{
+	uint64_t positive = (sums.magnitude + (uint64_t)sums.plain) / 2;
+	uint64_t negative = sums.magnitude - positive;
+	uint64_t most = positive * (uint64_t)hi + negative * (uint64_t)-lo;
+	uint64_t least = positive * (uint64_t)-lo + negative * (uint64_t)hi;
+
+	return most > least ? most : least;
+}
+
 /* Of int8 input. An accumulator wraps to 32 bits, and so does what it begins with. */
 static void start_bytes(const struct shape *s, struct lanes *l, uint32_t c, struct sums sums,
 			int64_t offset)
@@ -209,9 +220,10 @@ static void start_bytes(const struct shape *s, struct lanes *l, uint32_t c, stru
 	bool partial = s->m->h.flags & KEEL_MAC_ACC_IN;
 	int32_t bias = (int32_t)(uint32_t)(uint64_t)l->channels[c].bias;
 
+	l->bound[c] = bound_of(sums, -128 - s->m->ifm.zero_point, 127 - s->m->ifm.zero_point) +
+		      magnitude(bias);
 	offset += s->m->ifm.zero_point;
 	l->bias[c] = (int32_t)(uint32_t)(uint64_t)((partial ? 0 : bias) - offset * sums.plain);
-	l->bound[c] = 255 * sums.magnitude + magnitude(bias);
 	if (partial || l->bound[c] > (uint64_t)1 << 31)
 		l->bound[c] = (uint64_t)1 << 31;
 	l->acc[c] = bias;
@@ -284,6 +296,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 		.wide_in = op->gemm.planes > 1,
 		.planes = op->gemm.planes > 1,
 		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
+		.floats = p->tier->floats,
 	};
 
 	put_weights(p, s, op, panel + KEEL_PANEL_WEIGHTS(vl, nb), nb, group, first, count, l.sums);

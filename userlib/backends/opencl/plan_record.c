@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <string.h>
 
 #include "keel_numerics.h"
@@ -45,15 +46,20 @@ struct lane_scale {
 	uint32_t deep;
 };
 
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
 /*
  * Rounds to 0 whatever the accumulator: |acc| * |m| stays below half a unit, less what
  * double rounding adds.
  */
 static bool vanishes(int32_t m, uint32_t s, uint64_t bound)
 {
-	uint64_t magnitude = m < 0 ? -(uint64_t)m : (uint64_t)m, product;
+	uint64_t product;
 
-	return !m || (s > 32 && !__builtin_mul_overflow(magnitude, bound, &product) &&
+	return !m || (s > 32 && !__builtin_mul_overflow(magnitude(m), bound, &product) &&
 		      product < ((uint64_t)1 << (s - 1)) - ((uint64_t)1 << 30));
 }
 
@@ -70,10 +76,10 @@ static struct lane_scale constant(int32_t scaled)
 /* The scaled accumulator leaves room for a zero point in 32 bits. */
 static bool fits(int32_t m, uint32_t s, uint64_t bound)
 {
-	uint64_t magnitude = m < 0 ? -(uint64_t)m : (uint64_t)m, product;
+	uint64_t product;
 
-	return !__builtin_mul_overflow(magnitude, bound, &product) && product >> s < (uint64_t)1
-											     << 30;
+	return !__builtin_mul_overflow(magnitude(m), bound, &product) &&
+	       product >> s < (uint64_t)1 << 30;
 }
 
 /* keel_rescale48(), whose shift has a minimum. */
@@ -93,7 +99,7 @@ static struct lane_scale lane_scale(int32_t m, uint32_t s, uint64_t bound)
 		l.deep = KEEL_PANEL_DEFINITION;
 		return l;
 	}
-	l.deep = s < HIGH || s > FOLDED_MAX ? KEEL_PANEL_DEEP : KEEL_PANEL_FAST;
+	l.deep = s < HIGH || s > FOLDED_MAX ? KEEL_PANEL_DEEP : KEEL_PANEL_HIGH;
 	l.rounding = (int64_t)1 << (s - 1);
 	l.shift = (int32_t)s;
 	return l;
@@ -164,8 +170,73 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
 	return l.deep > n.deep ? l.deep : n.deep;
 }
 
-/* Fast lanes round and shift high halves, and have the zero point in the rounding term. */
-static void make_fast(uint8_t *set, uint32_t vl, int32_t zp)
+/*
+ * (v * m + 2^(s - 1)) >> s as a float: v and m have 24 bits each at most, and a fused
+ * multiplication and addition rounds their exact product once, to the nearest integer where the
+ * sum is near KEEL_FLOAT_INTEGER. What lies in the middle between two of them would go to the
+ * even one, not upwards: a multiple of 2^(s - 1) that isn't one of 2^s, which v * m can't be while
+ * |v| is less than 2^(s - 1) / (m & -m).
+ */
+#define FLOAT_BITS    24
+#define FLOAT_INTEGER (1 << 21) /* results below this, zero point included, are near */
+
+static bool float_lane(const struct lane_scale *l, uint64_t bound, int32_t zp, float *factor,
+		       float *offset)
+{
+	uint64_t m = magnitude(l->multiplier);
+	int64_t fixed = m ? 0 : l->rounding >> l->shift;
+	int zeros = m ? __builtin_ctzll(m) : 0;
+
+	*factor = ldexpf((float)l->multiplier, -l->shift);
+	*offset = KEEL_FLOAT_INTEGER + (float)(fixed + zp);
+	if (!m)
+		return fixed > -FLOAT_INTEGER / 2 && fixed < FLOAT_INTEGER / 2;
+	return m >> zeros < 1 << FLOAT_BITS && bound < 1 << FLOAT_BITS &&
+	       l->shift - 1 - zeros >= FLOAT_BITS && m * bound >> l->shift < FLOAT_INTEGER / 2;
+}
+
+static struct lane_scale get_scale(const uint8_t *set, uint32_t vl, uint32_t lane)
+{
+	const uint8_t *at = set + (lane & 1) * vl * 4 + lane / 2 * 8;
+	struct lane_scale l = {0};
+
+	memcpy(&l.multiplier, at, 8);
+	memcpy(&l.rounding, at + vl * 8, 8);
+	memcpy(&l.shift, set + vl * 16 + lane * 4, 4);
+	return l;
+}
+
+/* Return: false, with nothing changed, where floats aren't exact. */
+static bool make_panel_floats(uint8_t *panel, uint32_t vl, uint32_t nb,
+			      const struct keel_record_source *s)
+{
+	float factors[4 * 16] = {0}, offsets[4 * 16] = {0};
+	uint32_t b, lane, c;
+	struct lane_scale l;
+
+	if (!s->floats || s->prelu || s->double_round || s->wide_in || s->wide_out)
+		return false;
+	for (b = 0; b < nb; b++)
+		for (lane = 0; lane < vl; lane++) {
+			c = keel_plan_channel(nb, b, lane);
+			if (c >= s->count)
+				continue;
+			l = get_scale(panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl, vl, lane);
+			if (!float_lane(&l, s->bound[c], s->zero_point, &factors[b * vl + lane],
+					&offsets[b * vl + lane]))
+				return false;
+		}
+	for (b = 0; b < nb; b++) {
+		uint8_t *set = panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl;
+
+		memcpy(set, factors + b * vl, 4 * vl);
+		memcpy(set + 8 * vl, offsets + b * vl, 4 * vl);
+	}
+	return true;
+}
+
+/* Such lanes round and shift high halves, and have the zero point in the rounding term. */
+static void make_high(uint8_t *set, uint32_t vl, int32_t zp)
 {
 	int32_t *shift = (int32_t *)(set + 16 * vl), high[16] = {0};
 	uint32_t i;
@@ -235,7 +306,7 @@ bool keel_plan_short(int32_t m, uint32_t s, int32_t lo, int32_t hi, int16_t *mul
 	return false;
 }
 
-static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,
+static void make_panel_high(uint8_t *panel, uint32_t vl, uint32_t nb,
 			    const struct keel_record_source *s)
 {
 	uint32_t b;
@@ -243,9 +314,9 @@ static void make_panel_fast(uint8_t *panel, uint32_t vl, uint32_t nb,
 	for (b = 0; b < nb; b++) {
 		uint8_t *set = panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl;
 
-		make_fast(set, vl, s->zero_point);
+		make_high(set, vl, s->zero_point);
 		if (s->prelu)
-			make_fast(set + KEEL_SCALE_BYTES(vl), vl, s->zero_point);
+			make_high(set + KEEL_SCALE_BYTES(vl), vl, s->zero_point);
 	}
 }
 
@@ -277,7 +348,7 @@ static bool put_bounds(uint8_t *panel, uint32_t vl, uint32_t nb, const struct ke
 static uint32_t put_lanes(uint8_t *panel, uint32_t vl, uint32_t nb,
 			  const struct keel_record_source *s, scale_rule rule)
 {
-	uint32_t b, lane, c, deep, slow = KEEL_PANEL_FAST;
+	uint32_t b, lane, c, deep, slow = KEEL_PANEL_HIGH;
 
 	for (b = 0; b < nb; b++)
 		for (lane = 0; lane < vl; lane++) {
@@ -315,12 +386,14 @@ uint32_t keel_plan_records(uint8_t *panel, uint32_t vl, uint32_t nb,
 	struct keel_panel_header h = {.channel = channel, .channels = s->count};
 
 	h.slow = put_lanes(panel, vl, nb, s, s->planes ? joined_scale : lane_scale);
-	if (h.slow && s->planes)
+	if (h.slow > KEEL_PANEL_HIGH && s->planes)
 		h.slow = put_lanes(panel, vl, nb, s, long_scale);
 	if (h.slow == KEEL_PANEL_DEEP && (s->prelu || s->double_round))
 		h.slow = KEEL_PANEL_DEFINITION;
-	if (h.slow == KEEL_PANEL_FAST)
-		make_panel_fast(panel, vl, nb, s);
+	if (h.slow == KEEL_PANEL_HIGH && make_panel_floats(panel, vl, nb, s))
+		h.slow = KEEL_PANEL_FAST;
+	else if (h.slow == KEEL_PANEL_HIGH)
+		make_panel_high(panel, vl, nb, s);
 	h.bounded = put_bounds(panel, vl, nb, s);
 	memcpy(panel + KEEL_PANEL_HEADER(vl, nb), &h, sizeof(h));
 	return h.slow;

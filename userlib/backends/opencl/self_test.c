@@ -79,7 +79,8 @@ static void put_channels(struct net *n, struct keel_cmd_mac *m)
 	for (i = 0; i < m->ofm_c; i++) {
 		struct keel_channel ch = {
 			.bias = (int32_t)(next_random(&state) % 4000) - 2000,
-			.multiplier = 0x40000000 + (int32_t)(next_random(&state) << 5 & 0x3fffffff),
+			.multiplier =
+				0x40000000 + (int32_t)(next_random(&state) << 5 & 0x3fffff00) + 128,
 			.shift = (uint8_t)(38 + i % 3),
 			.clamp_lo = (int8_t)(-120 - i % 9),
 			.clamp_hi = (int8_t)(127 - i % 50),

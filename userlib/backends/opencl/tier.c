@@ -52,7 +52,7 @@ static bool has_madd512(void)
 
 static bool has_madd256(void)
 {
-	return __builtin_cpu_supports("avx2");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 #endif
 
@@ -70,14 +70,16 @@ static bool always(void)
 
 static const struct keel_cl_tier tiers[] = {
 #if defined(__x86_64__)
-	{"amx-int8", "KEEL_TIER_AMX", 16, 16, true, true, "tdpbssd tmm", has_amx},
-	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, false, "vpdpbusd zmm", has_vnni512},
-	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, false, "vpdpbusd ymm", has_vnni256},
-	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, false, "vpmaddwd, vpaddd zmm",
+	{"amx-int8", "KEEL_TIER_AMX", 16, 16, true, true, true, "tdpbssd tmm", has_amx},
+	{"avx512-vnni", "KEEL_TIER_VNNI512", 16, 14, true, false, true, "vpdpbusd zmm",
+	 has_vnni512},
+	{"avx-vnni", "KEEL_TIER_VNNI256", 8, 6, true, false, true, "vpdpbusd ymm", has_vnni256},
+	{"avx512bw", "KEEL_TIER_MADD512", 16, 14, false, false, true, "vpmaddwd, vpaddd zmm",
 	 has_madd512},
-	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, false, "vpmaddwd, vpaddd ymm", has_madd256},
+	{"avx2", "KEEL_TIER_MADD256", 8, 6, false, false, true, "vpmaddwd, vpaddd ymm",
+	 has_madd256},
 #endif
-	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, false, KEEL_GENERIC_DOT, always},
+	{"generic", "KEEL_TIER_GENERIC", 8, 4, false, false, false, KEEL_GENERIC_DOT, always},
 };
 
 const struct keel_cl_tier *keel_cl_tier(unsigned int index)

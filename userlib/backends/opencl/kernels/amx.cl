@@ -106,17 +106,17 @@ KEEL_APART void keel_dot_tiles(const struct keel_strip *strip, const struct keel
 KEEL_APART void keel_tile_levels_2(const struct keel_strip *strip)
 {
 	struct keel_strip s = *strip;
-	struct keel_scale s0 = keel_scale((global const keel_longs *)(s.panel + 4 * VL));
-	struct keel_scale s1 =
-		keel_scale((global const keel_longs *)(s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL));
+	struct keel_fast s0 = keel_fast((global const keel_longs *)(s.panel + 4 * VL));
+	struct keel_fast s1 =
+		keel_fast((global const keel_longs *)(s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL));
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 2));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 2));
 	global const keel_ints *c = (global const keel_ints *)s.dump;
 	uint count = s.tile->count;
 
 	for (uint r = 0; r < count; r += 2, c += 4) {
-		keel_ints p0 = keel_scale_by(c[0], s0), p1 = keel_scale_by(c[1], s1);
-		keel_ints q0 = keel_scale_by(c[2], s0), q1 = keel_scale_by(c[3], s1);
+		keel_ints p0 = keel_fast_by(c[0], s0), p1 = keel_fast_by(c[1], s1);
+		keel_ints q0 = keel_fast_by(c[2], s0), q1 = keel_fast_by(c[3], s1);
 		keel_bytes v = keel_narrow_bytes(keel_row_levels(s, r, p0, p1),
 						 keel_row_levels(s, r + 1, q0, q1));
 
@@ -130,7 +130,7 @@ KEEL_APART void keel_tile_levels_2(const struct keel_strip *strip)
 KEEL_APART void keel_tile_levels_1(const struct keel_strip *strip)
 {
 	struct keel_strip s = *strip;
-	struct keel_scale scale = keel_scale((global const keel_longs *)(s.panel + 4 * VL));
+	struct keel_fast scale = keel_fast((global const keel_longs *)(s.panel + 4 * VL));
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 1));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 1));
 	global const keel_ints *c = (global const keel_ints *)s.dump;
@@ -141,7 +141,7 @@ KEEL_APART void keel_tile_levels_1(const struct keel_strip *strip)
 		keel_bytes v;
 
 		for (uint i = 0; i < 4; i++) {
-			p[i] = keel_scale_by(c[i], scale);
+			p[i] = keel_fast_by(c[i], scale);
 			if (s.residual)
 				p[i] += keel_residual_single(s, r + i);
 		}

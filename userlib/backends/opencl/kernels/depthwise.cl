@@ -42,12 +42,18 @@ static inline keel_ints keel_join2(keel_bytes_quarter a, keel_bytes_quarter b)
 #define KEEL_TAPS 2
 #endif
 
+static inline keel_ints keel_scale_lone(keel_ints acc, global const keel_longs *s, struct keel_window w)
+{
+	if (w.slow == KEEL_FASTEST)
+		return keel_fast_record(acc, s);
+	return w.slow == KEEL_PANEL_DEEP ? keel_scale_deep(acc, s) + w.zero : keel_scale_record(acc, s);
+}
+
 /* Finish VL channels and store them. */
 KEEL_ALWAYS_INLINE void keel_finish_narrow(global char *to, keel_ints acc, global const uchar *panel,
 				      struct keel_window w)
 {
-	keel_ints v = w.deep ? keel_scale_deep(acc, KEEL_RECORD_SCALE(panel, 0)) + w.zero :
-			       keel_scale_record(acc, KEEL_RECORD_SCALE(panel, 0));
+	keel_ints v = keel_scale_lone(acc, KEEL_RECORD_SCALE(panel, 0), w);
 	keel_bytes b = keel_part_quads(keel_narrow(v, v, v, v));
 
 	b = keel_clamp_bytes(b, KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 1)),
@@ -238,15 +244,10 @@ static inline struct keel_wide keel_dot_column_wide(struct keel_wide acc, struct
 KEEL_ALWAYS_INLINE keel_bytes keel_narrow_wide(struct keel_wide a, global const uchar *panel,
 					       struct keel_window w)
 {
-	if (w.deep)
-		return keel_narrow(keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)) + w.zero,
-				   keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)) + w.zero,
-				   keel_scale_deep(a.q2, KEEL_RECORD_SCALE(panel, 2)) + w.zero,
-				   keel_scale_deep(a.q3, KEEL_RECORD_SCALE(panel, 3)) + w.zero);
-	return keel_narrow(keel_scale_record(a.q0, KEEL_RECORD_SCALE(panel, 0)),
-			   keel_scale_record(a.q1, KEEL_RECORD_SCALE(panel, 1)),
-			   keel_scale_record(a.q2, KEEL_RECORD_SCALE(panel, 2)),
-			   keel_scale_record(a.q3, KEEL_RECORD_SCALE(panel, 3)));
+	return keel_narrow(keel_scale_lone(a.q0, KEEL_RECORD_SCALE(panel, 0), w),
+			   keel_scale_lone(a.q1, KEEL_RECORD_SCALE(panel, 1), w),
+			   keel_scale_lone(a.q2, KEEL_RECORD_SCALE(panel, 2), w),
+			   keel_scale_lone(a.q3, KEEL_RECORD_SCALE(panel, 3), w));
 }
 
 KEEL_ALWAYS_INLINE void keel_finish_wide(global char *to, struct keel_wide a, global const uchar *panel,
@@ -267,14 +268,14 @@ KEEL_APART void keel_levels_narrow(global char *to, ulong distance, const keel_i
 {
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 1));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 1));
-	struct keel_scale s = keel_scale(KEEL_RECORD_SCALE(panel, 0));
+	struct keel_fast s = keel_fast(KEEL_RECORD_SCALE(panel, 0));
 
-	for (; w->deep && n; n--, in++, to += distance)
+	for (; w->slow != KEEL_FASTEST && n; n--, in++, to += distance)
 		keel_finish_narrow(to, *in, panel, *w);
 	for (uint i = 0; i < n; i += 4, in += 4, to += 4 * distance) {
 		keel_bytes b = keel_part_quads(
-			keel_narrow(keel_scale_at(in, s), keel_scale_at(in + 1, s),
-				    keel_scale_at(in + 2, s), keel_scale_at(in + 3, s)));
+			keel_narrow(keel_fast_by(in[0], s), keel_fast_by(in[1], s), keel_fast_by(in[2], s),
+				    keel_fast_by(in[3], s)));
 
 		b = keel_clamp_bytes(b, lo, hi);
 		if (w->table)
@@ -294,16 +295,16 @@ KEEL_APART void keel_levels_wide(global char *to, ulong distance, const struct k
 {
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 4));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_HI(VL, 4));
-	struct keel_scale s0 = keel_scale(KEEL_RECORD_SCALE(panel, 0));
-	struct keel_scale s1 = keel_scale(KEEL_RECORD_SCALE(panel, 1));
-	struct keel_scale s2 = keel_scale(KEEL_RECORD_SCALE(panel, 2));
-	struct keel_scale s3 = keel_scale(KEEL_RECORD_SCALE(panel, 3));
+	struct keel_fast s0 = keel_fast(KEEL_RECORD_SCALE(panel, 0));
+	struct keel_fast s1 = keel_fast(KEEL_RECORD_SCALE(panel, 1));
+	struct keel_fast s2 = keel_fast(KEEL_RECORD_SCALE(panel, 2));
+	struct keel_fast s3 = keel_fast(KEEL_RECORD_SCALE(panel, 3));
 
-	for (; w->deep && n; n--, in++, to += distance)
+	for (; w->slow != KEEL_FASTEST && n; n--, in++, to += distance)
 		keel_finish_wide(to, *in, panel, *w);
 	for (; n; n--, in++, to += distance) {
-		keel_bytes b = keel_narrow(keel_scale_at(&in->q0, s0), keel_scale_at(&in->q1, s1),
-					   keel_scale_at(&in->q2, s2), keel_scale_at(&in->q3, s3));
+		keel_bytes b = keel_narrow(keel_fast_by(in->q0, s0), keel_fast_by(in->q1, s1),
+					   keel_fast_by(in->q2, s2), keel_fast_by(in->q3, s3));
 
 		b = keel_clamp_bytes(b, lo, hi);
 		if (w->table)

@@ -182,6 +182,8 @@ static inline void keel_finish_row(global const struct keel_cmd_mac *m, struct k
 		else if (slow == KEEL_PANEL_DEEP)
 			v[b] = keel_scale_deep(acc, (global const keel_longs *)(record + 4 * VL)) +
 			       (int)m->ofm.zero_point;
+		else if (slow == KEEL_FASTEST)
+			v[b] = keel_fast_record(acc, (global const keel_longs *)(record + 4 * VL));
 		else
 			v[b] = keel_scale_record(acc, (global const keel_longs *)(record + 4 * VL));
 	}
@@ -373,7 +375,7 @@ KEEL_APART void keel_finish_tile(global const struct keel_plan_op *op,
 	uint step = m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ? 4 : 1;
 	uint size = f.wide ? 2 : 1, row = f.nb * VL;
 
-	if (f.wide && slow == KEEL_PANEL_FAST && !(m->h.flags & ~KEEL_MAC_RESIDUAL)) {
+	if (f.wide && slow == KEEL_PANEL_HIGH && !(m->h.flags & ~KEEL_MAC_RESIDUAL)) {
 		keel_finish_halves(op, m, io, finish);
 		return;
 	}

@@ -82,9 +82,9 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 #define KEEL_DUMP_2(m) \
 	d[2 * m] = c##m##_0; \
 	d[2 * m + 1] = c##m##_1;
-/* 28 accumulators leave room for three more vectors and a temporary one. */
-#define KEEL_SCALE_2_0(m) KEEL_SCALE_SPILLED(c##m##_0, d[2 * m], "m", s0[0], s0[1], rounding, shift)
-#define KEEL_SCALE_2_1(m) KEEL_SCALE_SPILLED(c##m##_1, d[2 * m + 1], "m", s1[0], s1[1], rounding, shift)
+/* 28 accumulators leave room for one set of scales at a time. */
+#define KEEL_SCALE_2_0(m) c##m##_0 = keel_fast_by(c##m##_0, scale);
+#define KEEL_SCALE_2_1(m) c##m##_1 = keel_fast_by(c##m##_1, scale);
 #define KEEL_FINISH_2(m, n) \
 	{ \
 		keel_halves row = keel_row_levels(s, m, c##m##_0, c##m##_1); \
@@ -115,12 +115,11 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 \
 		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_ASK_2(w, s.ahead); w += 2; \
 				KEEL_EACH_##rows(KEEL_STEP_2)) \
-		global keel_ints *d = (global keel_ints *)s.dump; \
+		if (s.raw) { \
+			global keel_ints *d = (global keel_ints *)s.dump; \
 \
-		if (VL == 16 || s.raw) { \
 			KEEL_EACH_##rows(KEEL_DUMP_2) \
-		} \
-		if (!s.raw) { \
+		} else { \
 			global const keel_longs *s0 = (global const keel_longs *)(s.panel + 4 * VL); \
 			global const keel_longs *s1 = (global const keel_longs *)( \
 				s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL); \
@@ -129,11 +128,10 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 			global const keel_bytes_at *hi = \
 				(global const keel_bytes_at *)(s.panel + KEEL_PANEL_HI(VL, 2)); \
 			int whole = s.tile->count == rows && s.channels == 2 * VL; \
-			keel_ints rounding = KEEL_SET_ROUNDING(s0), shift = KEEL_SET_SHIFT(s0); \
+			struct keel_fast scale = keel_fast(s0); \
 \
 			KEEL_EACH_##rows(KEEL_SCALE_2_0) \
-			rounding = KEEL_SET_ROUNDING(s1); \
-			shift = KEEL_SET_SHIFT(s1); \
+			scale = keel_fast(s1); \
 			KEEL_EACH_##rows(KEEL_SCALE_2_1) \
 			KEEL_PAIRS_##rows(KEEL_FINISH_2) \
 			if (!whole) \
@@ -176,8 +174,8 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		((global keel_ints *)s.dump)[1] = a1;
 	} else {
 		global const uchar *r = s.panel + 4 * VL;
-		keel_ints p = keel_scale_record(a0, (global const keel_longs *)r);
-		keel_ints q = keel_scale_record(a1, (global const keel_longs *)(r + KEEL_RECORD_BYTES(VL)));
+		keel_ints p = keel_fast_record(a0, (global const keel_longs *)r);
+		keel_ints q = keel_fast_record(a1, (global const keel_longs *)(r + KEEL_RECORD_BYTES(VL)));
 
 		keel_store_half(s.out + s.tile->out[0],
 				keel_clamp_bytes(keel_part_pairs(keel_narrow(p, q, p, q)),
@@ -197,7 +195,7 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 	}
 #define KEEL_DUMP_1(m) d[m] = c##m;
 #define KEEL_LEVEL_1(m) \
-	(keel_scale_record(c##m, scale) + (s.residual ? keel_residual_single(s, m) : (keel_ints)0))
+	(keel_fast_record(c##m, scale) + (s.residual ? keel_residual_single(s, m) : (keel_ints)0))
 #define KEEL_FINISH_1(m, n, o, p) \
 	{ \
 		keel_bytes v = keel_part_quads(keel_narrow(KEEL_LEVEL_1(m), KEEL_LEVEL_1(n), \

@@ -102,9 +102,9 @@ KEEL_ALWAYS_INLINE void keel_store_pairs(global char *to, keel_ints p, keel_ints
 KEEL_ALWAYS_INLINE void keel_finish_pairs(global char *to, struct keel_pairs a, global const uchar *panel,
 					  struct keel_window w)
 {
-	keel_ints p = w.deep ? keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)) + w.zero :
+	keel_ints p = w.slow == KEEL_PANEL_DEEP ? keel_scale_deep(a.q0, KEEL_RECORD_SCALE(panel, 0)) + w.zero :
 			       keel_scale_record(a.q0, KEEL_RECORD_SCALE(panel, 0));
-	keel_ints q = w.deep ? keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)) + w.zero :
+	keel_ints q = w.slow == KEEL_PANEL_DEEP ? keel_scale_deep(a.q1, KEEL_RECORD_SCALE(panel, 1)) + w.zero :
 			       keel_scale_record(a.q1, KEEL_RECORD_SCALE(panel, 1));
 
 	keel_store_pairs(to, p, q, KEEL_LOAD(keel_bytes_at, panel + KEEL_PANEL_LO(VL, 2)),
@@ -120,7 +120,7 @@ KEEL_APART void keel_levels_pairs(global char *to, ulong distance, const struct 
 	struct keel_scale s1 = keel_scale(KEEL_RECORD_SCALE(panel, 1));
 	struct keel_window w = *window;
 
-	for (; w.deep && n; n--, in++, to += distance)
+	for (; w.slow == KEEL_PANEL_DEEP && n; n--, in++, to += distance)
 		keel_finish_pairs(to, *in, panel, w);
 	for (; n; n--, in++, to += distance)
 		keel_store_pairs(to, keel_scale_by(in->q0, s0), keel_scale_by(in->q1, s1), lo, hi, w);

@@ -58,7 +58,7 @@ static inline struct keel_strip keel_strip(global const struct keel_plan_op *op,
 		0, panel, 0, 0, 0, (global char *)io->ofm + h->channel, w->levels,
 		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io->ifm2 + h->channel : 0,
 		(global const keel_ints *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
-		h->channels, h->bounded, KEEL_PAGE, h->slow || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
+		h->channels, h->bounded, KEEL_PAGE, h->slow != KEEL_FASTEST || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
 		op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0
 	};
 

@@ -61,9 +61,17 @@
 #define KEEL_DOT_PAIRS KEEL_DOT
 #endif
 
+/* As struct keel_cl_tier has it. */
+#if KEEL_ROWS == 4
+#define KEEL_FLOATS 0
+#else
+#define KEEL_FLOATS 1
+#endif
+
 #define KEEL_VECTOR(type, n) type __attribute__((ext_vector_type(n)))
 
 typedef KEEL_VECTOR(int, VL) keel_ints;
+typedef KEEL_VECTOR(float, VL) keel_floats;
 typedef KEEL_VECTOR(long, VL / 2) keel_longs;
 typedef KEEL_VECTOR(short, 2 * VL) keel_halves;
 typedef KEEL_VECTOR(char, 4 * VL) keel_bytes;
@@ -205,28 +213,9 @@ static inline keel_ints keel_scale_lanes(keel_ints v, keel_longs even, keel_long
 			: factors(even), factors(odd), where(rounding), where(shift), "Yk"((ushort)0x5555)); \
 	}
 
-/*
- * The same where @at in memory holds v: there the odd lanes are moved on the way, which takes
- * nothing from the units that do everything else.
- */
-#define KEEL_SCALE_SPILLED(v, at, factors, even, odd, rounding, shift) \
-	{ \
-		keel_ints other; \
-\
-		__asm__("vmovshdup %7,%1\n\t" \
-			"vpmuldq %2,%0,%0\n\t" \
-			"vpmuldq %3,%1,%1\n\t" \
-			"vmovshdup %0,%1%{%6%}\n\t" \
-			"vpaddd %4,%1,%1\n\t" \
-			"vpsravd %5,%1,%0" \
-			: "+v"(v), "=&v"(other) \
-			: factors(even), factors(odd), "v"(rounding), "v"(shift), "Yk"((ushort)0x5555), "m"(at)); \
-	}
 #else
 #define KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, where) \
 	((v) = keel_scale_lanes(v, even, odd, rounding, shift));
-#define KEEL_SCALE_SPILLED(v, at, factors, even, odd, rounding, shift) \
-	KEEL_SCALE_SET(v, even, odd, factors, rounding, shift, "v")
 #endif
 
 #define KEEL_SET_ROUNDING(s) (*(global const keel_ints *)((s) + 2))
@@ -257,13 +246,48 @@ static inline keel_ints keel_scale_by(keel_ints v, struct keel_scale s)
 	return v;
 }
 
-/* What lies at @at. */
-static inline keel_ints keel_scale_at(const keel_ints *at, struct keel_scale s)
-{
-	keel_ints v = *at;
+/**
+ * struct keel_fast - what the fastest scales are made of, in registers
+ *
+ * KEEL_PANEL_FAST is exact only if the sum is rounded to the nearest, as OpenCL has it: POCL sets
+ * that for each kernel, and instructions of 512 bits say so themselves.
+ */
+#if KEEL_FLOATS
+#define KEEL_FASTEST KEEL_PANEL_FAST
 
-	KEEL_SCALE_SPILLED(v, *at, "v", s.even, s.odd, s.rounding, s.shift)
+struct keel_fast {
+	keel_floats factor, offset;
+};
+
+static inline struct keel_fast keel_fast(global const keel_longs *s)
+{
+	struct keel_fast fast = { *(global const keel_floats *)s, *(global const keel_floats *)(s + 2) };
+
+	return fast;
+}
+
+static inline keel_ints keel_fast_by(keel_ints v, struct keel_fast f)
+{
+#if VL == 16
+	__asm__("vcvtdq2ps %{rn-sae%},%0,%0\n\t"
+		"vfmadd213ps %{rn-sae%},%2,%1,%0\n\t"
+		"vpsubd %3,%0,%0"
+		: "+v"(v) : "v"(f.factor), "v"(f.offset), "v"((keel_ints)KEEL_FLOAT_INTEGER_BITS));
 	return v;
+#else
+	return __builtin_astype(fma(__builtin_convertvector(v, keel_floats), f.factor, f.offset), keel_ints) -
+	       KEEL_FLOAT_INTEGER_BITS;
+#endif
+}
+#else
+#define KEEL_FASTEST KEEL_PANEL_HIGH
+#define keel_fast keel_scale
+#define keel_fast_by keel_scale_by
+#endif
+
+static inline keel_ints keel_fast_record(keel_ints v, global const keel_longs *s)
+{
+	return keel_fast_by(v, keel_fast(s));
 }
 
 /* The same where rounding terms and shifts are those of all 64 bits. */

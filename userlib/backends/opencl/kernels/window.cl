@@ -9,7 +9,7 @@
  * @width: of the input
  * @pad: levels that padding is worth, as many as a wide chunk has
  * @table: for the finished levels, or NULL
- * @deep: KEEL_PANEL_DEEP
+ * @slow: enum keel_panel_slow
  * @zero: zero point of the output
  * @channels: of the chunk
  * @in: the input is int16
@@ -18,7 +18,7 @@
 struct keel_window {
 	global const char *base, *table, *pad;
 	ulong row_stride, pixel_stride;
-	int width, deep, zero;
+	int width, slow, zero;
 	uint channels, in, out;
 };
 
@@ -31,7 +31,7 @@ static inline struct keel_window keel_window(global const struct keel_cmd_mac *m
 				 m->h.flags & KEEL_MAC_TABLE ?
 					 (global const char *)io.table + m->table_offset : 0,
 				 pad, m->ifm.row_stride, m->ifm.pixel_stride, m->ifm_w,
-				 h->slow == KEEL_PANEL_DEEP, m->ofm.zero_point, h->channels, in,
+				 h->slow, m->ofm.zero_point, h->channels, in,
 				 m->h.ofm_type == KEEL_TYPE_S16 };
 
 	return w;

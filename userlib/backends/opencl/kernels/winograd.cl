@@ -281,16 +281,16 @@ KEEL_ALWAYS_INLINE void keel_square_out(global const keel_ints *sums, keel_ints 
 KEEL_APART void keel_square_levels(const struct keel_strip *strip)
 {
 	struct keel_strip s = *strip;
-	struct keel_scale s0 = keel_scale((global const keel_longs *)(s.panel + 4 * VL));
-	struct keel_scale s1 = keel_scale((global const keel_longs *)(s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL));
+	struct keel_fast s0 = keel_fast((global const keel_longs *)(s.panel + 4 * VL));
+	struct keel_fast s1 = keel_fast((global const keel_longs *)(s.panel + KEEL_RECORD_BYTES(VL) + 4 * VL));
 	keel_bytes lo = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_LO(VL, 2));
 	keel_bytes hi = KEEL_LOAD(keel_bytes_at, s.panel + KEEL_PANEL_HI(VL, 2));
-	const keel_ints *d = (const keel_ints *)(size_t)s.dump;
+	global const keel_ints *d = (global const keel_ints *)s.dump;
 
 	for (uint r = 0; r < s.tile->count; r += 2, d += 4) {
 		uint n = min(r + 1, s.tile->count - 1);
-		keel_halves a = keel_row_levels(s, r, keel_scale_at(d, s0), keel_scale_at(d + 1, s1));
-		keel_halves b = keel_row_levels(s, n, keel_scale_at(d + 2, s0), keel_scale_at(d + 3, s1));
+		keel_halves a = keel_row_levels(s, r, keel_fast_by(d[0], s0), keel_fast_by(d[1], s1));
+		keel_halves b = keel_row_levels(s, n, keel_fast_by(d[2], s0), keel_fast_by(d[3], s1));
 		keel_bytes v = keel_part_pairs(keel_narrow_bytes(a, b));
 
 		if (s.bounded)
