@@ -38,7 +38,15 @@ RANGES(ranges_aciq_laplace, KEEL_RANGE_ACIQ_LAPLACE)
 RANGES(ranges_aciq_gauss, KEEL_RANGE_ACIQ_GAUSS)
 SETTER(bias_none, bias_correction, KEEL_CORRECT_NONE)
 SETTER(bias_analytic, bias_correction, KEEL_CORRECT_ANALYTIC)
-SETTER(bias_iterative, bias_correction, KEEL_CORRECT_ITERATIVE)
+
+/* Automatic correction has done it, or has seen that it is worse. */
+static bool bias_iterative(struct keel_compile_options *o)
+{
+	if (o->bias_correction == KEEL_CORRECT_AUTO || o->bias_correction == KEEL_CORRECT_ITERATIVE)
+		return false;
+	o->bias_correction = KEEL_CORRECT_ITERATIVE;
+	return true;
+}
 
 static bool per_channel(struct keel_compile_options *o)
 {

@@ -248,7 +248,8 @@ static int check_samples(const struct keel_sample_source *source,
 	if (o->ranges.method == KEEL_RANGE_BATCHNORM && !o->inputs)
 		return keel_error_set(e, -EINVAL,
 				      "ranges from BatchNorms need the range of each input");
-	if (!source->count && o->bias_correction == KEEL_CORRECT_ITERATIVE)
+	if (!source->count && (o->bias_correction == KEEL_CORRECT_ITERATIVE ||
+			       o->bias_correction == KEEL_CORRECT_AUTO))
 		return keel_error_set(e, -EINVAL, "bias correction needs samples");
 	return 0;
 }

@@ -124,6 +124,15 @@ struct keel_range_trial {
 	bool kept;
 };
 
+/** struct keel_bias_trial - what automatic bias correction was worth
+ * @tried: there were samples enough to judge it
+ * @gain_db: noise at their outputs without it over that with it
+ */
+struct keel_bias_trial {
+	bool tried;
+	double gain_db;
+};
+
 /** struct keel_compiled - everything that is known after compiling; keel_compiled_free()
  * @g: the graph as lowered: fused, factorized, quantized
  * @before: the graph that the factorization plan refers to; may be NULL
@@ -135,12 +144,13 @@ struct keel_range_trial {
  * @factorize: what factorization did
  * @absorb: what was moved into biases
  * @correct: what bias correction did
+ * @bias_trial: automatic bias correction: what came of trying it
  * @int16: groups of activations that are int16
  * @int16_tried: groups that AUTO tried
  * @on_host: nodes that were chosen to run in float
  * @host_tried: nodes that AUTO tried
  * @round_trips: how often the commands of an inference are interrupted by the host
- * @corrected: bias correction ran
+ * @corrected: biases are corrected
  * @measured: @sqnr_db is valid
  * @predicted_db: what @sqnr_db should be if rounding errors were uniform and independent
  * @sqnr_db: outputs of the integer network against the float one's, on options->judge or the
@@ -168,6 +178,7 @@ struct keel_compiled {
 	struct keel_factorize_result factorize;
 	struct keel_absorb_result absorb;
 	struct keel_correct_result correct;
+	struct keel_bias_trial bias_trial;
 	unsigned int int16, int16_tried, on_host, host_tried, round_trips;
 	bool corrected, measured;
 	double sqnr_db, predicted_db, agreement;

@@ -59,13 +59,12 @@ static int choose_ranges(struct keel_compiled *c, const struct keel_compile_opti
 	return err;
 }
 
-static int predict(struct keel_compiled *c, const struct keel_build *b,
-		   const struct keel_compile_options *o, struct keel_error *e)
+static int predict(struct keel_compiled *c, const struct keel_build *b, struct keel_error *e)
 {
 	const struct keel_noise_scope scope = {b->l.results, b->l.nr_results, true};
 
-	return keel_noise_predict(c->g, c->stats, b->weights, &scope,
-				  o->bias_correction != KEEL_CORRECT_NONE, &c->predicted_db, e);
+	return keel_noise_predict(c->g, c->stats, b->weights, &scope, c->corrected,
+				  &c->predicted_db, e);
 }
 
 static int build(struct keel_compiled *c, const struct keel_sample_source *source,
@@ -75,6 +74,7 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 	int err = choose_ranges(c, o, method, e);
 
 	*b = NULL;
+	c->corrected = false;
 	if (err)
 		return err;
 	*b = build_new(c, o);
@@ -90,7 +90,7 @@ static int build(struct keel_compiled *c, const struct keel_sample_source *sourc
 	if (!err)
 		err = keel_compile_integer(c, &(*b)->l, source, o, e);
 	if (!err && c->measured)
-		err = predict(c, *b, o, e);
+		err = predict(c, *b, e);
 	if (!err)
 		return 0;
 	keel_build_del(*b);

@@ -36,28 +36,9 @@ static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
 	return fit ? fit : 1;
 }
 
-static void execute(struct keel_integer *n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n->l->nr_commands; i++)
-		keel_integer_step(n, i);
-}
-
-static int correct(struct keel_compiled *c, struct keel_integer *n, const struct keel_stats *stats,
-		   const struct keel_compile_options *o, struct keel_error *e)
-{
-	struct keel_stage s = {o, "bias correction"};
-	struct keel_calibrate_options options = keel_stage_options(&s);
-	int err = keel_correct(n, stats, &options, &c->correct, e);
-
-	c->corrected = !err;
-	return err;
-}
-
-static int measure(struct keel_compiled *c, const struct keel_integer *n,
-		   const struct keel_sample_source *source, const struct keel_compile_options *o,
-		   struct keel_error *e)
+int keel_compile_measure(struct keel_compiled *c, const struct keel_integer *n,
+			 const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_integer_error error = {0};
 	int err;
@@ -65,7 +46,7 @@ static int measure(struct keel_compiled *c, const struct keel_integer *n,
 	keel_stage_begin(o, "measure");
 	free(c->noise);
 	c->nr_noise = source->count;
-	c->noise = calloc(c->nr_noise + 1, sizeof(*c->noise));
+	c->noise = calloc((n->aside ? 2 : 1) * c->nr_noise + 1, sizeof(*c->noise));
 	if (!c->noise)
 		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
 	err = keel_integer_judge(n, source, o->threads, c->noise, &error, e);
@@ -86,11 +67,17 @@ static int judge(struct keel_compiled *c, struct keel_lowered *l,
 	int err = keel_integer_init(&n, l, &some, o->threads, e);
 
 	if (!err) {
-		execute(&n);
-		err = measure(c, &n, &some, o, e);
+		keel_integer_run(&n);
+		err = keel_compile_measure(c, &n, &some, o, e);
 	}
 	keel_integer_free(&n);
 	return err;
+}
+
+static bool corrects(const struct keel_compile_options *o)
+{
+	return o->bias_correction == KEEL_CORRECT_ITERATIVE ||
+	       o->bias_correction == KEEL_CORRECT_AUTO;
 }
 
 static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
@@ -102,12 +89,12 @@ static int correct_and_measure(struct keel_compiled *c, struct keel_lowered *l,
 	struct keel_integer n;
 	int err = keel_integer_init(&n, l, source, o->threads, &why);
 
-	if (!err && o->bias_correction == KEEL_CORRECT_ITERATIVE)
-		err = correct(c, &n, stats, o, &why);
-	else if (!err && !o->judge)
-		execute(&n);
-	if (!err && !o->judge)
-		err = measure(c, &n, source, o, &why);
+	if (!err && corrects(o)) {
+		err = keel_compile_correct(c, &n, source, stats, o, &why);
+	} else if (!err && !o->judge) {
+		keel_integer_run(&n);
+		err = keel_compile_measure(c, &n, source, o, &why);
+	}
 	keel_integer_free(&n);
 	if (!err && o->judge)
 		err = judge(c, l, o, &why);

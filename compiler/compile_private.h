@@ -5,6 +5,7 @@
 #include "compile.h"
 #include "lower.h"
 
+struct keel_integer;
 struct keel_weights;
 
 /** struct keel_stage - adapts progress by sample to named stages */
@@ -85,6 +86,23 @@ int keel_compile_types(struct keel_compiled *c, const struct keel_sample_source 
  */
 int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 			 const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e);
+
+/**
+ * keel_compile_measure() - figures of the integer network, all commands executed, in @c
+ * @source: the samples that @n holds
+ */
+int keel_compile_measure(struct keel_compiled *c, const struct keel_integer *n,
+			 const struct keel_sample_source *source,
+			 const struct keel_compile_options *o, struct keel_error *e);
+
+/**
+ * keel_compile_correct() - iterative bias correction, where the options say so only if it pays
+ * @source: the samples that @n holds, which the network is measured on unless others judge
+ * @stats: of these samples
+ */
+int keel_compile_correct(struct keel_compiled *c, struct keel_integer *n,
+			 const struct keel_sample_source *source, const struct keel_stats *stats,
 			 const struct keel_compile_options *o, struct keel_error *e);
 
 /** keel_compile_without_samples() - are ranges from BatchNorms all there is? */

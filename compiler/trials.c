@@ -22,7 +22,7 @@ void keel_optimize(unsigned int level, unsigned int fixed, struct keel_compile_o
 	if (!(fixed & KEEL_CHOICE_DEAD))
 		o->keep_dead = !level;
 	if (!(fixed & KEEL_CHOICE_BIAS))
-		o->bias_correction = level > 0 ? KEEL_CORRECT_ITERATIVE : KEEL_CORRECT_NONE;
+		o->bias_correction = level > 0 ? KEEL_CORRECT_AUTO : KEEL_CORRECT_NONE;
 }
 
 /** struct step - a change that is tried
@@ -154,6 +154,9 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 		r->note = "fewer than four samples: none can be held out to judge by";
 		return 0;
 	}
+	/* Samples that are held out say so, too, and better. */
+	if (o->bias_correction == KEEL_CORRECT_AUTO && !(fixed & KEEL_CHOICE_BIAS))
+		o->bias_correction = KEEL_CORRECT_ITERATIVE;
 	s.fit = (struct keel_sample_source){r->fitted, get_part, &fit};
 	s.judge = (struct keel_sample_source){r->judged, get_part, &judge};
 	err = search(&s, level, fixed, o, r, e);

@@ -113,25 +113,37 @@ void keel_mac_select(const struct keel_mac *m, struct keel_mac_work *w, keel_u32
 	w->count = keel_min_u32(KEEL_BLOCK_OC, m->oc - block * KEEL_BLOCK_OC);
 }
 
-static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
+static void start_psums(const struct keel_mac *m, struct keel_mac_work *w)
 {
-	keel_u32 p, i;
+	keel_u32 p;
 
-	if (m->ifm.wide) {
-		start_wide(m, w);
-		return;
-	}
 	memset(w->acc, 0, sizeof(*w->acc) * w->n * KEEL_LANES);
-
 	for (p = 0; p < w->n; p++) {
 		keel_u64 at = ((keel_u64)w->y[p] * m->ow + w->x[p]) * m->c->ofm_c + w->channel;
 
-		if (m->c->h.flags & KEEL_MAC_ACC_IN)
-			memcpy(w->acc + p * KEEL_LANES, m->psum + at, w->count * sizeof(*w->acc));
-		else
-			for (i = 0; i < w->count; i++)
-				w->acc[p * KEEL_LANES + i] = bias_of(m, w->channel + i);
+		memcpy(w->acc + p * KEEL_LANES, m->psum + at, w->count * sizeof(*w->acc));
 	}
+}
+
+static void start_biases(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	keel_s32 bias[KEEL_LANES] = {0};
+	keel_u32 p, i;
+
+	for (i = 0; i < w->count; i++)
+		bias[i] = bias_of(m, w->channel + i);
+	for (p = 0; p < w->n; p++)
+		memcpy(w->acc + p * KEEL_LANES, bias, sizeof(bias));
+}
+
+static void start_block(const struct keel_mac *m, struct keel_mac_work *w)
+{
+	if (m->ifm.wide)
+		start_wide(m, w);
+	else if (m->c->h.flags & KEEL_MAC_ACC_IN)
+		start_psums(m, w);
+	else
+		start_biases(m, w);
 }
 
 void keel_mac_add(const struct keel_mac *m, struct keel_mac_work *w, const keel_s32 *sums)

@@ -83,8 +83,8 @@ static const struct argp_option options[] = {
 	 "layer) or always",
 	 0},
 	{"bias-correction", OPT_BIAS, "HOW", 0,
-	 "none, iterative (default from --optimize 1 on) or analytic (from BatchNorms, no samples "
-	 "are run)",
+	 "none, iterative, auto (default from --optimize 1 on: iterative where that brings the "
+	 "outputs closer) or analytic (from BatchNorms, no samples are run)",
 	 0},
 	{"absorb-bias", OPT_ABSORB, "HOW", 0,
 	 "move what is constant in activations into biases: none (default), minima (of the "
@@ -243,7 +243,7 @@ static error_t parse_quantization(int key, char *arg, struct argp_state *state)
 	static const char *const steps[] = {"none",	"one-step", "two-step", "least-noise",
 					    "equalize", "auto",	    NULL};
 	static const char *const scales[] = {"max", "mse", NULL};
-	static const char *const bias[] = {"none", "iterative", "analytic", NULL};
+	static const char *const bias[] = {"none", "iterative", "analytic", "auto", NULL};
 	static const char *const absorb[] = {"none", "minima", "batchnorm", NULL};
 	static const char *const dead[] = {"repair", "keep", NULL};
 	struct compile_args *a = state->input;
@@ -297,8 +297,9 @@ static bool is_dash(const char *path)
 
 static void check_without_samples(const struct compile_args *a, struct argp_state *state)
 {
-	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction == KEEL_CORRECT_ITERATIVE
-						    : a->optimize > 0;
+	bool runs = a->o.bias_correction == KEEL_CORRECT_ITERATIVE ||
+		    a->o.bias_correction == KEEL_CORRECT_AUTO;
+	bool corrects = a->fixed & KEEL_CHOICE_BIAS ? runs : a->optimize > 0;
 
 	if (a->o.ranges.method != KEEL_RANGE_BATCHNORM)
 		command_usage(state, "--calibrate DIR is needed: pictures like those that the "

@@ -20,7 +20,10 @@
 #define SLOPE_MIN      0.25
 #define SLOPE_MAX      4.0
 
-/* What accumulators may take, beyond which they are computed again whenever they are needed. */
+/*
+ * What accumulators may take, beyond which they are computed again whenever they are needed, or
+ * the command executed.
+ */
 #define CORRECT_MEMORY (64u << 20)
 /* A tile has more than one block only as long as all samples' accumulators are in so few bytes. */
 #define CORRECT_NEAR (4u << 20)
@@ -49,7 +52,8 @@ static int32_t *room_for(struct room *r, size_t bytes)
  * @kept: samples whose accumulators are kept
  * @size: of a tile's accumulators
  * @room: where they are kept
- * @acc: those of the samples that are kept, then one for each worker
+ * @acc: those of the samples that are kept, then one for each worker; NULL: there are none, and
+ *	the command is executed whenever it is asked for its outputs
  * @sums: sum over samples and positions by channel, in the order of the blocks; by worker
  * @was: mean of each channel in the round before
  * @moved: by how much its bias was changed then; 0 in the first round
@@ -66,10 +70,9 @@ struct corrector {
 	double *was, *moved;
 };
 
-/* Accumulators of int16 are too wide to be kept: such a command is executed whenever asked. */
 static bool in_tiles(const struct corrector *c)
 {
-	return keel_tile_can(c->command);
+	return c->acc;
 }
 
 static int64_t *sums_of(const struct corrector *c, unsigned int worker)
@@ -260,28 +263,51 @@ static void corrector_free(struct corrector *c)
 	free(c->moved);
 }
 
-/* Of tiles of one block accumulators may be too many to be kept. */
-static int accumulators_init(struct corrector *c, unsigned int blocks)
+/* A tile for each sample that is kept and one for each worker. */
+static int32_t *accumulators_new(struct corrector *c)
 {
-	size_t samples = c->n->samples, block, tiles;
 	uint64_t bytes;
 
-	c->last = blocks;
-	if (!in_tiles(c))
-		return 0;
-	if (__builtin_mul_overflow(keel_tile_pixels(c->command), KEEL_TILE_LANES * sizeof(*c->acc),
-				   &block))
-		return -ENOMEM;
-	tiles = CORRECT_NEAR / block / samples;
-	c->last = tiles < 1 ? 1 : tiles < KEEL_TILE_BLOCKS ? tiles : KEEL_TILE_BLOCKS;
-	c->last = c->last < blocks ? c->last : blocks;
-	c->size = c->last * (block / sizeof(*c->acc));
-	c->kept = CORRECT_MEMORY / (c->last * block);
+	if (__builtin_mul_overflow(c->size * sizeof(*c->acc), c->kept + c->n->workers, &bytes))
+		return NULL;
+	return room_for(c->room, bytes);
+}
+
+/* Blocks of a tile, of @block bytes a sample each; and of how many samples it is kept. */
+static unsigned int tile_init(struct corrector *c, unsigned int blocks, size_t block)
+{
+	size_t samples = c->n->samples, tile = CORRECT_NEAR / block / samples;
+
+	tile = tile < 1 ? 1 : tile < KEEL_TILE_BLOCKS ? tile : KEEL_TILE_BLOCKS;
+	tile = tile < blocks ? tile : blocks;
+	c->size = tile * (block / sizeof(*c->acc));
+	c->kept = CORRECT_MEMORY / (tile * block);
 	c->kept = c->kept < samples ? c->kept : samples;
-	if (__builtin_mul_overflow(c->last * block, c->kept + c->n->workers, &bytes))
-		return -ENOMEM;
-	c->acc = room_for(c->room, bytes);
-	return c->acc ? 0 : -ENOMEM;
+	return tile;
+}
+
+/*
+ * Where no sample's accumulators can be kept, levels of finished outputs come as cheaply from
+ * executing the command, which takes no memory. Behind a table it has to be accumulators.
+ */
+static int accumulators_init(struct corrector *c, unsigned int blocks)
+{
+	unsigned int tile = blocks;
+	size_t block;
+
+	if (keel_tile_can(c->command) &&
+	    !__builtin_mul_overflow(keel_tile_pixels(c->command), KEEL_TILE_LANES * sizeof(*c->acc),
+				    &block)) {
+		tile = tile_init(c, blocks, block);
+		if (c->kept)
+			c->acc = accumulators_new(c);
+		if (!c->acc && behind_table(c)) {
+			c->kept = 0;
+			c->acc = accumulators_new(c);
+		}
+	}
+	c->last = c->acc ? tile : blocks;
+	return c->acc || !behind_table(c) ? 0 : -ENOMEM;
 }
 
 static int corrector_init(struct corrector *c, unsigned int blocks)

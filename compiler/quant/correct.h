@@ -17,6 +17,7 @@ enum keel_correct_method {
 	KEEL_CORRECT_NONE,
 	KEEL_CORRECT_ITERATIVE, /* on the integer network, layer by layer */
 	KEEL_CORRECT_ANALYTIC,	/* E[dW] E[x], x from BatchNorms; no samples are run */
+	KEEL_CORRECT_AUTO,	/* iterative, where that brings the outputs closer */
 };
 
 /** struct keel_correct_result - what bias correction did

@@ -54,30 +54,40 @@ struct keel_memory *keel_integer_slots(const struct keel_integer *n, size_t samp
 	return &n->memory[sample * KEEL_SLOT_COUNT];
 }
 
-/** struct step - the command that all samples execute, or that host steps stand in front of */
+/** struct step - the command that samples execute, or that host steps stand in front of
+ * @which: by sample: it executes the command; NULL: all do
+ */
 struct step {
 	const struct keel_integer *n;
 	unsigned int command;
+	const bool *which;
 };
+
+static bool takes_part(const struct step *s, size_t sample)
+{
+	return !s->which || s->which[sample];
+}
 
 static void execute(void *ctx, unsigned int worker, size_t sample)
 {
 	const struct step *s = ctx;
 
-	keel_execute(&s->n->l->commands[s->command], keel_integer_slots(s->n, sample));
+	if (takes_part(s, sample))
+		keel_execute(&s->n->l->commands[s->command], keel_integer_slots(s->n, sample));
 }
 
 static void execute_host(void *ctx, unsigned int worker, size_t sample)
 {
 	const struct step *s = ctx;
 
-	keel_host_run_steps(&s->n->host, s->command, keel_integer_slots(s->n, sample),
-			    s->n->host_memory[sample]);
+	if (takes_part(s, sample))
+		keel_host_run_steps(&s->n->host, s->command, keel_integer_slots(s->n, sample),
+				    s->n->host_memory[sample]);
 }
 
-static void host_steps(struct keel_integer *n, unsigned int command)
+static void host_steps(struct keel_integer *n, unsigned int command, const bool *which)
 {
-	struct step s = {n, command};
+	struct step s = {n, command, which};
 
 	if (keel_host_run_at(&n->host, command))
 		keel_integer_each(n, execute_host, &s);
@@ -95,22 +105,61 @@ static void decode_once(struct keel_integer *n, const struct keel_cmd_weights *c
 		       c->raw_bytes);
 }
 
-void keel_integer_step(struct keel_integer *n, unsigned int command)
+static void behind(struct keel_integer *n, unsigned int command, const bool *which)
+{
+	if (command + 1 < n->l->nr_commands)
+		host_steps(n, command + 1, which);
+}
+
+static void step(struct keel_integer *n, unsigned int command, const bool *which)
 {
 	const union keel_command *c = &n->l->commands[command];
-	struct step s = {n, command};
+	struct step s = {n, command, which};
 
 	if (c->h.opcode == KEEL_CMD_WEIGHTS && c->weights.src_slot == KEEL_SLOT_CONSTANTS)
 		decode_once(n, &c->weights);
 	else
 		keel_integer_each(n, execute, &s);
-	keel_integer_behind(n, command);
+	behind(n, command, which);
+}
+
+void keel_integer_step(struct keel_integer *n, unsigned int command)
+{
+	step(n, command, NULL);
 }
 
 void keel_integer_behind(struct keel_integer *n, unsigned int command)
 {
-	if (command + 1 < n->l->nr_commands)
-		host_steps(n, command + 1);
+	behind(n, command, NULL);
+}
+
+static void run(struct keel_integer *n, const bool *which)
+{
+	unsigned int i;
+
+	for (i = 0; i < n->l->nr_commands; i++)
+		step(n, i, which);
+}
+
+void keel_integer_run(struct keel_integer *n)
+{
+	run(n, NULL);
+}
+
+int keel_integer_set_aside(struct keel_integer *n, const bool *which, struct keel_error *e)
+{
+	size_t s;
+	int err;
+
+	run(n, which);
+	n->aside = calloc(n->samples * KEEL_SLOT_COUNT, sizeof(*n->aside));
+	err = n->aside ? 0 : -ENOMEM;
+	for (s = 0; s < n->samples && !err; s++)
+		if (which[s])
+			err = keel_slots_set_aside(keel_integer_slots(n, s),
+						   n->aside + s * KEEL_SLOT_COUNT);
+	return err ? keel_error_set(e, err, "out of memory for outputs of %zu samples", n->samples)
+		   : 0;
 }
 
 static int fill_sample(struct keel_integer *n, const struct keel_sample_source *source,
@@ -173,7 +222,7 @@ int keel_integer_init(struct keel_integer *n, struct keel_lowered *l,
 	if (!err)
 		err = fill_memory(n, source, e);
 	if (!err)
-		host_steps(n, 0);
+		host_steps(n, 0, NULL);
 	if (err == -ENOMEM)
 		keel_error_set(e, err, "out of memory for the integer network of %zu samples",
 			       n->samples);
@@ -186,9 +235,12 @@ void keel_integer_free(struct keel_integer *n)
 
 	for (s = 0; n->memory && s < n->samples; s++)
 		keel_slots_free(keel_integer_slots(n, s));
+	for (s = 0; n->aside && s < n->samples; s++)
+		keel_slots_free(n->aside + s * KEEL_SLOT_COUNT);
 	for (s = 0; n->host_memory && s < n->samples; s++)
 		free(n->host_memory[s]);
 	free(n->memory);
+	free(n->aside);
 	free(n->host_memory);
 	keel_host_run_free(&n->host);
 	memset(n, 0, sizeof(*n));
@@ -197,11 +249,12 @@ void keel_integer_free(struct keel_integer *n)
 /** struct judging - of every sample, added up in their order afterwards
  * @signal: energy of the float outputs
  * @noise: energy of the difference
+ * @aside: the same of outputs set aside
  * @agrees: the largest value of the first output is in the same place
  */
 struct judging {
 	const struct keel_integer *n;
-	double *signal, *noise;
+	double *signal, *noise, *aside;
 	bool *agrees;
 	int16_t *levels;
 };
@@ -237,6 +290,19 @@ static bool is_result(void *ctx, const struct keel_node *node)
 	return result_of(j->n->l, node->outputs[0]) < j->n->l->nr_results;
 }
 
+static void compare_aside(const struct judging *j, size_t sample, const struct keel_tensor *t,
+			  const float *want)
+{
+	const struct keel_memory *slots;
+	double signal = 0;
+
+	if (!j->n->aside)
+		return;
+	slots = &j->n->aside[sample * KEEL_SLOT_COUNT];
+	if (slots[j->n->l->views[t->id].area->slot].base)
+		keel_slots_compare(j->n->l, slots, t, want, &signal, &j->aside[sample]);
+}
+
 static void compare(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
 		    const float *pre, const float *post)
 {
@@ -246,6 +312,7 @@ static void compare(void *ctx, unsigned int worker, size_t sample, const struct 
 	const struct keel_tensor *t = node->outputs[0];
 
 	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
+	compare_aside(j, sample, t, post);
 	if (!result_of(l, t)) {
 		int16_t *levels = j->levels + worker * keel_tensor_count(t);
 
@@ -283,7 +350,7 @@ int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_so
 	struct keel_float *f = keel_float_new(n->l->g, e);
 	int err = f ? 0 : -EINVAL;
 
-	j.signal = calloc(n->samples, 2 * sizeof(*j.signal));
+	j.signal = calloc(n->samples, 3 * sizeof(*j.signal));
 	j.agrees = calloc(n->samples, sizeof(*j.agrees));
 	j.levels = malloc((keel_sweep_workers(threads, n->samples) * first_output(n->l) + 1) *
 			  sizeof(*j.levels));
@@ -291,12 +358,13 @@ int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_so
 		err = keel_error_set(e, -ENOMEM, "out of memory while measuring");
 	if (!err) {
 		j.noise = j.signal + n->samples;
+		j.aside = j.noise + n->samples;
 		err = keel_float_sweep(f, threads, source, &ops, &j, e);
 	}
 	if (!err)
 		sum_up(&j, error);
 	if (!err && noise)
-		memcpy(noise, j.noise, n->samples * sizeof(*noise));
+		memcpy(noise, j.noise, (n->aside ? 2 : 1) * n->samples * sizeof(*noise));
 	free(j.signal);
 	free(j.agrees);
 	free(j.levels);

@@ -3,6 +3,7 @@
 #define KEEL_INTEGER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct keel_sample_source;
 /** struct keel_integer - the lowered network with one memory for each sample
  * @l: the network; its constants may be changed between commands
  * @memory: slots of each sample, KEEL_SLOT_COUNT a sample
+ * @aside: the same, with outputs alone, of samples whose outputs were set aside; NULL: of none
  * @host: host steps in front of and between the commands
  * @host_memory: tensors that they work on, of each sample
  * @samples: how many
@@ -27,7 +29,7 @@ struct keel_sample_source;
  */
 struct keel_integer {
 	struct keel_lowered *l;
-	struct keel_memory *memory;
+	struct keel_memory *memory, *aside;
 	struct keel_host_run host;
 	uint8_t **host_memory;
 	size_t samples;
@@ -60,8 +62,19 @@ void keel_integer_each(struct keel_integer *n,
 /** keel_integer_step() - execute one command for all samples, and the host steps behind it */
 void keel_integer_step(struct keel_integer *n, unsigned int command);
 
+/** keel_integer_run() - execute all commands, and the host steps between them */
+void keel_integer_run(struct keel_integer *n);
+
 /** keel_integer_behind() - the host steps behind a command that all samples have executed */
 void keel_integer_behind(struct keel_integer *n, unsigned int command);
+
+/**
+ * keel_integer_set_aside() - execute all commands, and keep the outputs to be judged beside others
+ * @which: by sample: only for these
+ *
+ * Once. Return: 0 or -ENOMEM with a sentence.
+ */
+int keel_integer_set_aside(struct keel_integer *n, const bool *which, struct keel_error *e);
 
 /** struct keel_integer_error - the network's outputs against the float network's
  * @sqnr: 10 log10 of signal over noise, over all results (see keel_lowered)
@@ -76,7 +89,8 @@ struct keel_integer_error {
 /**
  * keel_integer_judge() - the network's outputs against the float network's
  * @source: the samples that @n holds, all commands executed
- * @noise: per sample, squared error of all results; may be NULL
+ * @noise: per sample, squared error of all results; may be NULL. Where outputs were set aside,
+ *	theirs follow, 0 for samples that have none
  */
 int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
 		       unsigned int threads, double *noise, struct keel_integer_error *error,

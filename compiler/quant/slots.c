@@ -33,6 +33,20 @@ int keel_slots_alloc(const struct keel_lowered *l, struct keel_memory *slots)
 	return err;
 }
 
+int keel_slots_set_aside(struct keel_memory *slots, struct keel_memory *aside)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = KEEL_SLOT_OUTPUT; i < KEEL_SLOT_SRAM && !err; i++) {
+		if (!slots[i].base)
+			continue;
+		aside[i] = slots[i];
+		err = slot_alloc(&slots[i], aside[i].bytes);
+	}
+	return err;
+}
+
 void keel_slots_free(struct keel_memory *slots)
 {
 	unsigned int i;

@@ -20,6 +20,13 @@ struct keel_lowered;
 int keel_slots_alloc(const struct keel_lowered *l, struct keel_memory *slots);
 void keel_slots_free(struct keel_memory *slots);
 
+/** keel_slots_set_aside() - move the outputs into @aside, which is empty; new memory takes their
+ * place
+ *
+ * Return: 0 or -ENOMEM. keel_slots_free(@aside) in any case.
+ */
+int keel_slots_set_aside(struct keel_memory *slots, struct keel_memory *aside);
+
 /** keel_slots_write() - quantize a tensor's values into its place */
 void keel_slots_write(const struct keel_lowered *l, struct keel_memory *slots,
 		      const struct keel_tensor *t, const float *x);

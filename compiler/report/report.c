@@ -10,7 +10,7 @@
 
 static const char *const factorize_names[] = {"none", "one-step", "two-step", "least-noise",
 					      "equalize"};
-static const char *const correct_names[] = {"none", "iterative", "analytic"};
+static const char *const correct_names[] = {"none", "iterative", "analytic", "auto"};
 static const char *const absorb_names[] = {"none", "minima", "batchnorm"};
 static const char *const compress_names[] = {"never", "auto", "always"};
 static const char *const diagnose_names[] = {"none", "layers", "sweep"};
@@ -230,6 +230,9 @@ void keel_report_summary(FILE *f, const struct keel_compiled *c,
 		fprintf(f, "round trips    %u: the host works between commands\n", c->round_trips);
 	if (c->corrected)
 		summary_correct(f, &c->correct, o->bias_correction);
+	else if (c->bias_trial.tried)
+		fprintf(f, "bias           left alone: correction would lose %.1f dB\n",
+			fmin(-c->bias_trial.gain_db, 200));
 	if (c->measured)
 		fprintf(f, "accuracy       %.1f dB against the float network on these samples\n",
 			c->sqnr_db);
@@ -342,6 +345,14 @@ static json_t *range_trial_json(const struct keel_compiled *c, const struct keel
 			 "kept", t->kept);
 }
 
+static json_t *bias_trial_json(const struct keel_compiled *c)
+{
+	return c->bias_trial.tried
+		       ? json_pack("{s:o, s:b}", "gain_db", decibels(c->bias_trial.gain_db), "kept",
+				   c->corrected)
+		       : json_null();
+}
+
 json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compile_options *o,
 			 const struct keel_report_figures *figures)
 {
@@ -368,6 +379,7 @@ json_t *keel_report_json(const struct keel_compiled *c, const struct keel_compil
 				      (int)c->correct.channels, "told", c->correct.told, "seen",
 				      c->correct.seen, "unknown", c->correct.unknown,
 				      "largest_levels", c->correct.largest));
+	json_object_set_new(j, "bias_trial", bias_trial_json(c));
 	json_object_set_new(j, "optimize", json_integer(figures->optimize));
 	json_object_set_new(j, "tried", search_json(figures->search));
 	json_object_set_new(j, "range_trial", range_trial_json(c, o));

@@ -41,6 +41,7 @@ done
 usage 'bias correction needs samples' compile a --ranges batchnorm
 usage 'bias correction needs samples' compile a --ranges batchnorm --optimize 0 \
 	--bias-correction iterative
+usage 'bias correction needs samples' compile a --ranges batchnorm --bias-correction auto
 usage '--swap needs --split' compile a --check --swap
 usage '--threads takes a whole number' compile a --check --threads -1
 usage '--threads takes a whole number' compile a --check --threads 1e3

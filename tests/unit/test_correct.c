@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <check.h>
+#include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,16 @@
 /* Iterative bias correction: what remains of the mean error of each channel. */
 
 #define SAMPLES 32
+
+/* What one piece of aligned memory may have; accumulators are the largest. */
+static size_t most_bytes = SIZE_MAX;
+
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+	void *p;
+
+	return bytes > most_bytes || posix_memalign(&p, alignment, bytes) ? NULL : p;
+}
 
 /** struct bench - a network up to its commands, with one memory a sample */
 struct bench {
@@ -37,6 +49,24 @@ static struct keel_graph *large(void)
 	struct keel_tensor *x = net_input(&n, 3, 640, 400);
 
 	return net_done(&n, net_clip(&n, net_conv(&n, x, 17, 1, 1, 1), 0, 0.75));
+}
+
+/* The same, of more pixels than accumulators may be kept of any sample. */
+static struct keel_graph *vast(void)
+{
+	struct net n = net_new(1);
+	struct keel_tensor *x = net_input(&n, 1, 1200, 900);
+
+	return net_done(&n, net_clip(&n, net_conv(&n, x, 2, 1, 1, 1), 0, 0.75));
+}
+
+/* Behind a table accumulators are all that can be compared. */
+static struct keel_graph *behind_table(void)
+{
+	struct net n = net_new(1);
+	struct keel_tensor *x = net_input(&n, 3, 64, 64);
+
+	return net_done(&n, net_unary(&n, KEEL_OP_SIGMOID, net_conv(&n, x, 17, 1, 1, 1)));
 }
 
 static struct keel_graph *network(uint64_t seed)
@@ -197,6 +227,64 @@ START_TEST(samples_that_are_not_kept_count)
 }
 END_TEST
 
+static void corrected(struct bench *b, struct keel_graph *g, size_t samples, size_t bytes)
+{
+	const struct keel_calibrate_options options = {.threads = 2};
+	struct keel_correct_result r;
+	struct keel_error e = {""};
+	int err;
+
+	bench_init(b, g, samples, 2);
+	most_bytes = bytes;
+	err = keel_correct(&b->n, b->stats, &options, &r, &e);
+	most_bytes = SIZE_MAX;
+	ck_assert_msg(!err, "%s", e.text);
+	ck_assert_uint_gt(r.channels, 0);
+}
+
+/* Without memory for accumulators commands are executed again, to the same end. */
+static void same_with_less(struct keel_graph *(*make)(void), size_t samples, size_t bytes)
+{
+	struct bench a = {0}, b = {0};
+
+	corrected(&a, make(), samples, SIZE_MAX);
+	corrected(&b, make(), samples, bytes);
+	ck_assert_mem_eq(a.l.constants, b.l.constants, a.l.constants_bytes);
+	expect_executed(&b);
+	bench_free(&a);
+	bench_free(&b);
+}
+
+static struct keel_graph *of_three_layers(void)
+{
+	return network(1);
+}
+
+START_TEST(memory_is_no_condition)
+{
+	same_with_less(of_three_layers, SAMPLES, 0);
+	same_with_less(vast, 2, 0);
+	/* One tile for each of the two threads. */
+	same_with_less(behind_table, 8, 2 * 2 * 64 * 64 * 16 * sizeof(int32_t));
+}
+END_TEST
+
+START_TEST(no_memory_behind_a_table)
+{
+	const struct keel_calibrate_options options = {.threads = 1};
+	struct bench b = {0};
+	struct keel_correct_result r;
+	struct keel_error e = {""};
+
+	bench_init(&b, behind_table(), 2, 1);
+	most_bytes = 0;
+	ck_assert_int_eq(keel_correct(&b.n, b.stats, &options, &r, &e), -ENOMEM);
+	most_bytes = SIZE_MAX;
+	ck_assert_str_eq(e.text, "out of memory during bias correction");
+	bench_free(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("correct");
@@ -207,6 +295,8 @@ int main(void)
 	tcase_set_timeout(c, 300);
 	tcase_add_test(c, little_remains);
 	tcase_add_test(c, samples_that_are_not_kept_count);
+	tcase_add_test(c, memory_is_no_condition);
+	tcase_add_test(c, no_memory_behind_a_table);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -225,7 +225,7 @@ START_TEST(low_levels_try_nothing)
 	ck_assert_uint_eq(r.nr_trials, 0);
 	ck_assert_str_eq(r.note, "");
 	ck_assert_int_eq(o.factorize.mode, _i ? KEEL_FACTORIZE_LEAST_NOISE : KEEL_FACTORIZE_NONE);
-	ck_assert_int_eq(o.bias_correction, _i ? KEEL_CORRECT_ITERATIVE : KEEL_CORRECT_NONE);
+	ck_assert_int_eq(o.bias_correction, _i ? KEEL_CORRECT_AUTO : KEEL_CORRECT_NONE);
 	ck_assert_int_eq(o.keep_dead, !_i);
 	keel_graph_del(g);
 }
