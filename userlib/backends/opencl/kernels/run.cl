@@ -220,6 +220,45 @@ static inline void keel_leave(struct keel_crew crew, volatile global int *sync, 
 #define KEEL_SLOT_ARGUMENT(n) , global uchar *slot##n
 #define KEEL_SLOT_POINTER(n) slot##n + at.at[n],
 
+/** struct keel_launch - the arguments of keel_run() that it passes on */
+struct keel_launch {
+	global const union keel_command *commands;
+	global const uchar *packed;
+	volatile global int *sync;
+	global uchar *own;
+	uint group_tiles, first, count;
+};
+
+/* Apart: POCL makes three functions of a kernel, each with all that is inlined. */
+KEEL_APART void keel_work(const struct keel_launch *launch, global const struct keel_plan_op *ops,
+			  global uchar *const *slots, uint me, uint size)
+{
+	struct keel_launch l = *launch;
+	struct keel_crew crew = { l.sync + KEEL_SYNC_HEADER, l.sync + KEEL_SYNC_HEADER + KEEL_SYNC_LINE,
+				  ops, me, size };
+	struct keel_worker w;
+	uint complete = l.first;
+
+	w.dump = (global int *)l.own;
+	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
+	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL * 2);
+	w.pack = (global uchar *)(w.tiles + l.group_tiles);
+	w.op = 0;
+#if KEEL_AMX
+	keel_tiles_begin();
+#endif
+	for (uint i = l.first; i < l.first + l.count; i++) {
+		if (l.sync[KEEL_SYNC_STOP])
+			break;
+		if (ops[i].tickets)
+			complete = keel_command_tickets(crew, i, complete, l.commands + i, slots, &w, l.packed);
+	}
+#if KEEL_AMX
+	keel_tiles_end();
+#endif
+	keel_leave(crew, l.sync, l.first, l.count);
+}
+
 #if !defined(KEEL_ROOF)
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void keel_run(global const union keel_command *commands, global const struct keel_plan_op *ops,
@@ -228,29 +267,10 @@ void keel_run(global const union keel_command *commands, global const struct kee
 	      struct keel_offsets at KEEL_SLOT_LIST(KEEL_SLOT_ARGUMENT))
 {
 	global uchar *slots[KEEL_SLOT_COUNT] = { KEEL_SLOT_LIST(KEEL_SLOT_POINTER) };
-	global uchar *own = scratch + (ulong)get_group_id(0) * scratch_stride;
-	struct keel_crew crew = { sync + KEEL_SYNC_HEADER, sync + KEEL_SYNC_HEADER + KEEL_SYNC_LINE, ops,
-				  get_group_id(0), get_num_groups(0) };
-	struct keel_worker w;
-	uint complete = first;
+	uint me = get_group_id(0);
+	struct keel_launch launch = { commands, packed, sync, scratch + (ulong)me * scratch_stride,
+				      group_tiles, first, count };
 
-	w.dump = (global int *)own;
-	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
-	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL * 2);
-	w.pack = (global uchar *)(w.tiles + group_tiles);
-	w.op = 0;
-#if KEEL_AMX
-	keel_tiles_begin();
-#endif
-	for (uint i = first; i < first + count; i++) {
-		if (sync[KEEL_SYNC_STOP])
-			break;
-		if (ops[i].tickets)
-			complete = keel_command_tickets(crew, i, complete, commands + i, slots, &w, packed);
-	}
-#if KEEL_AMX
-	keel_tiles_end();
-#endif
-	keel_leave(crew, sync, first, count);
+	keel_work(&launch, ops, slots, me, get_num_groups(0));
 }
 #endif
