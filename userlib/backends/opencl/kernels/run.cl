@@ -126,19 +126,45 @@ static inline struct keel_io keel_io_of(global const union keel_command *c, glob
 	return io;
 }
 
+/*
+ * What is done one element at a time is in three programs, of which few networks need another than the
+ * first: see element_kind() in plan.c.
+ */
+static inline void keel_program_element(global const union keel_command *c, struct keel_io io, ulong i)
+{
+#if defined(KEEL_MACS)
+	keel_mac_element(&c->mac, io, i);
+#elif defined(KEEL_OTHERS)
+	keel_other_element(c, io, i);
+#else
+	if (c->h.opcode == KEEL_CMD_WEIGHTS)
+		keel_weights_element(&c->weights, io, i);
+	else if (c->h.opcode == KEEL_CMD_SOFTMAX)
+		keel_softmax_pixel(&c->unary, io, i);
+	else
+		keel_mac_narrow_element(&c->mac, io, i, KEEL_CMD_DEPTHWISE);
+#endif
+}
+
 KEEL_APART void keel_elements_ticket(global const struct keel_plan_op *op,
-					global const union keel_command *c, struct keel_io io, uint ticket)
+				     global const union keel_command *c, struct keel_io io, uint ticket)
 {
 	ulong first = (ulong)ticket * op->chunk, last = min(first + op->chunk, (ulong)op->elements);
 
 	for (ulong i = first; i < last; i++)
-		keel_element(c, io, i);
+		keel_program_element(c, io, i);
 }
 
-static inline void keel_ticket(global const struct keel_plan_op *op, global const union keel_command *c,
-			       struct keel_io io, struct keel_worker *w, global const uchar *packed,
-			       uint ticket)
+/* Apart, so that it isn't compiled again wherever it is called. */
+KEEL_APART void keel_ticket(global const struct keel_plan_op *op, global const union keel_command *c,
+			    const struct keel_io *at, struct keel_worker *w, global const uchar *packed,
+			    uint ticket)
 {
+	struct keel_io io = *at;
+
+#if defined(KEEL_MACS) || defined(KEEL_OTHERS)
+	keel_elements_ticket(op, c, io, ticket);
+#else
 	switch (op->kind) {
 	case KEEL_PLAN_GEMM:
 		keel_gemm_ticket(op, &c->mac, io, w, packed, ticket);
@@ -173,6 +199,7 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	default:
 		keel_elements_ticket(op, c, io, ticket);
 	}
+#endif
 }
 
 /* One command: take tickets, from the own slice first, until there are none left. */
@@ -196,7 +223,7 @@ static inline uint keel_command_tickets(struct keel_crew crew, uint index, uint 
 				break;
 			if (complete < op->after)
 				complete = keel_await(crew, complete, op->after);
-			keel_ticket(op, c, io, w, packed, first + t);
+			keel_ticket(op, c, &io, w, packed, first + t);
 			mem_fence(CLK_GLOBAL_MEM_FENCE);
 			atomic_inc(keel_counter(crew.done, crew, index, crew.me));
 		}
@@ -229,7 +256,7 @@ struct keel_launch {
 	uint group_tiles, first, count;
 };
 
-/* Apart: POCL makes three functions of a kernel, each with all that is inlined. */
+/* Apart, since POCL makes three functions of a kernel, each with all that was inlined. */
 KEEL_APART void keel_work(const struct keel_launch *launch, global const struct keel_plan_op *ops,
 			  global uchar *const *slots, uint me, uint size)
 {
