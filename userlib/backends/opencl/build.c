@@ -17,9 +17,15 @@
 static void get_options(const struct keel_cl_device *d, enum keel_cl_program_kind kind,
 			char *options)
 {
+	static const char *const parts[KEEL_CL_PROGRAM_COUNT] = {
+		[KEEL_CL_MACS] = " -DKEEL_MACS",
+		[KEEL_CL_OTHERS] = " -DKEEL_OTHERS",
+		[KEEL_CL_ROOF] = " -DKEEL_ROOF",
+	};
+
 	snprintf(options, OPTIONS_BYTES, "-cl-std=CL1.2 -D%s%s",
 		 kind == KEEL_CL_PORTABLE ? "KEEL_PORTABLE" : d->tier->define,
-		 kind == KEEL_CL_ROOF ? " -DKEEL_ROOF" : "");
+		 parts[kind] ? parts[kind] : "");
 }
 
 static void cache_key(const struct keel_cl_device *d, enum keel_cl_program_kind kind,

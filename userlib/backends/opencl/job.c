@@ -85,8 +85,9 @@ void keel_cl_job_del(struct keel_backend_job *job)
 	for (i = 0; i < KEEL_CL_KERNEL_COUNT; i++)
 		if (j->kernels[i])
 			clReleaseKernel(j->kernels[i]);
-	if (j->run)
-		clReleaseKernel(j->run);
+	for (i = 0; i < KEEL_CL_PROGRAM_COUNT; i++)
+		if (j->run[i])
+			clReleaseKernel(j->run[i]);
 	if (j->queue)
 		clReleaseCommandQueue(j->queue);
 	keel_cl_memory_del(&j->scratch);
@@ -154,7 +155,7 @@ static int start(struct keel_cl_job *j, struct keel_error *e)
 	cl_int err = 0;
 	int r;
 
-	r = j->run ? keel_cl_launch_fast(j, &event, e) : keel_cl_launch_portable(j, &event, e);
+	r = j->fast ? keel_cl_launch_fast(j, &event, e) : keel_cl_launch_portable(j, &event, e);
 	if (r) {
 		clFinish(j->queue);
 		return r;
@@ -222,6 +223,7 @@ int keel_cl_job_submit(struct keel_backend_job *job, const struct keel_backend_r
 	int r;
 
 	drop_events(j);
+	memset(j->ran, 0, sizeof(j->ran));
 	bind(j, range->bindings);
 	r = clear_stop(j, e);
 	if (r)
@@ -284,6 +286,16 @@ static int status_of(const struct keel_cl_job *j, struct keel_error *e)
 	return j->stopping ? keel_error_set(e, -ECANCELED, "the job was cancelled") : 0;
 }
 
+/* What hasn't run may not be compiled yet. */
+static void store_programs(const struct keel_cl_job *j)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_CL_PROGRAM_COUNT; i++)
+		if (j->ran[i])
+			keel_cl_store_program(j->net->device, i);
+}
+
 int keel_cl_job_wait(struct keel_backend_job *job, uint64_t deadline_ns,
 		     struct keel_job_result *result, struct keel_error *e)
 {
@@ -302,7 +314,7 @@ int keel_cl_job_wait(struct keel_backend_job *job, uint64_t deadline_ns,
 		return r;
 	if (j->profile)
 		count_busy(j, result);
-	keel_cl_store_program(j->net->device, j->run ? KEEL_CL_FAST : KEEL_CL_PORTABLE);
+	store_programs(j);
 	return 0;
 }
 

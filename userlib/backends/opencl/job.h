@@ -30,7 +30,9 @@ struct keel_cl_slot {
 
 /** struct keel_cl_job
  * @queue: in order, with profiling
- * @run: kernel of the fast program; NULL without tier
+ * @fast: by the tier's programs
+ * @run: their kernels, each made when it is first needed
+ * @ran: the submission launched them
  * @kernels: portable ones
  * @scratch: KEEL_SLOT_SCRATCH
  * @sram: KEEL_SLOT_SRAM
@@ -49,7 +51,9 @@ struct keel_cl_slot {
 struct keel_cl_job {
 	struct keel_cl_net *net;
 	cl_command_queue queue;
-	cl_kernel run;
+	bool fast;
+	cl_kernel run[KEEL_CL_PROGRAM_COUNT];
+	bool ran[KEEL_CL_PROGRAM_COUNT];
 	cl_kernel kernels[KEEL_CL_KERNEL_COUNT];
 	struct keel_cl_memory scratch, sram, sync, worker;
 	struct keel_cl_slot slots[KEEL_SLOT_COUNT];

@@ -56,38 +56,48 @@ static uint32_t worker_bytes(const struct keel_cl_net *net)
 	return (net->plan.worker_bytes + fixed + 4095) / 4096 * 4096 + 128;
 }
 
-static int set_run_arguments(struct keel_cl_job *job, struct keel_error *e)
+static int set_run_arguments(struct keel_cl_job *job, cl_kernel k, struct keel_error *e)
 {
 	struct keel_cl_net *net = job->net;
 	cl_uint stride = worker_bytes(net), tiles = net->plan.group_tiles;
 	const struct keel_cl_memory *packed = net->packed.mem ? &net->packed : &net->commands;
 	cl_int err;
 
-	err = clSetKernelArg(job->run, R_COMMANDS, sizeof(cl_mem), &net->commands.mem);
-	err |= clSetKernelArg(job->run, R_PACKED, sizeof(cl_mem), &packed->mem);
-	err |= clSetKernelArg(job->run, R_SYNC, sizeof(cl_mem), &job->sync.mem);
-	err |= clSetKernelArg(job->run, R_SCRATCH, sizeof(cl_mem), &job->worker.mem);
-	err |= clSetKernelArg(job->run, R_STRIDE, sizeof(stride), &stride);
-	err |= clSetKernelArg(job->run, R_TILES, sizeof(tiles), &tiles);
+	err = clSetKernelArg(k, R_COMMANDS, sizeof(cl_mem), &net->commands.mem);
+	err |= clSetKernelArg(k, R_PACKED, sizeof(cl_mem), &packed->mem);
+	err |= clSetKernelArg(k, R_SYNC, sizeof(cl_mem), &job->sync.mem);
+	err |= clSetKernelArg(k, R_SCRATCH, sizeof(cl_mem), &job->worker.mem);
+	err |= clSetKernelArg(k, R_STRIDE, sizeof(stride), &stride);
+	err |= clSetKernelArg(k, R_TILES, sizeof(tiles), &tiles);
 	return err ? failed("set arguments", CL_INVALID_KERNEL_ARGS, e) : 0;
+}
+
+/* The kernel of a program of the tier. */
+static int get_run(struct keel_cl_job *job, enum keel_cl_program_kind kind, struct keel_error *e)
+{
+	cl_program program;
+	cl_int err;
+	int r;
+
+	if (job->run[kind])
+		return 0;
+	r = keel_cl_program(job->net->device, kind, &program, e);
+	if (r)
+		return r;
+	job->run[kind] = clCreateKernel(program, "keel_run", &err);
+	if (!job->run[kind])
+		return failed("make a kernel", err, e);
+	return set_run_arguments(job, job->run[kind], e);
 }
 
 static int init_fast(struct keel_cl_job *job, struct keel_error *e)
 {
 	struct keel_cl_device *d = job->net->device;
-	cl_program program;
-	cl_int err;
-	int r;
+	int r = keel_cl_memory_new(d, (uint64_t)worker_bytes(job->net) * d->groups, NULL,
+				   CL_MEM_READ_WRITE, &job->worker, e);
 
-	r = keel_cl_program(d, KEEL_CL_FAST, &program, e);
-	if (r)
-		return r;
-	job->run = clCreateKernel(program, "keel_run", &err);
-	if (!job->run)
-		return failed("make a kernel", err, e);
-	r = keel_cl_memory_new(d, (uint64_t)worker_bytes(job->net) * d->groups, NULL,
-			       CL_MEM_READ_WRITE, &job->worker, e);
-	return r ? r : set_run_arguments(job, e);
+	job->fast = true;
+	return r ? r : get_run(job, KEEL_CL_FAST, e);
 }
 
 static int init_portable(struct keel_cl_job *job, struct keel_error *e)
@@ -126,7 +136,14 @@ static struct keel_cl_slot slot(const struct keel_cl_job *job, uint8_t number)
 	return s;
 }
 
-static cl_int set_run_slots(struct keel_cl_job *job)
+/* Without decoded weights all kinds of runs are the same. */
+static enum keel_run ops_of(const struct keel_cl_job *job)
+{
+	return job->net->plan.ops[job->kind] ? job->kind : KEEL_RUN_FIRST;
+}
+
+/* The arguments that a submission has its own of. */
+static cl_int set_run_slots(struct keel_cl_job *job, cl_kernel k)
 {
 	cl_ulong offsets[KEEL_SLOT_COUNT];
 	cl_int err = 0;
@@ -136,50 +153,89 @@ static cl_int set_run_slots(struct keel_cl_job *job)
 		struct keel_cl_slot s = slot(job, i);
 
 		offsets[i] = s.offset;
-		err |= clSetKernelArg(job->run, R_SLOTS + i, sizeof(cl_mem), &s.mem);
+		err |= clSetKernelArg(k, R_SLOTS + i, sizeof(cl_mem), &s.mem);
 	}
-	return err | clSetKernelArg(job->run, R_OFFSETS, sizeof(offsets), offsets);
+	err |= clSetKernelArg(k, R_OPS, sizeof(cl_mem), &job->net->ops[ops_of(job)].mem);
+	return err | clSetKernelArg(k, R_OFFSETS, sizeof(offsets), offsets);
 }
 
-/* Without decoded weights all kinds of runs are the same. */
-static enum keel_run ops_of(const struct keel_cl_job *job)
-{
-	return job->net->plan.ops[job->kind] ? job->kind : KEEL_RUN_FIRST;
-}
-
-static cl_int run(struct keel_cl_job *job, cl_uint first, cl_uint count, cl_event *event)
+/* Commands of one program. */
+static int run(struct keel_cl_job *job, enum keel_cl_program_kind kind, cl_uint first,
+	       cl_uint count, cl_event *event, struct keel_error *e)
 {
 	struct keel_cl_device *d = job->net->device;
 	const size_t global = d->groups, local = 1;
-	cl_int err;
+	cl_int err = 0;
+	int r = get_run(job, kind, e);
 
-	err = clSetKernelArg(job->run, R_FIRST, sizeof(first), &first);
-	err |= clSetKernelArg(job->run, R_COUNT, sizeof(count), &count);
+	if (r)
+		return r;
+	if (!job->ran[kind])
+		err = set_run_slots(job, job->run[kind]);
+	err |= clSetKernelArg(job->run[kind], R_FIRST, sizeof(first), &first);
+	err |= clSetKernelArg(job->run[kind], R_COUNT, sizeof(count), &count);
 	if (err)
-		return CL_INVALID_KERNEL_ARGS;
+		return failed("set arguments", CL_INVALID_KERNEL_ARGS, e);
+	job->ran[kind] = true;
 	keel_counter_add(d->counters, KEEL_COUNTER_LAUNCHES, 1);
-	return clEnqueueNDRangeKernel(job->queue, job->run, 1, NULL, &global, &local, 0, NULL,
-				      event);
+	err = clEnqueueNDRangeKernel(job->queue, job->run[kind], 1, NULL, &global, &local, 0, NULL,
+				     event);
+	return err ? failed("start a kernel", err, e) : 0;
 }
 
-/* Everything at once, or, to measure them, one by one. */
+static enum keel_cl_program_kind program_of(const struct keel_plan_op *op)
+{
+	if (op->kind == KEEL_PLAN_MACS)
+		return KEEL_CL_MACS;
+	return op->kind == KEEL_PLAN_OTHERS ? KEEL_CL_OTHERS : KEEL_CL_FAST;
+}
+
+/* One by one, to measure them. */
+static int run_each(struct keel_cl_job *job, const struct keel_plan_op *ops, struct keel_error *e)
+{
+	uint32_t i, at;
+	int r = 0;
+
+	for (i = 0; !r && i < job->count; i++) {
+		at = job->first + i;
+		if (ops[at].tickets)
+			r = run(job, program_of(&ops[at]), at, 1, &job->events[i], e);
+	}
+	return r;
+}
+
+/* Behind the last command from @at on of the same program; what has no tickets is anybody's. */
+static uint32_t end_of_program(const struct keel_plan_op *ops, uint32_t at, uint32_t end,
+			       enum keel_cl_program_kind *kind)
+{
+	while (at < end && !ops[at].tickets)
+		at++;
+	*kind = at < end ? program_of(&ops[at]) : KEEL_CL_FAST;
+	while (at < end && (!ops[at].tickets || program_of(&ops[at]) == *kind))
+		at++;
+	return at;
+}
+
+/* Everything at once, or at least what is one program's. */
+static int run_all(struct keel_cl_job *job, const struct keel_plan_op *ops, cl_event *event,
+		   struct keel_error *e)
+{
+	uint32_t at = job->first, end = at + job->count, next;
+	enum keel_cl_program_kind kind;
+	int r = 0;
+
+	for (; !r && at < end; at = next) {
+		next = end_of_program(ops, at, end, &kind);
+		r = run(job, kind, at, next - at, next == end ? event : NULL, e);
+	}
+	return r;
+}
+
 int keel_cl_launch_fast(struct keel_cl_job *job, cl_event *event, struct keel_error *e)
 {
 	const struct keel_plan_op *ops = job->net->plan.ops[ops_of(job)];
-	cl_int err = set_run_slots(job);
-	uint32_t i;
 
-	err |= clSetKernelArg(job->run, R_OPS, sizeof(cl_mem), &job->net->ops[ops_of(job)].mem);
-	if (err)
-		return failed("set arguments", CL_INVALID_KERNEL_ARGS, e);
-	if (!job->profile) {
-		err = run(job, job->first, job->count, event);
-		return err ? failed("start a kernel", err, e) : 0;
-	}
-	for (i = 0; !err && i < job->count; i++)
-		if (ops[job->first + i].tickets)
-			err = run(job, job->first + i, 1, &job->events[i]);
-	return err ? failed("start a kernel", err, e) : 0;
+	return job->profile ? run_each(job, ops, e) : run_all(job, ops, event, e);
 }
 
 /** struct uses - slots behind the operands of a command, in the order of portable.cl */
@@ -264,6 +320,7 @@ static cl_int launch_command(struct keel_cl_job *job, cl_uint index, cl_event *e
 	err |= clSetKernelArg(k, P_ELEMENTS, sizeof(elements), &elements);
 	if (err)
 		return CL_INVALID_KERNEL_ARGS;
+	job->ran[KEEL_CL_PORTABLE] = true;
 	keel_counter_add(d->counters, KEEL_COUNTER_LAUNCHES, 1);
 	return clEnqueueNDRangeKernel(job->queue, k, 1, NULL, &global, &local, 0, NULL, event);
 }

@@ -76,8 +76,18 @@ const char *keel_cl_strerror(cl_int err);
 /** keel_cl_errno() - the errno that comes closest */
 int keel_cl_errno(cl_int err);
 
-/** enum keel_cl_program_kind - @KEEL_CL_ROOF: what measures the tier of the fast kernels */
-enum keel_cl_program_kind { KEEL_CL_PORTABLE, KEEL_CL_FAST, KEEL_CL_ROOF, KEEL_CL_PROGRAM_COUNT };
+/** enum keel_cl_program_kind - programs, each compiled when it is first needed, which takes seconds
+ *
+ * All of a tier but the last have the kernel keel_run().
+ */
+enum keel_cl_program_kind {
+	KEEL_CL_PORTABLE, /* without tier: a kernel for each layout */
+	KEEL_CL_FAST,	  /* of the tier: what isn't for the next two */
+	KEEL_CL_MACS,	  /* KEEL_PLAN_MACS */
+	KEEL_CL_OTHERS,	  /* KEEL_PLAN_OTHERS */
+	KEEL_CL_ROOF,	  /* what measures the tier */
+	KEEL_CL_PROGRAM_COUNT
+};
 
 /** struct keel_cl_device
  * @tier: fast kernels, or NULL: portable ones only

@@ -115,12 +115,25 @@ static uint64_t element_cycles(const union keel_command *c)
 	}
 }
 
+/*
+ * Every network waits until the program of the fast paths has been compiled, so single elements are
+ * in there only of commands that many networks contain.
+ */
+static uint32_t element_kind(const union keel_command *c)
+{
+	if (c->h.opcode == KEEL_CMD_WEIGHTS || c->h.opcode == KEEL_CMD_SOFTMAX ||
+	    (c->h.opcode == KEEL_CMD_DEPTHWISE && !keel_command_wide(c)))
+		return KEEL_PLAN_ELEMENTS;
+	return keel_command_desc(c->h.opcode)->engine == KEEL_ENGINE_MAC ? KEEL_PLAN_MACS
+									 : KEEL_PLAN_OTHERS;
+}
+
 void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op)
 {
 	uint64_t chunk = ELEMENT_TICKET / element_cycles(c), tickets;
 
 	*op = (struct keel_plan_op){
-		.kind = KEEL_PLAN_ELEMENTS, .after = op->after, .elements = keel_plan_elements(c)};
+		.kind = element_kind(c), .after = op->after, .elements = keel_plan_elements(c)};
 	chunk = chunk ? chunk : 1;
 	/* Few tickets are enough to share the work; their number has 32 bits. */
 	tickets = (op->elements + chunk - 1) / chunk;

@@ -18,6 +18,8 @@
 enum keel_plan_kind {
 	KEEL_PLAN_NONE,		 /* nothing to do: control commands */
 	KEEL_PLAN_ELEMENTS,	 /* one element at a time, the definition */
+	KEEL_PLAN_MACS,		 /* so do MAC commands in a program of their own, */
+	KEEL_PLAN_OTHERS,	 /* and other commands in another one */
 	KEEL_PLAN_GEMM,		 /* CONV2D, MATMUL, CONV_TRANSPOSE through packed tiles */
 	KEEL_PLAN_WINOGRAD,	 /* CONV2D of 3x3, see plan_winograd.c */
 	KEEL_PLAN_DEPTHWISE,	 /* any window, vectors of channels */

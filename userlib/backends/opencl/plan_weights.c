@@ -253,7 +253,8 @@ int keel_plan_variants(struct keel_planner *p)
 
 	for (i = 0; i < nr; i++) {
 		/* What single elements execute reads the weights where they lie. */
-		if (plan->ops[KEEL_RUN_FIRST][i].kind == KEEL_PLAN_ELEMENTS)
+		if (plan->ops[KEEL_RUN_FIRST][i].kind == KEEL_PLAN_ELEMENTS ||
+		    plan->ops[KEEL_RUN_FIRST][i].kind == KEEL_PLAN_MACS)
 			p->sources[i] = -1;
 		decoded |= p->sources[i] >= 0;
 	}

@@ -165,7 +165,7 @@ static void add_sum(struct net *n, struct keel_fm a, struct keel_fm b, uint16_t 
 	m->multiplier_a = 0x60000000;
 	m->multiplier_b = 0x51234567;
 	m->multiplier = 0x48000000;
-	m->shift_a = m->shift_b = 32;
+	m->shift_a = m->shift_b = 33; /* by 32, int16 would go by single elements */
 	m->shift = n->in == KEEL_TYPE_S16 ? 45 : 50;
 	m->ofm = map(n, size, size, c, 3);
 }

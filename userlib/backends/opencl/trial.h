@@ -12,6 +12,10 @@
  * can't be used in a child once the parent has used it, so a helper process is
  * forked first; it makes the processes for the trials, and goes when nobody asks. Where
  * OpenCL was used before and no verdict is known, the portable kernels have to do.
+ *
+ * The network needs KEEL_CL_FAST alone, where all is that a compiler may not know. What
+ * KEEL_CL_MACS and KEEL_CL_OTHERS hold beside it are the same functions as the portable kernels,
+ * which have to work anyway, and trying them would take as long as compiling them.
  */
 
 /** struct keel_cl_trial

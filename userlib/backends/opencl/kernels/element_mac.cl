@@ -236,13 +236,13 @@ static inline long keel_mac_start(global const struct keel_cmd_mac *m, struct ke
 
 /* Of int8 input it wraps to 32 bits. */
 static inline long keel_mac_accumulator(global const struct keel_cmd_mac *m, struct keel_io io,
-					long bias, uint y, uint x, uint c)
+					long bias, uint y, uint x, uint c, uint opcode)
 {
 	ulong acc = (ulong)keel_mac_start(m, io, bias, y, x, c);
 
-	if (m->h.opcode == KEEL_CMD_DEPTHWISE)
+	if (opcode == KEEL_CMD_DEPTHWISE)
 		acc += keel_depthwise_sum(m, io, y, x, c);
-	else if (m->h.opcode == KEEL_CMD_MATMUL)
+	else if (opcode == KEEL_CMD_MATMUL)
 		acc += keel_matmul_sum(m, io, y, x, c);
 	else
 		acc += keel_conv_sum(m, io, y, x, c);
@@ -277,12 +277,12 @@ static inline int keel_mac_finish(global const struct keel_cmd_mac *m, struct ke
 }
 
 static inline int keel_mac_level(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
-				 uint x, uint c)
+				 uint x, uint c, uint opcode)
 {
 	const struct keel_channel_wide channel = keel_mac_channel(m, io, c);
 
 	return keel_mac_finish(m, io, &channel,
-			       keel_mac_accumulator(m, io, channel.bias, y, x, c), y, x, c);
+			       keel_mac_accumulator(m, io, channel.bias, y, x, c, opcode), y, x, c);
 }
 
 /* The four levels of a window as one. */
@@ -301,12 +301,12 @@ static inline int keel_mac_pool(global const struct keel_cmd_mac *m, const int *
 }
 
 static inline int keel_mac_pooled(global const struct keel_cmd_mac *m, struct keel_io io, uint y,
-				  uint x, uint c)
+				  uint x, uint c, uint opcode)
 {
 	int levels[4];
 
 	for (uint i = 0; i < 4; i++)
-		levels[i] = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c);
+		levels[i] = keel_mac_level(m, io, 2 * y + (i >> 1), 2 * x + (i & 1), c, opcode);
 	return keel_mac_pool(m, levels);
 }
 
@@ -491,23 +491,29 @@ static inline void keel_mac_block(global const struct keel_cmd_mac *m, struct ke
 }
 
 /* Element @i of the output as stored, [h][w][c]; with ACC_OUT of the partial sums. */
-static inline void keel_mac_element(global const struct keel_cmd_mac *m, struct keel_io io, ulong i)
+static inline void keel_mac_narrow_element(global const struct keel_cmd_mac *m, struct keel_io io,
+					   ulong i, uint opcode)
 {
 	uint c = (uint)(i % m->ofm_c), w = m->ofm_w, x, y;
 
-	if (keel_mac_is_wide(m) && !(m->h.flags & KEEL_MAC_B_ACTIVATION)) {
-		keel_mac_block(m, io, i);
-		return;
-	}
 	i /= m->ofm_c;
 	x = (uint)(i % w);
 	y = (uint)(i / w);
 	if (m->h.flags & KEEL_MAC_ACC_OUT)
 		((global int *)(io.psum + m->psum_offset))[keel_psum_index(m, y, x, c)] =
-			(int)keel_mac_accumulator(m, io, keel_mac_channel(m, io, c).bias, y, x, c);
+			(int)keel_mac_accumulator(m, io, keel_mac_channel(m, io, c).bias, y, x, c,
+						  opcode);
 	else
 		keel_put(io.ofm, &m->ofm, m->h.ofm_type, y, x, c,
 			 m->h.flags & (KEEL_MAC_POOL_MAX | KEEL_MAC_POOL_AVERAGE) ?
-				 keel_mac_pooled(m, io, y, x, c) :
-				 keel_mac_level(m, io, y, x, c));
+				 keel_mac_pooled(m, io, y, x, c, opcode) :
+				 keel_mac_level(m, io, y, x, c, opcode));
+}
+
+static inline void keel_mac_element(global const struct keel_cmd_mac *m, struct keel_io io, ulong i)
+{
+	if (keel_mac_is_wide(m) && !(m->h.flags & KEEL_MAC_B_ACTIVATION))
+		keel_mac_block(m, io, i);
+	else
+		keel_mac_narrow_element(m, io, i, m->h.opcode);
 }

@@ -279,30 +279,18 @@ static inline void keel_copy_element(global const struct keel_cmd_copy *m, struc
 	io.ofm[to] = io.ifm[from];
 }
 
-/* Element (for SOFTMAX pixel, for WEIGHTS block) @i of any command that has one. */
-static inline void keel_element(global const union keel_command *c, struct keel_io io, ulong i)
+/* Element @i of what is neither a MAC command nor SOFTMAX nor WEIGHTS. */
+static inline void keel_other_element(global const union keel_command *c, struct keel_io io, ulong i)
 {
 	switch (c->h.opcode) {
 	case KEEL_CMD_COPY:
 		keel_copy_element(&c->copy, io, i);
-		break;
-	case KEEL_CMD_WEIGHTS:
-		keel_weights_element(&c->weights, io, i);
-		break;
-	case KEEL_CMD_CONV2D:
-	case KEEL_CMD_DEPTHWISE:
-	case KEEL_CMD_MATMUL:
-	case KEEL_CMD_CONV_TRANSPOSE:
-		keel_mac_element(&c->mac, io, i);
 		break;
 	case KEEL_CMD_POOL:
 		keel_pool_element(&c->pool, io, i);
 		break;
 	case KEEL_CMD_ELTWISE:
 		keel_eltwise_element(&c->eltwise, io, i);
-		break;
-	case KEEL_CMD_SOFTMAX:
-		keel_softmax_pixel(&c->unary, io, i);
 		break;
 	case KEEL_CMD_RESCALE:
 	case KEEL_CMD_TABLE:

@@ -126,19 +126,45 @@ static inline struct keel_io keel_io_of(global const union keel_command *c, glob
 	return io;
 }
 
+/*
+ * What is done one element at a time is in three programs, of which few networks need another than the
+ * first: see element_kind() in plan.c.
+ */
+static inline void keel_program_element(global const union keel_command *c, struct keel_io io, ulong i)
+{
+#if defined(KEEL_MACS)
+	keel_mac_element(&c->mac, io, i);
+#elif defined(KEEL_OTHERS)
+	keel_other_element(c, io, i);
+#else
+	if (c->h.opcode == KEEL_CMD_WEIGHTS)
+		keel_weights_element(&c->weights, io, i);
+	else if (c->h.opcode == KEEL_CMD_SOFTMAX)
+		keel_softmax_pixel(&c->unary, io, i);
+	else
+		keel_mac_narrow_element(&c->mac, io, i, KEEL_CMD_DEPTHWISE);
+#endif
+}
+
 KEEL_APART void keel_elements_ticket(global const struct keel_plan_op *op,
-					global const union keel_command *c, struct keel_io io, uint ticket)
+				     global const union keel_command *c, struct keel_io io, uint ticket)
 {
 	ulong first = (ulong)ticket * op->chunk, last = min(first + op->chunk, (ulong)op->elements);
 
 	for (ulong i = first; i < last; i++)
-		keel_element(c, io, i);
+		keel_program_element(c, io, i);
 }
 
-static inline void keel_ticket(global const struct keel_plan_op *op, global const union keel_command *c,
-			       struct keel_io io, struct keel_worker *w, global const uchar *packed,
-			       uint ticket)
+/* Apart, so that it isn't compiled again wherever it is called. */
+KEEL_APART void keel_ticket(global const struct keel_plan_op *op, global const union keel_command *c,
+			    const struct keel_io *at, struct keel_worker *w, global const uchar *packed,
+			    uint ticket)
 {
+	struct keel_io io = *at;
+
+#if defined(KEEL_MACS) || defined(KEEL_OTHERS)
+	keel_elements_ticket(op, c, io, ticket);
+#else
 	switch (op->kind) {
 	case KEEL_PLAN_GEMM:
 		keel_gemm_ticket(op, &c->mac, io, w, packed, ticket);
@@ -178,6 +204,7 @@ static inline void keel_ticket(global const struct keel_plan_op *op, global cons
 	default:
 		keel_elements_ticket(op, c, io, ticket);
 	}
+#endif
 }
 
 /* One command: take tickets, from the own slice first, until there are none left. */
@@ -201,7 +228,7 @@ static inline uint keel_command_tickets(struct keel_crew crew, uint index, uint 
 				break;
 			if (complete < op->after)
 				complete = keel_await(crew, complete, op->after);
-			keel_ticket(op, c, io, w, packed, first + t);
+			keel_ticket(op, c, &io, w, packed, first + t);
 			mem_fence(CLK_GLOBAL_MEM_FENCE);
 			atomic_inc(keel_counter(crew.done, crew, index, crew.me));
 		}
@@ -225,6 +252,45 @@ static inline void keel_leave(struct keel_crew crew, volatile global int *sync, 
 #define KEEL_SLOT_ARGUMENT(n) , global uchar *slot##n
 #define KEEL_SLOT_POINTER(n) slot##n + at.at[n],
 
+/** struct keel_launch - the arguments of keel_run() that it passes on */
+struct keel_launch {
+	global const union keel_command *commands;
+	global const uchar *packed;
+	volatile global int *sync;
+	global uchar *own;
+	uint group_tiles, first, count;
+};
+
+/* Apart, since POCL makes three functions of a kernel, each with all that was inlined. */
+KEEL_APART void keel_work(const struct keel_launch *launch, global const struct keel_plan_op *ops,
+			  global uchar *const *slots, uint me, uint size)
+{
+	struct keel_launch l = *launch;
+	struct keel_crew crew = { l.sync + KEEL_SYNC_HEADER, l.sync + KEEL_SYNC_HEADER + KEEL_SYNC_LINE,
+				  ops, me, size };
+	struct keel_worker w;
+	uint complete = l.first;
+
+	w.dump = (global int *)l.own;
+	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
+	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL * 2);
+	w.pack = (global uchar *)(w.tiles + l.group_tiles);
+	w.op = 0;
+#if KEEL_AMX
+	keel_tiles_begin();
+#endif
+	for (uint i = l.first; i < l.first + l.count; i++) {
+		if (l.sync[KEEL_SYNC_STOP])
+			break;
+		if (ops[i].tickets)
+			complete = keel_command_tickets(crew, i, complete, l.commands + i, slots, &w, l.packed);
+	}
+#if KEEL_AMX
+	keel_tiles_end();
+#endif
+	keel_leave(crew, l.sync, l.first, l.count);
+}
+
 #if !defined(KEEL_ROOF)
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void keel_run(global const union keel_command *commands, global const struct keel_plan_op *ops,
@@ -233,29 +299,10 @@ void keel_run(global const union keel_command *commands, global const struct kee
 	      struct keel_offsets at KEEL_SLOT_LIST(KEEL_SLOT_ARGUMENT))
 {
 	global uchar *slots[KEEL_SLOT_COUNT] = { KEEL_SLOT_LIST(KEEL_SLOT_POINTER) };
-	global uchar *own = scratch + (ulong)get_group_id(0) * scratch_stride;
-	struct keel_crew crew = { sync + KEEL_SYNC_HEADER, sync + KEEL_SYNC_HEADER + KEEL_SYNC_LINE, ops,
-				  get_group_id(0), get_num_groups(0) };
-	struct keel_worker w;
-	uint complete = first;
+	uint me = get_group_id(0);
+	struct keel_launch launch = { commands, packed, sync, scratch + (ulong)me * scratch_stride,
+				      group_tiles, first, count };
 
-	w.dump = (global int *)own;
-	w.levels = (global char *)(w.dump + KEEL_TILES_MAX * KEEL_TILE_ROWS * 2 * VL);
-	w.tiles = (global struct keel_tile *)(w.levels + KEEL_TILE_ROWS * 2 * VL * 2);
-	w.pack = (global uchar *)(w.tiles + group_tiles);
-	w.op = 0;
-#if KEEL_AMX
-	keel_tiles_begin();
-#endif
-	for (uint i = first; i < first + count; i++) {
-		if (sync[KEEL_SYNC_STOP])
-			break;
-		if (ops[i].tickets)
-			complete = keel_command_tickets(crew, i, complete, commands + i, slots, &w, packed);
-	}
-#if KEEL_AMX
-	keel_tiles_end();
-#endif
-	keel_leave(crew, sync, first, count);
+	keel_work(&launch, ops, slots, me, get_num_groups(0));
 }
 #endif
