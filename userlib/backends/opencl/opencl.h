@@ -329,6 +329,7 @@ struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,
  * @planes: accumulators are put together from two planes, so that they may have 48 bits
  * @wide_out: the output is int16
  * @floats: KEEL_PANEL_FAST may be used
+ * @residual: something is added to the levels before they saturate
  */
 struct keel_record_source {
 	const struct keel_channel_wide *channels;
@@ -338,7 +339,7 @@ struct keel_record_source {
 	const bool *fixed;
 	const int32_t *fixed_acc;
 	int32_t zero_point;
-	bool prelu, double_round, wide_in, planes, wide_out, floats;
+	bool prelu, double_round, wide_in, planes, wide_out, floats, residual;
 };
 
 /** keel_plan_records() - lane records, bounds and header of a panel

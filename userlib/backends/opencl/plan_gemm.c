@@ -297,6 +297,7 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 		.planes = op->gemm.planes > 1,
 		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
 		.floats = p->tier->floats,
+		.residual = s->m->h.flags & KEEL_MAC_RESIDUAL,
 	};
 
 	put_weights(p, s, op, panel + KEEL_PANEL_WEIGHTS(vl, nb), nb, group, first, count, l.sums);

@@ -179,20 +179,30 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
  */
 #define FLOAT_BITS    24
 #define FLOAT_INTEGER (1 << 21) /* results below this, zero point included, are near */
+#define FAR_OUT	      512	/* no level less its zero point is so large */
 
-static bool float_lane(const struct lane_scale *l, uint64_t bound, int32_t zp, float *factor,
-		       float *offset)
+/* A larger v is rounded, too, which is of no account where it is out of all levels' reach. */
+static bool float_accumulator(const struct lane_scale *l, uint64_t bound, bool residual)
+{
+	uint64_t m = magnitude(l->multiplier);
+
+	return bound < 1 << FLOAT_BITS || (!residual && m << FLOAT_BITS >> l->shift >= FAR_OUT);
+}
+
+static bool float_lane(const struct lane_scale *l, uint64_t bound,
+		       const struct keel_record_source *s, float *factor, float *offset)
 {
 	uint64_t m = magnitude(l->multiplier);
 	int64_t fixed = m ? 0 : l->rounding >> l->shift;
 	int zeros = m ? __builtin_ctzll(m) : 0;
 
 	*factor = ldexpf((float)l->multiplier, -l->shift);
-	*offset = KEEL_FLOAT_INTEGER + (float)(fixed + zp);
+	*offset = KEEL_FLOAT_INTEGER + (float)(fixed + s->zero_point);
 	if (!m)
 		return fixed > -FLOAT_INTEGER / 2 && fixed < FLOAT_INTEGER / 2;
-	return m >> zeros < 1 << FLOAT_BITS && bound < 1 << FLOAT_BITS &&
-	       l->shift - 1 - zeros >= FLOAT_BITS && m * bound >> l->shift < FLOAT_INTEGER / 2;
+	return m >> zeros < 1 << FLOAT_BITS && l->shift - 1 - zeros >= FLOAT_BITS &&
+	       float_accumulator(l, bound, s->residual) &&
+	       m * bound >> l->shift < FLOAT_INTEGER / 2;
 }
 
 static struct lane_scale get_scale(const uint8_t *set, uint32_t vl, uint32_t lane)
@@ -222,7 +232,7 @@ static bool make_panel_floats(uint8_t *panel, uint32_t vl, uint32_t nb,
 			if (c >= s->count)
 				continue;
 			l = get_scale(panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl, vl, lane);
-			if (!float_lane(&l, s->bound[c], s->zero_point, &factors[b * vl + lane],
+			if (!float_lane(&l, s->bound[c], s, &factors[b * vl + lane],
 					&offsets[b * vl + lane]))
 				return false;
 		}
