@@ -46,7 +46,7 @@ static int measure_reader(struct keel_factorize_private *p, unsigned int node, u
 	row_maxima(m, rows);
 	all = largest(rows, m->view.outs);
 	for (r = 0; r < m->view.runs; r++) {
-		uint32_t root = m->in[keel_weight_in(&m->view, r)];
+		uint32_t root = m->in[r];
 		double top = p->options->per_channel ? rows[keel_weight_out(&m->view, r)] : all;
 
 		if (p->group_of[root] == group + 1 && top > 0)
@@ -86,9 +86,7 @@ static void advance_matrix(struct keel_factorize_private *p, unsigned int node, 
 	size_t r;
 
 	for (r = 0; r < m->view.runs; r++) {
-		uint32_t root = rows ? m->out[keel_weight_out(&m->view, r)]
-				     : m->in[keel_weight_in(&m->view, r)];
-		double factor = factor_of(p, root, group);
+		double factor = factor_of(p, rows ? m->out[r] : m->in[r], group);
 
 		m->range[r] = rows ? m->range[r] * factor : m->range[r] / factor;
 	}

@@ -53,33 +53,39 @@ static void advance_all(struct keel_factorize_plan *plan)
 			keel_factorize_advance(plan, group);
 }
 
+/* Equalization asks thousands of times, so these are loops and nothing else. */
+static void extend_made(const struct keel_factorize_matrix *m, struct keel_factorize_extent *e)
+{
+	size_t r;
+
+	for (r = 0; r < m->view.runs; r++)
+		if (m->range[r] > e[m->out[r]].made)
+			e[m->out[r]].made = m->range[r];
+}
+
+static void extend_read(const struct keel_factorize_matrix *m, struct keel_factorize_extent *e)
+{
+	size_t r;
+
+	for (r = 0; r < m->view.runs; r++)
+		if (m->range[r] > e[m->in[r]].read)
+			e[m->in[r]].read = m->range[r];
+}
+
 void keel_factorize_extents(const struct keel_factorize_plan *plan, unsigned int group,
 			    struct keel_factorize_extent *e)
 {
 	const struct keel_factorize_private *p = plan->priv;
-	const struct keel_factorize_matrix *m;
 	unsigned int i;
 	uint32_t v;
-	size_t r;
 
 	for (v = 0; v < p->labels.nr_vars; v++)
 		e[v] = (struct keel_factorize_extent){0};
-	for (i = 0; i < plan->nr_layers; i++) {
-		m = &p->matrices[p->raw[i].node];
-		for (r = 0; p->raw[i].group == group && r < m->view.runs; r++) {
-			double *made = &e[m->out[keel_weight_out(&m->view, r)]].made;
-
-			*made = fmax(*made, m->range[r]);
-		}
-	}
-	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++) {
-		m = &p->matrices[p->readers[i]];
-		for (r = 0; r < m->view.runs; r++) {
-			double *read = &e[m->in[keel_weight_in(&m->view, r)]].read;
-
-			*read = fmax(*read, m->range[r]);
-		}
-	}
+	for (i = 0; i < plan->nr_layers; i++)
+		if (p->raw[i].group == group)
+			extend_made(&p->matrices[p->raw[i].node], e);
+	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
+		extend_read(&p->matrices[p->readers[i]], e);
 }
 
 /* Channels that are always 0 have no range; their weights may have one. */

@@ -10,8 +10,8 @@
 /** struct keel_factorize_matrix - ranges of a node's weights, as they would be with the plan so far
  * @view: which channels a run connects; outs is 0 for nodes that take no part
  * @range: max |w| per run
- * @in: variable of each input channel, a root
- * @out: variable of each output channel, a root; 0 where it is not scaled
+ * @in: variable of the input channel per run, a root
+ * @out: variable of the output channel per run, a root; 0 where it is not scaled
  */
 struct keel_factorize_matrix {
 	struct keel_weight_view view;

@@ -57,16 +57,18 @@ static int setup_matrix(struct keel_factorize_private *p, unsigned int node)
 	if (!takes_part(in, &v))
 		return 0;
 	m->range = calloc(v.runs, sizeof(*m->range));
-	m->in = calloc(v.ins, sizeof(*m->in));
-	m->out = calloc(v.outs, sizeof(*m->out));
+	m->in = calloc(v.runs, sizeof(*m->in));
+	m->out = calloc(v.runs, sizeof(*m->out));
 	if (!m->range || !m->in || !m->out)
 		return -ENOMEM;
-	for (i = 0; i < v.runs; i++)
+	for (i = 0; i < v.runs; i++) {
 		m->range[i] = keel_weight_max(&v, i);
-	for (i = 0; i < v.ins; i++)
-		m->in[i] = keel_label_root(&p->labels, keel_label_channel(in, i));
-	for (i = 0; p->labels.first[node] && i < v.outs; i++)
-		m->out[i] = keel_label_root(&p->labels, p->labels.first[node] + i);
+		m->in[i] =
+			keel_label_root(&p->labels, keel_label_channel(in, keel_weight_in(&v, i)));
+		if (p->labels.first[node])
+			m->out[i] = keel_label_root(&p->labels,
+						    p->labels.first[node] + keel_weight_out(&v, i));
+	}
 	m->view = v;
 	return 0;
 }
@@ -227,10 +229,10 @@ static int find_sums(struct keel_factorize_plan *plan, const struct keel_stats *
 static bool reads(const struct keel_factorize_private *p, unsigned int node, unsigned int group)
 {
 	const struct keel_factorize_matrix *m = &p->matrices[node];
-	unsigned int c;
+	size_t r;
 
-	for (c = 0; c < m->view.ins; c++)
-		if (p->group_of[m->in[c]] == group + 1)
+	for (r = 0; r < m->view.runs; r++)
+		if (p->group_of[m->in[r]] == group + 1)
 			return true;
 	return false;
 }

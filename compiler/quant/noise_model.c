@@ -52,17 +52,17 @@ static int add_layer(struct keel_noise *m, const struct keel_factorize_private *
 	l->node = node;
 	if (alloc_layer(l, v))
 		return -ENOMEM;
-	for (r = 0; r < v->runs; r++)
-		l->range[(size_t)keel_weight_out(v, r) * l->ins + keel_weight_in(v, r) % l->ins] =
-			from->range[r];
-	for (c = 0; c < v->ins; c++) {
-		l->in[c] = from->in[c];
+	for (r = 0; r < v->runs; r++) {
+		unsigned int in = keel_weight_in(v, r), out = keel_weight_out(v, r);
+
+		l->range[(size_t)out * l->ins + in % l->ins] = from->range[r];
+		l->in[in] = from->in[r];
+		l->out[out] = from->out[r];
+	}
+	for (c = 0; c < v->ins; c++)
 		l->power[c] = x->post[c].power * v->run;
-	}
-	for (c = 0; c < v->outs; c++) {
-		l->out[c] = from->out[c];
+	for (c = 0; c < v->outs; c++)
 		l->gain[c] = heard(n, y, c, gains[n->outputs[0]->id][c]);
-	}
 	return 0;
 }
 
