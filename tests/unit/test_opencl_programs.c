@@ -3,6 +3,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends/opencl/opencl.h"
 #include "opencl_layers.h"
 
 static const struct keel_backend *const backend = &keel_backend_opencl;
@@ -169,6 +171,35 @@ START_TEST(profiles_have_all_commands)
 }
 END_TEST
 
+/* A program takes seconds to compile, and whoever waits for a job has a deadline. */
+START_TEST(waiting_is_not_for_compilers)
+{
+	const struct keel_device_options options = {.cache = folder};
+	struct keel_job_result result;
+	struct rig_device d = {0};
+	struct keel_cl_device *own;
+	struct rig_run r;
+
+	add_conv();
+	ck_assert_int_eq(backend->open(&options, &d.counters, &d.device, NULL), 0);
+	rig_load(&r, &d, &program);
+	own = (struct keel_cl_device *)d.device;
+	/* As a thread does that compiles. */
+	pthread_mutex_lock(&own->lock);
+	rig_start(&r, 0, program.n, 0);
+	alarm(60);
+	ck_assert_int_eq(rig_wait(&r, &result), 0);
+	alarm(0);
+	pthread_mutex_unlock(&own->lock);
+	ck_assert(!own->cached[KEEL_CL_FAST]);
+	rig_start(&r, 0, program.n, 0);
+	ck_assert_int_eq(rig_wait(&r, &result), 0);
+	ck_assert(own->cached[KEEL_CL_FAST]);
+	rig_unload(&r);
+	rig_close(&d);
+}
+END_TEST
+
 static void damage(const char *path)
 {
 	int fd = open(path, O_RDWR);
@@ -250,6 +281,7 @@ int main(void)
 	tcase_add_test(t, each_command_goes_to_its_own);
 	tcase_add_test(t, another_network_adds_one);
 	tcase_add_test(t, profiles_have_all_commands);
+	tcase_add_test(t, waiting_is_not_for_compilers);
 	tcase_add_test(t, a_damaged_one_is_compiled_again);
 	tcase_add_test(t, trials_need_one);
 	suite_add_tcase(s, t);

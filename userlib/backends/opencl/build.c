@@ -164,9 +164,11 @@ static void store(struct keel_cl_device *d, enum keel_cl_program_kind kind)
 	free(data);
 }
 
+/* Called by those who wait for jobs: not for a compiler that has the lock, but the next time. */
 void keel_cl_store_program(struct keel_cl_device *d, enum keel_cl_program_kind kind)
 {
-	pthread_mutex_lock(&d->lock);
+	if (pthread_mutex_trylock(&d->lock))
+		return;
 	if (d->programs[kind] && !d->cached[kind]) {
 		store(d, kind);
 		d->cached[kind] = true;

@@ -136,7 +136,9 @@ int keel_cl_device_choose_tier(struct keel_cl_device *d, const struct keel_devic
 int keel_cl_program(struct keel_cl_device *d, enum keel_cl_program_kind kind, cl_program *program,
 		    struct keel_error *e);
 
-/** keel_cl_store_program() - put a program whose kernels have run into the cache */
+/** keel_cl_store_program() - put a program whose kernels have run into the cache, unless another
+ * thread builds one: then the next call does it
+ */
 void keel_cl_store_program(struct keel_cl_device *d, enum keel_cl_program_kind kind);
 
 /* source.c */
