@@ -134,6 +134,7 @@ static void add_layer(struct rig_program *p, struct keel_random *r)
 	draw_types(r, &l);
 	l.gap = PICK(r, 0, 0, 0, 1, 13, 64);
 	l.wild = !keel_random_below(r, 6);
+	l.power = !keel_random_below(r, 6);
 	l.extreme = !keel_random_below(r, 6);
 	/* Pixels that are half as long as a vector are taken in pairs. */
 	if (l.opcode == KEEL_CMD_DEPTHWISE && !keel_random_below(r, 4)) {
@@ -229,6 +230,7 @@ static void add_3x3(struct rig_program *p, struct keel_random *r)
 		l.flags &= ~(KEEL_DOUBLE_ROUND | KEEL_MAC_TABLE | KEEL_MAC_ACC_OUT);
 	l.gap = PICK(r, 0, 0, 13, 64);
 	l.wild = !keel_random_below(r, 6);
+	l.power = !keel_random_below(r, 6);
 	l.extreme = !keel_random_below(r, 4);
 	l.in = layer_input(p, r, KEEL_SLOT_INPUT, h, w, c, 0);
 	if (l.extreme && keel_random_below(r, 2))

@@ -74,6 +74,8 @@ static void draw_channel(struct keel_random *r, const struct layer_mac *l, doubl
 		ch->bias = ch->bias * 256 + keel_random_below(r, 256);
 	draw_scale(r, spread, levels, &ch->multiplier, &ch->shift);
 	draw_scale(r, spread * 4, levels, &ch->multiplier_neg, &ch->shift_neg);
+	if (l->power)
+		ch->multiplier = ch->multiplier_neg = 1 << 30;
 	if (keel_random_below(r, 16) == 0)
 		ch->multiplier = 0;
 }

@@ -29,6 +29,7 @@ struct layer_view {
  * @residual: with KEEL_MAC_RESIDUAL
  * @gap: levels left out after each pixel of the output
  * @wild: scales and shifts of any value
+ * @power: scales are powers of two
  * @extreme: weights are -128 and 127, nearly all of them alike
  * @wide: the output is int16, and so is the residual
  * @more: CONV_TRANSPOSE: rows and columns of the output that are more than the input asks for
@@ -42,7 +43,7 @@ struct layer_mac {
 	uint16_t flags;
 	struct keel_fm residual;
 	uint32_t gap, more;
-	int wild, extreme, wide;
+	int wild, power, extreme, wide;
 };
 
 /** layer_input() - a random feature map in slot @slot */

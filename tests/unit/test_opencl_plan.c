@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Which convolutions take Winograd's way: one that does, and others with one difference each. */
+/*
+ * Which convolutions take Winograd's way: one that does, and others with one difference each. What
+ * scales of floats make of accumulators: what keel_rescale() does.
+ */
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/opencl/opencl.h"
+#include "keel_numerics.h"
+#include "keel_random.h"
 
 /** struct net - one convolution, whose weights and channels are constants */
 struct net {
@@ -211,6 +217,123 @@ START_TEST(test_choice)
 }
 END_TEST
 
+#define VL 16
+
+/** struct scale - the first lane of a panel of one record
+ * @slow: enum keel_panel_slow
+ */
+struct scale {
+	float factor, offset;
+	int32_t bias;
+	uint32_t slow;
+};
+
+static struct scale scale_of(const struct keel_channel_wide *ch, uint64_t bound, int32_t zero,
+			     bool unsaturated)
+{
+	_Alignas(64) uint8_t panel[KEEL_PANEL_WEIGHTS(VL, 1)] = {0};
+	const int32_t none = 0;
+	const bool no = false;
+	struct keel_record_source source = {.channels = ch,
+					    .count = 1,
+					    .bias = &none,
+					    .bound = &bound,
+					    .fixed = &no,
+					    .fixed_acc = &none,
+					    .zero_point = zero,
+					    .floats = true,
+					    .unsaturated = unsaturated};
+	struct scale s;
+
+	s.slow = keel_plan_records(panel, VL, 1, &source, 0);
+	memcpy(&s.bias, panel, 4);
+	memcpy(&s.factor, panel + 4 * VL, 4);
+	memcpy(&s.offset, panel + 12 * VL, 4);
+	return s;
+}
+
+static int32_t level_of(const struct scale *s, int32_t v)
+{
+	float sum = fmaf((float)(v + s->bias), s->factor, s->offset);
+	int32_t bits;
+
+	memcpy(&bits, &sum, 4);
+	return bits - KEEL_FLOAT_INTEGER_BITS;
+}
+
+/* Accumulators about @v, where levels are @saturate apart from what doesn't count any more. */
+static void check_about(const struct scale *s, const struct keel_channel_wide *ch, int64_t v,
+			int32_t bound, int32_t zero, int32_t saturate)
+{
+	int64_t i;
+
+	for (i = v - 2; i <= v + 2; i++) {
+		if (i < -bound || i > bound)
+			continue;
+		ck_assert_int_eq(
+			keel_clamp(level_of(s, (int32_t)i), -saturate, saturate - 1),
+			keel_clamp(keel_rescale((int32_t)i, ch->multiplier, ch->shift, false) +
+					   zero,
+				   -saturate, saturate - 1));
+	}
+}
+
+/* All middles between two levels, and as many accumulators of any size. */
+static void check_scale(struct keel_random *r, const struct keel_channel_wide *ch, int32_t bound,
+			bool unsaturated)
+{
+	int32_t zero = (int32_t)keel_random_below(r, 256) - 128, level;
+	struct scale s = scale_of(ch, (uint64_t)bound, zero, unsaturated);
+	double step = ldexp(1, ch->shift) / ch->multiplier;
+
+	ck_assert_uint_eq(s.slow, KEEL_PANEL_FAST);
+	for (level = -600; level < 600; level++) {
+		check_about(&s, ch, (int64_t)((level + 0.5) * step), bound, zero,
+			    unsaturated ? 1 << 20 : 128);
+		check_about(&s, ch, (int64_t)keel_random_below(r, 2 * (uint32_t)bound) - bound,
+			    bound, zero, unsaturated ? 1 << 20 : 128);
+	}
+}
+
+START_TEST(test_float_scales)
+{
+	struct keel_random r;
+	int i;
+
+	keel_random_init(&r, 7 + (uint64_t)_i);
+	for (i = 0; i < 20; i++) {
+		struct keel_channel_wide ch = {
+			.multiplier =
+				(int32_t)(1u << 30 | keel_random_below(&r, 1u << 22) << 8 | 128),
+			.shift = (uint8_t)(36 + keel_random_below(&r, 12))};
+
+		check_scale(&r, &ch, (1 << 24) - 1, keel_random_below(&r, 2));
+		ch.multiplier = 1 << 30;
+		ch.shift = (uint8_t)(34 + keel_random_below(&r, 9));
+		check_scale(&r, &ch, 1 << (20 + keel_random_below(&r, 4)), false);
+	}
+}
+END_TEST
+
+/* Other multipliers have more bits, or middles; sums that are looked at may not be larger. */
+START_TEST(test_other_scales)
+{
+	struct keel_channel_wide ch = {.multiplier = (1 << 30) + 129, .shift = 40};
+
+	ck_assert_uint_eq(scale_of(&ch, 1 << 20, 0, false).slow, KEEL_PANEL_HIGH);
+	ch.multiplier = 3 << 28;
+	ck_assert_uint_eq(scale_of(&ch, 1 << 20, 0, false).slow, KEEL_PANEL_HIGH);
+	ch.multiplier = 1 << 30;
+	ck_assert_uint_eq(scale_of(&ch, 1 << 20, 0, false).slow, KEEL_PANEL_FAST);
+	ck_assert_uint_eq(scale_of(&ch, 1 << 20, 0, true).slow, KEEL_PANEL_HIGH);
+	ch.multiplier += 128;
+	ck_assert_uint_eq(scale_of(&ch, 1 << 20, 0, true).slow, KEEL_PANEL_FAST);
+	ck_assert_uint_eq(scale_of(&ch, (1 << 24) - 1, 0, true).slow, KEEL_PANEL_FAST);
+	ck_assert_uint_eq(scale_of(&ch, 1 << 24, 0, true).slow, KEEL_PANEL_HIGH);
+	ck_assert_uint_eq(scale_of(&ch, 1 << 24, 0, false).slow, KEEL_PANEL_FAST);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("opencl_plan");
@@ -219,6 +342,10 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(t, test_choice, 0, sizeof(cases) / sizeof(*cases));
+	suite_add_tcase(s, t);
+	t = tcase_create("floats");
+	tcase_add_loop_test(t, test_float_scales, 0, 8);
+	tcase_add_test(t, test_other_scales);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

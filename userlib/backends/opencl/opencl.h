@@ -265,6 +265,10 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 /** keel_plan_winograd_pays() - is there such a way, and is it less work than all products are? */
 bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m);
 
+/** keel_plan_winograd_columns() - parts of the panels that are tickets for themselves, of each tile
+ * of squares */
+uint32_t keel_plan_winograd_columns(const struct keel_planner *p, const struct keel_cmd_mac *m);
+
 /** keel_plan_squares() - squares in a tile of them, of which there are as few as possible */
 uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m);
 
@@ -331,7 +335,7 @@ struct keel_channel_wide keel_plan_channel_record(const struct keel_planner *p,
  * @planes: accumulators are put together from two planes, so that they may have 48 bits
  * @wide_out: the output is int16
  * @floats: KEEL_PANEL_FAST may be used
- * @residual: something is added to the levels before they saturate
+ * @unsaturated: accumulators or levels count before they saturate: partial sums, residuals
  */
 struct keel_record_source {
 	const struct keel_channel_wide *channels;
@@ -341,7 +345,7 @@ struct keel_record_source {
 	const bool *fixed;
 	const int32_t *fixed_acc;
 	int32_t zero_point;
-	bool prelu, double_round, wide_in, planes, wide_out, floats, residual;
+	bool prelu, double_round, wide_in, planes, wide_out, floats, unsaturated;
 };
 
 /** keel_plan_records() - lane records, bounds and header of a panel

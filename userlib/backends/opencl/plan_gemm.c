@@ -297,7 +297,8 @@ static void put_panel(const struct keel_planner *p, const struct shape *s,
 		.planes = op->gemm.planes > 1,
 		.wide_out = s->m->h.ofm_type == KEEL_TYPE_S16,
 		.floats = p->tier->floats,
-		.residual = s->m->h.flags & KEEL_MAC_RESIDUAL,
+		.unsaturated =
+			s->m->h.flags & (KEEL_MAC_RESIDUAL | KEEL_MAC_ACC_IN | KEEL_MAC_ACC_OUT),
 	};
 
 	put_weights(p, s, op, panel + KEEL_PANEL_WEIGHTS(vl, nb), nb, group, first, count, l.sums);
@@ -570,7 +571,7 @@ static bool is_exact(const struct keel_planner *p, const struct shape *s)
 /* A ticket is a tile of squares by all panels, unless there are too few of those. */
 static void shape_winograd(struct keel_planner *p, const struct shape *s, struct keel_plan_op *op)
 {
-	uint32_t bytes = keel_plan_winograd_scratch(p, s->m), columns;
+	uint32_t bytes = keel_plan_winograd_scratch(p, s->m);
 
 	op->kind = KEEL_PLAN_WINOGRAD;
 	op->flags &= ~KEEL_PLAN_SINGLE;
@@ -580,10 +581,8 @@ static void shape_winograd(struct keel_planner *p, const struct shape *s, struct
 	op->gemm.tiles = ceil_div(op->gemm.pixels, op->gemm.step);
 	op->gemm.depth = KEEL_WINOGRAD_POINTS * ceil_div(s->in, 2);
 	op->gemm.group_panels = op->gemm.panels = ceil_div(s->out, 2 * p->tier->vl);
-	columns = ceil_div(2 * p->groups, op->gemm.tiles);
-	columns = columns > op->gemm.panels ? op->gemm.panels : columns;
-	op->gemm.ticket_panels = ceil_div(op->gemm.panels, columns);
-	op->gemm.ticket_columns = ceil_div(op->gemm.panels, op->gemm.ticket_panels);
+	op->gemm.ticket_columns = keel_plan_winograd_columns(p, s->m);
+	op->gemm.ticket_panels = ceil_div(op->gemm.panels, op->gemm.ticket_columns);
 	op->tickets = op->gemm.tiles * op->gemm.ticket_columns;
 	if (p->plan->group_tiles < op->gemm.step)
 		p->plan->group_tiles = op->gemm.step;

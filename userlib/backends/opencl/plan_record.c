@@ -182,27 +182,59 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
 #define FAR_OUT	      512	/* no level less its zero point is so large */
 
 /* A larger v is rounded, too, which is of no account where it is out of all levels' reach. */
-static bool float_accumulator(const struct lane_scale *l, uint64_t bound, bool residual)
+static bool float_accumulator(const struct lane_scale *l, uint64_t bound, bool unsaturated)
 {
 	uint64_t m = magnitude(l->multiplier);
 
-	return bound < 1 << FLOAT_BITS || (!residual && m << FLOAT_BITS >> l->shift >= FAR_OUT);
+	return bound < 1 << FLOAT_BITS || (!unsaturated && m << FLOAT_BITS >> l->shift >= FAR_OUT);
 }
 
+/** struct float_lane - what stands for the lane of a scale
+ * @more: added to the accumulator
+ */
+struct float_lane {
+	float factor, offset;
+	int32_t more;
+};
+
 static bool float_lane(const struct lane_scale *l, uint64_t bound,
-		       const struct keel_record_source *s, float *factor, float *offset)
+		       const struct keel_record_source *s, struct float_lane *f)
 {
 	uint64_t m = magnitude(l->multiplier);
 	int64_t fixed = m ? 0 : l->rounding >> l->shift;
 	int zeros = m ? __builtin_ctzll(m) : 0;
 
-	*factor = ldexpf((float)l->multiplier, -l->shift);
-	*offset = KEEL_FLOAT_INTEGER + (float)(fixed + s->zero_point);
+	f->factor = ldexpf((float)l->multiplier, -l->shift);
+	f->offset = KEEL_FLOAT_INTEGER + (float)(fixed + s->zero_point);
+	f->more = 0;
 	if (!m)
 		return fixed > -FLOAT_INTEGER / 2 && fixed < FLOAT_INTEGER / 2;
 	return m >> zeros < 1 << FLOAT_BITS && l->shift - 1 - zeros >= FLOAT_BITS &&
-	       float_accumulator(l, bound, s->residual) &&
+	       float_accumulator(l, bound, s->unsaturated) &&
 	       m * bound >> l->shift < FLOAT_INTEGER / 2;
+}
+
+/*
+ * v * 2^-j, half of whose middles would go down. A factor that is larger by 2^-23 takes them up
+ * where the product is positive, and nothing else as long as that is below 2^(23 - j): so 512 is
+ * added, and subtracted behind it. Levels beyond -512 and 512 saturate however they are rounded.
+ */
+#define POWER_LEAST 2
+#define POWER_MOST  12
+
+static bool power_lane(const struct lane_scale *l, uint64_t bound,
+		       const struct keel_record_source *s, struct float_lane *f)
+{
+	int64_t m = l->multiplier;
+	int j = m > 0 ? l->shift - __builtin_ctzll((uint64_t)m) : 0;
+
+	if (s->unsaturated || m <= 0 || m & (m - 1) || j < POWER_LEAST || j > POWER_MOST ||
+	    bound >> j >= FLOAT_INTEGER / 2)
+		return false;
+	f->factor = nextafterf(ldexpf(1, -j), 1);
+	f->offset = KEEL_FLOAT_INTEGER + (float)(s->zero_point - FAR_OUT);
+	f->more = FAR_OUT << j;
+	return true;
 }
 
 static struct lane_scale get_scale(const uint8_t *set, uint32_t vl, uint32_t lane)
@@ -216,32 +248,38 @@ static struct lane_scale get_scale(const uint8_t *set, uint32_t vl, uint32_t lan
 	return l;
 }
 
+static void put_float(uint8_t *record, uint32_t vl, uint32_t lane, const struct float_lane *f)
+{
+	uint8_t *set = record + 4 * vl + 4 * lane;
+	int32_t bias;
+
+	memcpy(&bias, record + 4 * lane, 4);
+	bias = (int32_t)((uint32_t)bias + (uint32_t)f->more);
+	memcpy(record + 4 * lane, &bias, 4);
+	memcpy(set, &f->factor, 4);
+	memcpy(set + 8 * vl, &f->offset, 4);
+}
+
 /* Return: false, with nothing changed, where floats aren't exact. */
 static bool make_panel_floats(uint8_t *panel, uint32_t vl, uint32_t nb,
 			      const struct keel_record_source *s)
 {
-	float factors[4 * 16] = {0}, offsets[4 * 16] = {0};
-	uint32_t b, lane, c;
-	struct lane_scale l;
+	struct float_lane f[4 * 16] = {0};
+	uint32_t i, c;
 
 	if (!s->floats || s->prelu || s->double_round || s->wide_in || s->wide_out)
 		return false;
-	for (b = 0; b < nb; b++)
-		for (lane = 0; lane < vl; lane++) {
-			c = keel_plan_channel(nb, b, lane);
-			if (c >= s->count)
-				continue;
-			l = get_scale(panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl, vl, lane);
-			if (!float_lane(&l, s->bound[c], s, &factors[b * vl + lane],
-					&offsets[b * vl + lane]))
-				return false;
-		}
-	for (b = 0; b < nb; b++) {
-		uint8_t *set = panel + b * KEEL_RECORD_BYTES(vl) + 4 * vl;
+	for (i = 0; i < nb * vl; i++) {
+		const uint8_t *set = panel + i / vl * KEEL_RECORD_BYTES(vl) + 4 * vl;
+		struct lane_scale l = get_scale(set, vl, i % vl);
 
-		memcpy(set, factors + b * vl, 4 * vl);
-		memcpy(set + 8 * vl, offsets + b * vl, 4 * vl);
+		c = keel_plan_channel(nb, i / vl, i % vl);
+		if (c < s->count && !float_lane(&l, s->bound[c], s, &f[i]) &&
+		    !power_lane(&l, s->bound[c], s, &f[i]))
+			return false;
 	}
+	for (i = 0; i < nb * vl; i++)
+		put_float(panel + i / vl * KEEL_RECORD_BYTES(vl), vl, i % vl, &f[i]);
 	return true;
 }
 

@@ -97,29 +97,40 @@ static uint64_t weight_bytes(const struct keel_planner *p, const struct keel_cmd
 	       KEEL_WINOGRAD_POINTS;
 }
 
+/* Of the work-group that has most to do. */
 static uint64_t direct_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	uint64_t tiles = ceil_div((uint64_t)m->ofm_h * m->ofm_w, p->tier->rows);
 
 	return tiles * p->tier->rows * ceil_div(TAPS * TAPS * m->ifm_c, p->tier->quads ? 4 : 2) *
-	       ceil_div(m->ofm_c, 2 * p->tier->vl);
+	       ceil_div(m->ofm_c, 2 * p->tier->vl) / p->groups;
 }
 
 static uint64_t winograd_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
-	uint32_t panels = ceil_div(m->ofm_c, 2 * p->tier->vl), step = keel_plan_squares(p, m);
-	uint64_t squares = squares_of(m), tiles = ceil_div(squares, step), products, far = 0;
+	uint32_t squares = keel_plan_squares(p, m), columns = keel_plan_winograd_columns(p, m),
+		 rows;
+	uint64_t panels = ceil_div(ceil_div(m->ofm_c, 2 * p->tier->vl), columns), products, far = 0;
+	uint64_t tickets = ceil_div(squares_of(m), squares) * (uint64_t)columns;
 
 	/* Half of a tile of 14 rows has a micro-kernel of its own. */
-	if (p->tier->vl == 16)
-		step = ceil_div(step, p->tier->rows / 2) * (p->tier->rows / 2);
-	else
-		step = p->tier->rows;
-	products = tiles * step * KEEL_WINOGRAD_POINTS * ceil_div(m->ifm_c, 2) * panels;
+	rows = p->tier->vl == 16 ? p->tier->rows / 2 : p->tier->rows;
+	rows = ceil_div(squares, rows) * rows;
+	products = rows * KEEL_WINOGRAD_POINTS * ceil_div(m->ifm_c, 2) * panels;
 	if (weight_bytes(p, m) > WEIGHTS_NEAR)
-		far = tiles * weight_bytes(p, m) / FAR_BYTES;
-	return (products > far ? products : far) +
-	       squares * (ceil_div(m->ifm_c, 2 * p->tier->vl) * IN_CYCLES + panels * OUT_CYCLES);
+		far = weight_bytes(p, m) / columns / FAR_BYTES;
+	return ceil_div(tickets, p->groups) *
+	       ((products > far ? products : far) +
+		squares * (ceil_div(m->ifm_c, 2 * p->tier->vl) * IN_CYCLES + panels * OUT_CYCLES));
+}
+
+uint32_t keel_plan_winograd_columns(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint32_t tiles = ceil_div(squares_of(m), keel_plan_squares(p, m));
+	uint32_t panels = ceil_div(m->ofm_c, 2 * p->tier->vl), n = ceil_div(2 * p->groups, tiles);
+
+	n = n > panels ? panels : n;
+	return ceil_div(panels, ceil_div(panels, n));
 }
 
 uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m)

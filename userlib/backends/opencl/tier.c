@@ -36,23 +36,22 @@ static bool has_amx(void)
 	       !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
 }
 
+static bool has_madd256(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
 /* AVX-VNNI: leaf 7, subleaf 1, EAX bit 4; it needs AVX2's state. */
 static bool has_vnni256(void)
 {
 	unsigned int a, b, c, d;
 
-	return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
-	       a >> 4 & 1;
+	return has_madd256() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
 }
 
 static bool has_madd512(void)
 {
 	return __builtin_cpu_supports("avx512bw");
-}
-
-static bool has_madd256(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 #endif
 
