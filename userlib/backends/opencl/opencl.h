@@ -227,6 +227,16 @@ static inline uint32_t keel_plan_level_bytes(uint8_t type)
 	return type == KEEL_TYPE_S16 ? 2 : 1;
 }
 
+static inline uint32_t keel_plan_ceil_div(uint64_t a, uint64_t b)
+{
+	return (uint32_t)((a + b - 1) / b);
+}
+
+static inline uint64_t keel_plan_magnitude(int64_t v)
+{
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
 /** keel_plan_by_elements() - let single elements execute a command; keeps op->after */
 void keel_plan_by_elements(const union keel_command *c, struct keel_plan_op *op);
 

@@ -51,11 +51,6 @@ static struct shape shape_of(const struct keel_cmd_mac *m)
 	};
 }
 
-static uint32_t ceil_div(uint64_t a, uint64_t b)
-{
-	return (uint32_t)((a + b - 1) / b);
-}
-
 /* Levels of int8 in a packed dword. */
 static uint32_t per_dword(const struct keel_planner *p)
 {
@@ -67,17 +62,18 @@ static uint32_t whole_steps(const struct keel_planner *p, uint32_t dwords)
 {
 	uint32_t step = p->tier->tiles ? KEEL_STEP_BYTES / 4 : 1;
 
-	return ceil_div(dwords, step) * step;
+	return keel_plan_ceil_div(dwords, step) * step;
 }
 
 static const int8_t *weights_of(const struct keel_planner *p, const struct shape *s, uint32_t group,
 				uint32_t channel)
 {
-	uint64_t block =
-		(uint64_t)s->taps * ceil_div(s->in, KEEL_BLOCK_IC) * KEEL_BLOCK_OC * KEEL_BLOCK_IC;
+	uint64_t block = (uint64_t)s->taps * keel_plan_ceil_div(s->in, KEEL_BLOCK_IC) *
+			 KEEL_BLOCK_OC * KEEL_BLOCK_IC;
 
 	return p->weights +
-	       ((uint64_t)group * ceil_div(s->out, KEEL_BLOCK_OC) + channel / KEEL_BLOCK_OC) *
+	       ((uint64_t)group * keel_plan_ceil_div(s->out, KEEL_BLOCK_OC) +
+		channel / KEEL_BLOCK_OC) *
 		       block +
 	       channel % KEEL_BLOCK_OC * KEEL_BLOCK_IC;
 }
@@ -112,7 +108,7 @@ struct sums {
 
 static struct sums sums_of(const struct shape *s, const int8_t *w)
 {
-	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i;
+	uint32_t quads = keel_plan_ceil_div(s->in, KEEL_BLOCK_IC), tap, i;
 	struct sums sums = {0};
 
 	for (tap = 0; tap < s->taps; tap++)
@@ -130,7 +126,7 @@ static struct sums sums_of(const struct shape *s, const int8_t *w)
 /* Weights are stored [tap][quads of inputs][16][4]; packed, inputs follow each other densely. */
 static struct sums put_channel(const struct shape *s, const int8_t *w, const struct lane_target *t)
 {
-	uint32_t quads = ceil_div(s->in, KEEL_BLOCK_IC), tap, i, k = 0;
+	uint32_t quads = keel_plan_ceil_div(s->in, KEEL_BLOCK_IC), tap, i, k = 0;
 	struct sums sums = {0};
 
 	for (tap = 0; tap < s->taps; tap++) {
@@ -197,11 +193,6 @@ struct lanes {
 	bool fixed[2 * 16];
 };
 
-static uint64_t magnitude(int64_t v)
-{
-	return v < 0 ? -(uint64_t)v : (uint64_t)v;
-}
-
 /* Of sums of products with values from @lo, at most 0, to @hi, at least 0. */
 static uint64_t bound_of(struct sums sums, int32_t lo, int32_t hi)
 {
@@ -221,7 +212,7 @@ static void start_bytes(const struct shape *s, struct lanes *l, uint32_t c, stru
 	int32_t bias = (int32_t)(uint32_t)(uint64_t)l->channels[c].bias;
 
 	l->bound[c] = bound_of(sums, -128 - s->m->ifm.zero_point, 127 - s->m->ifm.zero_point) +
-		      magnitude(bias);
+		      keel_plan_magnitude(bias);
 	offset += s->m->ifm.zero_point;
 	l->bias[c] = (int32_t)(uint32_t)(uint64_t)((partial ? 0 : bias) - offset * sums.plain);
 	if (partial || l->bound[c] > (uint64_t)1 << 31)
@@ -235,7 +226,7 @@ static void start_planes(struct lanes *l, uint32_t c, struct sums sums, int64_t 
 			 int64_t *start)
 {
 	l->bias[c] = (int32_t)(-offset * sums.plain);
-	l->bound[c] = 32768 * sums.magnitude + magnitude(l->channels[c].bias);
+	l->bound[c] = 32768 * sums.magnitude + keel_plan_magnitude(l->channels[c].bias);
 	l->fixed[c] = false;
 	*start =
 		(int64_t)((uint64_t)l->channels[c].bias - (uint64_t)(KEEL_PLANE_ZERO * sums.plain));
@@ -355,7 +346,7 @@ static uint64_t gather_cycles(const struct shape *s, uint32_t dwords)
 
 static uint64_t depth_cycles(const struct keel_planner *p, const struct shape *s, uint32_t dwords)
 {
-	uint64_t cycles = (uint64_t)dwords * ceil_div(s->out, 2 * p->tier->vl);
+	uint64_t cycles = (uint64_t)dwords * keel_plan_ceil_div(s->out, 2 * p->tier->vl);
 
 	return p->tier->tiles ? cycles / 8 : cycles;
 }
@@ -383,7 +374,7 @@ static uint32_t wanted_tickets(const struct keel_planner *p, uint64_t cycles)
 	n = n < 1 ? 1 : n;
 	n = n > 4096 ? 4096 : n;
 	/* A multiple of the work-groups, so that all end at the same time. */
-	return n > p->groups ? ceil_div(n, p->groups) * p->groups : (uint32_t)n;
+	return n > p->groups ? keel_plan_ceil_div(n, p->groups) * p->groups : (uint32_t)n;
 }
 
 /* Tiles whose packed rows fill @room; rows are far apart, so the scratch is larger than that. */
@@ -410,16 +401,17 @@ static void cut(struct keel_planner *p, const struct shape *s, struct keel_plan_
 
 	op->gemm.group_tiles = fit_tiles(op, p, large ? PACK_FAR : near);
 	if (large && op->gemm.panels >= 2 * p->groups)
-		rows = ceil_div(op->gemm.tiles, op->gemm.group_tiles);
+		rows = keel_plan_ceil_div(op->gemm.tiles, op->gemm.group_tiles);
 	else
 		rows = tickets;
 	rows = rows > op->gemm.tiles ? op->gemm.tiles : rows;
-	columns = ceil_div(tickets, rows);
+	columns = keel_plan_ceil_div(tickets, rows);
 	columns = columns > op->gemm.panels ? op->gemm.panels : columns;
-	op->gemm.ticket_tiles = ceil_div(op->gemm.tiles, rows);
-	op->gemm.ticket_panels = ceil_div(op->gemm.panels, columns);
-	op->gemm.ticket_columns = ceil_div(op->gemm.panels, op->gemm.ticket_panels);
-	op->tickets = ceil_div(op->gemm.tiles, op->gemm.ticket_tiles) * op->gemm.ticket_columns;
+	op->gemm.ticket_tiles = keel_plan_ceil_div(op->gemm.tiles, rows);
+	op->gemm.ticket_panels = keel_plan_ceil_div(op->gemm.panels, columns);
+	op->gemm.ticket_columns = keel_plan_ceil_div(op->gemm.panels, op->gemm.ticket_panels);
+	op->tickets =
+		keel_plan_ceil_div(op->gemm.tiles, op->gemm.ticket_tiles) * op->gemm.ticket_columns;
 	if (op->gemm.group_tiles > op->gemm.ticket_tiles)
 		op->gemm.group_tiles = op->gemm.ticket_tiles;
 	if (p->plan->group_tiles < op->gemm.group_tiles * op->gemm.planes)
@@ -468,8 +460,9 @@ static bool rows_are_tiles(const struct keel_planner *p, const struct shape *s)
  */
 static uint32_t row_dwords(const struct keel_planner *p, const struct shape *s)
 {
-	uint32_t row = whole_steps(p, ceil_div(s->m->kernel_w * s->in, per_dword(p)));
-	uint32_t depth = whole_steps(p, ceil_div((uint64_t)s->taps * s->in, per_dword(p)));
+	uint32_t row = whole_steps(p, keel_plan_ceil_div(s->m->kernel_w * s->in, per_dword(p)));
+	uint32_t depth =
+		whole_steps(p, keel_plan_ceil_div((uint64_t)s->taps * s->in, per_dword(p)));
 
 	if (s->m->h.ifm_type != KEEL_TYPE_S8 || !rows_are_runs(s))
 		return 0;
@@ -575,14 +568,14 @@ static void shape_winograd(struct keel_planner *p, const struct shape *s, struct
 
 	op->kind = KEEL_PLAN_WINOGRAD;
 	op->flags &= ~KEEL_PLAN_SINGLE;
-	op->gemm.width = ceil_div(s->m->ofm_w, KEEL_SQUARE);
-	op->gemm.pixels = op->gemm.width * ceil_div(s->m->ofm_h, KEEL_SQUARE);
+	op->gemm.width = keel_plan_ceil_div(s->m->ofm_w, KEEL_SQUARE);
+	op->gemm.pixels = op->gemm.width * keel_plan_ceil_div(s->m->ofm_h, KEEL_SQUARE);
 	op->gemm.step = keel_plan_squares(p, s->m);
-	op->gemm.tiles = ceil_div(op->gemm.pixels, op->gemm.step);
-	op->gemm.depth = KEEL_WINOGRAD_POINTS * ceil_div(s->in, 2);
-	op->gemm.group_panels = op->gemm.panels = ceil_div(s->out, 2 * p->tier->vl);
+	op->gemm.tiles = keel_plan_ceil_div(op->gemm.pixels, op->gemm.step);
+	op->gemm.depth = KEEL_WINOGRAD_POINTS * keel_plan_ceil_div(s->in, 2);
+	op->gemm.group_panels = op->gemm.panels = keel_plan_ceil_div(s->out, 2 * p->tier->vl);
 	op->gemm.ticket_columns = keel_plan_winograd_columns(p, s->m);
-	op->gemm.ticket_panels = ceil_div(op->gemm.panels, op->gemm.ticket_columns);
+	op->gemm.ticket_panels = keel_plan_ceil_div(op->gemm.panels, op->gemm.ticket_columns);
 	op->tickets = op->gemm.tiles * op->gemm.ticket_columns;
 	if (p->plan->group_tiles < op->gemm.step)
 		p->plan->group_tiles = op->gemm.step;
@@ -600,13 +593,13 @@ static void shape_gemm(struct keel_planner *p, const struct shape *s, struct kee
 	op->gemm.pixels = pixels;
 	op->gemm.width = s->m->ofm_w;
 	op->gemm.step = pool ? rows / 4 * 4 : rows;
-	op->gemm.tiles = ceil_div(pixels, op->gemm.step);
+	op->gemm.tiles = keel_plan_ceil_div(pixels, op->gemm.step);
 	op->gemm.row = row_dwords(p, s);
-	op->gemm.depth =
-		op->gemm.row ? op->gemm.row * s->m->kernel_h
-			     : whole_steps(p, ceil_div((uint64_t)s->taps * s->in, per_dword(p)));
-	op->gemm.slices = ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
-	op->gemm.group_panels = ceil_div(s->out, 2 * p->tier->vl);
+	op->gemm.depth = op->gemm.row ? op->gemm.row * s->m->kernel_h
+				      : whole_steps(p, keel_plan_ceil_div((uint64_t)s->taps * s->in,
+									  per_dword(p)));
+	op->gemm.slices = keel_plan_ceil_div(op->gemm.depth * 4, KEEL_SLICE_BYTES);
+	op->gemm.group_panels = keel_plan_ceil_div(s->out, 2 * p->tier->vl);
 	op->gemm.panels = s->groups * op->gemm.group_panels;
 }
 

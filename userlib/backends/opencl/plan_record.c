@@ -46,11 +46,6 @@ struct lane_scale {
 	uint32_t deep;
 };
 
-static uint64_t magnitude(int64_t v)
-{
-	return v < 0 ? -(uint64_t)v : (uint64_t)v;
-}
-
 /*
  * Rounds to 0 whatever the accumulator: |acc| * |m| stays below half a unit, less what
  * double rounding adds.
@@ -59,7 +54,7 @@ static bool vanishes(int32_t m, uint32_t s, uint64_t bound)
 {
 	uint64_t product;
 
-	return !m || (s > 32 && !__builtin_mul_overflow(magnitude(m), bound, &product) &&
+	return !m || (s > 32 && !__builtin_mul_overflow(keel_plan_magnitude(m), bound, &product) &&
 		      product < ((uint64_t)1 << (s - 1)) - ((uint64_t)1 << 30));
 }
 
@@ -78,7 +73,7 @@ static bool fits(int32_t m, uint32_t s, uint64_t bound)
 {
 	uint64_t product;
 
-	return !__builtin_mul_overflow(magnitude(m), bound, &product) &&
+	return !__builtin_mul_overflow(keel_plan_magnitude(m), bound, &product) &&
 	       product >> s < (uint64_t)1 << 30;
 }
 
@@ -184,7 +179,7 @@ static uint32_t put_lane(uint8_t *record, uint32_t vl, uint32_t lane,
 /* A larger v is rounded, too, which is of no account where it is out of all levels' reach. */
 static bool float_accumulator(const struct lane_scale *l, uint64_t bound, bool unsaturated)
 {
-	uint64_t m = magnitude(l->multiplier);
+	uint64_t m = keel_plan_magnitude(l->multiplier);
 
 	return bound < 1 << FLOAT_BITS || (!unsaturated && m << FLOAT_BITS >> l->shift >= FAR_OUT);
 }
@@ -200,7 +195,7 @@ struct float_lane {
 static bool float_lane(const struct lane_scale *l, uint64_t bound,
 		       const struct keel_record_source *s, struct float_lane *f)
 {
-	uint64_t m = magnitude(l->multiplier);
+	uint64_t m = keel_plan_magnitude(l->multiplier);
 	int64_t fixed = m ? 0 : l->rounding >> l->shift;
 	int zeros = m ? __builtin_ctzll(m) : 0;
 

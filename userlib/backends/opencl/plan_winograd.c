@@ -75,69 +75,70 @@ void keel_plan_winograd_channel(const int8_t *w, uint32_t in, uint8_t *at, uint3
 #define WEIGHTS_NEAR (1280u << 10)
 #define FAR_BYTES    8 /* a cycle */
 
-/* What a work-group's scratch and packed weights may take. */
-#define MAX_SCRATCH (640u << 10)
+/* What scratch for the squares of a work-group and packed weights may take. */
+#define MAX_SQUARES (640u << 10)
 #define MAX_WEIGHTS (8u << 20)
-
-static uint32_t ceil_div(uint64_t a, uint64_t b)
-{
-	return (uint32_t)((a + b - 1) / b);
-}
 
 static uint64_t squares_of(const struct keel_cmd_mac *m)
 {
-	return (uint64_t)ceil_div(m->ofm_h, KEEL_SQUARE) * ceil_div(m->ofm_w, KEEL_SQUARE);
+	return (uint64_t)keel_plan_ceil_div(m->ofm_h, KEEL_SQUARE) *
+	       keel_plan_ceil_div(m->ofm_w, KEEL_SQUARE);
 }
 
 static uint64_t weight_bytes(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	uint32_t width = 2 * p->tier->vl;
 
-	return (uint64_t)ceil_div(m->ofm_c, width) * width * ceil_div(m->ifm_c, 2) * 4 *
-	       KEEL_WINOGRAD_POINTS;
+	return (uint64_t)keel_plan_ceil_div(m->ofm_c, width) * width *
+	       keel_plan_ceil_div(m->ifm_c, 2) * 4 * KEEL_WINOGRAD_POINTS;
 }
 
 /* Of the work-group that has most to do. */
 static uint64_t direct_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
-	uint64_t tiles = ceil_div((uint64_t)m->ofm_h * m->ofm_w, p->tier->rows);
+	uint64_t tiles = keel_plan_ceil_div((uint64_t)m->ofm_h * m->ofm_w, p->tier->rows);
 
-	return tiles * p->tier->rows * ceil_div(TAPS * TAPS * m->ifm_c, p->tier->quads ? 4 : 2) *
-	       ceil_div(m->ofm_c, 2 * p->tier->vl) / p->groups;
+	return tiles * p->tier->rows *
+	       keel_plan_ceil_div(TAPS * TAPS * m->ifm_c, p->tier->quads ? 4 : 2) *
+	       keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl) / p->groups;
 }
 
 static uint64_t winograd_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	uint32_t squares = keel_plan_squares(p, m), columns = keel_plan_winograd_columns(p, m),
 		 rows;
-	uint64_t panels = ceil_div(ceil_div(m->ofm_c, 2 * p->tier->vl), columns), products, far = 0;
-	uint64_t tickets = ceil_div(squares_of(m), squares) * (uint64_t)columns;
+	uint64_t panels =
+			 keel_plan_ceil_div(keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl), columns),
+		 products, far = 0;
+	uint64_t tickets = keel_plan_ceil_div(squares_of(m), squares) * (uint64_t)columns;
 
 	/* Half of a tile of 14 rows has a micro-kernel of its own. */
 	rows = p->tier->vl == 16 ? p->tier->rows / 2 : p->tier->rows;
-	rows = ceil_div(squares, rows) * rows;
-	products = rows * KEEL_WINOGRAD_POINTS * ceil_div(m->ifm_c, 2) * panels;
+	rows = keel_plan_ceil_div(squares, rows) * rows;
+	products = rows * KEEL_WINOGRAD_POINTS * keel_plan_ceil_div(m->ifm_c, 2) * panels;
 	if (weight_bytes(p, m) > WEIGHTS_NEAR)
 		far = weight_bytes(p, m) / columns / FAR_BYTES;
-	return ceil_div(tickets, p->groups) *
+	return keel_plan_ceil_div(tickets, p->groups) *
 	       ((products > far ? products : far) +
-		squares * (ceil_div(m->ifm_c, 2 * p->tier->vl) * IN_CYCLES + panels * OUT_CYCLES));
+		squares * (keel_plan_ceil_div(m->ifm_c, 2 * p->tier->vl) * IN_CYCLES +
+			   panels * OUT_CYCLES));
 }
 
 uint32_t keel_plan_winograd_columns(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
-	uint32_t tiles = ceil_div(squares_of(m), keel_plan_squares(p, m));
-	uint32_t panels = ceil_div(m->ofm_c, 2 * p->tier->vl), n = ceil_div(2 * p->groups, tiles);
+	uint32_t tiles = keel_plan_ceil_div(squares_of(m), keel_plan_squares(p, m));
+	uint32_t panels = keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl),
+		 n = keel_plan_ceil_div(2 * p->groups, tiles);
 
 	n = n > panels ? panels : n;
-	return ceil_div(panels, ceil_div(panels, n));
+	return keel_plan_ceil_div(panels, keel_plan_ceil_div(panels, n));
 }
 
 uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	uint64_t squares = squares_of(m);
 
-	return ceil_div(squares, ceil_div(squares, p->tier->rows));
+	return keel_plan_ceil_div(squares, keel_plan_ceil_div(squares, p->tier->rows));
 }
 
 uint32_t keel_plan_winograd_scratch(const struct keel_planner *p, const struct keel_cmd_mac *m)
@@ -160,7 +161,7 @@ static bool is_3x3(const struct keel_cmd_mac *m)
 bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	return !p->tier->tiles && is_3x3(m) && weight_bytes(p, m) <= MAX_WEIGHTS &&
-	       keel_plan_winograd_scratch(p, m) <= MAX_SCRATCH &&
+	       keel_plan_winograd_scratch(p, m) <= MAX_SQUARES &&
 	       winograd_cycles(p, m) < direct_cycles(p, m);
 }
 

@@ -248,6 +248,8 @@ static inline keel_ints keel_scale_by(keel_ints v, struct keel_scale s)
 
 /**
  * struct keel_fast - what the fastest scales are made of, in registers
+ * @factor: accumulators are multiplied by it
+ * @offset: added to the product: KEEL_FLOAT_INTEGER and the zero point
  *
  * KEEL_PANEL_FAST is exact only if the sum is rounded to the nearest, as OpenCL has it: POCL sets
  * that for each kernel, and instructions of 512 bits say so themselves.
