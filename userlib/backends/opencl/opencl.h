@@ -275,15 +275,10 @@ int keel_plan_simple(struct keel_planner *p, const union keel_command *c, struct
 /** keel_plan_winograd_pays() - is there such a way, and is it less work than all products are? */
 bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m);
 
-/** keel_plan_winograd_columns() - parts of the panels that are tickets for themselves, of each tile
- * of squares */
-uint32_t keel_plan_winograd_columns(const struct keel_planner *p, const struct keel_cmd_mac *m);
-
-/** keel_plan_squares() - squares in a tile of them, of which there are as few as possible */
-uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m);
-
-/** keel_plan_winograd_scratch() - bytes that a work-group needs for a tile of squares */
-uint32_t keel_plan_winograd_scratch(const struct keel_planner *p, const struct keel_cmd_mac *m);
+/** keel_plan_winograd_shape() - how such a command is cut into squares, tiles and tickets, all but
+ * panels */
+void keel_plan_winograd_shape(struct keel_planner *p, const struct keel_cmd_mac *m,
+			      struct keel_plan_op *op);
 
 /** keel_plan_winograd_exact() - can sums be told from their lowest 26 bits?
  * @magnitude: sum of the magnitudes of an output channel's weights

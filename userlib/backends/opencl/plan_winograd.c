@@ -20,7 +20,7 @@
 #define POINTS	  6 /* along each dimension */
 #define TAPS	  3
 
-/* 24 G, less the factor in keel_square_line_out(): elements of 24 G g (24 G)^T stay below 12 * 12 *
+/* 24 G, less the factor in KEEL_LINE_OUT: elements of 24 G g (24 G)^T stay below 12 * 12 *
  * 128. */
 static const int8_t rows_of_g[POINTS][TAPS] = {
 	{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 12},
@@ -85,6 +85,25 @@ static uint64_t squares_of(const struct keel_cmd_mac *m)
 	       keel_plan_ceil_div(m->ofm_w, KEEL_SQUARE);
 }
 
+/* As few tiles as possible, all of them of about as many squares. */
+static uint32_t squares_of_tile(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint64_t squares = squares_of(m);
+
+	return keel_plan_ceil_div(squares, keel_plan_ceil_div(squares, p->tier->rows));
+}
+
+/* Parts of the panels that are tickets for themselves: one, unless tiles are few. */
+static uint32_t columns_of(const struct keel_planner *p, const struct keel_cmd_mac *m)
+{
+	uint32_t tiles = keel_plan_ceil_div(squares_of(m), squares_of_tile(p, m));
+	uint32_t panels = keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl);
+	uint32_t n = keel_plan_ceil_div(2 * p->groups, tiles);
+
+	n = n > panels ? panels : n;
+	return keel_plan_ceil_div(panels, keel_plan_ceil_div(panels, n));
+}
+
 static uint64_t weight_bytes(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	uint32_t width = 2 * p->tier->vl;
@@ -105,11 +124,9 @@ static uint64_t direct_cycles(const struct keel_planner *p, const struct keel_cm
 
 static uint64_t winograd_cycles(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
-	uint32_t squares = keel_plan_squares(p, m), columns = keel_plan_winograd_columns(p, m),
-		 rows;
-	uint64_t panels =
-			 keel_plan_ceil_div(keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl), columns),
-		 products, far = 0;
+	uint32_t squares = squares_of_tile(p, m), columns = columns_of(p, m), rows;
+	uint32_t all = keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl);
+	uint64_t panels = keel_plan_ceil_div(all, columns), products, far = 0;
 	uint64_t tickets = keel_plan_ceil_div(squares_of(m), squares) * (uint64_t)columns;
 
 	/* Half of a tile of 14 rows has a micro-kernel of its own. */
@@ -124,26 +141,9 @@ static uint64_t winograd_cycles(const struct keel_planner *p, const struct keel_
 			   panels * OUT_CYCLES));
 }
 
-uint32_t keel_plan_winograd_columns(const struct keel_planner *p, const struct keel_cmd_mac *m)
+static uint32_t scratch_of(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
-	uint32_t tiles = keel_plan_ceil_div(squares_of(m), keel_plan_squares(p, m));
-	uint32_t panels = keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl),
-		 n = keel_plan_ceil_div(2 * p->groups, tiles);
-
-	n = n > panels ? panels : n;
-	return keel_plan_ceil_div(panels, keel_plan_ceil_div(panels, n));
-}
-
-uint32_t keel_plan_squares(const struct keel_planner *p, const struct keel_cmd_mac *m)
-{
-	uint64_t squares = squares_of(m);
-
-	return keel_plan_ceil_div(squares, keel_plan_ceil_div(squares, p->tier->rows));
-}
-
-uint32_t keel_plan_winograd_scratch(const struct keel_planner *p, const struct keel_cmd_mac *m)
-{
-	uint32_t step = keel_plan_squares(p, m), vl = p->tier->vl;
+	uint32_t step = squares_of_tile(p, m), vl = p->tier->vl;
 
 	return KEEL_SQUARE_COLUMNS(step, vl) + KEEL_SQUARE_SUMS(p->tier->rows, vl) +
 	       KEEL_WINOGRAD_POINTS * p->tier->rows * KEEL_SQUARE_STRIDE(m->ifm_c, vl);
@@ -161,11 +161,32 @@ static bool is_3x3(const struct keel_cmd_mac *m)
 bool keel_plan_winograd_pays(const struct keel_planner *p, const struct keel_cmd_mac *m)
 {
 	return !p->tier->tiles && is_3x3(m) && weight_bytes(p, m) <= MAX_WEIGHTS &&
-	       keel_plan_winograd_scratch(p, m) <= MAX_SQUARES &&
-	       winograd_cycles(p, m) < direct_cycles(p, m);
+	       scratch_of(p, m) <= MAX_SQUARES && winograd_cycles(p, m) < direct_cycles(p, m);
 }
 
 bool keel_plan_winograd_exact(uint64_t magnitude)
 {
 	return magnitude < SUM_BOUND / 128;
+}
+
+void keel_plan_winograd_shape(struct keel_planner *p, const struct keel_cmd_mac *m,
+			      struct keel_plan_op *op)
+{
+	uint32_t bytes = scratch_of(p, m);
+
+	op->kind = KEEL_PLAN_WINOGRAD;
+	op->flags &= ~KEEL_PLAN_SINGLE;
+	op->gemm.width = keel_plan_ceil_div(m->ofm_w, KEEL_SQUARE);
+	op->gemm.pixels = op->gemm.width * keel_plan_ceil_div(m->ofm_h, KEEL_SQUARE);
+	op->gemm.step = squares_of_tile(p, m);
+	op->gemm.tiles = keel_plan_ceil_div(op->gemm.pixels, op->gemm.step);
+	op->gemm.depth = KEEL_WINOGRAD_POINTS * keel_plan_ceil_div(m->ifm_c, 2);
+	op->gemm.group_panels = op->gemm.panels = keel_plan_ceil_div(m->ofm_c, 2 * p->tier->vl);
+	op->gemm.ticket_columns = columns_of(p, m);
+	op->gemm.ticket_panels = keel_plan_ceil_div(op->gemm.panels, op->gemm.ticket_columns);
+	op->tickets = op->gemm.tiles * op->gemm.ticket_columns;
+	if (p->plan->group_tiles < op->gemm.step)
+		p->plan->group_tiles = op->gemm.step;
+	if (p->plan->worker_bytes < bytes)
+		p->plan->worker_bytes = bytes;
 }

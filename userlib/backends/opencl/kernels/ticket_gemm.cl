@@ -55,11 +55,19 @@ static inline struct keel_strip keel_strip(global const struct keel_plan_op *op,
 	global const struct keel_panel_header *h =
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
 	struct keel_strip s = {
-		0, panel, 0, 0, 0, (global char *)io->ofm + h->channel, w->levels,
-		op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io->ifm2 + h->channel : 0,
-		(global const keel_ints *)(packed + op->residual_set), w->dump, op->gemm.depth, 0,
-		h->channels, h->bounded, KEEL_PAGE, h->slow != KEEL_FASTEST || (op->flags & KEEL_PLAN_DUMP), m->ifm2.zero_point,
-		op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0
+		.panel = panel,
+		.out = (global char *)io->ofm + h->channel,
+		.levels = w->levels,
+		.residual = op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io->ifm2 + h->channel : 0,
+		.residual_set = (global const keel_ints *)(packed + op->residual_set),
+		.dump = w->dump,
+		.depth = op->gemm.depth,
+		.channels = h->channels,
+		.bounded = h->bounded,
+		.ahead = KEEL_PAGE,
+		.raw = h->slow != KEEL_FASTEST || (op->flags & KEEL_PLAN_DUMP),
+		.residual_zero = m->ifm2.zero_point,
+		.residual_short = op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0,
 	};
 
 	return s;
