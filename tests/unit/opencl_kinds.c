@@ -184,18 +184,27 @@ static void add_shifted(struct rig_program *p, struct keel_random *r)
 	layer_append_mac(p, r, &l);
 }
 
-static int check_layers(uint32_t n, struct keel_random *r)
+static void fill_layers(struct rig_program *p, struct keel_random *r)
 {
-	uint32_t done, i;
+	uint32_t i;
+
+	for (i = 0; i < BATCH; i++)
+		add_layer(p, r);
+	add_shifted(p, r);
+}
+
+/* Programs of @fill's for @n layers. Return: the one that failed, or -1. */
+static int check_batches(uint32_t n, struct keel_random *r,
+			 void (*fill)(struct rig_program *p, struct keel_random *r))
+{
+	uint32_t done;
 	int failed = -1;
 
 	for (done = 0; done < n && failed < 0; done += BATCH) {
 		struct rig_program p;
 
 		rig_program_init(&p);
-		for (i = 0; i < BATCH; i++)
-			add_layer(&p, r);
-		add_shifted(&p, r);
+		fill(&p, r);
 		if (rig_check(&dev, &p))
 			failed = (int)(done / BATCH);
 		rig_program_fini(&p);
@@ -265,24 +274,14 @@ static void add_full_sums(struct rig_program *p, struct keel_random *r, uint32_t
 	       keel_weights_bytes(&p->commands[p->n - 1]));
 }
 
-static int check_winograd(uint32_t n, struct keel_random *r)
+static void fill_winograd(struct rig_program *p, struct keel_random *r)
 {
-	uint32_t done, i;
-	int failed = -1;
+	uint32_t i;
 
-	for (done = 0; done < n && failed < 0; done += BATCH) {
-		struct rig_program p;
-
-		rig_program_init(&p);
-		for (i = 0; i < BATCH / 4; i++)
-			add_3x3(&p, r);
-		add_full_sums(&p, r, 227);
-		add_full_sums(&p, r, 228);
-		if (rig_check(&dev, &p))
-			failed = (int)(done / BATCH);
-		rig_program_fini(&p);
-	}
-	return failed;
+	for (i = 0; i < BATCH / 4; i++)
+		add_3x3(p, r);
+	add_full_sums(p, r, 227);
+	add_full_sums(p, r, 228);
 }
 
 /* Programs whose commands read what earlier ones wrote: the order between them. */
@@ -348,9 +347,9 @@ static int check_kind(const char *kind, uint32_t count, uint64_t seed)
 
 	keel_random_init(&r, seed);
 	if (!strcmp(kind, "LAYERS") || !strcmp(kind, "ROUNDING"))
-		failed = check_layers(count, &r);
+		failed = check_batches(count, &r, fill_layers);
 	else if (!strcmp(kind, "WINOGRAD"))
-		failed = check_winograd((count + 3) / 4, &r);
+		failed = check_batches((count + 3) / 4, &r, fill_winograd);
 	else if (!strcmp(kind, "PROGRAMS"))
 		failed = check_programs((count + 7) / 8, &r);
 	else if (!strcmp(kind, "NETWORKS"))
@@ -372,7 +371,7 @@ int opencl_check_tier(const char *tier, uint32_t threads, const char *kind, uint
 	int failed = 0;
 	unsigned int i;
 
-	/* POCL's threads inherit how floats are rounded. */
+	/* POCL's threads inherit it, and must not go by it. */
 	if (kind && !strcmp(kind, "ROUNDING"))
 		fesetround(FE_UPWARD);
 	if (rig_open(&dev, tier, threads))
