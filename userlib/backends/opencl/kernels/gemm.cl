@@ -20,16 +20,16 @@
 #define KEEL_QUADS_14(F) F(0, 1, 2, 3) F(4, 5, 6, 7) F(8, 9, 10, 11) F(12, 13, 13, 13)
 
 /*
- * Weights that come from far away are asked for @ahead bytes before they are needed: processors that
- * look ahead themselves do so only within a page.
+ * Weights that come from far away are asked for before they are needed: processors that look ahead
+ * themselves do so only within a page.
  */
 #define KEEL_ASK(p, ahead) __builtin_prefetch((const void *)(size_t)((global const uchar *)(p) + (ahead)), 0, 2)
 #if VL == 16
-#define KEEL_ASK_2(w, ahead) \
-	KEEL_ASK(w, ahead); \
-	KEEL_ASK((w) + 1, ahead)
+#define KEEL_ASK_2(p, ahead) \
+	KEEL_ASK(p, ahead); \
+	KEEL_ASK(p, (ahead) + 4 * VL)
 #else
-#define KEEL_ASK_2(w, ahead) KEEL_ASK(w, ahead)
+#define KEEL_ASK_2(p, ahead) KEEL_ASK(p, ahead)
 #endif
 
 /*
@@ -113,7 +113,8 @@ static inline void keel_store_rows(struct keel_strip s, uint bytes)
 		const keel_ints bias1 = KEEL_LOAD(keel_ints, s.panel + KEEL_RECORD_BYTES(VL)); \
 		KEEL_EACH_##rows(KEEL_INIT_2) \
 \
-		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_ASK_2(w, s.ahead); w += 2; \
+		KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; w += 2; KEEL_ASK_2(s.ask, 0); \
+				s.ask += s.ask_step; \
 				KEEL_EACH_##rows(KEEL_STEP_2)) \
 		if (s.raw) { \
 			global keel_ints *d = (global keel_ints *)s.dump; \
@@ -223,7 +224,8 @@ KEEL_APART void keel_micro_1_2(const struct keel_strip *strip)
 		const keel_ints bias = KEEL_LOAD(keel_ints, s.panel); \
 		KEEL_EACH_##rows(KEEL_INIT_1) \
 \
-		KEEL_DEPTH_LOOP(keel_ints w0 = *w; KEEL_ASK(w, s.ahead); w++; KEEL_EACH_##rows(KEEL_STEP_1)) \
+		KEEL_DEPTH_LOOP(keel_ints w0 = *w; w++; KEEL_ASK(s.ask, 0); s.ask += s.ask_step; \
+				KEEL_EACH_##rows(KEEL_STEP_1)) \
 		if (s.raw) { \
 			global keel_ints *d = (global keel_ints *)s.dump; \
 \

@@ -22,17 +22,17 @@
  * @run: dwords in a segment
  * @channels: of the panel
  * @bounded: see struct keel_panel_header
- * @ahead: bytes from weights that are read to those that are asked for
+ * @ask: weights that are asked for next; @ask_step: bytes from those to the ones after
  */
 struct keel_strip {
-	global const uchar *rows, *panel;
+	global const uchar *rows, *panel, *ask;
 	ulong stride, segment;
 	global const struct keel_tile *tile;
 	global char *out, *levels;
 	global const char *residual;
 	global const keel_ints *residual_set;
 	global int *dump;
-	uint depth, run, channels, bounded, ahead;
+	uint depth, run, channels, bounded, ask_step;
 	int raw;
 	short residual_zero, residual_short;
 };

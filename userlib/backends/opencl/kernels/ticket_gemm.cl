@@ -56,6 +56,7 @@ static inline struct keel_strip keel_strip(global const struct keel_plan_op *op,
 		(global const struct keel_panel_header *)(panel + KEEL_PANEL_HEADER(VL, nb));
 	struct keel_strip s = {
 		.panel = panel,
+		.ask = panel + KEEL_PANEL_WEIGHTS(VL, nb) + KEEL_PAGE,
 		.out = (global char *)io->ofm + h->channel,
 		.levels = w->levels,
 		.residual = op->flags & KEEL_PLAN_RESIDUAL ? (global const char *)io->ifm2 + h->channel : 0,
@@ -64,7 +65,7 @@ static inline struct keel_strip keel_strip(global const struct keel_plan_op *op,
 		.depth = op->gemm.depth,
 		.channels = h->channels,
 		.bounded = h->bounded,
-		.ahead = KEEL_PAGE,
+		.ask_step = 4 * VL * nb,
 		.raw = h->slow != KEEL_FASTEST || (op->flags & KEEL_PLAN_DUMP),
 		.residual_zero = m->ifm2.zero_point,
 		.residual_short = op->flags & KEEL_PLAN_WHOLE ? 2 : (op->flags & KEEL_PLAN_SHORT) != 0,
@@ -95,12 +96,18 @@ static inline void keel_gemm_panel(global const struct keel_plan_op *op,
 				   global const uchar *panel, uint tiles, int single)
 {
 	uint nb = single ? 1 : 2, planes = op->gemm.planes;
+	/* Tiles that ask for the next panel, and how much of each of its vectors each asks for. */
+	uint asking = max(tiles, 2u) - 1, part = (4 * VL * nb + asking - 1) / asking;
 	struct keel_strip s = keel_strip(op, m, &io, w, packed, panel, nb);
 
 	for (uint t = 0, done; t < tiles; t += done) {
 		done = keel_gemm_dots(&s, w->tiles + t * planes, tiles - t, planes, single);
-		/* From the second tile on this panel is near, so that it is time for the next. */
-		s.ahead = op->gemm.panel_bytes;
+		/*
+		 * From the second tile on this panel is near, so that it is time for the next. All at once
+		 * would be more than a processor can have on the way.
+		 */
+		s.ask = panel + op->gemm.panel_bytes + (ulong)t * s.depth * part;
+		s.ask_step = part;
 		for (uint i = 0; s.raw && i < done; i++)
 			keel_strip_finish(op, m, &io, &s, w->dump + i * KEEL_TILE_ROWS * nb * VL,
 					  w->tiles + (t + i) * planes, nb);

@@ -214,7 +214,7 @@ KEEL_APART void keel_squares_in(global const struct keel_plan_op *op, global con
 			const keel_ints bias0 = 0, bias1 = 0; \
 			KEEL_EACH_##rows(KEEL_INIT_2) \
 \
-			KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_ASK_2(w, s.ahead); \
+			KEEL_DEPTH_LOOP(keel_ints w0 = w[0]; keel_ints w1 = w[1]; KEEL_ASK_2(w, KEEL_PAGE); \
 					w += 2; KEEL_EACH_##rows(KEEL_STEP_POINTS)) \
 			KEEL_EACH_##rows(KEEL_DUMP_2) \
 		} \
