@@ -39,19 +39,23 @@ struct keel_crew {
 };
 
 /*
- * Wait a little, and where others have taken the processor from whom we wait for, let
- * them have ours too: the system call is sched_yield(), which OpenCL has no name for.
+ * Wait a little. Who has waited for longer than any ticket should take waits for somebody whose
+ * processor others have taken, and sleeps: a thread that goes on turning, or yields and turns again, uses
+ * up its share of the processor, and is kept waiting for that later. OpenCL has no name for sleeping, so
+ * this is the system call nanosleep().
  */
-#define KEEL_PATIENCE 1024
+#define KEEL_PATIENCE 1024 /* turns, some 50 us */
+#define KEEL_NAP 50000	   /* ns */
 
 static inline void keel_relax(uint turns)
 {
 #if defined(__x86_64__) && defined(__linux__)
-	long result = 24;
+	const long time[2] = { 0, KEEL_NAP };
+	long call = 35;
 
 	__asm__ volatile("pause");
 	if (turns > KEEL_PATIENCE)
-		__asm__ volatile("syscall" : "+a"(result) : : "rcx", "r11", "memory");
+		__asm__ volatile("syscall" : "+a"(call) : "D"(time), "S"(0L) : "rcx", "r11", "memory");
 #endif
 }
 
