@@ -123,9 +123,9 @@ static void check_balance(const struct keel_factorize_plan *plan, uint64_t seed)
 				const struct keel_factorize_matrix *m = &p->matrices[i];
 
 				for (r = 0; r < m->view.runs && m->view.outs; r++) {
-					if (m->out[keel_weight_out(&m->view, r)] == v)
+					if (m->out[r] == v)
 						made = fmax(made, m->range[r]);
-					if (m->in[keel_weight_in(&m->view, r)] == v)
+					if (m->in[r] == v)
 						read = fmax(read, m->range[r]);
 				}
 			}
