@@ -9,7 +9,7 @@
 
 /** struct keel_float - one executor
  * @arena: values, then the scratch memory of the running step
- * @bound: by step
+ * @bound: by step, and whether it goes to the step's end
  * @inputs: the caller's arrays, during a run
  * @pre: dense copies for the watch callback, made when one is first used
  */
@@ -18,7 +18,7 @@ struct keel_float {
 	dnnl_stream_t stream;
 	unsigned char *arena;
 	const void **args;
-	struct keel_float_bound *bound;
+	struct keel_float_bound (*bound)[2];
 	const void *const *inputs;
 	float *pre, *post;
 };
@@ -72,8 +72,10 @@ void keel_float_del(struct keel_float *f)
 
 	if (!f)
 		return;
-	for (i = 0; f->bound && i < f->plan->nr_steps; i++)
-		keel_float_bound_free(&f->bound[i]);
+	for (i = 0; f->bound && i < f->plan->nr_steps; i++) {
+		keel_float_bound_free(&f->bound[i][0]);
+		keel_float_bound_free(&f->bound[i][1]);
+	}
 	if (f->stream)
 		dnnl_stream_destroy(f->stream);
 	free(f->arena);
@@ -98,6 +100,7 @@ static const void *slot_data(const struct keel_float *f, int slot)
 	case KEEL_SLOT_INPUT:
 		return f->inputs[s->input];
 	case KEEL_SLOT_ARENA:
+	case KEEL_SLOT_TAKEN:
 		break;
 	}
 	return f->arena + s->offset;
@@ -193,22 +196,44 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 	}
 }
 
-static int step_run(struct keel_float *f, unsigned int step, const struct eyes *eyes,
-		    struct keel_error *e)
+/* Up to which step the one at hand can go: values on the way nobody looks at. */
+static const struct keel_float_step *end_of(const struct keel_float_step *s,
+					    const struct eyes *eyes)
+{
+	return s->end == s || wanted(eyes, s->node) || wanted(eyes, s->end->node) ? s : s->end;
+}
+
+static int step_run(struct keel_float *f, unsigned int step, const struct keel_float_step *end,
+		    const struct eyes *eyes, struct keel_error *e)
 {
 	const struct keel_float_step *s = f->plan->steps[step];
-	struct keel_float_call c = {.in = f->args, .stream = f->stream, .bound = &f->bound[step]};
+	struct keel_float_call c = {.in = f->args, .stream = f->stream, .whole = end != s};
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < s->nr_in; i++)
 		f->args[i] = slot_data(f, s->in[i].slot);
-	c.out = (void *)slot_data(f, s->out.slot);
+	c.out = (void *)slot_data(f, end->out.slot);
 	c.scratch = f->arena + f->plan->arena;
+	c.bound = &f->bound[step][c.whole];
 	if (s->kernel->run)
 		err = s->kernel->run(s, &c, e);
-	if (!err && s->node && s->out.t->type == KEEL_F32)
-		finish(f, s, c.out, eyes);
+	if (!err && end->node && end->out.t->type == KEEL_F32)
+		finish(f, end, c.out, eyes);
+	return err;
+}
+
+static int steps_run(struct keel_float *f, const struct eyes *eyes, struct keel_error *e)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < f->plan->nr_steps && !err; i++) {
+		const struct keel_float_step *s = f->plan->steps[i], *end = end_of(s, eyes);
+
+		err = step_run(f, i, end, eyes, e);
+		i += end != s;
+	}
 	return err;
 }
 
@@ -218,14 +243,12 @@ int keel_float_run_watched(struct keel_float *f, const void *const *inputs,
 {
 	const struct eyes eyes = {watcher, ctx};
 	int threads, err = watcher ? watch_prepare(f, e) : 0;
-	unsigned int i;
 
 	if (err)
 		return err;
 	f->inputs = inputs;
 	threads = keel_float_one_thread();
-	for (i = 0; i < f->plan->nr_steps && !err; i++)
-		err = step_run(f, i, &eyes, e);
+	err = steps_run(f, &eyes, e);
 	keel_float_threads_restore(threads);
 	f->inputs = NULL;
 	return err;

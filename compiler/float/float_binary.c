@@ -168,6 +168,21 @@ static int binary_run(const struct keel_float_step *s, const struct keel_float_c
 	return 0;
 }
 
+static int residual_run(const struct keel_float_step *s, const struct keel_float_call *c,
+			struct keel_error *e)
+{
+	const void *other = c->in[0] == c->out ? c->in[1] : c->in[0];
+
+	keel_float_loops()->accumulate(c->out, other, keel_tensor_count(s->out.t));
+	return 0;
+}
+
+/* An addition whose output has taken the place of one of its inputs; of equal shapes. */
+const struct keel_float_kernel keel_float_residual = {
+	.rule = KEEL_RULE_FOLLOW,
+	.run = residual_run,
+};
+
 const struct keel_float_kernel keel_float_binary = {
 	.rule = KEEL_RULE_FOLLOW,
 	.ints = true,

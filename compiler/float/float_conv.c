@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <string.h>
 
 #include "float_private.h"
 
@@ -13,6 +14,14 @@
 struct conv {
 	int64_t in, out, groups;
 	dnnl_dims_t kernel, stride, dilation, begin, end;
+};
+
+/** struct primitives - how a convolution is computed
+ * @alone: its own output
+ * @added: added to what lies in the destination, when the step has another end
+ */
+struct primitives {
+	struct keel_float_dnnl alone, added;
 };
 
 /* Weights are [first, second / groups, KH, KW]. */
@@ -149,8 +158,9 @@ static int deconv_init(struct keel_float_step *s, const struct conv *c, struct k
 static int build(struct keel_float_plan *p, struct keel_float_step *s, const struct conv *c,
 		 dnnl_format_tag_t tag, struct keel_error *e)
 {
-	struct keel_float_dnnl *d = keel_float_plan_alloc(p, sizeof(*d));
+	struct primitives *both = keel_float_plan_alloc(p, sizeof(*both));
 	const void *data = s->in[1].t->data;
+	struct keel_float_dnnl *d;
 	union {
 		dnnl_convolution_desc_t conv;
 		dnnl_deconvolution_desc_t deconv;
@@ -158,9 +168,10 @@ static int build(struct keel_float_plan *p, struct keel_float_step *s, const str
 	dnnl_memory_desc_t plain;
 	int err;
 
-	if (!d)
+	if (!both)
 		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
-	s->prep = d;
+	s->prep = both;
+	d = &both->alone;
 	err = describe(s, d, e);
 	if (!err)
 		err = describe_weights(s, c, &plain, tag, e);
@@ -195,6 +206,34 @@ static int conv_prepare(struct keel_float_plan *p, struct keel_float_step *s, st
 	return build(p, s, &c, c.groups > 1 ? dnnl_goihw : dnnl_oihw, e);
 }
 
+/*
+ * Implementations by brgemm add the destination behind sum and bias, as a step
+ * of its own does; others begin their sum with it.
+ */
+static bool adds_last(const struct keel_float_dnnl *d)
+{
+	return !strncmp(d->name, "brgconv", strlen("brgconv"));
+}
+
+bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s)
+{
+	struct primitives *both = s->prep;
+	dnnl_convolution_desc_t desc;
+	dnnl_post_ops_t ops;
+	struct conv c;
+	bool done;
+
+	if (!adds_last(&both->alone) || dnnl_post_ops_create(&ops))
+		return false;
+	/* With the same descriptions: packed weights serve both. */
+	both->added = both->alone;
+	conv_fill(s, &c);
+	done = !dnnl_post_ops_append_sum(ops, 1) && !conv_init(s, &c, &both->added, &desc, NULL) &&
+	       keel_float_dnnl_remake(p, s, &desc, ops, &both->added);
+	dnnl_post_ops_destroy(ops);
+	return done;
+}
+
 /* Output padding takes away from the padding at the end, which may become negative. */
 static int conv_transpose_prepare(struct keel_float_plan *p, struct keel_float_step *s,
 				  struct keel_error *e)
@@ -220,7 +259,8 @@ static int conv_transpose_prepare(struct keel_float_plan *p, struct keel_float_s
 static int conv_run(const struct keel_float_step *s, const struct keel_float_call *c,
 		    struct keel_error *e)
 {
-	const struct keel_float_dnnl *d = s->prep;
+	const struct primitives *both = s->prep;
+	const struct keel_float_dnnl *d = c->whole ? &both->added : &both->alone;
 	const struct keel_float_bind bind[] = {
 		{DNNL_ARG_SRC, &d->src, c->in[0], NULL},
 		{DNNL_ARG_DST, &d->dst, c->out, NULL},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,8 @@ static int keep_primitive(struct keel_float_plan *p, dnnl_primitive_t primitive)
 	return 0;
 }
 
-static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc, dnnl_engine_t engine)
+static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc,
+			       const_dnnl_post_ops_t ops, dnnl_engine_t engine)
 {
 	dnnl_primitive_attr_t attr;
 	dnnl_status_t status = dnnl_primitive_attr_create(&attr);
@@ -91,34 +93,80 @@ static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc, dnnl
 		return status;
 	/* Library scratchpads belong to a thread; executors move between threads. */
 	status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+	if (!status && ops)
+		status = dnnl_primitive_attr_set_post_ops(attr, ops);
 	if (!status)
 		status = dnnl_primitive_desc_create(pd, desc, attr, engine, NULL);
 	dnnl_primitive_attr_destroy(attr);
 	return status;
 }
 
-int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
-			 struct keel_float_dnnl *d, struct keel_error *e)
+static dnnl_status_t make_primitive(struct keel_float_plan *p, const_dnnl_primitive_desc_t pd,
+				    struct keel_float_dnnl *d)
 {
-	dnnl_primitive_desc_t pd;
-	dnnl_status_t status = make_desc(&pd, desc, p->engine);
+	dnnl_status_t status = dnnl_primitive_create(&d->primitive, pd);
 
-	if (status)
-		return keel_float_dnnl_failed(s, status, e);
+	if (status || !keep_primitive(p, d->primitive))
+		return status;
+	dnnl_primitive_destroy(d->primitive);
+	return dnnl_out_of_memory;
+}
+
+static void describe_all(struct keel_float_step *s, const_dnnl_primitive_desc_t pd,
+			 struct keel_float_dnnl *d)
+{
+	size_t scratch;
+
 	describe(&d->src, pd, dnnl_query_src_md);
 	describe(&d->weights, pd, dnnl_query_weights_md);
 	describe(&d->dst, pd, dnnl_query_dst_md);
 	describe(&d->scratchpad, pd, dnnl_query_scratchpad_md);
-	s->scratch = dnnl_memory_desc_get_size(&d->scratchpad);
-	status = dnnl_primitive_create(&d->primitive, pd);
-	dnnl_primitive_desc_destroy(pd);
+	scratch = dnnl_memory_desc_get_size(&d->scratchpad);
+	if (scratch > s->scratch)
+		s->scratch = scratch;
+}
+
+static void name_of(const_dnnl_primitive_desc_t pd, char *name, size_t size)
+{
+	const char *found;
+
+	if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &found))
+		found = "";
+	snprintf(name, size, "%s", found);
+}
+
+int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
+			 struct keel_float_dnnl *d, struct keel_error *e)
+{
+	dnnl_primitive_desc_t pd;
+	dnnl_status_t status = make_desc(&pd, desc, NULL, p->engine);
+
 	if (status)
 		return keel_float_dnnl_failed(s, status, e);
-	if (keep_primitive(p, d->primitive)) {
-		dnnl_primitive_destroy(d->primitive);
-		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
+	describe_all(s, pd, d);
+	name_of(pd, d->name, sizeof(d->name));
+	status = make_primitive(p, pd, d);
+	dnnl_primitive_desc_destroy(pd);
+	return status ? keel_float_dnnl_failed(s, status, e) : 0;
+}
+
+bool keel_float_dnnl_remake(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
+			    const_dnnl_post_ops_t ops, struct keel_float_dnnl *d)
+{
+	char name[sizeof(d->name)];
+	dnnl_primitive_desc_t pd;
+	bool same;
+
+	if (make_desc(&pd, desc, ops, p->engine))
+		return false;
+	name_of(pd, name, sizeof(name));
+	same = !strcmp(name, d->name);
+	if (same) {
+		describe_all(s, pd, d);
+		same = !make_primitive(p, pd, d);
 	}
-	return 0;
+	dnnl_primitive_desc_destroy(pd);
+	return same;
 }
 
 static dnnl_status_t reorder(dnnl_engine_t engine, dnnl_memory_t to,

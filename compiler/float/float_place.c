@@ -72,6 +72,9 @@ int keel_float_place(struct keel_float_plan *p, struct keel_error *e)
 		if (p->arena > KEEL_FLOAT_MAX_BYTES)
 			err = too_large(p, e);
 	}
+	for (i = 0; i < p->nr_slots; i++)
+		if (p->slots[i].where == KEEL_SLOT_TAKEN)
+			p->slots[i].offset = p->slots[p->slots[i].of].offset;
 out:
 	free(order);
 	free(placed);

@@ -93,6 +93,7 @@ static struct keel_float_step *step_new(struct keel_float_plan *p, const struct 
 	s->node = n;
 	s->kernel = kernel;
 	s->nr_in = nr_in;
+	s->end = s;
 	if (nr_in > p->most_inputs)
 		p->most_inputs = nr_in;
 	return s;
@@ -414,6 +415,7 @@ static int build(struct keel_float_plan *p, struct keel_error *e)
 		if (err)
 			return err;
 	}
+	keel_float_fuse(p);
 	return keel_float_place(p, e);
 }
 

@@ -30,17 +30,19 @@
 enum keel_float_layout { KEEL_FLOAT_DENSE, KEEL_FLOAT_PIXELS, KEEL_FLOAT_LAYOUTS };
 
 /** struct keel_float_slot - where one value in one layout lives
- * @where: arena of the executor, memory of the graph or plan, or the caller's input
+ * @where: arena of the executor, in it the place of another value, memory of the graph or plan, or
+ *	the caller's input
  * @data: KEEL_SLOT_CONST: the value
  * @input: KEEL_SLOT_INPUT: index of the graph input
- * @offset: KEEL_SLOT_ARENA: place in the arena
+ * @of: KEEL_SLOT_TAKEN: the slot in the arena whose place this one takes over
+ * @offset: KEEL_SLOT_ARENA, KEEL_SLOT_TAKEN: place in the arena
  * @first: step that writes it
  * @last: last step that reads it
  */
 struct keel_float_slot {
-	enum { KEEL_SLOT_ARENA, KEEL_SLOT_CONST, KEEL_SLOT_INPUT } where;
+	enum { KEEL_SLOT_ARENA, KEEL_SLOT_TAKEN, KEEL_SLOT_CONST, KEEL_SLOT_INPUT } where;
 	const void *data;
-	unsigned int input;
+	unsigned int input, of;
 	size_t offset, bytes;
 	unsigned int first, last;
 };
@@ -70,7 +72,8 @@ struct keel_float_bound {
 /** struct keel_float_call - pointers of one execution of one step
  * @in: NULL for an optional input left out
  * @scratch: at least step->scratch bytes, 64-byte aligned
- * @bound: the executor's, for this step
+ * @bound: the executor's, for this step and @whole
+ * @whole: compute step->end, into its output
  */
 struct keel_float_call {
 	const void **in;
@@ -78,6 +81,7 @@ struct keel_float_call {
 	void *scratch;
 	dnnl_stream_t stream;
 	struct keel_float_bound *bound;
+	bool whole;
 };
 
 /** enum keel_float_rule - how a kernel picks layouts */
@@ -103,7 +107,9 @@ struct keel_float_kernel {
 		   struct keel_error *e);
 };
 
-/** struct keel_float_step - one node, or a change of layout when @node is NULL */
+/** struct keel_float_step - one node, or a change of layout when @node is NULL
+ * @end: the step behind it, when this one can do both at once; else itself
+ */
 struct keel_float_step {
 	const struct keel_node *node;
 	const struct keel_float_kernel *kernel;
@@ -112,6 +118,7 @@ struct keel_float_step {
 	struct keel_float_port out;
 	void *prep;
 	size_t scratch;
+	const struct keel_float_step *end;
 };
 
 struct keel_float_block;
@@ -147,7 +154,7 @@ extern const struct keel_float_kernel keel_float_conv, keel_float_conv_transpose
 	keel_float_concat, keel_float_slice, keel_float_pad, keel_float_reshape,
 	keel_float_transpose, keel_float_expand, keel_float_gather, keel_float_depth_to_space,
 	keel_float_space_to_depth, keel_float_cast, keel_float_quantize, keel_float_dequantize,
-	keel_float_convert;
+	keel_float_convert, keel_float_residual;
 
 /* Plan: building and freeing (float_plan.c, float_place.c) */
 struct keel_float_plan *keel_float_plan_new(const struct keel_graph *g, struct keel_error *e);
@@ -156,6 +163,8 @@ void keel_float_plan_put(struct keel_float_plan *p);
 void *keel_float_plan_alloc(struct keel_float_plan *p, size_t bytes);
 /** keel_float_place() - give every slot its offset by lifetime; sets p->arena */
 int keel_float_place(struct keel_float_plan *p, struct keel_error *e);
+/** keel_float_fuse() - find steps that one primitive does at once; between building and placing */
+void keel_float_fuse(struct keel_float_plan *p);
 
 /* Geometry (float_view.c) */
 
@@ -195,6 +204,12 @@ void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pix
 /** keel_float_map() - dst[i] = fn(src[i]); @dst may be @src */
 void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src, size_t nr);
 
+/** keel_float_conv_fuse() - let a convolution add its output to what lies in the destination
+ *
+ * Return: false when oneDNN's way of it might give other bits than the two steps.
+ */
+bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s);
+
 /* oneDNN (float_dnnl.c) */
 
 /** struct keel_float_bind - an argument of a primitive: a description and where the data is
@@ -207,9 +222,12 @@ struct keel_float_bind {
 	dnnl_memory_t packed;
 };
 
-/** struct keel_float_dnnl - a primitive with the descriptions of its arguments */
+/** struct keel_float_dnnl - a primitive with the descriptions of its arguments
+ * @name: oneDNN's, of the implementation
+ */
 struct keel_float_dnnl {
 	dnnl_primitive_t primitive;
+	char name[32];
 	dnnl_memory_desc_t src, weights, bias, dst, scratchpad;
 	dnnl_memory_t packed;
 };
@@ -219,6 +237,12 @@ int keel_float_dnnl_md(const struct keel_float_step *s, dnnl_memory_desc_t *md, 
 /** keel_float_dnnl_make() - create the primitive behind @desc and read back its descriptions */
 int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
 			 struct keel_float_dnnl *d, struct keel_error *e);
+/** keel_float_dnnl_remake() - a primitive like @d that does @ops, too, by the same implementation
+ *
+ * Return: false when there is none; then @d is of no use.
+ */
+bool keel_float_dnnl_remake(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
+			    const_dnnl_post_ops_t ops, struct keel_float_dnnl *d);
 /** keel_float_dnnl_pack() - bring constant weights into the primitive's favourite layout */
 int keel_float_dnnl_pack(struct keel_float_plan *p, const struct keel_float_step *s,
 			 struct keel_float_dnnl *d, const dnnl_memory_desc_t *plain,
