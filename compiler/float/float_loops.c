@@ -45,6 +45,11 @@ ALWAYS_INLINE float clamp(float x, float lo, float hi)
 	return above > hi ? hi : above;
 }
 
+ALWAYS_INLINE float greater(float x, float than)
+{
+	return x > than || x != x ? x : than;
+}
+
 #define LOOPS_TARGET
 #define LOOPS_FN(name) name##_portable
 #include "float_loops_body.h"

@@ -20,6 +20,9 @@ struct keel_float_fn {
  * @prelu_each: x[i] times slope[i] where it is negative
  * @take_max: dst[i] = max(dst[i], src[i]); NaN passes
  * @accumulate: dst[i] += src[i]
+ * @take_max_of_3: @take_max of @src, then @src + @step, then @src + 2 * @step
+ * @accumulate_3: the same with @accumulate
+ * @divide: x[i] /= divisor
  */
 struct keel_float_loops {
 	void (*map[KEEL_OP_COUNT])(const struct keel_float_fn *fn, float *dst, const float *src,
@@ -31,6 +34,11 @@ struct keel_float_loops {
 	void (*prelu_each)(float *restrict x, size_t nr, const float *restrict slope);
 	void (*take_max)(float *restrict dst, const float *restrict src, int64_t nr);
 	void (*accumulate)(float *restrict dst, const float *restrict src, int64_t nr);
+	void (*take_max_of_3)(float *restrict dst, const float *restrict src, int64_t step,
+			      int64_t nr);
+	void (*accumulate_3)(float *restrict dst, const float *restrict src, int64_t step,
+			     int64_t nr);
+	void (*divide)(float *x, float divisor, int64_t nr);
 };
 
 /** keel_float_loops() - the fastest that this processor can run */

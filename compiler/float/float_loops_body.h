@@ -95,7 +95,7 @@ LOOPS_TARGET static void LOOPS_FN(take_max)(float *restrict dst, const float *re
 	int64_t i;
 
 	for (i = 0; i < nr; i++)
-		dst[i] = src[i] > dst[i] || src[i] != src[i] ? src[i] : dst[i];
+		dst[i] = greater(src[i], dst[i]);
 }
 
 LOOPS_TARGET static void LOOPS_FN(accumulate)(float *restrict dst, const float *restrict src,
@@ -105,6 +105,34 @@ LOOPS_TARGET static void LOOPS_FN(accumulate)(float *restrict dst, const float *
 
 	for (i = 0; i < nr; i++)
 		dst[i] += src[i];
+}
+
+LOOPS_TARGET static void LOOPS_FN(take_max_of_3)(float *restrict dst, const float *restrict src,
+						 int64_t step, int64_t nr)
+{
+	const float *a = src, *b = src + step, *c = src + 2 * step;
+	int64_t i;
+
+	for (i = 0; i < nr; i++)
+		dst[i] = greater(c[i], greater(b[i], greater(a[i], dst[i])));
+}
+
+LOOPS_TARGET static void LOOPS_FN(accumulate_3)(float *restrict dst, const float *restrict src,
+						int64_t step, int64_t nr)
+{
+	const float *a = src, *b = src + step, *c = src + 2 * step;
+	int64_t i;
+
+	for (i = 0; i < nr; i++)
+		dst[i] = dst[i] + a[i] + b[i] + c[i];
+}
+
+LOOPS_TARGET static void LOOPS_FN(divide)(float *x, float divisor, int64_t nr)
+{
+	int64_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] /= divisor;
 }
 
 static const struct keel_float_loops LOOPS_FN(loops) = {
@@ -136,4 +164,7 @@ static const struct keel_float_loops LOOPS_FN(loops) = {
 	.prelu_each = LOOPS_FN(prelu_each),
 	.take_max = LOOPS_FN(take_max),
 	.accumulate = LOOPS_FN(accumulate),
+	.take_max_of_3 = LOOPS_FN(take_max_of_3),
+	.accumulate_3 = LOOPS_FN(accumulate_3),
+	.divide = LOOPS_FN(divide),
 };

@@ -74,39 +74,42 @@ static void fill_pixel(float *dst, float value, int64_t channels)
 		dst[c] = value;
 }
 
-static void scale_pixel(float *dst, float divisor, int64_t channels)
-{
-	int64_t c;
-
-	for (c = 0; c < channels; c++)
-		dst[c] /= divisor;
-}
-
-/** struct pool - what stays the same for all windows of a picture */
+/** struct pool - what stays the same for all windows of a picture
+ * @merge_3: three times @merge in one pass over @dst
+ */
 struct pool {
 	const struct keel_node *node;
 	int64_t width, channels;
 	void (*merge)(float *restrict dst, const float *restrict src, int64_t channels);
+	void (*merge_3)(float *restrict dst, const float *restrict src, int64_t step,
+			int64_t channels);
 	float start;
 	bool average;
 };
+
+/* @nr pixels, @step values apart */
+static void pool_row(const struct pool *p, float *dst, const float *src, int64_t step, int64_t nr)
+{
+	for (; nr >= 3; nr -= 3, src += 3 * step)
+		p->merge_3(dst, src, step, p->channels);
+	for (; nr; nr--, src += step)
+		p->merge(dst, src, p->channels);
+}
 
 static void pool_window(const struct pool *p, float *dst, const float *src, const struct span *y,
 			const struct span *x)
 {
 	const struct keel_window *w = &p->node->window;
-	int64_t i, k;
+	int64_t i;
 
 	fill_pixel(dst, p->start, p->channels);
 	for (i = 0; i < y->nr; i++) {
 		const float *row = src + (y->from + i * w->dilation[0]) * p->width * p->channels;
 
-		for (k = 0; k < x->nr; k++)
-			p->merge(dst, row + (x->from + k * w->dilation[1]) * p->channels,
-				 p->channels);
+		pool_row(p, dst, row + x->from * p->channels, w->dilation[1] * p->channels, x->nr);
 	}
 	if (p->average && y->counted && x->counted)
-		scale_pixel(dst, (float)(y->counted * x->counted), p->channels);
+		keel_float_loops()->divide(dst, (float)(y->counted * x->counted), p->channels);
 }
 
 static int pool_run(const struct keel_float_step *s, const struct keel_float_call *c,
@@ -137,6 +140,7 @@ static int max_pool_run(const struct keel_float_step *s, const struct keel_float
 			       s->in[0].t->dims[3],
 			       s->in[0].t->dims[1],
 			       keel_float_loops()->take_max,
+			       keel_float_loops()->take_max_of_3,
 			       -INFINITY,
 			       false};
 
@@ -150,6 +154,7 @@ static int average_pool_run(const struct keel_float_step *s, const struct keel_f
 			       s->in[0].t->dims[3],
 			       s->in[0].t->dims[1],
 			       keel_float_loops()->accumulate,
+			       keel_float_loops()->accumulate_3,
 			       0,
 			       true};
 

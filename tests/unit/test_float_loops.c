@@ -89,6 +89,35 @@ START_TEST(loops_in_place_agree)
 	loops->accumulate(x, a, VALUES);
 	plain->accumulate(y, a, VALUES);
 	same_bits(x, y, "sum", 0);
+	loops->divide(x, 9, VALUES);
+	plain->divide(y, 9, VALUES);
+	same_bits(x, y, "quotient", 0);
+}
+END_TEST
+
+/* Three pixels at once as one by one. */
+START_TEST(loops_over_three_agree)
+{
+	const struct keel_float_loops *loops = keel_float_loops_get(_i),
+				      *plain = keel_float_loops_get(0);
+	float a[3 * VALUES], x[VALUES], y[VALUES];
+	uint64_t r = 5;
+	unsigned int i;
+
+	for (i = 0; i < 3 * VALUES; i++)
+		a[i] = any_value(&r, i);
+	if (!loops)
+		return;
+	memcpy(x, a, sizeof(x));
+	memcpy(y, a, sizeof(y));
+	loops->take_max_of_3(x, a, VALUES, VALUES);
+	for (i = 0; i < 3; i++)
+		plain->take_max(y, a + i * VALUES, VALUES);
+	same_bits(x, y, "max of 3", 0);
+	loops->accumulate_3(x, a, VALUES, VALUES);
+	for (i = 0; i < 3; i++)
+		plain->accumulate(y, a + i * VALUES, VALUES);
+	same_bits(x, y, "sum of 3", 0);
 }
 END_TEST
 
@@ -101,6 +130,7 @@ int main(void)
 
 	tcase_add_loop_test(t, loops_agree, 0, 3);
 	tcase_add_loop_test(t, loops_in_place_agree, 0, 3);
+	tcase_add_loop_test(t, loops_over_three_agree, 0, 3);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
