@@ -5,8 +5,6 @@
 
 #include "float_private.h"
 
-#define ALIGN 64u
-
 /** struct keel_float - one executor
  * @arena: values, then the scratch memory of the running step
  * @bound: by step, and whether it goes to the step's end
@@ -31,10 +29,9 @@ static struct keel_float *executor_new(struct keel_float_plan *p, struct keel_er
 	if (!f)
 		goto err_memory;
 	f->plan = p;
-	if (__builtin_add_overflow(p->arena, p->scratch, &bytes) ||
-	    __builtin_add_overflow(bytes, 2 * ALIGN, &bytes))
+	if (__builtin_add_overflow(p->arena, p->scratch, &bytes))
 		goto err_memory;
-	f->arena = aligned_alloc(ALIGN, bytes & ~(size_t)(ALIGN - 1));
+	f->arena = keel_float_pages_new(bytes);
 	f->args = calloc(p->most_inputs + 1, sizeof(*f->args));
 	f->bound = calloc(p->nr_steps + 1, sizeof(*f->bound));
 	if (!f->arena || !f->args || !f->bound)

@@ -207,11 +207,13 @@ int keel_float_dnnl_pack(struct keel_float_plan *p, const struct keel_float_step
 {
 	dnnl_status_t status;
 	void *grown = reallocarray(p->packed, p->nr_packed + 1, sizeof(*p->packed));
+	void *pages = keel_float_plan_pages(p, dnnl_memory_desc_get_size(&d->weights));
 
-	if (!grown)
+	if (grown)
+		p->packed = grown;
+	if (!grown || !pages)
 		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
-	p->packed = grown;
-	status = dnnl_memory_create(&d->packed, &d->weights, p->engine, DNNL_MEMORY_ALLOCATE);
+	status = dnnl_memory_create(&d->packed, &d->weights, p->engine, pages);
 	if (status)
 		return keel_float_dnnl_failed(s, status, e);
 	p->packed[p->nr_packed++] = d->packed;

@@ -46,6 +46,9 @@ void keel_float_plan_put(struct keel_float_plan *p)
 		free(p->blocks);
 		p->blocks = next;
 	}
+	while (p->nr_chunks)
+		free(p->chunks[--p->nr_chunks]);
+	free(p->chunks);
 	free(p->primitives);
 	free(p->packed);
 	free(p->steps);

@@ -128,6 +128,8 @@ struct keel_float_block;
  * @slot_of: slot per tensor id and layout, -1 for none
  * @scratch: largest step->scratch
  * @widest: elements of the largest float output of a node, for watching
+ * @chunks: memory of packed weights
+ * @next: what is free of the last chunk, @room bytes
  */
 struct keel_float_plan {
 	atomic_uint users;
@@ -143,6 +145,10 @@ struct keel_float_plan {
 	dnnl_primitive_t *primitives;
 	dnnl_memory_t *packed;
 	unsigned int nr_primitives, nr_packed;
+	void **chunks;
+	unsigned int nr_chunks;
+	unsigned char *next;
+	size_t room;
 };
 
 extern const struct keel_float_kernel *const keel_float_kernels[KEEL_OP_COUNT];
@@ -161,6 +167,10 @@ struct keel_float_plan *keel_float_plan_new(const struct keel_graph *g, struct k
 void keel_float_plan_put(struct keel_float_plan *p);
 /** keel_float_plan_alloc() - zeroed memory that lives as long as the plan; NULL when short */
 void *keel_float_plan_alloc(struct keel_float_plan *p, size_t bytes);
+/** keel_float_pages_new() - much memory, for free(); not zeroed, 64-byte aligned; NULL when short */
+void *keel_float_pages_new(size_t bytes);
+/** keel_float_plan_pages() - the same, living as long as the plan; good for small pieces, too */
+void *keel_float_plan_pages(struct keel_float_plan *p, size_t bytes);
 /** keel_float_place() - give every slot its offset by lifetime; sets p->arena */
 int keel_float_place(struct keel_float_plan *p, struct keel_error *e);
 /** keel_float_fuse() - find steps that one primitive does at once; between building and placing */
