@@ -7,7 +7,7 @@
 
 /** struct keel_float - one executor
  * @arena: values, then the scratch memory of the running step
- * @bound: by step, and whether it goes to the step's end
+ * @bound: by step, and whether all is done that the step can do
  * @inputs: the caller's arrays, during a run
  * @pre: dense copies for the watch callback, made when one is first used
  */
@@ -193,18 +193,17 @@ static void finish(struct keel_float *f, const struct keel_float_step *s, float 
 	}
 }
 
-/* Up to which step the one at hand can go: values on the way nobody looks at. */
-static const struct keel_float_step *end_of(const struct keel_float_step *s,
-					    const struct eyes *eyes)
+/* Whether nobody looks at the values on the way to all that the step can do. */
+static bool is_whole(const struct keel_float_step *s, const struct eyes *eyes)
 {
-	return s->end == s || wanted(eyes, s->node) || wanted(eyes, s->end->node) ? s : s->end;
+	return s->fused && !wanted(eyes, s->node) && !wanted(eyes, s->end->node);
 }
 
-static int step_run(struct keel_float *f, unsigned int step, const struct keel_float_step *end,
-		    const struct eyes *eyes, struct keel_error *e)
+static int step_run(struct keel_float *f, unsigned int step, bool whole, const struct eyes *eyes,
+		    struct keel_error *e)
 {
-	const struct keel_float_step *s = f->plan->steps[step];
-	struct keel_float_call c = {.in = f->args, .stream = f->stream, .whole = end != s};
+	const struct keel_float_step *s = f->plan->steps[step], *end = whole ? s->end : s;
+	struct keel_float_call c = {.in = f->args, .stream = f->stream, .whole = whole};
 	unsigned int i;
 	int err = 0;
 
@@ -212,10 +211,10 @@ static int step_run(struct keel_float *f, unsigned int step, const struct keel_f
 		f->args[i] = slot_data(f, s->in[i].slot);
 	c.out = (void *)slot_data(f, end->out.slot);
 	c.scratch = f->arena + f->plan->arena;
-	c.bound = &f->bound[step][c.whole];
+	c.bound = &f->bound[step][whole];
 	if (s->kernel->run)
 		err = s->kernel->run(s, &c, e);
-	if (!err && end->node && end->out.t->type == KEEL_F32)
+	if (!err && end->node && end->out.t->type == KEEL_F32 && !(whole && s->acts))
 		finish(f, end, c.out, eyes);
 	return err;
 }
@@ -226,10 +225,11 @@ static int steps_run(struct keel_float *f, const struct eyes *eyes, struct keel_
 	int err = 0;
 
 	for (i = 0; i < f->plan->nr_steps && !err; i++) {
-		const struct keel_float_step *s = f->plan->steps[i], *end = end_of(s, eyes);
+		const struct keel_float_step *s = f->plan->steps[i];
+		bool whole = is_whole(s, eyes);
 
-		err = step_run(f, i, end, eyes, e);
-		i += end != s;
+		err = step_run(f, i, whole, eyes, e);
+		i += whole && s->end != s;
 	}
 	return err;
 }

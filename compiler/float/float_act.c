@@ -50,14 +50,15 @@ int keel_float_act_check(const struct keel_float_step *s, struct keel_error *e)
 
 static void act_row(const struct keel_act *a, float *x, size_t nr, size_t channel)
 {
-	struct keel_float_fn fn = {.op = KEEL_OP_LEAKY_RELU};
+	const struct keel_float_fn fn = {
+		.op = KEEL_OP_LEAKY_RELU,
+		.alpha = a->kind == KEEL_ACT_PRELU ? a->slope[channel] : 0,
+	};
 
 	if (a->kind == KEEL_ACT_CLIP)
-		fn = (struct keel_float_fn){
-			.op = KEEL_OP_CLIP, .lo = a->lo[channel], .hi = a->hi[channel]};
+		keel_float_loops()->clip(x, nr, a->lo[channel], a->hi[channel]);
 	else
-		fn.alpha = a->slope[channel];
-	keel_float_map(&fn, x, x, nr);
+		keel_float_map(&fn, x, x, nr);
 }
 
 static void act_pixel(const struct keel_act *a, float *x, size_t nr)

@@ -18,10 +18,10 @@ struct conv {
 
 /** struct primitives - how a convolution is computed
  * @alone: its own output
- * @added: added to what lies in the destination, when the step has another end
+ * @whole: with what the step is fused with
  */
 struct primitives {
-	struct keel_float_dnnl alone, added;
+	struct keel_float_dnnl alone, whole;
 };
 
 /* Weights are [first, second / groups, KH, KW]. */
@@ -206,32 +206,61 @@ static int conv_prepare(struct keel_float_plan *p, struct keel_float_step *s, st
 	return build(p, s, &c, c.groups > 1 ? dnnl_goihw : dnnl_oihw, e);
 }
 
+static bool made_by(const struct keel_float_dnnl *d, const char *family)
+{
+	return !strncmp(d->name, family, strlen(family));
+}
+
 /*
  * Implementations by brgemm add the destination behind sum and bias, as a step
  * of its own does; others begin their sum with it.
  */
 static bool adds_last(const struct keel_float_dnnl *d)
 {
-	return !strncmp(d->name, "brgconv", strlen("brgconv"));
+	return made_by(d, "brgconv");
 }
 
-bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s)
+/* Generated code clips as keel_float_loops() do; what is written in C lets NaN pass. */
+static bool is_generated(const struct keel_float_dnnl *d)
 {
+	return made_by(d, "brgconv") || made_by(d, "brdgmm") || made_by(d, "jit");
+}
+
+static bool clips(const struct keel_float_dnnl *d, const struct keel_act *a)
+{
+	return is_generated(d) && a->kind == KEEL_ACT_CLIP && a->channels == 1 && *a->lo <= *a->hi;
+}
+
+static dnnl_status_t fill_ops(dnnl_post_ops_t ops, bool add, const struct keel_act *clip)
+{
+	dnnl_status_t status = add ? dnnl_post_ops_append_sum(ops, 1) : dnnl_success;
+
+	if (!status && clip)
+		status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, *clip->lo,
+						      *clip->hi);
+	return status;
+}
+
+bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s,
+			  const struct keel_float_step *add)
+{
+	const struct keel_act *a = add ? &add->node->act : &s->node->act;
 	struct primitives *both = s->prep;
 	dnnl_convolution_desc_t desc;
 	dnnl_post_ops_t ops;
 	struct conv c;
-	bool done;
 
-	if (!adds_last(&both->alone) || dnnl_post_ops_create(&ops))
+	s->acts = clips(&both->alone, a);
+	if ((add ? !adds_last(&both->alone) : !s->acts) || dnnl_post_ops_create(&ops))
 		return false;
 	/* With the same descriptions: packed weights serve both. */
-	both->added = both->alone;
+	both->whole = both->alone;
 	conv_fill(s, &c);
-	done = !dnnl_post_ops_append_sum(ops, 1) && !conv_init(s, &c, &both->added, &desc, NULL) &&
-	       keel_float_dnnl_remake(p, s, &desc, ops, &both->added);
+	s->fused = !fill_ops(ops, add, s->acts ? a : NULL) &&
+		   !conv_init(s, &c, &both->whole, &desc, NULL) &&
+		   keel_float_dnnl_remake(p, s, &desc, ops, &both->whole);
 	dnnl_post_ops_destroy(ops);
-	return done;
+	return s->fused;
 }
 
 /* Output padding takes away from the padding at the end, which may become negative. */
@@ -260,7 +289,7 @@ static int conv_run(const struct keel_float_step *s, const struct keel_float_cal
 		    struct keel_error *e)
 {
 	const struct primitives *both = s->prep;
-	const struct keel_float_dnnl *d = c->whole ? &both->added : &both->alone;
+	const struct keel_float_dnnl *d = c->whole ? &both->whole : &both->alone;
 	const struct keel_float_bind bind[] = {
 		{DNNL_ARG_SRC, &d->src, c->in[0], NULL},
 		{DNNL_ARG_DST, &d->dst, c->out, NULL},

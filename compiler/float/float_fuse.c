@@ -2,7 +2,8 @@
 #include "float_private.h"
 
 /*
- * A convolution and the residual addition behind it in one pass over memory:
+ * A convolution and what is behind it in one pass over memory: its activation,
+ * or a residual addition and that one's activation. For an addition,
  * the sum takes the place of the value that is added, and the convolution adds
  * its output there. The value must not be read again, or be what is convolved, and
  * nobody else may read the convolution's output.
@@ -56,19 +57,28 @@ static void take_place(struct keel_float_plan *p, struct keel_float_step *add,
 	add->kernel = &keel_float_residual;
 }
 
+/* The addition behind the convolution, step number @i; NULL: there is none that it can do. */
+static struct keel_float_step *addition(struct keel_float_plan *p, unsigned int i)
+{
+	struct keel_float_step *conv = p->steps[i],
+			       *add = i + 1 < p->nr_steps ? p->steps[i + 1] : NULL;
+
+	if (!add || conv->node->act.kind != KEEL_ACT_NONE || add->kernel != &keel_float_binary ||
+	    add->node->op != KEEL_OP_ADD || !addend(p, conv, add, i + 1))
+		return NULL;
+	return add;
+}
+
 static void fuse(struct keel_float_plan *p, unsigned int i)
 {
-	struct keel_float_step *conv = p->steps[i], *add = p->steps[i + 1];
-	const struct keel_float_port *other;
+	struct keel_float_step *conv = p->steps[i], *add = addition(p, i);
 
-	if (conv->kernel != &keel_float_conv || conv->node->act.kind != KEEL_ACT_NONE ||
-	    add->kernel != &keel_float_binary || add->node->op != KEEL_OP_ADD)
+	if (!keel_float_conv_fuse(p, conv, add))
 		return;
-	other = addend(p, conv, add, i + 1);
-	if (!other || !keel_float_conv_fuse(p, conv))
-		return;
-	take_place(p, add, other);
-	conv->end = add;
+	if (add) {
+		take_place(p, add, addend(p, conv, add, i + 1));
+		conv->end = add;
+	}
 	if (conv->scratch > p->scratch)
 		p->scratch = conv->scratch;
 }
@@ -77,6 +87,7 @@ void keel_float_fuse(struct keel_float_plan *p)
 {
 	unsigned int i;
 
-	for (i = 0; i + 1 < p->nr_steps; i++)
-		fuse(p, i);
+	for (i = 0; i < p->nr_steps; i++)
+		if (p->steps[i]->kernel == &keel_float_conv)
+			fuse(p, i);
 }

@@ -50,6 +50,14 @@ ALWAYS_INLINE float greater(float x, float than)
 	return x > than || x != x ? x : than;
 }
 
+/* As instructions for the greater and the lesser of two do it: NaN becomes @lo. */
+ALWAYS_INLINE float bounded(float x, float lo, float hi)
+{
+	float above = x > lo ? x : lo;
+
+	return above < hi ? above : hi;
+}
+
 #define LOOPS_TARGET
 #define LOOPS_FN(name) name##_portable
 #include "float_loops_body.h"

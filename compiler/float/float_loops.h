@@ -16,7 +16,8 @@ struct keel_float_fn {
 /** struct keel_float_loops - loops over values, by one set of instructions; all give the same bits
  * @map: dst[i] = fn(src[i]); @dst may be @src; NULL: the operator has no such loop
  * @row: dst[i] = a[i * step_a] op b[i * step_b]; NULL as with @map
- * @clip_each: x[i] between lo[i] and hi[i]
+ * @clip: x[i] between lo and hi, with the bits of oneDNN's: NaN and -0 at a bound of 0 become it
+ * @clip_each: the same between lo[i] and hi[i]
  * @prelu_each: x[i] times slope[i] where it is negative
  * @take_max: dst[i] = max(dst[i], src[i]); NaN passes
  * @accumulate: dst[i] += src[i]
@@ -29,6 +30,7 @@ struct keel_float_loops {
 				   size_t nr);
 	void (*row[KEEL_OP_COUNT])(void *dst, const void *a, const void *b, int64_t nr,
 				   int64_t step_a, int64_t step_b);
+	void (*clip)(float *x, size_t nr, float lo, float hi);
 	void (*clip_each)(float *restrict x, size_t nr, const float *restrict lo,
 			  const float *restrict hi);
 	void (*prelu_each)(float *restrict x, size_t nr, const float *restrict slope);

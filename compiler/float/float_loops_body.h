@@ -77,7 +77,15 @@ LOOPS_TARGET static void LOOPS_FN(clip_each)(float *restrict x, size_t nr, const
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		x[i] = clamp(x[i], lo[i], hi[i]);
+		x[i] = bounded(x[i], lo[i], hi[i]);
+}
+
+LOOPS_TARGET static void LOOPS_FN(clip)(float *x, size_t nr, float lo, float hi)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		x[i] = bounded(x[i], lo, hi);
 }
 
 LOOPS_TARGET static void LOOPS_FN(prelu_each)(float *restrict x, size_t nr,
@@ -160,6 +168,7 @@ static const struct keel_float_loops LOOPS_FN(loops) = {
 			[KEEL_OP_MIN] = LOOPS_FN(row_min),
 			[KEEL_OP_PRELU] = LOOPS_FN(row_prelu),
 		},
+	.clip = LOOPS_FN(clip),
 	.clip_each = LOOPS_FN(clip_each),
 	.prelu_each = LOOPS_FN(prelu_each),
 	.take_max = LOOPS_FN(take_max),

@@ -73,7 +73,7 @@ struct keel_float_bound {
  * @in: NULL for an optional input left out
  * @scratch: at least step->scratch bytes, 64-byte aligned
  * @bound: the executor's, for this step and @whole
- * @whole: compute step->end, into its output
+ * @whole: compute all that the step can do, into the output of step->end
  */
 struct keel_float_call {
 	const void **in;
@@ -108,7 +108,9 @@ struct keel_float_kernel {
 };
 
 /** struct keel_float_step - one node, or a change of layout when @node is NULL
- * @end: the step behind it, when this one can do both at once; else itself
+ * @fused: there is more that it can do at once:
+ * @end: the step behind it; itself when that isn't so
+ * @acts: the activation of @end
  */
 struct keel_float_step {
 	const struct keel_node *node;
@@ -119,6 +121,7 @@ struct keel_float_step {
 	void *prep;
 	size_t scratch;
 	const struct keel_float_step *end;
+	bool fused, acts;
 };
 
 struct keel_float_block;
@@ -214,11 +217,15 @@ void keel_float_act_pixels(const struct keel_float_step *s, float *x, size_t pix
 /** keel_float_map() - dst[i] = fn(src[i]); @dst may be @src */
 void keel_float_map(const struct keel_float_fn *fn, float *dst, const float *src, size_t nr);
 
-/** keel_float_conv_fuse() - let a convolution add its output to what lies in the destination
+/** keel_float_conv_fuse() - let a convolution do what is behind it
+ * @add: an addition: add to what lies in the destination; NULL: none
  *
- * Return: false when oneDNN's way of it might give other bits than the two steps.
+ * And the activation of the last of both, if it can be done so; then @s->acts.
+ *
+ * Return: false when nothing can be done, or oneDNN's way of it might give other bits.
  */
-bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s);
+bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s,
+			  const struct keel_float_step *add);
 
 /* oneDNN (float_dnnl.c) */
 

@@ -12,7 +12,7 @@
  * which of them are kept, never changes a bit.
  */
 
-#define CHANNELS 32
+#define CHANNELS 36
 #define HEIGHT	 5
 #define WIDTH	 6
 #define COUNT	 (2 * CHANNELS * HEIGHT * WIDTH)
@@ -46,6 +46,16 @@ static struct keel_tensor *conv(struct keel_graph *g, uint64_t *r, struct keel_t
 	return y;
 }
 
+/* oneDNN has implementations of its own for these. */
+static struct keel_tensor *depthwise(struct keel_graph *g, uint64_t *r, struct keel_tensor *x)
+{
+	struct keel_tensor *in[] = {x, rig_const(g, r, DIMS(CHANNELS, 1, 1, 1))};
+	struct keel_tensor *y = append(g, KEEL_OP_CONV, 2, in);
+
+	y->producer->groups = CHANNELS;
+	return y;
+}
+
 static void clip(struct keel_graph *g, struct keel_tensor *y, float lo, float hi)
 {
 	struct keel_act *a = &y->producer->act;
@@ -68,7 +78,9 @@ static struct keel_graph *network(enum keep keep)
 
 	in[0] = conv(g, &r, x, 3);
 	clip(g, in[0], 0, INFINITY);
-	in[1] = conv(g, &r, conv(g, &r, in[0], 1), 1);
+	in[1] = depthwise(g, &r, in[0]);
+	clip(g, in[1], 0, 0.25f);
+	in[1] = conv(g, &r, in[1], 1);
 	if (keep == KEEP_CONV)
 		keel_graph_add_output(g, in[1]);
 	if (keep == KEEP_ADDEND)

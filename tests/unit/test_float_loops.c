@@ -77,6 +77,9 @@ START_TEST(loops_in_place_agree)
 	}
 	if (!loops)
 		return;
+	loops->clip(x, VALUES, -3, 3);
+	plain->clip(y, VALUES, -3, 3);
+	same_bits(x, y, "clip of all", 0);
 	loops->clip_each(x, VALUES, lo, hi);
 	plain->clip_each(y, VALUES, lo, hi);
 	same_bits(x, y, "clip", 0);
