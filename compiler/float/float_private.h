@@ -170,7 +170,7 @@ struct keel_float_plan *keel_float_plan_new(const struct keel_graph *g, struct k
 void keel_float_plan_put(struct keel_float_plan *p);
 /** keel_float_plan_alloc() - zeroed memory that lives as long as the plan; NULL when short */
 void *keel_float_plan_alloc(struct keel_float_plan *p, size_t bytes);
-/** keel_float_pages_new() - much memory, for free(); not zeroed, 64-byte aligned; NULL when short */
+/** keel_float_pages_new() - much memory, for free(); not zeroed, 64-byte aligned; NULL: none */
 void *keel_float_pages_new(size_t bytes);
 /** keel_float_plan_pages() - the same, living as long as the plan; good for small pieces, too */
 void *keel_float_plan_pages(struct keel_float_plan *p, size_t bytes);
