@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "float_private.h"
@@ -226,9 +227,16 @@ static bool is_generated(const struct keel_float_dnnl *d)
 	return made_by(d, "brgconv") || made_by(d, "brdgmm") || made_by(d, "jit");
 }
 
+/* oneDNN keeps primitives for whoever wants the same, and takes bounds of 0 and -0 for the same. */
+static bool is_minus_zero(float bound)
+{
+	return bound == 0 && signbit(bound);
+}
+
 static bool clips(const struct keel_float_dnnl *d, const struct keel_act *a)
 {
-	return is_generated(d) && a->kind == KEEL_ACT_CLIP && a->channels == 1 && *a->lo <= *a->hi;
+	return is_generated(d) && a->kind == KEEL_ACT_CLIP && a->channels == 1 &&
+	       *a->lo <= *a->hi && !is_minus_zero(*a->lo) && !is_minus_zero(*a->hi);
 }
 
 static dnnl_status_t fill_ops(dnnl_post_ops_t ops, bool add, const struct keel_act *clip)

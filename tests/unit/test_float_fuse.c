@@ -191,6 +191,38 @@ START_TEST(sums_take_no_memory)
 }
 END_TEST
 
+static struct keel_graph *clipped(float lo)
+{
+	struct keel_graph *g = keel_graph_new();
+	uint64_t r = 5;
+	struct keel_tensor *y = conv(g, &r, rig_input(g, &r, DIMS(2, 3, HEIGHT, WIDTH)), 3);
+
+	clip(g, y, lo, 6);
+	keel_graph_add_output(g, y);
+	return g;
+}
+
+/* oneDNN keeps primitives for later plans, and looks them up by bounds with ==. */
+START_TEST(zero_bounds_keep_their_signs)
+{
+	static const float bounds[] = {0, -0.0f};
+	static float x[VALUES], same[COUNT], y[COUNT];
+	unsigned int i;
+
+	input(x, 0);
+	for (i = 0; i < 2; i++) {
+		struct keel_graph *g = clipped(bounds[i ^ _i]);
+		struct keel_float *f = keel_float_new(g, NULL);
+
+		run(f, x, 0, y);
+		run(f, x, 1, same);
+		ck_assert_mem_eq(y, same, sizeof(y));
+		keel_float_del(f);
+		keel_graph_del(g);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("float_fuse");
@@ -201,6 +233,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, watching_changes_no_bit, 0, SPECIAL * KEPT);
 	tcase_add_test(t, sums_take_no_memory);
+	tcase_add_loop_test(t, zero_bounds_keep_their_signs, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
