@@ -7,9 +7,11 @@
 /*
  * Weights and values in huge pages, where the system grants them: what walks
  * through megabytes looks up fewer addresses, and is fetched ahead farther.
+ * What fills none does without: there are networks of one layer by the hundred.
  */
 
 #define PAGE  ((size_t)2 << 20)
+#define FIRST (PAGE / 2)
 #define CHUNK (8 * PAGE)
 #define ALIGN ((size_t)64)
 
@@ -24,6 +26,8 @@ void *keel_float_pages_new(size_t bytes)
 
 	if (bytes > SIZE_MAX - PAGE)
 		return NULL;
+	if (bytes < PAGE)
+		return aligned_alloc(ALIGN, up(bytes + 1, ALIGN));
 	bytes = up(bytes + 1, PAGE);
 	pages = aligned_alloc(PAGE, bytes);
 	/* Only advice: without it, it is slower. */
@@ -35,11 +39,12 @@ void *keel_float_pages_new(size_t bytes)
 static int chunk_new(struct keel_float_plan *p, size_t bytes)
 {
 	void *grown = reallocarray(p->chunks, p->nr_chunks + 1, sizeof(*p->chunks));
+	size_t least = p->nr_chunks ? CHUNK : FIRST;
 
 	if (!grown)
 		return -1;
 	p->chunks = grown;
-	p->room = bytes > CHUNK ? bytes : CHUNK;
+	p->room = bytes > least ? bytes : least;
 	p->next = keel_float_pages_new(p->room);
 	if (!p->next) {
 		p->room = 0;
