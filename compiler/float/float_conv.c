@@ -239,6 +239,27 @@ static bool clips(const struct keel_float_dnnl *d, const struct keel_act *a)
 	       *a->lo <= *a->hi && !is_minus_zero(*a->lo) && !is_minus_zero(*a->hi);
 }
 
+/*
+ * Whether each output has a row and a column of its window inside the picture. For others, oneDNN's
+ * brgconv runs code for post-operations that was not set up: wrong values, or it reads at nowhere.
+ */
+static bool all_see(const struct keel_float_step *s, const struct conv *c)
+{
+	const int64_t *x = s->in[0].t->dims + 2, *y = s->out.t->dims + 2;
+	unsigned int i;
+	int64_t o;
+
+	for (i = 0; i < 2; i++)
+		for (o = 0; o < y[i]; o++) {
+			int64_t step = c->dilation[i] + 1, at = o * c->stride[i] - c->begin[i];
+			int64_t first = at < 0 ? (step - 1 - at) / step : 0;
+
+			if (first >= c->kernel[i] || at + first * step >= x[i])
+				return false;
+		}
+	return true;
+}
+
 static dnnl_status_t fill_ops(dnnl_post_ops_t ops, bool add, const struct keel_act *clip)
 {
 	dnnl_status_t status = add ? dnnl_post_ops_append_sum(ops, 1) : dnnl_success;
@@ -258,12 +279,13 @@ bool keel_float_conv_fuse(struct keel_float_plan *p, struct keel_float_step *s,
 	dnnl_post_ops_t ops;
 	struct conv c;
 
+	conv_fill(s, &c);
 	s->acts = clips(&both->alone, a);
-	if ((add ? !adds_last(&both->alone) : !s->acts) || dnnl_post_ops_create(&ops))
+	if ((add ? !adds_last(&both->alone) : !s->acts) || !all_see(s, &c) ||
+	    dnnl_post_ops_create(&ops))
 		return false;
 	/* With the same descriptions: packed weights serve both. */
 	both->whole = both->alone;
-	conv_fill(s, &c);
 	s->fused = !fill_ops(ops, add, s->acts ? a : NULL) &&
 		   !conv_init(s, &c, &both->whole, &desc, NULL) &&
 		   keel_float_dnnl_remake(p, s, &desc, ops, &both->whole);

@@ -223,6 +223,64 @@ START_TEST(zero_bounds_keep_their_signs)
 }
 END_TEST
 
+static void ignore(void *ctx, const struct keel_node *n, const float *pre, const float *post)
+{
+}
+
+/* A window of 2x2 around a picture of 1x1: what is convolved is padding alone. */
+static struct keel_graph *blind(bool sum, bool bounded)
+{
+	struct keel_graph *g = keel_graph_new();
+	uint64_t r = 5;
+	struct keel_tensor *in[] = {rig_input(g, &r, DIMS(1, 16, 1, 1)),
+				    rig_const(g, &r, DIMS(32, 16, 2, 2)),
+				    rig_const(g, &r, DIMS(32))};
+	struct keel_tensor *both[2], *y;
+	struct keel_node *n;
+	int i;
+
+	y = keel_graph_tensor(g, "addend", KEEL_F32, 4, (const int64_t[]){1, 32, 1, 1});
+	both[0] = y;
+	n = keel_graph_node(g, KEEL_OP_CONV, NULL, 2,
+			    (struct keel_tensor *[]){in[0], rig_const(g, &r, DIMS(32, 16, 1, 1))},
+			    1, &y);
+	n->window.kernel[0] = n->window.kernel[1] = 1;
+	y = keel_graph_tensor(g, "padding", KEEL_F32, 4, y->dims);
+	n = keel_graph_node(g, KEEL_OP_CONV, NULL, 3, in, 1, &y);
+	for (i = 0; i < 4; i++)
+		n->window.pad[i] = 1;
+	for (i = 0; i < 2; i++)
+		n->window.kernel[i] = n->window.dilation[i] = 2;
+	both[1] = y;
+	if (sum) {
+		y = keel_graph_tensor(g, "sum", KEEL_F32, 4, y->dims);
+		keel_graph_node(g, KEEL_OP_ADD, NULL, 2, both, 1, &y);
+	}
+	if (bounded)
+		clip(g, y, 0, 6);
+	keel_graph_add_output(g, y);
+	return g;
+}
+
+START_TEST(windows_in_padding)
+{
+	static float x[16], same[32];
+	const void *inputs[] = {x};
+	struct keel_graph *g = blind(_i & 1, _i & 2);
+	struct keel_float *f = keel_float_new(g, NULL);
+	int i;
+
+	for (i = 0; i < 16; i++)
+		x[i] = i - 7.5f;
+	ck_assert_int_eq(keel_float_run(f, inputs, ignore, NULL, NULL), 0);
+	memcpy(same, keel_float_output(f, 0), sizeof(same));
+	ck_assert_int_eq(keel_float_run(f, inputs, NULL, NULL, NULL), 0);
+	ck_assert_mem_eq(keel_float_output(f, 0), same, sizeof(same));
+	keel_float_del(f);
+	keel_graph_del(g);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("float_fuse");
@@ -234,6 +292,7 @@ int main(void)
 	tcase_add_loop_test(t, watching_changes_no_bit, 0, SPECIAL * KEPT);
 	tcase_add_test(t, sums_take_no_memory);
 	tcase_add_loop_test(t, zero_bounds_keep_their_signs, 0, 2);
+	tcase_add_loop_test(t, windows_in_padding, 0, 4);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
