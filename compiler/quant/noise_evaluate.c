@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "noise.h"
+#include "noise_row.h"
 
 /*
  * Each term is step^2 / 12 times a sum over channels. Its gradient by log s has
@@ -61,32 +62,6 @@ static struct sums sums_of(struct keel_noise *m, const struct keel_noise_layer *
 	return s;
 }
 
-static double row_max(const float *range, const double *in, unsigned int ins)
-{
-	double max = 0, x;
-	unsigned int i;
-
-	for (i = 0; i < ins; i++) {
-		x = range[i] * in[i];
-		max = x > max ? x : max;
-	}
-	return max;
-}
-
-static double row_norm(const float *range, const double *in, unsigned int ins, double factor,
-		       unsigned int order, double *share)
-{
-	double sum = 0, x;
-	unsigned int i;
-
-	for (i = 0; i < ins; i++) {
-		x = raise(range[i] * in[i] * factor, order);
-		share[i] += x;
-		sum += x;
-	}
-	return sum;
-}
-
 static double total(const double *v, size_t nr)
 {
 	double sum = 0;
@@ -106,16 +81,16 @@ static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l
 	double max = 0, norm = 0, noise = 0, step, term;
 
 	for (o = 0; o < l->outs; o++)
-		max = fmax(max, s.out[o] * row_max(l->range + (size_t)o * l->ins,
-						   s.in + o / outs * l->ins, l->ins));
+		max = fmax(max, s.out[o] * keel_noise_row_max(l->range + (size_t)o * l->ins,
+							      s.in + o / outs * l->ins, l->ins));
 	for (g = 0; g < l->groups; g++)
 		noise += total(s.gain + g * outs, outs) * total(s.power + g * l->ins, l->ins);
 	if (!(max > 0) || !(noise > 0))
 		return 0;
 	for (o = 0; order && o < l->outs; o++) {
-		s.out_share[o] =
-			row_norm(l->range + (size_t)o * l->ins, s.in + o / outs * l->ins, l->ins,
-				 s.out[o] / max, order, s.in_share + o / outs * l->ins);
+		s.out_share[o] = keel_noise_row_norm(
+			l->range + (size_t)o * l->ins, s.in + o / outs * l->ins, l->ins,
+			s.out[o] / max, order, s.in_share + o / outs * l->ins);
 		norm += s.out_share[o];
 	}
 	step = max * root(norm, order) / WEIGHT_LEVELS;
@@ -140,14 +115,15 @@ static double row_noise(struct keel_noise *m, const struct keel_noise_layer *l, 
 {
 	unsigned int first = o / (l->outs / l->groups) * l->ins, i;
 	const float *range = l->range + (size_t)o * l->ins;
-	double max = row_max(range, s->in + first, l->ins), norm = 1, power, step, term;
+	double max = keel_noise_row_max(range, s->in + first, l->ins), norm = 1, power, step, term;
 
 	power = total(s->power + first, l->ins);
 	if (!(max > 0) || !(power > 0))
 		return 0;
 	memset(s->in_share, 0, l->ins * sizeof(*s->in_share));
 	if (order)
-		norm = row_norm(range, s->in + first, l->ins, 1 / max, order, s->in_share);
+		norm = keel_noise_row_norm(range, s->in + first, l->ins, 1 / max, order,
+					   s->in_share);
 	step = max * root(norm, order) / WEIGHT_LEVELS;
 	term = step * step * l->gain[o] * power / 12;
 	for (i = 0; order && i < l->ins; i++)

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <string.h>
+
+#include "noise_row.h"
+
+#define LANES 8
+
+typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
+typedef long longs __attribute__((vector_size(LANES * sizeof(long))));
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
+
+/** struct row - LANES inputs at a time */
+struct row {
+	const float *range;
+	const double *in;
+	unsigned int ins;
+};
+
+/* The last inputs are filled up with zeros. */
+static inline __attribute__((always_inline)) void load(const struct row *row, unsigned int i,
+						       unsigned int nr, doubles *x)
+{
+	floats range = {0};
+	doubles in = {0};
+
+	memcpy(&range, row->range + i, nr * sizeof(*row->range));
+	memcpy(&in, row->in + i, nr * sizeof(*row->in));
+	*x = __builtin_convertvector(range, doubles) * in;
+}
+
+static inline __attribute__((always_inline)) void max_part(const struct row *row, unsigned int i,
+							   unsigned int nr, doubles *max)
+{
+	doubles x;
+	longs above;
+
+	load(row, i, nr, &x);
+	above = x > *max;
+	*max = (doubles)(((longs)x & above) | ((longs)*max & ~above));
+}
+
+static inline __attribute__((always_inline)) double max_all(const struct row *row)
+{
+	doubles max = {0};
+	double result = 0;
+	unsigned int i;
+
+	for (i = 0; i + LANES <= row->ins; i += LANES)
+		max_part(row, i, LANES, &max);
+	max_part(row, i, row->ins - i, &max);
+	for (i = 0; i < LANES; i++)
+		result = max[i] > result ? max[i] : result;
+	return result;
+}
+
+/** struct terms - what the terms of a row are made with, and their sums by lane */
+struct terms {
+	double factor;
+	unsigned int order;
+	double *share;
+	doubles sums;
+};
+
+static inline __attribute__((always_inline)) void add_part(const struct row *row, unsigned int i,
+							   unsigned int nr, struct terms *t)
+{
+	doubles x, share = {0};
+	unsigned int k;
+
+	load(row, i, nr, &x);
+	x *= t->factor;
+	for (k = 0; k < t->order; k++)
+		x *= x;
+	t->sums += x;
+	memcpy(&share, t->share + i, nr * sizeof(*t->share));
+	share += x;
+	memcpy(t->share + i, &share, nr * sizeof(*t->share));
+}
+
+static inline __attribute__((always_inline)) double norm_all(const struct row *row, double factor,
+							     unsigned int order, double *share)
+{
+	struct terms t = {factor, order, share, {0}};
+	double result = 0;
+	unsigned int i;
+
+	for (i = 0; i + LANES <= row->ins; i += LANES)
+		add_part(row, i, LANES, &t);
+	add_part(row, i, row->ins - i, &t);
+	for (i = 0; i < LANES; i++)
+		result += t.sums[i];
+	return result;
+}
+
+/* The instructions differ, the results don't: nothing is rounded in another order. */
+struct set {
+	double (*max)(const struct row *row);
+	double (*norm)(const struct row *row, double factor, unsigned int order, double *share);
+};
+
+#define SET(name, target)                                                                          \
+	target static double max_##name(const struct row *row)                                     \
+	{                                                                                          \
+		return max_all(row);                                                               \
+	}                                                                                          \
+                                                                                                   \
+	target static double norm_##name(const struct row *row, double factor, unsigned int order, \
+					 double *share)                                            \
+	{                                                                                          \
+		return norm_all(row, factor, order, share);                                        \
+	}                                                                                          \
+                                                                                                   \
+	static const struct set name = {max_##name, norm_##name};
+
+SET(portable, )
+
+#if defined(__x86_64__)
+
+SET(avx2, __attribute__((target("avx2"))))
+SET(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+
+static const struct set *best(void)
+{
+	if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		return &avx512;
+	return __builtin_cpu_supports("avx2") ? &avx2 : &portable;
+}
+
+#else
+
+static const struct set *best(void)
+{
+	return &portable;
+}
+
+#endif
+
+double keel_noise_row_max(const float *range, const double *in, unsigned int ins)
+{
+	const struct row row = {range, in, ins};
+
+	return best()->max(&row);
+}
+
+double keel_noise_row_norm(const float *range, const double *in, unsigned int ins, double factor,
+			   unsigned int order, double *share)
+{
+	const struct row row = {range, in, ins};
+
+	return best()->norm(&row, factor, order, share);
+}

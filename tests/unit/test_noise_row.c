@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "float_rig.h"
+#include "noise_row.h"
+
+/* Loops over rows of all lengths beside the definition. What lies behind a row is poison. */
+
+#define MOST	  70
+#define MAX_ORDER 7
+
+struct row {
+	float range[MOST];
+	double in[MOST], share[MOST];
+	unsigned int ins;
+};
+
+static void fill(struct row *r, unsigned int ins, uint64_t *state)
+{
+	unsigned int i;
+
+	r->ins = ins;
+	for (i = 0; i < MOST; i++) {
+		r->range[i] = i < ins ? (float)(rig_random(state) % 1000) : NAN;
+		r->in[i] = i < ins ? 1 + rig_random(state) % 100 / 7.0 : NAN;
+		r->share[i] = rig_random(state) % 5;
+	}
+}
+
+START_TEST(maxima_are_exact)
+{
+	uint64_t state = 1 + _i;
+	struct row r;
+	double max = 0;
+	unsigned int i;
+
+	fill(&r, _i, &state);
+	for (i = 0; i < r.ins; i++)
+		max = fmax(max, r.range[i] * r.in[i]);
+	ck_assert(keel_noise_row_max(r.range, r.in, r.ins) == max);
+}
+END_TEST
+
+START_TEST(shares_are_exact_and_norms_nearly)
+{
+	unsigned int ins = _i % MOST, order = 1 + _i / MOST, i, k;
+	uint64_t state = 1 + _i;
+	double want[MOST], sum = 0, norm, factor;
+	struct row r;
+
+	fill(&r, ins, &state);
+	factor = 1 / fmax(keel_noise_row_max(r.range, r.in, ins), 1);
+	for (i = 0; i < MOST; i++) {
+		double x = i < ins ? r.range[i] * r.in[i] * factor : 0;
+
+		for (k = 0; k < order; k++)
+			x *= x;
+		want[i] = r.share[i] + x;
+		sum += x;
+	}
+	norm = keel_noise_row_norm(r.range, r.in, ins, factor, order, r.share);
+	ck_assert_msg(fabs(norm - sum) <= 1e-12 * sum, "%u inputs, order %u: %.17g, not %.17g", ins,
+		      order, norm, sum);
+	for (i = 0; i < MOST; i++)
+		ck_assert_msg(r.share[i] == want[i], "%u inputs, order %u, share %u: %.17g", ins,
+			      order, i, r.share[i]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("noise_row");
+	TCase *c = tcase_create("noise_row");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(c, maxima_are_exact, 0, MOST);
+	tcase_add_loop_test(c, shares_are_exact_and_norms_nearly, 0, MOST * MAX_ORDER);
+	suite_add_tcase(suite, c);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
