@@ -155,6 +155,17 @@ static int deconv_init(struct keel_float_step *s, const struct conv *c, struct k
 	return status ? keel_float_dnnl_failed(s, status, e) : 0;
 }
 
+/*
+ * oneDNN 2.6's brgconv is wrong, and reads what isn't its input, for some outputs with more padding
+ * on one side than half of a row of outputs has pixels. Larger maps never have so much.
+ */
+static const char *what_to_avoid(const struct keel_float_step *s, const struct conv *c)
+{
+	int64_t width = s->out.t->dims[3];
+
+	return 2 * c->begin[1] > width || 2 * c->end[1] > width ? "brgconv" : NULL;
+}
+
 /* Everything from checked geometry to a primitive with its weights at hand. */
 static int build(struct keel_float_plan *p, struct keel_float_step *s, const struct conv *c,
 		 dnnl_format_tag_t tag, struct keel_error *e)
@@ -173,6 +184,7 @@ static int build(struct keel_float_plan *p, struct keel_float_step *s, const str
 		return keel_float_dnnl_failed(s, dnnl_out_of_memory, e);
 	s->prep = both;
 	d = &both->alone;
+	d->avoid = what_to_avoid(s, c);
 	err = describe(s, d, e);
 	if (!err)
 		err = describe_weights(s, c, &plain, tag, e);

@@ -83,8 +83,47 @@ static int keep_primitive(struct keel_float_plan *p, dnnl_primitive_t primitive)
 	return 0;
 }
 
+static void name_of(const_dnnl_primitive_desc_t pd, char *name, size_t size)
+{
+	const char *found;
+
+	if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &found))
+		found = "";
+	snprintf(name, size, "%s", found);
+}
+
+static bool is_avoided(const_dnnl_primitive_desc_t pd, const struct keel_float_dnnl *d)
+{
+	char name[sizeof(d->name)];
+
+	name_of(pd, name, sizeof(name));
+	return d->avoid && !strncmp(name, d->avoid, strlen(d->avoid));
+}
+
+/* The first implementation that isn't to be avoided. */
+static dnnl_status_t choose(dnnl_primitive_desc_t *pd, const void *desc,
+			    const_dnnl_primitive_attr_t attr, const struct keel_float_dnnl *d,
+			    dnnl_engine_t engine)
+{
+	dnnl_primitive_desc_iterator_t it;
+	dnnl_status_t status = dnnl_primitive_desc_iterator_create(&it, desc, attr, engine, NULL);
+
+	if (status)
+		return status;
+	while (!status) {
+		*pd = dnnl_primitive_desc_iterator_fetch(it);
+		if (!*pd || !is_avoided(*pd, d))
+			break;
+		dnnl_primitive_desc_destroy(*pd);
+		status = dnnl_primitive_desc_iterator_next(it);
+	}
+	dnnl_primitive_desc_iterator_destroy(it);
+	return status || *pd ? status : dnnl_out_of_memory;
+}
+
 static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc,
-			       const_dnnl_post_ops_t ops, dnnl_engine_t engine)
+			       const_dnnl_post_ops_t ops, const struct keel_float_dnnl *d,
+			       dnnl_engine_t engine)
 {
 	dnnl_primitive_attr_t attr;
 	dnnl_status_t status = dnnl_primitive_attr_create(&attr);
@@ -96,7 +135,7 @@ static dnnl_status_t make_desc(dnnl_primitive_desc_t *pd, const void *desc,
 	if (!status && ops)
 		status = dnnl_primitive_attr_set_post_ops(attr, ops);
 	if (!status)
-		status = dnnl_primitive_desc_create(pd, desc, attr, engine, NULL);
+		status = choose(pd, desc, attr, d, engine);
 	dnnl_primitive_attr_destroy(attr);
 	return status;
 }
@@ -126,20 +165,11 @@ static void describe_all(struct keel_float_step *s, const_dnnl_primitive_desc_t 
 		s->scratch = scratch;
 }
 
-static void name_of(const_dnnl_primitive_desc_t pd, char *name, size_t size)
-{
-	const char *found;
-
-	if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &found))
-		found = "";
-	snprintf(name, size, "%s", found);
-}
-
 int keel_float_dnnl_make(struct keel_float_plan *p, struct keel_float_step *s, const void *desc,
 			 struct keel_float_dnnl *d, struct keel_error *e)
 {
 	dnnl_primitive_desc_t pd;
-	dnnl_status_t status = make_desc(&pd, desc, NULL, p->engine);
+	dnnl_status_t status = make_desc(&pd, desc, NULL, d, p->engine);
 
 	if (status)
 		return keel_float_dnnl_failed(s, status, e);
@@ -157,7 +187,7 @@ bool keel_float_dnnl_remake(struct keel_float_plan *p, struct keel_float_step *s
 	dnnl_primitive_desc_t pd;
 	bool same;
 
-	if (make_desc(&pd, desc, ops, p->engine))
+	if (make_desc(&pd, desc, ops, d, p->engine))
 		return false;
 	name_of(pd, name, sizeof(name));
 	same = !strcmp(name, d->name);

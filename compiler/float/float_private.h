@@ -240,10 +240,12 @@ struct keel_float_bind {
 };
 
 /** struct keel_float_dnnl - a primitive with the descriptions of its arguments
+ * @avoid: implementations whose names begin so are passed over; NULL: none
  * @name: oneDNN's, of the implementation
  */
 struct keel_float_dnnl {
 	dnnl_primitive_t primitive;
+	const char *avoid;
 	char name[32];
 	dnnl_memory_desc_t src, weights, bias, dst, scratchpad;
 	dnnl_memory_t packed;

@@ -92,34 +92,64 @@ static double conv_at(const struct geometry *q, const float *x, const float *w, 
 	return sum;
 }
 
+/* With everything constant or not, in pixels or dense, by @i. */
+static void conv_check(const struct geometry *q, uint64_t *r, int i)
+{
+	const int64_t w[] = {q->o, q->c / q->groups, q->window.kernel[0], q->window.kernel[1]};
+	struct keel_graph *g = keel_graph_new();
+	struct keel_tensor *x = rig_input(g, r, DIMS(q->n, q->c, q->h, q->w)), *in[3];
+	struct keel_node *n;
+	const float *y;
+	int64_t k;
+
+	in[0] = i & 1 ? rig_pixels(g, x) : x;
+	in[1] = i % 3 ? rig_const(g, r, 4, w) : rig_input(g, r, 4, w);
+	in[2] = i & 2 ? rig_const(g, r, DIMS(q->o)) : NULL;
+	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(q->n, q->o, q->oh, q->ow));
+	n->window = q->window;
+	n->groups = q->groups;
+	y = rig_run(g);
+	for (k = 0; k < q->n * q->o * q->oh * q->ow; k++)
+		rig_near(y[k],
+			 conv_at(q, rig_values(g, x), rig_values(g, in[1]),
+				 in[2] ? rig_values(g, in[2]) : NULL, k),
+			 TOLERANCE, "conv", k);
+	keel_graph_del(g);
+}
+
 START_TEST(conv)
 {
 	uint64_t r = _i + 1;
 	struct geometry q = geometry_random(&r);
-	struct keel_graph *g = keel_graph_new();
-	struct keel_tensor *x = rig_input(g, &r, DIMS(q.n, q.c, q.h, q.w)), *in[3];
-	struct keel_node *n;
-	const float *y;
-	int64_t i;
 
-	in[0] = _i & 1 ? rig_pixels(g, x) : x;
-	in[1] = _i % 3 ? rig_const(
-				 g, &r,
-				 DIMS(q.o, q.c / q.groups, q.window.kernel[0], q.window.kernel[1]))
-		       : rig_input(
-				 g, &r,
-				 DIMS(q.o, q.c / q.groups, q.window.kernel[0], q.window.kernel[1]));
-	in[2] = _i & 2 ? rig_const(g, &r, DIMS(q.o)) : NULL;
-	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(q.n, q.o, q.oh, q.ow));
-	n->window = q.window;
-	n->groups = q.groups;
-	y = rig_run(g);
-	for (i = 0; i < q.n * q.o * q.oh * q.ow; i++)
-		rig_near(y[i],
-			 conv_at(&q, rig_values(g, x), rig_values(g, in[1]),
-				 in[2] ? rig_values(g, in[2]) : NULL, i),
-			 TOLERANCE, "conv", i);
-	keel_graph_del(g);
+	conv_check(&q, &r, _i);
+}
+END_TEST
+
+/* What oneDNN 2.6's brgconv gets wrong: more padding on the right than half of the outputs. */
+START_TEST(much_padding)
+{
+	static const struct {
+		int64_t w;
+		int kernel, dilation, left, right;
+	} shapes[] = {
+		{7, 5, 2, 4, 4},  {7, 8, 1, 3, 4},  {7, 9, 1, 4, 4},  {9, 6, 2, 5, 5},
+		{10, 5, 2, 1, 4}, {11, 7, 2, 6, 6}, {13, 6, 2, 0, 4}, {15, 9, 2, 6, 6},
+		{15, 5, 3, 0, 4}, {19, 5, 5, 4, 4},
+	};
+	uint64_t r = _i + 1;
+	struct geometry q = {
+		.n = 1, .c = 4, .h = 1, .w = shapes[_i].w, .o = 64, .oh = 1, .groups = 1};
+
+	q.window = (struct keel_window){
+		.kernel = {1, shapes[_i].kernel},
+		.stride = {1, 1},
+		.dilation = {1, shapes[_i].dilation},
+		.pad = {0, shapes[_i].left, 0, shapes[_i].right},
+	};
+	q.ow = q.w + q.window.pad[1] + q.window.pad[3] -
+	       (q.window.kernel[1] - 1) * q.window.dilation[1];
+	conv_check(&q, &r, 4);
 }
 END_TEST
 
@@ -345,6 +375,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, conv, 0, 160);
+	tcase_add_loop_test(t, much_padding, 0, 10);
 	tcase_add_loop_test(t, conv_transpose, 0, 120);
 	tcase_add_loop_test(t, pool, 0, 120);
 	tcase_add_loop_test(t, fully_connected, 0, 20);
