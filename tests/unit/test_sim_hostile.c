@@ -301,7 +301,7 @@ START_TEST(nonsense_in_the_rings)
 	g.s->submit.produced = cases[_i].produced;
 	guest_write(&g, KEEL_REG_DOORBELL, cases[_i].doorbell);
 	ck_assert(guest_wait_for(&g, KEEL_REG_BOOT_STATUS, KEEL_BOOT_CRASHED));
-	ck_assert(guest_read(&g, KEEL_REG_IRQ_STATUS) & KEEL_IRQ_LOG);
+	ck_assert(guest_wait_for_bit(&g, KEEL_REG_IRQ_STATUS, KEEL_IRQ_LOG));
 	expect_health();
 	guest_close(&g);
 }

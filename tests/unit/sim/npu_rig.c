@@ -148,16 +148,26 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-bool guest_wait_for(struct guest *r, enum keel_register reg, uint32_t value)
+static bool wait_masked(struct guest *r, enum keel_register reg, uint32_t mask, uint32_t value)
 {
 	uint64_t end = now_ms() + PATIENCE;
 
-	while (guest_read(r, reg) != value) {
+	while ((guest_read(r, reg) & mask) != value) {
 		if (now_ms() > end)
 			return false;
 		nap();
 	}
 	return true;
+}
+
+bool guest_wait_for(struct guest *r, enum keel_register reg, uint32_t value)
+{
+	return wait_masked(r, reg, ~0u, value);
+}
+
+bool guest_wait_for_bit(struct guest *r, enum keel_register reg, uint32_t bit)
+{
+	return wait_masked(r, reg, bit, bit);
 }
 
 static uint32_t place_ring(struct keel_hw_ring *ring, uint32_t at, uint32_t entry)
@@ -209,8 +219,7 @@ void guest_boot(struct guest *r)
 	guest_write(r, KEEL_REG_BOOT_CONTROL, KEEL_BOOT_START);
 	ck_assert(guest_wait_for(r, KEEL_REG_BOOT_STATUS, KEEL_BOOT_READY));
 	/* That of a reset before may come late, too. */
-	while (!(guest_read(r, KEEL_REG_IRQ_STATUS) & KEEL_IRQ_BOOT))
-		nap();
+	ck_assert(guest_wait_for_bit(r, KEEL_REG_IRQ_STATUS, KEEL_IRQ_BOOT));
 	guest_write(r, KEEL_REG_IRQ_CLEAR, KEEL_IRQ_ALL);
 }
 

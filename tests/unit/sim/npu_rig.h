@@ -101,6 +101,10 @@ void guest_write64(struct guest *r, enum keel_register reg, uint64_t value);
 /** guest_wait_for() - until a register has a value; false: not within ten seconds */
 bool guest_wait_for(struct guest *r, enum keel_register reg, uint32_t value);
 
+/** guest_wait_for_bit() - until a bit of a register is set, as interrupts' are a little after their
+ * reason */
+bool guest_wait_for_bit(struct guest *r, enum keel_register reg, uint32_t bit);
+
 /** guest_prepare() - put image and shared block into memory, and their addresses into registers */
 void guest_prepare(struct guest *r, enum sim_image_defect defect);
 /** guest_boot() - all the way up; ends the test when that fails */
