@@ -7,7 +7,6 @@
 
 typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
 typedef long longs __attribute__((vector_size(LANES * sizeof(long))));
-typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
 
 /** struct row - LANES inputs at a time */
 struct row {
@@ -20,12 +19,15 @@ struct row {
 static inline __attribute__((always_inline)) void load(const struct row *row, unsigned int i,
 						       unsigned int nr, doubles *x)
 {
-	floats range = {0};
+	double range[LANES] = {0};
 	doubles in = {0};
+	unsigned int k;
 
-	memcpy(&range, row->range + i, nr * sizeof(*row->range));
+	for (k = 0; k < nr; k++)
+		range[k] = row->range[i + k];
+	memcpy(x, range, sizeof(*x));
 	memcpy(&in, row->in + i, nr * sizeof(*row->in));
-	*x = __builtin_convertvector(range, doubles) * in;
+	*x *= in;
 }
 
 static inline __attribute__((always_inline)) void max_part(const struct row *row, unsigned int i,
@@ -42,14 +44,15 @@ static inline __attribute__((always_inline)) void max_part(const struct row *row
 static inline __attribute__((always_inline)) double max_all(const struct row *row)
 {
 	doubles max = {0};
-	double result = 0;
+	double lanes[LANES], result = 0;
 	unsigned int i;
 
 	for (i = 0; i + LANES <= row->ins; i += LANES)
 		max_part(row, i, LANES, &max);
 	max_part(row, i, row->ins - i, &max);
+	memcpy(lanes, &max, sizeof(lanes));
 	for (i = 0; i < LANES; i++)
-		result = max[i] > result ? max[i] : result;
+		result = lanes[i] > result ? lanes[i] : result;
 	return result;
 }
 
@@ -80,15 +83,16 @@ static inline __attribute__((always_inline)) void add_part(const struct row *row
 static inline __attribute__((always_inline)) double norm_all(const struct row *row, double factor,
 							     unsigned int order, double *share)
 {
-	struct terms t = {factor, order, share, {0}};
-	double result = 0;
+	struct terms t = {.factor = factor, .order = order, .share = share};
+	double lanes[LANES], result = 0;
 	unsigned int i;
 
 	for (i = 0; i + LANES <= row->ins; i += LANES)
 		add_part(row, i, LANES, &t);
 	add_part(row, i, row->ins - i, &t);
+	memcpy(lanes, &t.sums, sizeof(lanes));
 	for (i = 0; i < LANES; i++)
-		result += t.sums[i];
+		result += lanes[i];
 	return result;
 }
 
