@@ -189,5 +189,7 @@ void bench_side_settle(struct bench_side *s)
 	bench_sort(&s->all, 0, &min, &median);
 	if (median > 0 && TURN_MS / median > MIN_RUNS)
 		s->runs = TURN_MS / median;
+	/* As many for each thread, or one would be waited for with nothing to do. */
+	s->runs += (s->way.threads - (s->runs + WARM_RUNS) % s->way.threads) % s->way.threads;
 	s->all.nr = s->rounds.nr = 0;
 }
