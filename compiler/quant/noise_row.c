@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <string.h>
 
+#include "best_set.h"
 #include "noise_row.h"
 
 #define LANES 8
@@ -96,7 +97,6 @@ static inline __attribute__((always_inline)) double norm_all(const struct row *r
 	return result;
 }
 
-/* The instructions differ, the results don't: nothing is rounded in another order. */
 struct set {
 	double (*max)(const struct row *row);
 	double (*norm)(const struct row *row, double factor, unsigned int order, double *share);
@@ -116,28 +116,7 @@ struct set {
                                                                                                    \
 	static const struct set name = {max_##name, norm_##name};
 
-SET(portable, )
-
-#if defined(__x86_64__)
-
-SET(avx2, __attribute__((target("avx2"))))
-SET(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-
-static const struct set *best(void)
-{
-	if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return &avx512;
-	return __builtin_cpu_supports("avx2") ? &avx2 : &portable;
-}
-
-#else
-
-static const struct set *best(void)
-{
-	return &portable;
-}
-
-#endif
+KEEL_BEST_SET(SET)
 
 double keel_noise_row_max(const float *range, const double *in, unsigned int ins)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "best_set.h"
 #include "pixel_sums.h"
 
 #define LINE 64u
@@ -93,7 +94,6 @@ static inline __attribute__((always_inline)) void join_all(struct keel_pixel_sum
 		}
 }
 
-/* The instructions differ, the sums don't: nothing is rounded in another order. */
 struct set {
 	void (*add)(struct keel_pixel_sums *s, const float *v, size_t pixels);
 	void (*join)(struct keel_pixel_sums *s);
@@ -112,28 +112,7 @@ struct set {
                                                                                                 \
 	static const struct set name = {add_##name, join_##name};
 
-SET(portable, )
-
-#if defined(__x86_64__)
-
-SET(avx2, __attribute__((target("avx2"))))
-SET(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
-
-static const struct set *best(void)
-{
-	if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return &avx512;
-	return __builtin_cpu_supports("avx2") ? &avx2 : &portable;
-}
-
-#else
-
-static const struct set *best(void)
-{
-	return &portable;
-}
-
-#endif
+KEEL_BEST_SET(SET)
 
 void keel_pixel_sums_add(struct keel_pixel_sums *s, const float *v, size_t pixels)
 {
