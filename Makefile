@@ -81,7 +81,7 @@ $(O)/isa/keel_execute%.o: FILE_CFLAGS := -O3
 $(O)/isa/keel_value.o $(O)/isa/keel_quantize.o $(O)/isa/keel_host_dot.o: FILE_CFLAGS := -O3 -fno-trapping-math
 # Its loops are written for the vectorizer.
 $(O)/compiler/float/%.o: FILE_CFLAGS := -O3
-$(O)/compiler/quant/diagnose_layer.o $(O)/compiler/quant/slots.o $(O)/compiler/quant/pixel_sums.o $(O)/compiler/quant/noise_row.o: FILE_CFLAGS := -O3
+$(O)/compiler/quant/diagnose_layer.o $(O)/compiler/quant/slots.o $(O)/compiler/quant/pixel_sums.o $(O)/compiler/quant/weight_row.o: FILE_CFLAGS := -O3
 
 # Tests: each test_*.c is a program of its own; exit 77 means skipped.
 .PHONY: tests

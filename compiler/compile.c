@@ -12,6 +12,9 @@
 #include "predict.h"
 #include "rows.h"
 
+/* Float outputs that would take more are computed again whenever they are compared. */
+#define MOST_OUTPUTS (256u << 20)
+
 /* A constant without elements may be put out in float, but a model file can't say so. */
 static int check_outputs(const struct keel_graph *g, struct keel_error *e)
 {
@@ -86,6 +89,13 @@ int keel_compile_place(struct keel_compiled *c, struct keel_error *e)
 	return 0;
 }
 
+void keel_known_free(struct keel_known *k)
+{
+	keel_stats_del(k->stats);
+	keel_outputs_free(&k->outputs);
+	k->stats = NULL;
+}
+
 static int calibrate(struct keel_compiled *c, const struct keel_sample_source *source,
 		     const struct keel_compile_options *o, const char *name, bool histograms,
 		     struct keel_error *e)
@@ -112,16 +122,34 @@ static int copy_stats(const struct keel_stats *from, struct keel_stats **to, str
 	return *to ? 0 : keel_error_set(e, -ENOMEM, "out of memory for a copy of the statistics");
 }
 
+static int know(struct keel_known *k, const struct keel_graph *g,
+		const struct keel_sample_source *source, const struct keel_compile_options *o,
+		struct keel_error *e)
+{
+	struct keel_stage s = {o, "calibrate"};
+	struct keel_calibrate_options options = keel_stage_options(&s);
+	int err = 0;
+
+	if (keel_compile_without_samples(source, o))
+		return keel_stats_predict(g, o->inputs, &k->stats, e);
+	if (o->judge)
+		err = keel_outputs_run(&k->outputs, g, o->judge, o->threads, MOST_OUTPUTS, e);
+	else if (keel_outputs_init(&k->outputs, g, source->count, MOST_OUTPUTS))
+		err = keel_error_set(e, -ENOMEM, "no memory to keep float outputs");
+	else
+		options.outputs = &k->outputs;
+	return err ? err : keel_calibrate(g, source, &options, &k->stats, e);
+}
+
 /* The graph as it was given: other compilations of it may have seen it so before. */
 static int calibrate_first(struct keel_compiled *c, const struct keel_sample_source *source,
 			   const struct keel_compile_options *o, struct keel_error *e)
 {
-	int err;
+	struct keel_known *k = o->known ? o->known : &c->known;
+	int err = k->stats ? 0 : know(k, c->g, source, o, e);
 
-	if (o->known && *o->known)
-		return copy_stats(*o->known, &c->stats, e);
-	err = calibrate(c, source, o, "calibrate", false, e);
-	return err || !o->known ? err : copy_stats(c->stats, o->known, e);
+	c->outputs = &k->outputs;
+	return err ? err : copy_stats(k->stats, &c->stats, e);
 }
 
 /* Whether the function is the same can be seen on any values. */
@@ -297,6 +325,7 @@ void keel_compiled_free(struct keel_compiled *c)
 	keel_factorize_plan_del(c->factorize.plan);
 	keel_diagnosis_del(c->diagnosis);
 	keel_stats_del(c->stats);
+	keel_known_free(&c->known);
 	keel_graph_del(c->g);
 	keel_graph_del(c->before);
 	free(c->ranges);

@@ -15,6 +15,7 @@
 #include "int16.h"
 #include "keel_model.h"
 #include "lower.h"
+#include "outputs.h"
 #include "place.h"
 #include "ranges.h"
 #include "repair.h"
@@ -55,6 +56,17 @@ struct keel_host_options {
 	double budget_db;
 };
 
+/** struct keel_known - what the float network does, as it is given; keel_known_free()
+ * @stats: on the calibration samples
+ * @outputs: on the samples that the integer network is measured on
+ */
+struct keel_known {
+	struct keel_stats *stats;
+	struct keel_outputs outputs;
+};
+
+void keel_known_free(struct keel_known *k);
+
 /** struct keel_compile_options - what the user chose
  * @target: NPU configuration
  * @per_channel: weight scales per output channel; else one per tensor
@@ -71,8 +83,8 @@ struct keel_host_options {
  * @power_of_two: scales of weights and activations are powers of two, as far as we choose them
  * @compress: entropy-code weights in the file
  * @bias_correction: see keel_correct_method
- * @known: statistics of the graph as it is given, which no option decides: the first compilation
- *	leaves them there for others of the same graph with the same samples; NULL: nowhere
+ * @known: what no option decides: the first compilation leaves it there for others of the same
+ *	graph with the same samples; NULL: nowhere
  * @judge: samples to measure the integer network on; NULL: those of the calibration
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
@@ -101,7 +113,7 @@ struct keel_compile_options {
 	bool power_of_two;
 	enum keel_compress compress;
 	enum keel_correct_method bias_correction;
-	struct keel_stats **known;
+	struct keel_known *known;
 	const struct keel_sample_source *judge;
 	uint64_t memory;
 	enum keel_diagnose_depth diagnose;
@@ -138,6 +150,8 @@ struct keel_bias_trial {
  * @before: the graph that the factorization plan refers to; may be NULL
  * @verdicts: placement, by node of @g
  * @stats: float statistics of @g
+ * @known: of the graph as it was given, where options->known is NULL
+ * @outputs: what the integer network's outputs should be: those of options->known, or of @known
  * @repair: what was done about dead channels
  * @ranges: how each tensor of @g got its range, by id
  * @trial: automatic ranges: what came of trying them
@@ -172,6 +186,8 @@ struct keel_compiled {
 	struct keel_graph *g, *before;
 	struct keel_verdict *verdicts;
 	struct keel_stats *stats;
+	struct keel_known known;
+	const struct keel_outputs *outputs;
 	struct keel_range_choice *ranges;
 	struct keel_range_trial trial;
 	struct keel_repair_result repair;

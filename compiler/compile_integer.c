@@ -36,7 +36,14 @@ static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
 	return fit ? fit : 1;
 }
 
-int keel_compile_measure(struct keel_compiled *c, const struct keel_integer *n,
+/* NULL where @source is but a part of the samples that they are of. */
+static const struct keel_outputs *known_outputs(const struct keel_compiled *c,
+						const struct keel_sample_source *source)
+{
+	return source->count == c->outputs->samples ? c->outputs : NULL;
+}
+
+int keel_compile_measure(struct keel_compiled *c, struct keel_integer *n,
 			 const struct keel_sample_source *source,
 			 const struct keel_compile_options *o, struct keel_error *e)
 {
@@ -49,7 +56,8 @@ int keel_compile_measure(struct keel_compiled *c, const struct keel_integer *n,
 	c->noise = calloc((n->aside ? 2 : 1) * c->nr_noise + 1, sizeof(*c->noise));
 	if (!c->noise)
 		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
-	err = keel_integer_judge(n, source, o->threads, c->noise, &error, e);
+	err = keel_integer_judge(n, source, known_outputs(c, source), o->threads, c->noise, &error,
+				 e);
 	c->measured = !err;
 	c->sqnr_db = error.sqnr;
 	c->agreement = error.agreement;

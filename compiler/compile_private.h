@@ -92,7 +92,7 @@ int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
  * keel_compile_measure() - figures of the integer network, all commands executed, in @c
  * @source: the samples that @n holds
  */
-int keel_compile_measure(struct keel_compiled *c, const struct keel_integer *n,
+int keel_compile_measure(struct keel_compiled *c, struct keel_integer *n,
 			 const struct keel_sample_source *source,
 			 const struct keel_compile_options *o, struct keel_error *e);
 

@@ -81,7 +81,8 @@ int keel_compile_try(const struct keel_compiled *c, const struct keel_sample_sou
 		     const struct keel_compile_options *o, const struct keel_types *t, double *db,
 		     struct keel_error *e)
 {
-	struct keel_compiled copy = {.g = keel_graph_clone(c->g), .stats = c->stats};
+	struct keel_compiled copy = {
+		.g = keel_graph_clone(c->g), .stats = c->stats, .outputs = c->outputs};
 	int err = copy.g ? build(&copy, source, o, t, e)
 			 : keel_error_set(e, -ENOMEM, "out of memory while choosing types");
 

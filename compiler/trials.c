@@ -69,12 +69,12 @@ static int get_part(void *ctx, size_t index, void *const *inputs, struct keel_er
 /** struct search - what all trials share
  * @fit: samples to calibrate on
  * @judge: samples to judge on
- * @known: statistics of @g on @fit
+ * @known: of @g, on @fit and on @judge
  */
 struct search {
 	const struct keel_graph *g;
 	struct keel_sample_source fit, judge;
-	struct keel_stats *known;
+	struct keel_known known;
 };
 
 static int try(struct search *s, const struct keel_compile_options *o, double *sqnr,
@@ -160,6 +160,6 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 	s.fit = (struct keel_sample_source){r->fitted, get_part, &fit};
 	s.judge = (struct keel_sample_source){r->judged, get_part, &judge};
 	err = search(&s, level, fixed, o, r, e);
-	keel_stats_del(s.known);
+	keel_known_free(&s.known);
 	return err;
 }

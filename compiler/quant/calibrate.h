@@ -9,6 +9,7 @@
 #include "keel_error.h"
 
 struct keel_graph;
+struct keel_outputs;
 struct keel_sample_source;
 struct keel_tensor;
 
@@ -72,12 +73,14 @@ struct keel_stats {
  * @threads: 0 for one per processor; never changes the result
  * @progress: called from any thread after each sample, one call at a time; may be NULL
  * @cancel: polled between samples; non-zero ends the work with -ECANCELED; may be NULL
+ * @outputs: where the network's outputs are kept on the way, of as many samples; may be NULL
  */
 struct keel_calibrate_options {
 	unsigned int threads;
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *ctx;
 	const volatile int *cancel;
+	struct keel_outputs *outputs;
 };
 
 /**

@@ -5,6 +5,7 @@
 #include "calibrate_private.h"
 #include "float_net.h"
 #include "graph.h"
+#include "outputs.h"
 
 struct keel_axis keel_axis_of(const struct keel_tensor *t)
 {
@@ -92,6 +93,8 @@ static int walk_done(void *ctx, unsigned int worker, size_t sample, const struct
 				      "node '%s' (%s) gives NaN or infinity on calibration sample "
 				      "%zu; the float network is at fault, or the preprocessing is",
 				      w->bad[worker]->name, w->bad[worker]->onnx_op, sample);
+	if (w->options->outputs)
+		keel_outputs_keep(w->options->outputs, sample, f);
 	pthread_mutex_lock(&w->lock);
 	w->done++;
 	if (w->options->progress)

@@ -14,7 +14,7 @@
  */
 
 #define MAX_PASSES  1000
-#define CONVERGED   1e-4 /* largest change of log s */
+#define CONVERGED   0.01 /* largest change of log s; int8 doesn't see a percent of a scale */
 #define DEFAULT_CAP 1024.0
 
 /*
@@ -27,12 +27,12 @@ static double balance(struct keel_factorize_plan *plan, unsigned int group,
 {
 	struct keel_factorize_private *p = plan->priv;
 	double least = INFINITY, most = -INFINITY;
-	uint32_t v;
+	unsigned int i;
 
 	keel_factorize_extents(plan, group, e);
-	for (v = 0; v < p->labels.nr_vars; v++) {
-		if (p->group_of[v] != group + 1)
-			continue;
+	for (i = p->first_member[group]; i < p->first_member[group + 1]; i++) {
+		uint32_t v = p->members[i];
+
 		/* A channel that is not made or not read can stay as it is. */
 		p->step[v] = e[v].made > 0 && e[v].read > 0 ? sqrt(e[v].read / e[v].made) : 1;
 		least = fmin(least, log(p->step[v]));
@@ -62,19 +62,14 @@ static void apply_cap(struct keel_factorize_plan *plan, unsigned int group)
 {
 	struct keel_factorize_private *p = plan->priv;
 	double cap = p->options->cap > 0 ? p->options->cap : DEFAULT_CAP, sum = 0, mean, s;
-	unsigned int nr = 0;
-	uint32_t v;
+	unsigned int first = p->first_member[group], end = p->first_member[group + 1], i;
 
-	for (v = 0; v < p->labels.nr_vars; v++) {
-		if (p->group_of[v] != group + 1)
-			continue;
-		sum += log(moved_by(p, v));
-		nr++;
-	}
-	mean = exp(sum / fmax(nr, 1));
-	for (v = 0; v < p->labels.nr_vars; v++) {
-		if (p->group_of[v] != group + 1)
-			continue;
+	for (i = first; i < end; i++)
+		sum += log(moved_by(p, p->members[i]));
+	mean = exp(sum / fmax(end - first, 1));
+	for (i = first; i < end; i++) {
+		uint32_t v = p->members[i];
+
 		s = fmin(fmax(moved_by(p, v), mean / cap), mean * cap);
 		if (s == moved_by(p, v))
 			continue;

@@ -107,11 +107,12 @@ static void amplify(struct joints *j, unsigned int group, double gain)
 	struct keel_factorize_private *p = j->plan->priv;
 	double cap = keel_factorize_cap(p->options);
 	unsigned int i;
-	uint32_t v;
 
-	for (v = 0; v < p->labels.nr_vars; v++)
-		if (p->group_of[v] == group + 1)
-			p->step[v] = fmax(1, fmin(gain, cap * p->normal[v] / p->scale[v]));
+	for (i = p->first_member[group]; i < p->first_member[group + 1]; i++) {
+		uint32_t v = p->members[i];
+
+		p->step[v] = fmax(1, fmin(gain, cap * p->normal[v] / p->scale[v]));
+	}
 	keel_factorize_advance(j->plan, group);
 	for (i = 0; i < j->plan->nr_layers; i++) {
 		if (p->raw[i].group != group)

@@ -2,23 +2,78 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "factorize_private.h"
+#include "weight_row.h"
 
-/* Ranges of weights as the plan so far would leave them. */
+/* Ranges of weights as the plan so far would leave them: range * s of the output / s of the input.
+ */
 
-static void row_maxima(const struct keel_factorize_matrix *m, double *max)
+/** struct sides - of one matrix, in keel_factorize_private.sides
+ * @in: 1 / s per input channel
+ * @out: s per output channel
+ * @columns: largest weight per input channel
+ * @rows: largest weight per output channel
+ */
+struct sides {
+	double *in, *out, *columns, *rows;
+};
+
+int keel_factorize_measure_init(struct keel_factorize_private *p)
 {
-	unsigned int c;
-	size_t r;
+	size_t i, width = 0;
 
-	for (c = 0; c < m->view.outs; c++)
-		max[c] = 0;
-	for (r = 0; r < m->view.runs; r++) {
-		double *row = &max[keel_weight_out(&m->view, r)];
+	for (i = 0; i < p->labels.g->nr_nodes; i++) {
+		const struct keel_weight_view *v = &p->matrices[i].view;
 
-		*row = fmax(*row, m->range[r]);
+		width = v->ins > width ? v->ins : width;
+		width = v->outs > width ? v->outs : width;
 	}
+	p->sides = calloc(4 * width + 1, sizeof(*p->sides));
+	p->width = width;
+	return p->sides ? 0 : -ENOMEM;
+}
+
+static double scale_of(const struct keel_factorize_private *p, uint32_t root)
+{
+	return p->scale[root] > 0 ? p->scale[root] : 1;
+}
+
+static struct sides sides_of(const struct keel_factorize_private *p,
+			     const struct keel_factorize_matrix *m)
+{
+	struct sides s = {p->sides, p->sides + p->width, p->sides + 2 * p->width,
+			  p->sides + 3 * p->width};
+	unsigned int c;
+
+	for (c = 0; c < m->view.ins; c++)
+		s.in[c] = 1 / scale_of(p, m->in[c]);
+	for (c = 0; c < m->view.outs; c++)
+		s.out[c] = scale_of(p, m->out[c]);
+	return s;
+}
+
+static void find_rows(const struct keel_factorize_matrix *m, const struct sides *s)
+{
+	size_t o, ins = m->view.group_ins;
+
+	for (o = 0; o < m->view.outs; o++)
+		s->rows[o] =
+			s->out[o] * keel_weight_row_max(m->range + o * ins,
+							s->in + o / m->view.group_outs * ins, ins);
+}
+
+static void find_columns(const struct keel_factorize_matrix *m, const struct sides *s)
+{
+	size_t o, c, ins = m->view.group_ins;
+
+	memset(s->columns, 0, m->view.ins * sizeof(*s->columns));
+	for (o = 0; o < m->view.outs; o++)
+		keel_weight_row_columns(m->range + o * ins, s->out[o], ins,
+					s->columns + o / m->view.group_outs * ins);
+	for (c = 0; c < m->view.ins; c++)
+		s->columns[c] *= s->in[c];
 }
 
 static double largest(const double *v, unsigned int nr)
@@ -35,74 +90,91 @@ static double largest(const double *v, unsigned int nr)
  * weight that shares their step: all weights of the node, or those of the same
  * output channel.
  */
-static int measure_reader(struct keel_factorize_private *p, unsigned int node, unsigned int group)
+static void measure_reader(struct keel_factorize_private *p, unsigned int node, unsigned int group)
 {
 	const struct keel_factorize_matrix *m = &p->matrices[node];
-	double *rows = calloc(m->view.outs, sizeof(*rows)), all;
-	size_t r;
+	const struct sides s = sides_of(p, m);
+	double all;
+	unsigned int c;
 
-	if (!rows)
-		return -ENOMEM;
-	row_maxima(m, rows);
-	all = largest(rows, m->view.outs);
-	for (r = 0; r < m->view.runs; r++) {
-		uint32_t root = m->in[r];
-		double top = p->options->per_channel ? rows[keel_weight_out(&m->view, r)] : all;
+	find_rows(m, &s);
+	all = largest(s.rows, m->view.outs);
+	for (c = 0; c < m->view.outs; c++) {
+		double top = p->options->per_channel ? s.rows[c] : all;
 
-		if (p->group_of[root] == group + 1 && top > 0)
-			p->slack[root] = fmax(p->slack[root], m->range[r] / top);
+		s.out[c] = top > 0 ? s.out[c] / top : 0;
 	}
-	free(rows);
-	return 0;
+	find_columns(m, &s);
+	for (c = 0; c < m->view.ins; c++)
+		if (p->group_of[m->in[c]] == group + 1)
+			p->slack[m->in[c]] = fmax(p->slack[m->in[c]], s.columns[c]);
 }
 
-int keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group)
+void keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group)
 {
 	struct keel_factorize_private *p = plan->priv;
 	unsigned int i, c;
-	int err = 0;
 
 	for (i = 0; i < plan->nr_layers; i++) {
+		const struct keel_factorize_matrix *m = &p->matrices[p->raw[i].node];
+		struct sides s;
+
 		if (p->raw[i].group != group)
 			continue;
-		row_maxima(&p->matrices[p->raw[i].node], p->raw[i].kernel);
+		s = sides_of(p, m);
+		find_rows(m, &s);
+		memcpy(p->raw[i].kernel, s.rows, m->view.outs * sizeof(*s.rows));
 		for (c = 0; c < plan->layers[i].channels; c++)
 			p->slack[p->raw[i].root[c]] = 0;
 	}
-	for (i = p->first_reader[group]; !err && i < p->first_reader[group + 1]; i++)
-		err = measure_reader(p, p->readers[i], group);
-	return err;
+	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
+		measure_reader(p, p->readers[i], group);
 }
 
-static double factor_of(const struct keel_factorize_private *p, uint32_t root, unsigned int group)
+static void extend_made(struct keel_factorize_private *p, unsigned int node,
+			struct keel_factorize_extent *e)
 {
-	return p->group_of[root] == group + 1 ? p->step[root] : 1;
+	const struct keel_factorize_matrix *m = &p->matrices[node];
+	const struct sides s = sides_of(p, m);
+	unsigned int c;
+
+	find_rows(m, &s);
+	for (c = 0; c < m->view.outs; c++)
+		e[m->out[c]].made = fmax(e[m->out[c]].made, s.rows[c]);
 }
 
-static void advance_matrix(struct keel_factorize_private *p, unsigned int node, unsigned int group,
-			   bool rows)
+static void extend_read(struct keel_factorize_private *p, unsigned int node,
+			struct keel_factorize_extent *e)
 {
-	struct keel_factorize_matrix *m = &p->matrices[node];
-	size_t r;
+	const struct keel_factorize_matrix *m = &p->matrices[node];
+	const struct sides s = sides_of(p, m);
+	unsigned int c;
 
-	for (r = 0; r < m->view.runs; r++) {
-		double factor = factor_of(p, rows ? m->out[r] : m->in[r], group);
+	find_columns(m, &s);
+	for (c = 0; c < m->view.ins; c++)
+		e[m->in[c]].read = fmax(e[m->in[c]].read, s.columns[c]);
+}
 
-		m->range[r] = rows ? m->range[r] * factor : m->range[r] / factor;
-	}
+void keel_factorize_extents(const struct keel_factorize_plan *plan, unsigned int group,
+			    struct keel_factorize_extent *e)
+{
+	struct keel_factorize_private *p = plan->priv;
+	unsigned int i;
+
+	for (i = p->first_member[group]; i < p->first_member[group + 1]; i++)
+		e[p->members[i]] = (struct keel_factorize_extent){0};
+	for (i = 0; i < plan->nr_layers; i++)
+		if (p->raw[i].group == group)
+			extend_made(p, p->raw[i].node, e);
+	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
+		extend_read(p, p->readers[i], e);
 }
 
 void keel_factorize_advance(struct keel_factorize_plan *plan, unsigned int group)
 {
 	struct keel_factorize_private *p = plan->priv;
 	unsigned int i;
-	uint32_t v;
 
-	for (i = 0; i < plan->nr_layers; i++)
-		if (p->raw[i].group == group)
-			advance_matrix(p, p->raw[i].node, group, true);
-	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
-		advance_matrix(p, p->readers[i], group, false);
-	for (v = 0; v < p->labels.nr_vars; v++)
-		p->scale[v] *= factor_of(p, v, group);
+	for (i = p->first_member[group]; i < p->first_member[group + 1]; i++)
+		p->scale[p->members[i]] *= p->step[p->members[i]];
 }

@@ -53,48 +53,12 @@ static void advance_all(struct keel_factorize_plan *plan)
 			keel_factorize_advance(plan, group);
 }
 
-/* Equalization asks thousands of times, so these are loops and nothing else. */
-static void extend_made(const struct keel_factorize_matrix *m, struct keel_factorize_extent *e)
-{
-	size_t r;
-
-	for (r = 0; r < m->view.runs; r++)
-		if (m->range[r] > e[m->out[r]].made)
-			e[m->out[r]].made = m->range[r];
-}
-
-static void extend_read(const struct keel_factorize_matrix *m, struct keel_factorize_extent *e)
-{
-	size_t r;
-
-	for (r = 0; r < m->view.runs; r++)
-		if (m->range[r] > e[m->in[r]].read)
-			e[m->in[r]].read = m->range[r];
-}
-
-void keel_factorize_extents(const struct keel_factorize_plan *plan, unsigned int group,
-			    struct keel_factorize_extent *e)
-{
-	const struct keel_factorize_private *p = plan->priv;
-	unsigned int i;
-	uint32_t v;
-
-	for (v = 0; v < p->labels.nr_vars; v++)
-		e[v] = (struct keel_factorize_extent){0};
-	for (i = 0; i < plan->nr_layers; i++)
-		if (p->raw[i].group == group)
-			extend_made(&p->matrices[p->raw[i].node], e);
-	for (i = p->first_reader[group]; i < p->first_reader[group + 1]; i++)
-		extend_read(&p->matrices[p->readers[i]], e);
-}
-
 /* Channels that are always 0 have no range; their weights may have one. */
 static int settle_silent(struct keel_factorize_plan *plan)
 {
 	struct keel_factorize_private *p = plan->priv;
 	struct keel_factorize_extent *e = calloc(p->labels.nr_vars, sizeof(*e));
-	unsigned int group;
-	uint32_t v;
+	unsigned int group, i;
 
 	if (!e)
 		return -ENOMEM;
@@ -102,9 +66,11 @@ static int settle_silent(struct keel_factorize_plan *plan)
 		if (p->raw[group].group != group)
 			continue;
 		keel_factorize_extents(plan, group, e);
-		for (v = 0; v < p->labels.nr_vars; v++) {
+		for (i = p->first_member[group]; i < p->first_member[group + 1]; i++) {
+			uint32_t v = p->members[i];
+
 			p->step[v] = 1;
-			if (p->group_of[v] != group + 1 || p->normal[v] > 0)
+			if (p->normal[v] > 0)
 				continue;
 			if (e[v].made > 0)
 				p->step[v] = 1 / e[v].made;

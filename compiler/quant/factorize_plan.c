@@ -142,21 +142,19 @@ static void plan_group(struct keel_factorize_plan *plan, unsigned int group)
 }
 
 /* The method as published: every scale from the network as it is before any of them. */
-static int plan_all_groups(struct keel_factorize_plan *plan)
+static void plan_all_groups(struct keel_factorize_plan *plan)
 {
 	unsigned int group;
-	int err = 0;
 
-	for (group = 0; !err && group < plan->nr_layers; group++)
+	for (group = 0; group < plan->nr_layers; group++)
 		if (is_group(plan, group))
-			err = keel_factorize_measure(plan, group);
-	for (group = 0; !err && group < plan->nr_layers; group++)
+			keel_factorize_measure(plan, group);
+	for (group = 0; group < plan->nr_layers; group++)
 		if (is_group(plan, group))
 			plan_group(plan, group);
-	for (group = 0; !err && group < plan->nr_layers; group++)
+	for (group = 0; group < plan->nr_layers; group++)
 		if (is_group(plan, group))
 			keel_factorize_advance(plan, group);
-	return err;
 }
 
 static bool has_finite_bound(const struct keel_act *act)
@@ -254,8 +252,12 @@ static int finish_layer(struct keel_factorize_plan *plan, unsigned int i)
 
 static int plan_steps(struct keel_factorize_plan *plan, const struct keel_stats *stats)
 {
-	return keel_factorize_normalize(plan)
-		       ?: plan_all_groups(plan) ?: keel_factorize_join(plan, stats);
+	int err = keel_factorize_normalize(plan);
+
+	if (err)
+		return err;
+	plan_all_groups(plan);
+	return keel_factorize_join(plan, stats);
 }
 
 static int plan_scales(struct keel_factorize_plan *plan, const struct keel_stats *stats)

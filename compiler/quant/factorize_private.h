@@ -7,15 +7,15 @@
 #include "labels.h"
 #include "weight_view.h"
 
-/** struct keel_factorize_matrix - ranges of a node's weights, as they would be with the plan so far
- * @view: which channels a run connects; outs is 0 for nodes that take no part
- * @range: max |w| per run
- * @in: variable of the input channel per run, a root
- * @out: variable of the output channel per run, a root; 0 where it is not scaled
+/** struct keel_factorize_matrix - ranges of a node's weights, as the network came
+ * @view: its channels; outs and ins are 0 for nodes that take no part
+ * @range: max |w| per output channel and input channel of its group
+ * @in: variable per input channel over all groups, a root
+ * @out: variable per output channel, a root; 0 where it is not scaled
  */
 struct keel_factorize_matrix {
 	struct keel_weight_view view;
-	double *range;
+	float *range;
 	uint32_t *in, *out;
 };
 
@@ -59,7 +59,10 @@ struct keel_factorize_sum {
  * @scale: s per root variable, as far as the plan has come
  * @normal: the factorization that the plan began with, as scales
  * @step: what @scale is multiplied by next, per root variable; 0 where nothing is scaled
+ * @members: root variables of group g: members[first_member[g]] and on
  * @readers: nodes that read variables of group g: readers[first_reader[g]] and on
+ * @sides: room for what factorize_measure.c knows of the channels on either side of a matrix
+ * @width: most channels on a side of any matrix
  */
 struct keel_factorize_private {
 	struct keel_labels labels;
@@ -71,7 +74,10 @@ struct keel_factorize_private {
 	unsigned int nr_sums;
 	unsigned int *group_of;
 	double *slack, *scale, *normal, *step;
+	uint32_t *members, *first_member;
 	unsigned int *readers, *first_reader;
+	double *sides;
+	size_t width;
 };
 
 /* Setting up: layers, matrices, groups and who reads them. */
@@ -87,12 +93,16 @@ struct keel_factorize_extent {
 	double made, read;
 };
 
-/** keel_factorize_extents() - of a group's variables, with the plan so far; zeros elsewhere */
+/** keel_factorize_extents() - of a group's members, with the plan so far; other entries are scratch
+ */
 void keel_factorize_extents(const struct keel_factorize_plan *plan, unsigned int group,
 			    struct keel_factorize_extent *e);
 
+/** keel_factorize_measure_init() - room to measure any matrix; 0 or -ENOMEM */
+int keel_factorize_measure_init(struct keel_factorize_private *p);
+
 /** keel_factorize_measure() - k and m of a group, with the plan so far */
-int keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group);
+void keel_factorize_measure(struct keel_factorize_plan *plan, unsigned int group);
 
 /** keel_factorize_weight() - m of a variable in the mode that was asked for, at most 1 */
 double keel_factorize_weight(const struct keel_factorize_private *p, uint32_t root);

@@ -25,14 +25,17 @@ static int alloc_all(struct keel_factorize_plan *plan)
 	plan->layers = calloc(layers, sizeof(*plan->layers));
 	p->raw = calloc(layers, sizeof(*p->raw));
 	p->first_reader = calloc(layers + 1, sizeof(*p->first_reader));
+	p->first_member = calloc(layers + 1, sizeof(*p->first_member));
+	p->members = calloc(vars + 1, sizeof(*p->members));
 	p->matrices = calloc(nodes, sizeof(*p->matrices));
 	p->group_of = calloc(vars, sizeof(*p->group_of));
 	p->slack = calloc(vars, sizeof(*p->slack));
 	p->scale = calloc(vars, sizeof(*p->scale));
 	p->normal = calloc(vars, sizeof(*p->normal));
 	p->step = calloc(vars, sizeof(*p->step));
-	return plan->layers && p->raw && p->first_reader && p->matrices && p->group_of &&
-			       p->slack && p->scale && p->normal && p->step
+	return plan->layers && p->raw && p->first_reader && p->first_member && p->members &&
+			       p->matrices && p->group_of && p->slack && p->scale && p->normal &&
+			       p->step
 		       ? 0
 		       : -ENOMEM;
 }
@@ -49,7 +52,7 @@ static int setup_matrix(struct keel_factorize_private *p, unsigned int node)
 	struct keel_factorize_matrix *m = &p->matrices[node];
 	const struct keel_label *in;
 	struct keel_weight_view v;
-	size_t i;
+	unsigned int c;
 
 	if (!keel_weight_view(n, &v))
 		return 0;
@@ -57,18 +60,15 @@ static int setup_matrix(struct keel_factorize_private *p, unsigned int node)
 	if (!takes_part(in, &v))
 		return 0;
 	m->range = calloc(v.runs, sizeof(*m->range));
-	m->in = calloc(v.runs, sizeof(*m->in));
-	m->out = calloc(v.runs, sizeof(*m->out));
+	m->in = calloc(v.ins, sizeof(*m->in));
+	m->out = calloc(v.outs, sizeof(*m->out));
 	if (!m->range || !m->in || !m->out)
 		return -ENOMEM;
-	for (i = 0; i < v.runs; i++) {
-		m->range[i] = keel_weight_max(&v, i);
-		m->in[i] =
-			keel_label_root(&p->labels, keel_label_channel(in, keel_weight_in(&v, i)));
-		if (p->labels.first[node])
-			m->out[i] = keel_label_root(&p->labels,
-						    p->labels.first[node] + keel_weight_out(&v, i));
-	}
+	keel_weight_ranges(&v, m->range);
+	for (c = 0; c < v.ins; c++)
+		m->in[c] = keel_label_root(&p->labels, keel_label_channel(in, c));
+	for (c = 0; p->labels.first[node] && c < v.outs; c++)
+		m->out[c] = keel_label_root(&p->labels, p->labels.first[node] + c);
 	m->view = v;
 	return 0;
 }
@@ -158,6 +158,21 @@ static void find_groups(struct keel_factorize_plan *plan)
 			plan->layers[i].shared = c != i && p->raw[c].group == p->raw[i].group;
 }
 
+static void list_members(struct keel_factorize_plan *plan)
+{
+	struct keel_factorize_private *p = plan->priv;
+	unsigned int group;
+	uint32_t v, nr = 0;
+
+	for (group = 0; group < plan->nr_layers; group++) {
+		p->first_member[group] = nr;
+		for (v = 0; p->raw[group].group == group && v < p->labels.nr_vars; v++)
+			if (p->group_of[v] == group + 1)
+				p->members[nr++] = v;
+	}
+	p->first_member[group] = nr;
+}
+
 static bool is_merge(enum keel_op op)
 {
 	return op == KEEL_OP_ADD || op == KEEL_OP_SUB || op == KEEL_OP_MAX || op == KEEL_OP_MIN;
@@ -229,10 +244,10 @@ static int find_sums(struct keel_factorize_plan *plan, const struct keel_stats *
 static bool reads(const struct keel_factorize_private *p, unsigned int node, unsigned int group)
 {
 	const struct keel_factorize_matrix *m = &p->matrices[node];
-	size_t r;
+	unsigned int c;
 
-	for (r = 0; r < m->view.runs; r++)
-		if (p->group_of[m->in[r]] == group + 1)
+	for (c = 0; c < m->view.ins; c++)
+		if (p->group_of[m->in[c]] == group + 1)
 			return true;
 	return false;
 }
@@ -273,9 +288,12 @@ int keel_factorize_setup(struct keel_factorize_plan *plan, const struct keel_sta
 		if (!err && p->labels.first[node])
 			err = setup_layer(plan, plan->nr_layers++, node, stats, e);
 	}
+	if (!err)
+		err = keel_factorize_measure_init(p);
 	if (err)
 		return err;
 	find_groups(plan);
+	list_members(plan);
 	err = find_sums(plan, stats);
 	return err ? err : find_readers(plan);
 }
@@ -313,6 +331,9 @@ void keel_factorize_teardown(struct keel_factorize_plan *plan)
 	free(p->raw);
 	free(p->first_reader);
 	free(p->readers);
+	free(p->first_member);
+	free(p->members);
+	free(p->sides);
 	free(p->matrices);
 	free(p->group_of);
 	free(p->slack);

@@ -109,11 +109,13 @@ static void set_step(struct keel_factorize_plan *plan, unsigned int group, doubl
 		     bool replace)
 {
 	struct keel_factorize_private *p = plan->priv;
-	uint32_t v;
+	unsigned int i;
 
-	for (v = 0; v < p->labels.nr_vars; v++)
-		if (p->group_of[v] == group + 1)
-			p->step[v] = replace ? factor : p->step[v] * factor;
+	for (i = p->first_member[group]; i < p->first_member[group + 1]; i++) {
+		double *step = &p->step[p->members[i]];
+
+		*step = replace ? factor : *step * factor;
+	}
 }
 
 void keel_factorize_share(struct keel_factorize_plan *plan, unsigned int group)

@@ -9,6 +9,7 @@
 #include "float_net.h"
 #include "integer.h"
 #include "lower.h"
+#include "outputs.h"
 #include "slots.h"
 #include "sweep.h"
 
@@ -247,6 +248,7 @@ void keel_integer_free(struct keel_integer *n)
 }
 
 /** struct judging - of every sample, added up in their order afterwards
+ * @known: outputs of the float network, or NULL
  * @signal: energy of the float outputs
  * @noise: energy of the difference
  * @aside: the same of outputs set aside
@@ -254,6 +256,7 @@ void keel_integer_free(struct keel_integer *n)
  */
 struct judging {
 	const struct keel_integer *n;
+	const struct keel_outputs *known;
 	double *signal, *noise, *aside;
 	bool *agrees;
 	int16_t *levels;
@@ -303,22 +306,79 @@ static void compare_aside(const struct judging *j, size_t sample, const struct k
 		keel_slots_compare(j->n->l, slots, t, want, &signal, &j->aside[sample]);
 }
 
-static void compare(void *ctx, unsigned int worker, size_t sample, const struct keel_node *node,
-		    const float *pre, const float *post)
+static void compare(const struct judging *j, unsigned int worker, size_t sample,
+		    const struct keel_tensor *t, const float *want)
 {
-	const struct judging *j = ctx;
 	const struct keel_lowered *l = j->n->l;
 	const struct keel_memory *slots = keel_integer_slots(j->n, sample);
-	const struct keel_tensor *t = node->outputs[0];
 
-	keel_slots_compare(l, slots, t, post, &j->signal[sample], &j->noise[sample]);
-	compare_aside(j, sample, t, post);
+	keel_slots_compare(l, slots, t, want, &j->signal[sample], &j->noise[sample]);
+	compare_aside(j, sample, t, want);
 	if (!result_of(l, t)) {
 		int16_t *levels = j->levels + worker * keel_tensor_count(t);
 
 		keel_slots_read(l, slots, t, levels);
-		j->agrees[sample] = agrees(levels, post, keel_tensor_count(t));
+		j->agrees[sample] = agrees(levels, want, keel_tensor_count(t));
 	}
+}
+
+static void compare_node(void *ctx, unsigned int worker, size_t sample,
+			 const struct keel_node *node, const float *pre, const float *post)
+{
+	compare(ctx, worker, sample, node->outputs[0], post);
+}
+
+/* Which of the network's outputs; nr_outputs: none */
+static unsigned int output_of(const struct keel_graph *g, const struct keel_tensor *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < g->nr_outputs && g->outputs[i] != t; i++)
+		;
+	return i;
+}
+
+static void compare_known(void *ctx, unsigned int worker, size_t sample)
+{
+	const struct judging *j = ctx;
+	const struct keel_lowered *l = j->n->l;
+	unsigned int k;
+
+	for (k = 0; k < l->nr_results; k++)
+		if (result_of(l, l->results[k]) == k)
+			compare(j, worker, sample, l->results[k],
+				keel_outputs_of(j->known, sample, output_of(l->g, l->results[k])));
+}
+
+static bool all_known(const struct keel_lowered *l, const struct keel_outputs *known)
+{
+	unsigned int k, output;
+
+	for (k = 0; known && k < l->nr_results; k++) {
+		output = output_of(l->g, l->results[k]);
+		if (result_of(l, l->results[k]) == k &&
+		    (output == l->g->nr_outputs || !keel_outputs_of(known, 0, output)))
+			return false;
+	}
+	return known;
+}
+
+static int compare_all(struct judging *j, struct keel_integer *n,
+		       const struct keel_sample_source *source, unsigned int threads,
+		       struct keel_error *e)
+{
+	static const struct keel_sweep_ops ops = {.watch = compare_node, .wants = is_result};
+	struct keel_float *f;
+	int err;
+
+	if (all_known(n->l, j->known)) {
+		keel_integer_each(n, compare_known, j);
+		return 0;
+	}
+	f = keel_float_new(n->l->g, e);
+	err = f ? keel_float_sweep(f, threads, source, &ops, j, e) : -EINVAL;
+	keel_float_del(f);
+	return err;
 }
 
 static void sum_up(const struct judging *j, struct keel_integer_error *error)
@@ -341,25 +401,23 @@ static size_t first_output(const struct keel_lowered *l)
 	return l->nr_results ? keel_tensor_count(l->results[0]) : 0;
 }
 
-int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
-		       unsigned int threads, double *noise, struct keel_integer_error *error,
-		       struct keel_error *e)
+int keel_integer_judge(struct keel_integer *n, const struct keel_sample_source *source,
+		       const struct keel_outputs *known, unsigned int threads, double *noise,
+		       struct keel_integer_error *error, struct keel_error *e)
 {
-	static const struct keel_sweep_ops ops = {.watch = compare, .wants = is_result};
-	struct judging j = {.n = n};
-	struct keel_float *f = keel_float_new(n->l->g, e);
-	int err = f ? 0 : -EINVAL;
+	struct judging j = {.n = n, .known = known};
+	int err = 0;
 
 	j.signal = calloc(n->samples, 3 * sizeof(*j.signal));
 	j.agrees = calloc(n->samples, sizeof(*j.agrees));
 	j.levels = malloc((keel_sweep_workers(threads, n->samples) * first_output(n->l) + 1) *
 			  sizeof(*j.levels));
-	if (!err && (!j.signal || !j.agrees || !j.levels))
+	if (!j.signal || !j.agrees || !j.levels)
 		err = keel_error_set(e, -ENOMEM, "out of memory while measuring");
 	if (!err) {
 		j.noise = j.signal + n->samples;
 		j.aside = j.noise + n->samples;
-		err = keel_float_sweep(f, threads, source, &ops, &j, e);
+		err = compare_all(&j, n, source, threads, e);
 	}
 	if (!err)
 		sum_up(&j, error);
@@ -368,6 +426,5 @@ int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_so
 	free(j.signal);
 	free(j.agrees);
 	free(j.levels);
-	keel_float_del(f);
 	return err;
 }

@@ -13,6 +13,7 @@
 
 struct keel_calibrate_options;
 struct keel_lowered;
+struct keel_outputs;
 struct keel_sample_source;
 
 /** struct keel_integer - the lowered network with one memory for each sample
@@ -89,11 +90,13 @@ struct keel_integer_error {
 /**
  * keel_integer_judge() - the network's outputs against the float network's
  * @source: the samples that @n holds, all commands executed
+ * @known: outputs of the float network on these samples, which saves running it; may be NULL, and
+ *	doesn't help where results aren't outputs
  * @noise: per sample, squared error of all results; may be NULL. Where outputs were set aside,
  *	theirs follow, 0 for samples that have none
  */
-int keel_integer_judge(const struct keel_integer *n, const struct keel_sample_source *source,
-		       unsigned int threads, double *noise, struct keel_integer_error *error,
-		       struct keel_error *e);
+int keel_integer_judge(struct keel_integer *n, const struct keel_sample_source *source,
+		       const struct keel_outputs *known, unsigned int threads, double *noise,
+		       struct keel_integer_error *error, struct keel_error *e);
 
 #endif

@@ -46,15 +46,15 @@ struct keel_noise_scope {
  * @groups: as in the node
  * @range: max |w| per output channel and input channel of its group
  * @in: variable per input channel, over all groups
- * @out: variable per output channel; 0 where it is not scaled
+ * @out: variable per output channel; 0 where it is not scaled; these three are the plan's
  * @power: mean square of the input channels times kernel positions
  * @gain: from a channel's noise to the outputs', before the activation
  */
 struct keel_noise_layer {
 	unsigned int node;
 	unsigned int outs, ins, groups;
-	float *range;
-	uint32_t *in, *out;
+	const float *range;
+	const uint32_t *in, *out;
 	double *power, *gain;
 };
 
@@ -88,7 +88,7 @@ struct keel_noise {
 	double *scale, *gradient, *scratch;
 };
 
-/** keel_noise_init() - build the model of a plan's graph; 0 or -ENOMEM */
+/** keel_noise_init() - build the model of a plan's graph, within the plan's life; 0 or -ENOMEM */
 int keel_noise_init(struct keel_noise *n, const struct keel_factorize_plan *plan,
 		    const struct keel_stats *stats);
 /** keel_noise_init_scope() - the same for other ends than the graph's outputs */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "noise.h"
-#include "noise_row.h"
+#include "weight_row.h"
 
 /*
  * Each term is step^2 / 12 times a sum over channels. Its gradient by log s has
@@ -81,14 +81,14 @@ static double layer_noise(struct keel_noise *m, const struct keel_noise_layer *l
 	double max = 0, norm = 0, noise = 0, step, term;
 
 	for (o = 0; o < l->outs; o++)
-		max = fmax(max, s.out[o] * keel_noise_row_max(l->range + (size_t)o * l->ins,
-							      s.in + o / outs * l->ins, l->ins));
+		max = fmax(max, s.out[o] * keel_weight_row_max(l->range + (size_t)o * l->ins,
+							       s.in + o / outs * l->ins, l->ins));
 	for (g = 0; g < l->groups; g++)
 		noise += total(s.gain + g * outs, outs) * total(s.power + g * l->ins, l->ins);
 	if (!(max > 0) || !(noise > 0))
 		return 0;
 	for (o = 0; order && o < l->outs; o++) {
-		s.out_share[o] = keel_noise_row_norm(
+		s.out_share[o] = keel_weight_row_norm(
 			l->range + (size_t)o * l->ins, s.in + o / outs * l->ins, l->ins,
 			s.out[o] / max, order, s.in_share + o / outs * l->ins);
 		norm += s.out_share[o];
@@ -115,15 +115,15 @@ static double row_noise(struct keel_noise *m, const struct keel_noise_layer *l, 
 {
 	unsigned int first = o / (l->outs / l->groups) * l->ins, i;
 	const float *range = l->range + (size_t)o * l->ins;
-	double max = keel_noise_row_max(range, s->in + first, l->ins), norm = 1, power, step, term;
+	double max = keel_weight_row_max(range, s->in + first, l->ins), norm = 1, power, step, term;
 
 	power = total(s->power + first, l->ins);
 	if (!(max > 0) || !(power > 0))
 		return 0;
 	memset(s->in_share, 0, l->ins * sizeof(*s->in_share));
 	if (order)
-		norm = keel_noise_row_norm(range, s->in + first, l->ins, 1 / max, order,
-					   s->in_share);
+		norm = keel_weight_row_norm(range, s->in + first, l->ins, 1 / max, order,
+					    s->in_share);
 	step = max * root(norm, order) / WEIGHT_LEVELS;
 	term = step * step * l->gain[o] * power / 12;
 	for (i = 0; order && i < l->ins; i++)

@@ -14,19 +14,6 @@ static void *zeros(size_t nr, size_t size)
 	return calloc(nr + 1, size);
 }
 
-static int alloc_layer(struct keel_noise_layer *l, const struct keel_weight_view *v)
-{
-	l->outs = v->outs;
-	l->groups = v->groups;
-	l->ins = v->ins / v->groups;
-	l->range = zeros(v->runs, sizeof(*l->range));
-	l->in = zeros(v->ins, sizeof(*l->in));
-	l->out = zeros(v->outs, sizeof(*l->out));
-	l->power = zeros(v->ins, sizeof(*l->power));
-	l->gain = zeros(v->outs, sizeof(*l->gain));
-	return l->range && l->in && l->out && l->power && l->gain ? 0 : -ENOMEM;
-}
-
 /* Channels that never change are not heard: what is rounded there is a constant. */
 static double heard(const struct keel_node *n, const struct keel_tensor_stats *y, unsigned int c,
 		    double gain)
@@ -44,21 +31,23 @@ static int add_layer(struct keel_noise *m, const struct keel_factorize_private *
 	const struct keel_tensor_stats *y = keel_stats_of(stats, n->outputs[0]);
 	struct keel_noise_layer *l = &m->layers[m->nr_layers];
 	unsigned int c;
-	size_t r;
 
 	if (!v->ins || !x || !y || x->channels != v->ins || y->channels != v->outs)
 		return 0;
 	m->nr_layers++;
-	l->node = node;
-	if (alloc_layer(l, v))
+	*l = (struct keel_noise_layer){
+		.node = node,
+		.outs = v->outs,
+		.ins = v->group_ins,
+		.groups = v->groups,
+		.range = from->range,
+		.in = from->in,
+		.out = from->out,
+		.power = zeros(v->ins, sizeof(*l->power)),
+		.gain = zeros(v->outs, sizeof(*l->gain)),
+	};
+	if (!l->power || !l->gain)
 		return -ENOMEM;
-	for (r = 0; r < v->runs; r++) {
-		unsigned int in = keel_weight_in(v, r), out = keel_weight_out(v, r);
-
-		l->range[(size_t)out * l->ins + in % l->ins] = from->range[r];
-		l->in[in] = from->in[r];
-		l->out[out] = from->out[r];
-	}
 	for (c = 0; c < v->ins; c++)
 		l->power[c] = x->post[c].power * v->run;
 	for (c = 0; c < v->outs; c++)
@@ -196,9 +185,6 @@ void keel_noise_free(struct keel_noise *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nr_layers; i++) {
-		free(m->layers[i].range);
-		free(m->layers[i].in);
-		free(m->layers[i].out);
 		free(m->layers[i].power);
 		free(m->layers[i].gain);
 	}

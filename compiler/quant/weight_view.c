@@ -62,12 +62,40 @@ unsigned int keel_weight_in(const struct keel_weight_view *v, size_t r)
 	return (v->groups == 1 ? 0 : divide(line, outs) * ins) + r - line * ins;
 }
 
-double keel_weight_max(const struct keel_weight_view *v, size_t r)
+static float run_max(const float *run, size_t nr)
 {
 	float max = 0;
 	size_t i;
 
-	for (i = r * v->run; i < (r + 1) * v->run; i++)
-		max = fabsf(v->data[i]) > max ? fabsf(v->data[i]) : max;
+	for (i = 0; i < nr; i++)
+		max = fabsf(run[i]) > max ? fabsf(run[i]) : max;
 	return max;
+}
+
+double keel_weight_max(const struct keel_weight_view *v, size_t r)
+{
+	return run_max(v->data + r * v->run, v->run);
+}
+
+/* Input channels are outermost. */
+static void transposed_ranges(const struct keel_weight_view *v, float *range)
+{
+	size_t in, out, first;
+
+	for (in = 0; in < v->ins; in++) {
+		first = in / v->group_ins * v->group_outs;
+		for (out = 0; out < v->group_outs; out++)
+			range[(first + out) * v->group_ins + in % v->group_ins] =
+				run_max(v->data + (in * v->group_outs + out) * v->run, v->run);
+	}
+}
+
+void keel_weight_ranges(const struct keel_weight_view *v, float *range)
+{
+	size_t r;
+
+	if (v->transposed)
+		return transposed_ranges(v, range);
+	for (r = 0; r < v->runs; r++)
+		range[r] = run_max(v->data + r * v->run, v->run);
 }

@@ -106,7 +106,7 @@ struct trying {
 	const struct keel_graph *g;
 	const struct keel_compile_options *o;
 	struct keel_sample_source calibrate, judge;
-	struct keel_stats **known;
+	struct keel_known *known;
 };
 
 static int compile_trial(const struct trying *t, const struct keel_compile_options *o,
@@ -184,7 +184,7 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	size_t half = source->count / 2, some = c->diagnosis ? c->diagnosis->samples * 2 / 3 : 0;
 	size_t count = half < some ? half : some;
 	struct keel_some even = {source, count, 2, 0}, odd = {source, count, 2, 1};
-	struct keel_stats *known = NULL;
+	struct keel_known known = {0};
 	struct trying t = {g, options, keel_some_source(&even), keel_some_source(&odd), &known};
 	int err;
 
@@ -200,7 +200,7 @@ int keel_advise(const struct keel_graph *g, const struct keel_sample_source *sou
 	tell(options, "try changes", 1, most_trials(options) + 1);
 	if (!err && !a->base.failed)
 		err = try_changes(&t, &c->diagnosis->layers[c->diagnosis->worst], a, e);
-	keel_stats_del(known);
+	keel_known_free(&known);
 	pick_best(a);
 	return err;
 }

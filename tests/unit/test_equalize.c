@@ -104,39 +104,63 @@ START_TEST(triples)
 }
 END_TEST
 
-/* A channel's largest weights that make and that read it are equal where it ends. */
-static void check_balance(const struct keel_factorize_plan *plan, uint64_t seed)
+static double scale_of(const struct keel_factorize_private *p, uint32_t root)
 {
-	const struct keel_factorize_private *p = plan->priv;
-	unsigned int i, group;
-	uint32_t v;
-	size_t r;
+	return p->scale[root] > 0 ? p->scale[root] : 1;
+}
+
+/* Largest weights that make @v and that read it, with the plan. */
+static struct keel_factorize_extent extent_of(const struct keel_factorize_private *p, uint32_t v)
+{
+	struct keel_factorize_extent e = {0};
+	unsigned int i;
+	size_t o, c;
+
+	for (i = 0; i < p->labels.g->nr_nodes; i++) {
+		const struct keel_factorize_matrix *m = &p->matrices[i];
+		size_t ins = m->view.group_ins;
+
+		for (o = 0; o < m->view.outs; o++)
+			for (c = 0; c < ins; c++) {
+				uint32_t in = m->in[o / m->view.group_outs * ins + c];
+				double w = m->range[o * ins + c] * scale_of(p, m->out[o]) /
+					   scale_of(p, in);
+
+				e.made = fmax(e.made, m->out[o] == v ? w : 0);
+				e.read = fmax(e.read, in == v ? w : 0);
+			}
+	}
+	return e;
+}
+
+/* Both are equal where a channel ends, unless the cap is in the way. */
+static void check_balance(const struct keel_graph *g, const struct keel_stats *stats, uint64_t seed)
+{
+	struct keel_factorize_options o = equalize;
+	struct keel_factorize_plan *plan;
+	const struct keel_factorize_private *p;
+	unsigned int group, i;
+
+	o.cap = INFINITY;
+	plan = factorize_rig_plan(g, stats, &o);
+	p = plan->priv;
 
 	for (group = 0; group < plan->nr_layers; group++) {
-		double least = INFINITY, most = 0, made, read;
+		double least = INFINITY, most = 0;
 
-		for (v = 0; v < p->labels.nr_vars; v++) {
-			if (p->group_of[v] != group + 1)
-				continue;
-			made = read = 0;
-			for (i = 0; i < p->labels.g->nr_nodes; i++) {
-				const struct keel_factorize_matrix *m = &p->matrices[i];
+		for (i = p->first_member[group]; i < p->first_member[group + 1]; i++) {
+			struct keel_factorize_extent e = extent_of(p, p->members[i]);
 
-				for (r = 0; r < m->view.runs && m->view.outs; r++) {
-					if (m->out[r] == v)
-						made = fmax(made, m->range[r]);
-					if (m->in[r] == v)
-						read = fmax(read, m->range[r]);
-				}
-			}
-			if (!(made > 0) || !(read > 0))
+			if (!(e.made > 0) || !(e.read > 0))
 				continue;
-			least = fmin(least, made / read);
-			most = fmax(most, made / read);
+			least = fmin(least, e.made / e.read);
+			most = fmax(most, e.made / e.read);
 		}
-		ck_assert_msg(!(most > 1.02 * least), "seed %llu, group %u: %g to %g",
+		/* It ends when nothing moves by a percent; neighbours may have moved since. */
+		ck_assert_msg(!(most > 1.1 * least), "seed %llu, group %u: %g to %g",
 			      (unsigned long long)seed, group, least, most);
 	}
+	keel_factorize_plan_del(plan);
 }
 
 static void check_random(uint64_t seed)
@@ -152,10 +176,9 @@ static void check_random(uint64_t seed)
 	factorize_rig_prepare(g);
 	source = net_source(g, 2);
 	stats = net_stats(g, 2);
+	check_balance(g, stats, seed);
 	for (o.powers_of_two = false;; o.powers_of_two = true) {
 		plan = factorize_rig_plan(g, stats, &o);
-		if (!o.powers_of_two)
-			check_balance(plan, seed);
 		copy = keel_graph_clone(g);
 		keel_factorize_apply(plan, copy, NULL, &e);
 		ck_assert_int_eq(keel_factorize_check(g, copy, &source, 2, 1, &difference, &e), 0);

@@ -155,7 +155,7 @@ START_TEST(statistics_are_kept)
 	struct keel_graph *g = uneven();
 	struct keel_compile_options o = options();
 	struct watched w = {.all = net_source(g, SAMPLES)};
-	struct keel_stats *known = NULL;
+	struct keel_known known = {0};
 	struct keel_compiled alone, first, second;
 	unsigned int asked[3];
 
@@ -165,7 +165,8 @@ START_TEST(statistics_are_kept)
 	o.known = &known;
 	first = compiled(g, &w, &o);
 	asked[1] = w.asked[0] - asked[0];
-	ck_assert_ptr_nonnull(known);
+	ck_assert_ptr_nonnull(known.stats);
+	ck_assert_uint_eq(known.outputs.samples, SAMPLES);
 	second = compiled(g, &w, &o);
 	asked[2] = w.asked[0] - asked[0] - asked[1];
 	ck_assert_uint_eq(asked[1], asked[0]);
@@ -177,7 +178,7 @@ START_TEST(statistics_are_kept)
 	keel_compiled_free(&alone);
 	keel_compiled_free(&first);
 	keel_compiled_free(&second);
-	keel_stats_del(known);
+	keel_known_free(&known);
 	keel_graph_del(g);
 }
 END_TEST

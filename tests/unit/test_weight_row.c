@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "float_rig.h"
-#include "noise_row.h"
+#include "weight_row.h"
 
 /* Loops over rows of all lengths beside the definition. What lies behind a row is poison. */
 
@@ -39,7 +39,27 @@ START_TEST(maxima_are_exact)
 	fill(&r, _i, &state);
 	for (i = 0; i < r.ins; i++)
 		max = fmax(max, r.range[i] * r.in[i]);
-	ck_assert(keel_noise_row_max(r.range, r.in, r.ins) == max);
+	ck_assert(keel_weight_row_max(r.range, r.in, r.ins) == max);
+}
+END_TEST
+
+START_TEST(columns_are_exact)
+{
+	uint64_t state = 1 + _i;
+	struct row r;
+	double want[MOST], max[MOST], out;
+	unsigned int i;
+
+	fill(&r, _i, &state);
+	out = 1 + rig_random(&state) % 100 / 7.0;
+	for (i = 0; i < MOST; i++) {
+		max[i] = rig_random(&state) % 5000;
+		want[i] = i < r.ins && r.range[i] * out > max[i] ? r.range[i] * out : max[i];
+	}
+	keel_weight_row_columns(r.range, out, r.ins, max);
+	for (i = 0; i < MOST; i++)
+		ck_assert_msg(max[i] == want[i], "%u inputs, column %u: %.17g, not %.17g", r.ins, i,
+			      max[i], want[i]);
 }
 END_TEST
 
@@ -51,7 +71,7 @@ START_TEST(shares_are_exact_and_norms_nearly)
 	struct row r;
 
 	fill(&r, ins, &state);
-	factor = 1 / fmax(keel_noise_row_max(r.range, r.in, ins), 1);
+	factor = 1 / fmax(keel_weight_row_max(r.range, r.in, ins), 1);
 	for (i = 0; i < MOST; i++) {
 		double x = i < ins ? r.range[i] * r.in[i] * factor : 0;
 
@@ -60,7 +80,7 @@ START_TEST(shares_are_exact_and_norms_nearly)
 		want[i] = r.share[i] + x;
 		sum += x;
 	}
-	norm = keel_noise_row_norm(r.range, r.in, ins, factor, order, r.share);
+	norm = keel_weight_row_norm(r.range, r.in, ins, factor, order, r.share);
 	ck_assert_msg(fabs(norm - sum) <= 1e-12 * sum, "%u inputs, order %u: %.17g, not %.17g", ins,
 		      order, norm, sum);
 	for (i = 0; i < MOST; i++)
@@ -71,12 +91,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("noise_row");
-	TCase *c = tcase_create("noise_row");
+	Suite *suite = suite_create("weight_row");
+	TCase *c = tcase_create("weight_row");
 	SRunner *runner;
 	int failed;
 
 	tcase_add_loop_test(c, maxima_are_exact, 0, MOST);
+	tcase_add_loop_test(c, columns_are_exact, 0, MOST);
 	tcase_add_loop_test(c, shares_are_exact_and_norms_nearly, 0, MOST * MAX_ORDER);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "best_set.h"
-#include "noise_row.h"
+#include "weight_row.h"
 
 #define LANES 8
 
@@ -42,17 +42,22 @@ static inline __attribute__((always_inline)) void max_part(const struct row *row
 	*max = (doubles)(((longs)x & above) | ((longs)*max & ~above));
 }
 
+/* Each part waits for the one before; two maxima don't wait for each other. */
 static inline __attribute__((always_inline)) double max_all(const struct row *row)
 {
-	doubles max = {0};
-	double lanes[LANES], result = 0;
+	doubles max[2] = {{0}};
+	double lanes[2 * LANES], result = 0;
 	unsigned int i;
 
-	for (i = 0; i + LANES <= row->ins; i += LANES)
-		max_part(row, i, LANES, &max);
-	max_part(row, i, row->ins - i, &max);
-	memcpy(lanes, &max, sizeof(lanes));
-	for (i = 0; i < LANES; i++)
+	for (i = 0; i + 2 * LANES <= row->ins; i += 2 * LANES) {
+		max_part(row, i, LANES, &max[0]);
+		max_part(row, i + LANES, LANES, &max[1]);
+	}
+	for (; i + LANES <= row->ins; i += LANES)
+		max_part(row, i, LANES, &max[0]);
+	max_part(row, i, row->ins - i, &max[1]);
+	memcpy(lanes, max, sizeof(lanes));
+	for (i = 0; i < 2 * LANES; i++)
 		result = lanes[i] > result ? lanes[i] : result;
 	return result;
 }
@@ -97,8 +102,18 @@ static inline __attribute__((always_inline)) double norm_all(const struct row *r
 	return result;
 }
 
+static inline __attribute__((always_inline)) void columns_all(const float *range, double out,
+							      unsigned int ins, double *max)
+{
+	unsigned int i;
+
+	for (i = 0; i < ins; i++)
+		max[i] = range[i] * out > max[i] ? range[i] * out : max[i];
+}
+
 struct set {
 	double (*max)(const struct row *row);
+	void (*columns)(const float *range, double out, unsigned int ins, double *max);
 	double (*norm)(const struct row *row, double factor, unsigned int order, double *share);
 };
 
@@ -114,21 +129,32 @@ struct set {
 		return norm_all(row, factor, order, share);                                        \
 	}                                                                                          \
                                                                                                    \
-	static const struct set name = {max_##name, norm_##name};
+	target static void columns_##name(const float *range, double out, unsigned int ins,        \
+					  double *max)                                             \
+	{                                                                                          \
+		columns_all(range, out, ins, max);                                                 \
+	}                                                                                          \
+                                                                                                   \
+	static const struct set name = {max_##name, columns_##name, norm_##name};
 
 KEEL_BEST_SET(SET)
 
-double keel_noise_row_max(const float *range, const double *in, unsigned int ins)
+double keel_weight_row_max(const float *range, const double *in, unsigned int ins)
 {
 	const struct row row = {range, in, ins};
 
 	return best()->max(&row);
 }
 
-double keel_noise_row_norm(const float *range, const double *in, unsigned int ins, double factor,
-			   unsigned int order, double *share)
+double keel_weight_row_norm(const float *range, const double *in, unsigned int ins, double factor,
+			    unsigned int order, double *share)
 {
 	const struct row row = {range, in, ins};
 
 	return best()->norm(&row, factor, order, share);
+}
+
+void keel_weight_row_columns(const float *range, double out, unsigned int ins, double *max)
+{
+	best()->columns(range, out, ins, max);
 }
