@@ -150,7 +150,7 @@ static void finish_dense(struct keel_float *f, const struct keel_float_step *s, 
 /* Pixels of a part: its values are still near when they have been looked at once. */
 static size_t part_of(const struct keel_float_step *s, const struct eyes *eyes, size_t pixels)
 {
-	size_t near = (16 << 10) / sizeof(float) / s->out.t->dims[1];
+	size_t near = (128 << 10) / sizeof(float) / s->out.t->dims[1];
 
 	if (!eyes->w->in_parts || s->out.t->dims[0] != 1)
 		return pixels;

@@ -49,49 +49,144 @@ void keel_pixel_sums_start(struct keel_pixel_sums *s, size_t channels)
 	}
 }
 
-/* One pixel; a loop for the vectorizer. */
-static inline __attribute__((always_inline)) void add_pixel(
-	size_t channels, const float *restrict v, float *restrict min, float *restrict max,
-	double *restrict sum, double *restrict squares)
+#define WIDTH (LINE / sizeof(float))
+#define HALF  (WIDTH / 2)
+
+typedef float floats __attribute__((vector_size(WIDTH * sizeof(float))));
+typedef int ints __attribute__((vector_size(WIDTH * sizeof(int))));
+typedef double doubles __attribute__((vector_size(HALF * sizeof(double))));
+
+/** struct sums - of WIDTH channels, in registers */
+struct sums {
+	floats min, max;
+	doubles sum[2], squares[2];
+};
+
+static inline __attribute__((always_inline)) void load(const struct keel_pixel_sums *s, size_t at,
+						       struct sums *to)
 {
-	size_t c;
+	memcpy(&to->min, s->min + at, sizeof(to->min));
+	memcpy(&to->max, s->max + at, sizeof(to->max));
+	memcpy(to->sum, s->sum + at, sizeof(to->sum));
+	memcpy(to->squares, s->squares + at, sizeof(to->squares));
+}
 
-	for (c = 0; c < channels; c++) {
-		double wide = v[c];
+static inline __attribute__((always_inline)) void store(struct keel_pixel_sums *s, size_t at,
+							const struct sums *from)
+{
+	memcpy(s->min + at, &from->min, sizeof(from->min));
+	memcpy(s->max + at, &from->max, sizeof(from->max));
+	memcpy(s->sum + at, from->sum, sizeof(from->sum));
+	memcpy(s->squares + at, from->squares, sizeof(from->squares));
+}
 
-		min[c] = v[c] < min[c] ? v[c] : min[c];
-		max[c] = v[c] > max[c] ? v[c] : max[c];
-		sum[c] += wide;
-		squares[c] += wide * wide;
+static inline __attribute__((always_inline)) void replace(floats *to, const ints *where,
+							  const floats *by)
+{
+	*to = (floats)(((ints)*by & *where) | ((ints)*to & ~*where));
+}
+
+static inline __attribute__((always_inline)) void widen(const float *v, doubles *to)
+{
+	double wide[HALF];
+	size_t k;
+
+	for (k = 0; k < HALF; k++)
+		wide[k] = v[k];
+	memcpy(to, wide, sizeof(*to));
+}
+
+static inline __attribute__((always_inline)) void add_values(struct sums *s, const float *v)
+{
+	doubles wide[2];
+	ints below, above;
+	floats x;
+	int k;
+
+	memcpy(&x, v, sizeof(x));
+	below = x < s->min;
+	above = x > s->max;
+	replace(&s->min, &below, &x);
+	replace(&s->max, &above, &x);
+	for (k = 0; k < 2; k++) {
+		widen(v + k * HALF, &wide[k]);
+		s->sum[k] += wide[k];
+		s->squares[k] += wide[k] * wide[k];
+	}
+}
+
+/* One lane of WIDTH channels, and of the next lane, so that sums wait less for each other. */
+static inline __attribute__((always_inline)) void add_lanes(struct keel_pixel_sums *s, size_t lane,
+							    size_t channel, const float *v,
+							    size_t pixels)
+{
+	size_t next = s->channels, turn = KEEL_SUM_LANES * next, p;
+	struct sums a, b;
+
+	load(s, lane * s->step + channel, &a);
+	load(s, (lane + 1) * s->step + channel, &b);
+	v += lane * next + channel;
+	for (p = lane; p + 1 < pixels; p += KEEL_SUM_LANES, v += turn) {
+		add_values(&a, v);
+		add_values(&b, v + next);
+	}
+	if (p < pixels)
+		add_values(&a, v);
+	store(s, lane * s->step + channel, &a);
+	store(s, (lane + 1) * s->step + channel, &b);
+}
+
+static void add_channel(struct keel_pixel_sums *s, size_t c, const float *v, size_t pixels)
+{
+	size_t p, at;
+
+	for (p = 0; p < pixels; p++) {
+		float x = v[p * s->channels + c];
+		double wide = x;
+
+		at = p % KEEL_SUM_LANES * s->step + c;
+		s->min[at] = x < s->min[at] ? x : s->min[at];
+		s->max[at] = x > s->max[at] ? x : s->max[at];
+		s->sum[at] += wide;
+		s->squares[at] += wide * wide;
 	}
 }
 
 static inline __attribute__((always_inline)) void add_all(struct keel_pixel_sums *s, const float *v,
 							  size_t pixels)
 {
-	size_t p;
+	size_t c, lane;
 
-	for (p = 0; p < pixels; p++, v += s->channels) {
-		size_t at = p % KEEL_SUM_LANES * s->step;
-
-		add_pixel(s->channels, v, s->min + at, s->max + at, s->sum + at, s->squares + at);
-	}
+	for (c = 0; c + WIDTH <= s->channels; c += WIDTH)
+		for (lane = 0; lane < KEEL_SUM_LANES && lane < pixels; lane += 2)
+			add_lanes(s, lane, c, v, pixels);
+	for (; c < s->channels; c++)
+		add_channel(s, c, v, pixels);
 }
 
-/* Where figures are equal the later one counts; NaN never does. */
+/* Where figures are equal the later one counts; none of them is NaN. */
 static inline __attribute__((always_inline)) void join_all(struct keel_pixel_sums *s)
 {
-	size_t n = s->step, c, k;
+	struct sums all, more;
+	ints where;
+	size_t c, k;
+	int i;
 
-	for (k = 1; k < KEEL_SUM_LANES; k++)
-		for (c = 0; c < n; c++) {
-			float min = s->min[k * n + c], max = s->max[k * n + c];
-
-			s->min[c] = s->min[c] < min || min != min ? s->min[c] : min;
-			s->max[c] = s->max[c] > max || max != max ? s->max[c] : max;
-			s->sum[c] += s->sum[k * n + c];
-			s->squares[c] += s->squares[k * n + c];
+	for (c = 0; c < s->step; c += WIDTH) {
+		load(s, c, &all);
+		for (k = 1; k < KEEL_SUM_LANES; k++) {
+			load(s, k * s->step + c, &more);
+			where = more.min <= all.min;
+			replace(&all.min, &where, &more.min);
+			where = more.max >= all.max;
+			replace(&all.max, &where, &more.max);
+			for (i = 0; i < 2; i++) {
+				all.sum[i] += more.sum[i];
+				all.squares[i] += more.squares[i];
+			}
 		}
+		store(s, c, &all);
+	}
 }
 
 struct set {
