@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "factorize_private.h"
-#include "weight_row.h"
+#include "weight_extent.h"
 
 /* Ranges of weights as the plan so far would leave them: range * s of the output / s of the input.
  */
@@ -56,22 +56,18 @@ static struct sides sides_of(const struct keel_factorize_private *p,
 
 static void find_rows(const struct keel_factorize_matrix *m, const struct sides *s)
 {
-	size_t o, ins = m->view.group_ins;
+	unsigned int c;
 
-	for (o = 0; o < m->view.outs; o++)
-		s->rows[o] =
-			s->out[o] * keel_weight_row_max(m->range + o * ins,
-							s->in + o / m->view.group_outs * ins, ins);
+	keel_weight_range_rows(&m->view, m->range, s->in, s->rows);
+	for (c = 0; c < m->view.outs; c++)
+		s->rows[c] *= s->out[c];
 }
 
 static void find_columns(const struct keel_factorize_matrix *m, const struct sides *s)
 {
-	size_t o, c, ins = m->view.group_ins;
+	unsigned int c;
 
-	memset(s->columns, 0, m->view.ins * sizeof(*s->columns));
-	for (o = 0; o < m->view.outs; o++)
-		keel_weight_row_columns(m->range + o * ins, s->out[o], ins,
-					s->columns + o / m->view.group_outs * ins);
+	keel_weight_range_columns(&m->view, m->range, s->out, s->columns);
 	for (c = 0; c < m->view.ins; c++)
 		s->columns[c] *= s->in[c];
 }

@@ -5,30 +5,49 @@
 
 #include "calibrate.h"
 #include "reach.h"
-#include "weight_view.h"
+#include "weight_extent.h"
 
 /* Of normal floats; a tensor that is 0 everywhere reaches nobody anyway. */
 #define SMALLEST 0x1p-126
 
-static void see_reader(struct keel_reach *reach, const struct keel_node *n,
-		       const struct keel_stats *stats)
+/* Largest weights by input channel, each as a part of what its output channel gives at most. */
+static double *parts_of(const struct keel_weight_view *v, const struct keel_tensor_stats *y)
+{
+	double *out = calloc(v->outs + 1, sizeof(*out)), *parts, size;
+	unsigned int c;
+
+	for (c = 0; out && c < v->outs; c++) {
+		size = keel_stats_absmax(keel_stats_pre(y, c));
+		out[c] = size > 0 ? 1 / size : 0;
+	}
+	parts = out ? keel_weight_columns(v, out) : NULL;
+	free(out);
+	return parts;
+}
+
+static int see_reader(struct keel_reach *reach, const struct keel_node *n,
+		      const struct keel_stats *stats)
 {
 	const struct keel_tensor_stats *y = keel_stats_of(stats, n->outputs[0]);
 	const struct keel_label *in = &reach->labels.of[n->inputs[0]->id];
 	struct keel_weight_view v;
-	size_t r;
+	unsigned int c;
+	double *parts;
 
 	if (!keel_weight_view(n, &v) || !y || y->channels != v.outs || !keel_label_by_channel(in) ||
 	    (in->count != 1 && in->count != v.ins))
-		return;
-	for (r = 0; r < v.runs; r++) {
-		double size = keel_stats_absmax(keel_stats_pre(y, keel_weight_out(&v, r)));
-		double *part = &reach->part[keel_label_root(
-			&reach->labels, keel_label_channel(in, keel_weight_in(&v, r)))];
+		return 0;
+	parts = parts_of(&v, y);
+	if (!parts)
+		return -ENOMEM;
+	for (c = 0; c < v.ins; c++) {
+		double *part =
+			&reach->part[keel_label_root(&reach->labels, keel_label_channel(in, c))];
 
-		if (size > 0)
-			*part = fmax(*part, keel_weight_max(&v, r) / size);
+		*part = fmax(*part, parts[c]);
 	}
+	free(parts);
+	return 0;
 }
 
 int keel_reach_init(struct keel_reach *reach, const struct keel_graph *g,
@@ -41,13 +60,12 @@ int keel_reach_init(struct keel_reach *reach, const struct keel_graph *g,
 	if (err)
 		return err;
 	reach->part = calloc(reach->labels.nr_vars, sizeof(*reach->part));
-	if (!reach->part) {
+	err = reach->part ? 0 : -ENOMEM;
+	for (i = 0; i < g->nr_nodes && !err; i++)
+		err = see_reader(reach, g->nodes[i], stats);
+	if (err)
 		keel_reach_free(reach);
-		return -ENOMEM;
-	}
-	for (i = 0; i < g->nr_nodes; i++)
-		see_reader(reach, g->nodes[i], stats);
-	return 0;
+	return err;
 }
 
 void keel_reach_free(struct keel_reach *reach)

@@ -7,6 +7,7 @@
 #include "graph.h"
 #include "repair_private.h"
 #include "rewrite.h"
+#include "weight_extent.h"
 #include "weight_view.h"
 
 /* Less than this part of what reads it, and a channel doesn't change. */
@@ -103,7 +104,7 @@ static int find_dead(struct keel_repair_plan *p, unsigned int node)
 
 	if (!may_change(n, &v) || !s || s->channels != v.outs || n->outputs[0]->rank < 2)
 		return 0;
-	rows = keel_repair_extents(&v, true);
+	rows = keel_weight_rows(&v, NULL);
 	err = rows ? dead_alloc(d, v.outs) : -ENOMEM;
 	for (c = 0; !err && c < v.outs; c++) {
 		double part = keel_reach_of(&p->reach, node, c, size_of(s));
@@ -323,8 +324,8 @@ static int count(const struct keel_repair_plan *p, unsigned int node, struct kee
 
 	if (!keel_weight_view(p->g->nodes[node], &v))
 		return 0;
-	rows = keel_repair_extents(&v, true);
-	columns = keel_repair_extents(&v, false);
+	rows = keel_weight_rows(&v, NULL);
+	columns = keel_weight_columns(&v, NULL);
 	for (c = 0; rows && c < d->channels; c++)
 		r->channels += d->is_dead[c] && rows[c] > 0;
 	for (c = 0; columns && from && c < from->channels; c++)

@@ -6,21 +6,9 @@
 #include "calibrate.h"
 #include "graph.h"
 #include "repair_private.h"
+#include "weight_extent.h"
 
 /* Whether the weights of a dead channel, or those that read it, decide any range. */
-
-double *keel_repair_extents(const struct keel_weight_view *v, bool rows)
-{
-	double *max = calloc((rows ? v->outs : v->ins) + 1, sizeof(*max));
-	size_t r;
-
-	for (r = 0; max && r < v->runs; r++) {
-		double *to = &max[rows ? keel_weight_out(v, r) : keel_weight_in(v, r)];
-
-		*to = fmax(*to, keel_weight_max(v, r));
-	}
-	return max;
-}
 
 /* Largest extent of the channels that are alive */
 static double liveliest(const struct keel_dead *d, const double *extent)
@@ -59,7 +47,7 @@ static int harm_as_given(struct keel_repair_plan *p, unsigned int node, const do
 		if (!keel_weight_view(p->g->nodes[i], &v) || p->g->nodes[i]->inputs[0] != y ||
 		    v.ins != d->channels)
 			continue;
-		columns = keel_repair_extents(&v, false);
+		columns = keel_weight_columns(&v, NULL);
 		if (!columns)
 			return -ENOMEM;
 		mark_harmful(d, columns, harmful);
@@ -74,20 +62,18 @@ static int harm_if_scaled(struct keel_repair_plan *p, unsigned int node, bool *h
 	const struct keel_node *n = p->g->nodes[node];
 	const struct keel_tensor_stats *x = keel_stats_of(p->stats, n->inputs[0]);
 	struct keel_dead *d = &p->dead[node];
-	double *product = calloc(d->channels + 1, sizeof(*product));
 	struct keel_weight_view v;
+	double *value, *product;
 	unsigned int c;
-	size_t r;
 
+	keel_weight_view(n, &v);
+	value = malloc((v.ins + 1) * sizeof(*value));
+	for (c = 0; value && c < v.ins; c++)
+		value[c] = x && c < x->channels ? keel_stats_absmax(&x->post[c]) : 1;
+	product = value ? keel_weight_rows(&v, value) : NULL;
+	free(value);
 	if (!product)
 		return -ENOMEM;
-	keel_weight_view(n, &v);
-	for (r = 0; r < v.runs; r++) {
-		unsigned int in = keel_weight_in(&v, r), out = keel_weight_out(&v, r);
-		double value = x && in < x->channels ? keel_stats_absmax(&x->post[in]) : 1;
-
-		product[out] = fmax(product[out], keel_weight_max(&v, r) * value);
-	}
 	for (c = 0; c < d->channels; c++)
 		product[c] *= keel_reach_of(&p->reach, node, c, 1);
 	mark_harmful(d, product, harmful);

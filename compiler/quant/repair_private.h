@@ -34,9 +34,6 @@ struct keel_repair_plan {
 	struct keel_dead *dead;
 };
 
-/** keel_repair_extents() - max |w| of each output or input channel; free() it; NULL: no memory */
-double *keel_repair_extents(const struct keel_weight_view *v, bool rows);
-
 /**
  * keel_repair_spare_harmless() - leave alone what only samples call dead and no range suffers from
  * @rows: extents of the node's output channels
