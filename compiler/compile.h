@@ -86,6 +86,8 @@ void keel_known_free(struct keel_known *k);
  * @known: what no option decides: the first compilation leaves it there for others of the same
  *	graph with the same samples; NULL: nowhere
  * @judge: samples to measure the integer network on; NULL: those of the calibration
+ * @unmeasured: leave out what only says how near the integer network comes; nothing that has to be
+ *	tried may be asked for then
  * @memory: bytes that samples may take while the integer network runs on them, 0 for 1 GiB;
  *	where they would need more, fewer samples are taken, evenly spread
  * @diagnose: see enum; never changes the model
@@ -115,6 +117,7 @@ struct keel_compile_options {
 	enum keel_correct_method bias_correction;
 	struct keel_known *known;
 	const struct keel_sample_source *judge;
+	bool unmeasured;
 	uint64_t memory;
 	enum keel_diagnose_depth diagnose;
 	unsigned int threads;

@@ -50,6 +50,8 @@ int keel_compile_measure(struct keel_compiled *c, struct keel_integer *n,
 	struct keel_integer_error error = {0};
 	int err;
 
+	if (o->unmeasured)
+		return 0;
 	keel_stage_begin(o, "measure");
 	free(c->noise);
 	c->nr_noise = source->count;
@@ -143,6 +145,8 @@ int keel_compile_integer(struct keel_compiled *c, struct keel_lowered *l,
 				 : "biases aren't corrected, and ");
 		return 0;
 	}
+	if (o->unmeasured && !corrects(o))
+		return 0;
 	if (fit < source->count)
 		return correct_on_some(c, l, source, fit, o, e);
 	return correct_and_measure(c, l, source, c->stats, o, e);

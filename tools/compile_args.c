@@ -40,6 +40,7 @@ enum {
 	OPT_POWER_OF_TWO,
 	OPT_COMPRESS,
 	OPT_DIAGNOSE,
+	OPT_NO_MEASURE,
 };
 
 static const struct argp_option options[] = {
@@ -110,6 +111,9 @@ static const struct argp_option options[] = {
 	 "with --int16 auto and --host auto: stop when the outputs' SQNR on the calibration "
 	 "samples "
 	 "has reached DB",
+	 0},
+	{"no-measure", OPT_NO_MEASURE, NULL, 0,
+	 "don't run the finished network on the samples, only to say how near it comes to float",
 	 0},
 	{"target", OPT_TARGET, "NAME|FILE", 0, "NPU: small, medium (default), large, or a file", 0},
 	{"check", OPT_CHECK, NULL, 0,
@@ -333,6 +337,25 @@ static void settle_types(struct compile_args *a)
 		a->o.host.most = 1;
 }
 
+/* What is tried has to be measured. */
+static void check_unmeasured(const struct compile_args *a, struct argp_state *state)
+{
+	bool bias = a->fixed & KEEL_CHOICE_BIAS ? a->o.bias_correction == KEEL_CORRECT_AUTO
+						: a->optimize > 0;
+
+	if (!a->o.unmeasured)
+		return;
+	if (bias)
+		command_usage(state, "--no-measure leaves nothing to judge bias correction by: "
+				     "take --bias-correction iterative, analytic or none");
+	if (a->optimize > 1 || a->o.ranges.method == KEEL_RANGE_AUTO ||
+	    a->o.int16.mode == KEEL_INT16_AUTO || a->o.host.mode == KEEL_HOST_AUTO)
+		command_usage(state, "--no-measure leaves nothing to judge by: --optimize 2 and 3, "
+				     "--ranges auto, --int16 auto and --host auto try and measure");
+	if (a->report)
+		command_usage(state, "--report measures; leave out --no-measure");
+}
+
 static void check_args(const struct compile_args *a, struct argp_state *state)
 {
 	if (!a->network)
@@ -349,6 +372,7 @@ static void check_args(const struct compile_args *a, struct argp_state *state)
 	if (a->o.rounding_seed && a->o.rounding != KEEL_ROUND_STOCHASTIC)
 		command_usage(state, "--rounding-seed needs --rounding stochastic");
 	check_types(a, state);
+	check_unmeasured(a, state);
 	if (a->diagnose_given && !a->report)
 		command_usage(state, "--diagnose needs --report DIR, where its result goes");
 	if (is_dash(a->output) && is_dash(a->json))
@@ -407,6 +431,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_QUIET:
 		a->quiet = true;
+		return 0;
+	case OPT_NO_MEASURE:
+		a->o.unmeasured = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->network)

@@ -45,6 +45,13 @@ for options in "--granularity per-tensor" "--granularity per-channel --ranges pe
 	done
 	is "models with $options" "" "$(cmp 1.keel 2.keel; cmp 1.keel 3.keel)"
 done
+# What isn't measured is the same network.
+for bias in none iterative; do
+	ok "${compile[@]}" --bias-correction $bias -o 1.keel
+	ok "${compile[@]}" --bias-correction $bias -o 2.keel --no-measure --json out
+	is "models that aren't measured, bias correction $bias" "" "$(cmp 1.keel 2.keel)"
+	has "figures that weren't measured" '"sqnr_db": null' out
+done
 # Without samples the network says what it knows.
 free=("$keel" compile "$net" --ranges batchnorm --bias-correction none --quiet
 	--preprocess fashion_mbv2s.preprocess)

@@ -58,6 +58,14 @@ usage '--max-host needs --host auto' compile a --check --host b --max-host 1
 usage '--max-host takes a whole number' compile a --check --host auto --max-host 65
 usage '--budget needs --int16 auto or --host auto' compile a --check --budget 30
 usage '--host needs none, auto, or names' compile a --check --host ,
+usage 'nothing to judge bias correction by' compile a --check --no-measure
+usage 'nothing to judge bias correction by' compile a --check --no-measure --bias-correction auto
+for option in '--optimize 2' '--ranges auto' '--int16 auto' '--host auto'; do
+	# shellcheck disable=SC2086
+	usage '--no-measure leaves nothing to judge by' compile a --check --no-measure $option \
+		--bias-correction none
+done
+usage '--report measures' compile a --check --no-measure --optimize 0 --report b
 usage '--compress-weights takes one of' compile a --check --compress-weights yes
 usage '--top takes a whole number' run a --input b --top 101
 usage 'name the model and an input' run a
