@@ -30,10 +30,9 @@ class Network:
 def fashion(models, name, pictures):
     test = f"first:{pictures}" if pictures else "all"
     facts = models / f"{name}.json"
-    # Those with a description of their training take one picture at a time.
-    pixels, batch = (json.loads(facts.read_text())["pixels"], 1) if facts.exists() else (28, 100)
+    pixels = json.loads(facts.read_text())["pixels"] if facts.exists() else 28
     return Network(name, models / f"{name}.onnx", models / "preprocess" / f"{name}.preprocess",
-                   f"1x1x{pixels}x{pixels}", batch,
+                   f"1x1x{pixels}x{pixels}", 100,
                    ("spread:256", f"{FASHION}/train-images-idx3-ubyte.gz"),
                    (test, f"{FASHION}/t10k-images-idx3-ubyte.gz"),
                    f"{FASHION}/t10k-labels-idx1-ubyte.gz")

@@ -29,8 +29,6 @@ def quantize(job, calibration):
                                 TargetPlatform[job["platform"]], setting=settings(job),
                                 device="cpu")
     executor = TorchExecutor(graph=graph, device="cpu")
-    # It doesn't look at the batch size that a network declares; one at a time takes minutes.
-    job["batch"] = 100
     return lambda batch: executor.forward(torch.from_numpy(batch))[0].numpy()
 
 
