@@ -91,7 +91,13 @@ def keep(out, place):
     for name in ("log", "outputs.npy", "figures.json"):
         if (out / name).exists():
             shutil.copy(out / name, part)
-    part.rename(place)
+    try:
+        part.rename(place)
+    except OSError:
+        # Another run may have been here first.
+        shutil.rmtree(part)
+        if not place.exists():
+            raise
 
 
 class Bench:

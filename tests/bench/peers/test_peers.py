@@ -216,6 +216,14 @@ class Cache(InFolder):
         self.result(granularity="per-channel")
         self.assertEqual(self.runs(), 4)
 
+    def test_two_runs_with_one_result(self):
+        self.result()
+        place = next((self.folder / "cache" / "results").iterdir())
+        jobs.keep(place, place)
+        self.assertEqual(list(place.parent.iterdir()), [place])
+        self.assertIn("seconds", self.result())
+        self.assertEqual(self.runs(), 1)
+
     def test_failures_are_kept_until_asked(self):
         (self.folder / "code").write_text("1")
         self.assertIn("failed", self.result())
