@@ -105,10 +105,11 @@ class Comparison:
                               "tool": tools.FLOAT.name, "program": "ort", "top1": row["top1"],
                               "samples": row["samples"]})
         for tool in self.tools:
-            if granularity not in tool.granularity or (network.speed and not tool.speed):
+            if granularity not in tool.granularity or not (
+                    tool.job if network.speed else tool.judged):
                 continue
             row = {"network": network.name, "granularity": granularity, "tool": tool.name,
-                   "program": tool.program, "speed": network.speed}
+                   "program": tool.program, "speed": network.speed, "job": tool.job}
             took, place = self.bench.result(tool, granularity, network, samples)
             row.update(took)
             try:
@@ -134,11 +135,14 @@ def compare(row, keel, rows, reference, labels):
 
 
 def compare_speed(row, keel):
-    if row["tool"] == tools.KEEL.name:
-        keel.update(row)
-    elif keel:
-        row["slower"] = row["seconds"] / keel["seconds"]
-        row["slower_cpu"] = row["cpu_seconds"] / max(keel["cpu_seconds"], 1e-3)
+    """Add how much more time @row took than Keel did for the same job"""
+    if row["program"] == tools.KEEL.program:
+        keel[row["job"]] = row
+    elif row["job"] in keel:
+        same = keel[row["job"]]
+        row["slower"] = row["seconds"] / same["seconds"]
+        row["slower_cpu"] = row["cpu_seconds"] / max(same["cpu_seconds"], 1e-3)
+        row["larger"] = row["peak_mib"] / same["peak_mib"]
 
 
 def one_line(row):

@@ -18,7 +18,7 @@ COLUMNS = [
     ("cpu_seconds", "CPU s", "{:.1f}".format),
     ("peak_mib", "MiB", "{:.0f}".format),
 ]
-SPEED = [c for c in COLUMNS if c[0] in ("tool", "seconds", "cpu_seconds", "peak_mib")] + [
+SPEED = [COLUMNS[0], ("job", "job", str)] + COLUMNS[-3:] + [
     ("slower", "s / Keel's s", "{:.1f}".format), ("slower_cpu", "CPU s / Keel's", "{:.1f}".format)]
 # Of a difference that p says is no accident, and of one in SQNR that is worth a sentence.
 SIGNIFICANT, AUDIBLE_DB = 0.05, 0.5
@@ -85,7 +85,7 @@ def markdown_tables(rows):
 
 
 def as_csv(rows):
-    keys = ["network", "granularity", *(c[0] for c in COLUMNS), "only_keel", "only_it", "samples",
+    keys = ["network", "granularity", "job", *(c[0] for c in COLUMNS), "only_keel", "only_it", "samples",
             "slower", "slower_cpu", "failed"]
     out = io.StringIO()
     writer = csv.DictWriter(out, keys, extrasaction="ignore", lineterminator="\n")
@@ -128,14 +128,14 @@ def slow(rows):
     """Sentences about what quantizing takes, from the rows that measure that"""
     out = []
     for (network, granularity), group in groups([r for r in rows if r["speed"]]).items():
-        keel = next((r for r in group if r["tool"] == "Keel" and "seconds" in r), None)
-        others = [r for r in group if keel and is_peer(r)]
-        if others:
-            out.append(f"{network}, {granularity}: Keel {keel['seconds']:.1f} s and "
-                       f"{keel['peak_mib']:.0f} MiB; "
-                       + ", ".join(f"{r['tool']} {r['slower']:.1f} times the time and "
-                                   f"{r['peak_mib'] / keel['peak_mib']:.1f} times the memory"
-                                   for r in others) + ".")
+        for keel in (r for r in group if r["program"] == "keel" and "failed" not in r):
+            others = [r for r in group if is_peer(r) and r["job"] == keel["job"]]
+            if others:
+                out.append(f"{network}, {granularity}, {keel['job']}: Keel "
+                           f"{keel['seconds']:.1f} s and {keel['peak_mib']:.0f} MiB; "
+                           + ", ".join(f"{r['tool']} {r['slower']:.1f} times the time and "
+                                       f"{r['larger']:.1f} times the memory"
+                                       for r in others) + ".")
     return out
 
 

@@ -252,6 +252,13 @@ class Report(unittest.TestCase):
         self.assertIn("better is right 20 times", worse[0])
         self.assertIn("cleaner has 3.0 dB more", worse[1])
 
+    def test_compares_the_time_of_the_same_job(self):
+        rows = [row("Keel", "keel", speed=True, job="all", seconds=8.0),
+                row("Keel, less", "keel", speed=True, job="less", seconds=2.0),
+                row("it", speed=True, job="less", slower=3.0, larger=5.0)]
+        self.assertEqual(report.slow(rows), ["n, per-tensor, less: Keel 2.0 s and 5 MiB; "
+                                             "it 3.0 times the time and 5.0 times the memory."])
+
     def test_a_failure_is_one_row(self):
         self.assertIn("broken", report.text(self.ROWS))
         self.assertIn("failed: a | b", report.text(self.ROWS))
