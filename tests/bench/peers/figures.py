@@ -130,6 +130,9 @@ def judge(rows, reference, labels):
     if labels:
         if len(labels) != len(got):
             raise ValueError(f"{len(labels)} labels for {len(got)} samples")
+        float_right = [a == b for a, b in zip(wanted, labels)]
         figures["top1"] = sum(right) / len(got)
-        figures["loss"] = sum(a == b for a, b in zip(wanted, labels)) / len(got) - figures["top1"]
+        figures["loss"] = sum(float_right) / len(got) - figures["top1"]
+        figures["only_float"], figures["not_float"], figures["float_p"] = mcnemar(float_right,
+                                                                                   right)
     return figures, right

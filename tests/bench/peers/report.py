@@ -103,6 +103,14 @@ def is_peer(row):
     return "failed" not in row and row["program"] != "keel" and row["tool"] != "float"
 
 
+def above_float(row):
+    """Part of a sentence: a quantized network that is better than the float one has luck"""
+    if not row.get("not_float", 0) > row.get("only_float", 0):
+        return ""
+    return (f"; where the float network is wrong it is right {row['not_float']} times, and "
+            f"wrong {row['only_float']} times where that is right (p = {row['float_p']:.2g})")
+
+
 def against_keel(rows):
     """Sentences: every place where somebody is better than Keel, and how the others compare"""
     worse, better, peers = [], 0, 0
@@ -115,7 +123,7 @@ def against_keel(rows):
             if certain and row["only_it"] > row["only_keel"]:
                 worse.append(f"{where} is right {row['only_it']} times where Keel is wrong, and "
                              f"wrong {row['only_keel']} times where Keel is right "
-                             f"(p = {row['p']:.2g}).")
+                             f"(p = {row['p']:.2g}){above_float(row)}.")
             elif row["sqnr_db"] > keel["sqnr_db"] + AUDIBLE_DB:
                 worse.append(f"{where} has {row['sqnr_db'] - keel['sqnr_db']:.1f} dB more SQNR; "
                              "the difference in classes may be chance "

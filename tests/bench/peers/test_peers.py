@@ -98,6 +98,7 @@ class Judge(unittest.TestCase):
         judged, right = figures.judge(got, wanted, [0, 1, 1, 1])
         self.assertEqual(right, [True, True, True, False])
         self.assertEqual((judged["top1"], judged["loss"], judged["agreement"]), (0.75, 0.0, 0.5))
+        self.assertEqual((judged["only_float"], judged["not_float"]), (1, 1))
 
     def test_without_labels_the_float_network_is_right(self):
         judged, right = figures.judge(rows([1, 0], [0, 1]), rows([1, 0], [1, 0]), None)
@@ -251,6 +252,12 @@ class Report(unittest.TestCase):
         self.assertEqual((len(worse), better, peers), (2, 1, 3))
         self.assertIn("better is right 20 times", worse[0])
         self.assertIn("cleaner has 3.0 dB more", worse[1])
+
+    def test_says_who_is_better_than_the_float_network(self):
+        rows = [self.ROWS[0], {**self.ROWS[1], "only_float": 2, "not_float": 9, "float_p": 0.065}]
+        self.assertIn("float network is wrong it is right 9 times", report.against_keel(rows)[0][0])
+        rows[1]["only_float"] = 9
+        self.assertNotIn("float network", report.against_keel(rows)[0][0])
 
     def test_compares_the_time_of_the_same_job(self):
         rows = [row("Keel", "keel", speed=True, job="all", seconds=8.0),
