@@ -130,6 +130,8 @@ static int know(struct keel_known *k, const struct keel_graph *g,
 	struct keel_calibrate_options options = keel_stage_options(&s);
 	int err = 0;
 
+	/* An attempt that failed may have left outputs. */
+	keel_known_free(k);
 	if (keel_compile_without_samples(source, o))
 		return keel_stats_predict(g, o->inputs, &k->stats, e);
 	if (o->judge)

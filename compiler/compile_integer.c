@@ -36,11 +36,14 @@ static size_t samples_that_fit(const struct keel_lowered *l, uint64_t memory)
 	return fit ? fit : 1;
 }
 
-/* NULL where @source is but a part of the samples that they are of. */
+/* NULL where @source has other samples than those that they are of, or only a part. */
 static const struct keel_outputs *known_outputs(const struct keel_compiled *c,
-						const struct keel_sample_source *source)
+						const struct keel_sample_source *source,
+						const struct keel_compile_options *o)
 {
-	return source->count == c->outputs->samples ? c->outputs : NULL;
+	bool same = o->judge ? source == o->judge : source->count == c->outputs->samples;
+
+	return same ? c->outputs : NULL;
 }
 
 int keel_compile_measure(struct keel_compiled *c, struct keel_integer *n,
@@ -58,8 +61,8 @@ int keel_compile_measure(struct keel_compiled *c, struct keel_integer *n,
 	c->noise = calloc((n->aside ? 2 : 1) * c->nr_noise + 1, sizeof(*c->noise));
 	if (!c->noise)
 		return keel_error_set(e, -ENOMEM, "out of memory while measuring");
-	err = keel_integer_judge(n, source, known_outputs(c, source), o->threads, c->noise, &error,
-				 e);
+	err = keel_integer_judge(n, source, known_outputs(c, source, o), o->threads, c->noise,
+				 &error, e);
 	c->measured = !err;
 	c->sqnr_db = error.sqnr;
 	c->agreement = error.agreement;
@@ -73,12 +76,13 @@ static int judge(struct keel_compiled *c, struct keel_lowered *l,
 	size_t fit = samples_that_fit(l, memory_for_samples(o));
 	struct keel_some part = {o->judge, fit < o->judge->count ? fit : o->judge->count};
 	const struct keel_sample_source some = keel_some_source(&part);
+	const struct keel_sample_source *source = fit < o->judge->count ? &some : o->judge;
 	struct keel_integer n;
-	int err = keel_integer_init(&n, l, &some, o->threads, e);
+	int err = keel_integer_init(&n, l, source, o->threads, e);
 
 	if (!err) {
 		keel_integer_run(&n);
-		err = keel_compile_measure(c, &n, &some, o, e);
+		err = keel_compile_measure(c, &n, source, o, e);
 	}
 	keel_integer_free(&n);
 	return err;

@@ -2,7 +2,6 @@
 #ifndef KEEL_OUTPUTS_H
 #define KEEL_OUTPUTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "keel_error.h"

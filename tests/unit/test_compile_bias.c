@@ -157,6 +157,43 @@ START_TEST(neither_order_nor_threads_count)
 }
 END_TEST
 
+static struct keel_compiled judged(const struct keel_graph *g, const struct turned *judge)
+{
+	struct turned turned = *judge, calibrate = {net_source(g, 40), 0};
+	const struct keel_sample_source source = {12, get_turned, &calibrate};
+	const struct keel_sample_source others = {turned.all.count - 28, get_turned, &turned};
+	struct keel_compile_options o = {.threads = 2, .bias_correction = KEEL_CORRECT_AUTO};
+	struct keel_compiled c;
+	struct keel_error e = {""};
+
+	o.judge = &others;
+	ck_assert_msg(!keel_target_get("medium", &o.target, &e), "%s", e.text);
+	ck_assert_msg(!keel_compile(keel_graph_clone(g), &source, &o, &c, &e), "%s", e.text);
+	return c;
+}
+
+/* What other samples say, as many as there are or not, isn't mistaken for what these ones say. */
+START_TEST(other_samples_dont_decide)
+{
+	unsigned int seed;
+
+	for (seed = 0; seed < NETWORKS; seed++) {
+		struct keel_graph *g = network(seed);
+		const struct turned as_many = {net_source(g, 40), 20};
+		const struct turned fewer = {net_source(g, 39), 20};
+		struct keel_compiled a = judged(g, &as_many), b = judged(g, &fewer);
+
+		ck_assert(a.bias_trial.tried && b.bias_trial.tried);
+		ck_assert_msg(a.bias_trial.gain_db == b.bias_trial.gain_db, "seed %u: %g and %g dB",
+			      seed, a.bias_trial.gain_db, b.bias_trial.gain_db);
+		same_file(&a, &b);
+		keel_compiled_free(&a);
+		keel_compiled_free(&b);
+		keel_graph_del(g);
+	}
+}
+END_TEST
+
 /* Options that judge themselves by other samples: those decide about correction, too. */
 START_TEST(a_search_judges_by_itself)
 {
@@ -189,6 +226,7 @@ int main(void)
 	tcase_add_test(c, the_better_network_is_taken);
 	tcase_add_test(c, few_samples_trust);
 	tcase_add_test(c, neither_order_nor_threads_count);
+	tcase_add_test(c, other_samples_dont_decide);
 	tcase_add_test(c, a_search_judges_by_itself);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
