@@ -31,33 +31,39 @@ static inline __attribute__((always_inline)) void load(const struct row *row, un
 	*x *= in;
 }
 
+static inline __attribute__((always_inline)) void take_max(doubles *max, const doubles *x)
+{
+	longs above = *x > *max;
+
+	*max = (doubles)(((longs)*x & above) | ((longs)*max & ~above));
+}
+
 static inline __attribute__((always_inline)) void max_part(const struct row *row, unsigned int i,
 							   unsigned int nr, doubles *max)
 {
 	doubles x;
-	longs above;
 
 	load(row, i, nr, &x);
-	above = x > *max;
-	*max = (doubles)(((longs)x & above) | ((longs)*max & ~above));
+	take_max(max, &x);
 }
 
 /* Each part waits for the one before; two maxima don't wait for each other. */
 static inline __attribute__((always_inline)) double max_all(const struct row *row)
 {
-	doubles max[2] = {{0}};
-	double lanes[2 * LANES], result = 0;
+	doubles max = {0}, other = {0};
+	double lanes[LANES], result = 0;
 	unsigned int i;
 
 	for (i = 0; i + 2 * LANES <= row->ins; i += 2 * LANES) {
-		max_part(row, i, LANES, &max[0]);
-		max_part(row, i + LANES, LANES, &max[1]);
+		max_part(row, i, LANES, &max);
+		max_part(row, i + LANES, LANES, &other);
 	}
 	for (; i + LANES <= row->ins; i += LANES)
-		max_part(row, i, LANES, &max[0]);
-	max_part(row, i, row->ins - i, &max[1]);
-	memcpy(lanes, max, sizeof(lanes));
-	for (i = 0; i < 2 * LANES; i++)
+		max_part(row, i, LANES, &max);
+	max_part(row, i, row->ins - i, &other);
+	take_max(&max, &other);
+	memcpy(lanes, &max, sizeof(lanes));
+	for (i = 0; i < LANES; i++)
 		result = lanes[i] > result ? lanes[i] : result;
 	return result;
 }
