@@ -43,7 +43,7 @@ TOOLS = [
     tool("AIMET, CLE", "aimet", do="cle", scheme="min_max", job=EQUALIZATION),
     tool("AIMET, CLE, TF-enhanced", "aimet", do="cle", scheme="tf_enhanced"),
     tool("AIMET, CLE and AdaRound", "aimet", do="cle+adaround", scheme="min_max",
-         iterations=10000),
+         iterations=500),
     tool("PPQ (PPL-DSP), default", "ppq", (TENSOR,), do="default", platform="PPL_DSP_INT8"),
     tool("PPQ (PPL-DSP), equalization", "ppq", (TENSOR,), do="equalization",
          platform="PPL_DSP_INT8", job=EQUALIZATION),
