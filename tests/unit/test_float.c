@@ -451,7 +451,7 @@ START_TEST(watching_by_pixel)
 }
 END_TEST
 
-/* 700 pixels of 23 channels are more than one part. */
+/* 5600 pixels of 23 channels are more than one part. */
 START_TEST(watching_in_parts)
 {
 	static const struct keel_float_watcher dense = {.wants = only_node, .dense = see_dense};
@@ -465,17 +465,17 @@ START_TEST(watching_in_parts)
 	struct keel_float *f;
 	uint64_t r = _i + 1;
 
-	in[0] = rig_input(g, &r, DIMS(1 + _i, 3, 25, 28));
+	in[0] = rig_input(g, &r, DIMS(1 + _i, 3, 50, 112));
 	in[1] = rig_const(g, &r, DIMS(23, 3, 1, 1));
-	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1 + _i, 23, 25, 28));
+	n = rig_node(g, KEEL_OP_CONV, 3, in, KEEL_F32, DIMS(1 + _i, 23, 50, 112));
 	act_random(g, n, KEEL_ACT_CLIP, 23, &r);
 	v.node = n;
 	f = keel_float_new(g, &e);
 	ck_assert_msg(f, "%s", e.text);
 	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &dense, &v, &e), 0);
 	ck_assert_int_eq(keel_float_run_watched(f, rig_inputs(g), &parts, &v, &e), 0);
-	ck_assert_uint_eq(v.next[0], 700 * (1 + _i));
-	ck_assert_uint_eq(v.next[1], 700 * (1 + _i));
+	ck_assert_uint_eq(v.next[0], 5600 * (1 + _i));
+	ck_assert_uint_eq(v.next[1], 5600 * (1 + _i));
 	ck_assert(_i ? v.calls == 2 : v.calls > 4);
 	keel_float_del(f);
 	free(v.pre);
