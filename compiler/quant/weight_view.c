@@ -72,11 +72,6 @@ static float run_max(const float *run, size_t nr)
 	return max;
 }
 
-double keel_weight_max(const struct keel_weight_view *v, size_t r)
-{
-	return run_max(v->data + r * v->run, v->run);
-}
-
 /* Input channels are outermost. */
 static void transposed_ranges(const struct keel_weight_view *v, float *range)
 {

@@ -35,9 +35,6 @@ unsigned int keel_weight_out(const struct keel_weight_view *v, size_t r);
 /** keel_weight_in() - input channel of run @r */
 unsigned int keel_weight_in(const struct keel_weight_view *v, size_t r);
 
-/** keel_weight_max() - largest magnitude in run @r */
-double keel_weight_max(const struct keel_weight_view *v, size_t r);
-
 /**
  * keel_weight_ranges() - largest magnitude of every run
  * @range: per output channel and input channel of its group; the latter are innermost

@@ -26,6 +26,16 @@ struct keel_factorize_plan *factorize_rig_plan(const struct keel_graph *g,
 	return plan;
 }
 
+static double run_max(const struct keel_weight_view *v, size_t r)
+{
+	double max = 0;
+	size_t i;
+
+	for (i = r * v->run; i < (r + 1) * v->run; i++)
+		max = fmax(max, fabsf(v->data[i]));
+	return max;
+}
+
 double factorize_rig_largest(const struct keel_node *n, const double *out)
 {
 	struct keel_weight_view v;
@@ -34,7 +44,7 @@ double factorize_rig_largest(const struct keel_node *n, const double *out)
 
 	ck_assert(keel_weight_view(n, &v));
 	for (r = 0; r < v.runs; r++)
-		max = fmax(max, keel_weight_max(&v, r) / (out ? out[keel_weight_out(&v, r)] : 1));
+		max = fmax(max, run_max(&v, r) / (out ? out[keel_weight_out(&v, r)] : 1));
 	return max;
 }
 
@@ -47,7 +57,7 @@ double factorize_rig_row(const struct keel_node *n, unsigned int channel)
 	ck_assert(keel_weight_view(n, &v));
 	for (r = 0; r < v.runs; r++)
 		if (keel_weight_out(&v, r) == channel)
-			max = fmax(max, keel_weight_max(&v, r));
+			max = fmax(max, run_max(&v, r));
 	return max;
 }
 
@@ -60,6 +70,6 @@ double factorize_rig_column(const struct keel_node *n, unsigned int channel)
 	ck_assert(keel_weight_view(n, &v));
 	for (r = 0; r < v.runs; r++)
 		if (keel_weight_in(&v, r) == channel)
-			max = fmax(max, keel_weight_max(&v, r));
+			max = fmax(max, run_max(&v, r));
 	return max;
 }
