@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "float_rig.h"
+#include "weight_extent.h"
 #include "weight_row.h"
 
 /* Loops over rows of all lengths beside the definition. What lies behind a row is poison. */
@@ -89,6 +90,70 @@ START_TEST(shares_are_exact_and_norms_nearly)
 }
 END_TEST
 
+/* Groups of @group_ins inputs and @group_outs outputs, three positions each. */
+static struct keel_weight_view random_view(unsigned int groups, unsigned int group_ins,
+					   unsigned int group_outs, bool transposed,
+					   uint64_t *state)
+{
+	struct keel_weight_view v = {
+		.groups = groups,
+		.group_ins = group_ins,
+		.group_outs = group_outs,
+		.ins = groups * group_ins,
+		.outs = groups * group_outs,
+		.runs = (size_t)groups * group_ins * group_outs,
+		.run = 3,
+		.transposed = transposed,
+	};
+	size_t i;
+
+	v.data = malloc(v.runs * v.run * sizeof(*v.data));
+	for (i = 0; i < v.runs * v.run; i++)
+		v.data[i] = (float)(rig_random(state) % 2001) - 1000;
+	return v;
+}
+
+static void check_extents(const struct keel_weight_view *v, const double *in, const double *out)
+{
+	double *rows = keel_weight_rows(v, in), *columns = keel_weight_columns(v, out);
+	double *want_rows = calloc(v->outs, sizeof(*want_rows));
+	double *want_columns = calloc(v->ins, sizeof(*want_columns));
+	size_t r, i;
+
+	for (r = 0; r < v->runs; r++)
+		for (i = r * v->run; i < (r + 1) * v->run; i++) {
+			unsigned int a = keel_weight_in(v, r), b = keel_weight_out(v, r);
+			double w = fabsf(v->data[i]);
+
+			want_rows[b] = fmax(want_rows[b], w * (in ? in[a] : 1));
+			want_columns[a] = fmax(want_columns[a], w * (out ? out[b] : 1));
+		}
+	ck_assert_mem_eq(rows, want_rows, v->outs * sizeof(*rows));
+	ck_assert_mem_eq(columns, want_columns, v->ins * sizeof(*columns));
+	free(rows);
+	free(columns);
+	free(want_rows);
+	free(want_columns);
+}
+
+START_TEST(extents_are_exact)
+{
+	uint64_t state = 1 + _i;
+	unsigned int groups = 1 + rig_random(&state) % 4, ins = 1 + rig_random(&state) % 40;
+	unsigned int outs = 1 + rig_random(&state) % 9, c;
+	struct keel_weight_view v = random_view(groups, ins, outs, _i % 2, &state);
+	double in[4 * 40], out[4 * 9];
+
+	for (c = 0; c < v.ins; c++)
+		in[c] = rig_random(&state) % 100 / 7.0;
+	for (c = 0; c < v.outs; c++)
+		out[c] = rig_random(&state) % 100 / 7.0;
+	check_extents(&v, in, out);
+	check_extents(&v, NULL, NULL);
+	free(v.data);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("weight_row");
@@ -99,6 +164,7 @@ int main(void)
 	tcase_add_loop_test(c, maxima_are_exact, 0, MOST);
 	tcase_add_loop_test(c, columns_are_exact, 0, MOST);
 	tcase_add_loop_test(c, shares_are_exact_and_norms_nearly, 0, MOST * MAX_ORDER);
+	tcase_add_loop_test(c, extents_are_exact, 0, 200);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
