@@ -38,7 +38,8 @@ def arguments():
     p.add_argument("--tools", default="", help="only those with this in their name (a regex)")
     p.add_argument("--pictures", type=int, default=0,
                    help="only the first N labelled pictures, for a quick look; 0, all")
-    p.add_argument("--threads", type=int, default=1, help="of everybody; 1")
+    p.add_argument("--threads", type=int, default=1,
+                   help="of everybody, but where time is compared; 1")
     p.add_argument("--seconds", type=float, default=1800, help="limit of one job")
     p.add_argument("--mib", type=float, default=8192, help="memory limit of one job")
     p.add_argument("--retry", action="store_true", help="try again what failed before")

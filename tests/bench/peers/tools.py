@@ -42,7 +42,7 @@ TOOLS = [
     tool("AIMET, TF-enhanced", "aimet", do="fold", scheme="tf_enhanced"),
     tool("AIMET, CLE", "aimet", do="cle", scheme="min_max", job=EQUALIZATION),
     tool("AIMET, CLE, TF-enhanced", "aimet", do="cle", scheme="tf_enhanced"),
-    tool("AIMET, CLE and AdaRound", "aimet", do="cle+adaround", scheme="min_max",
+    tool("AIMET, CLE and AdaRound", "aimet", (TENSOR,), do="cle+adaround", scheme="min_max",
          iterations=500),
     tool("PPQ (PPL-DSP), default", "ppq", (TENSOR,), do="default", platform="PPL_DSP_INT8"),
     tool("PPQ (PPL-DSP), equalization", "ppq", (TENSOR,), do="equalization",
