@@ -38,11 +38,11 @@ def arguments():
     p.add_argument("--tools", default="", help="only those with this in their name (a regex)")
     p.add_argument("--pictures", type=int, default=0,
                    help="only the first N labelled pictures, for a quick look; 0, all")
-    p.add_argument("--threads", type=int, default=1,
-                   help="of everybody, but where time is compared; 1")
+    p.add_argument("--threads", type=int, default=1, help="of everybody; 1")
     p.add_argument("--seconds", type=float, default=1800, help="limit of one job")
     p.add_argument("--mib", type=float, default=8192, help="memory limit of one job")
     p.add_argument("--retry", action="store_true", help="try again what failed before")
+    p.add_argument("--known", action="store_true", help="run nothing: only what was run before")
     p.add_argument("--json", action="store_true", help="JSON instead of text")
     p.add_argument("--csv", metavar="FILE", help="write the table as CSV, too")
     p.add_argument("--markdown", metavar="FILE", help="write the page of the documentation, too")
@@ -108,6 +108,9 @@ class Comparison:
         for tool in self.tools:
             if granularity not in tool.granularity or not (
                     tool.job if network.speed else tool.judged):
+                continue
+            if self.args.known and not self.bench.known(tool, granularity, network, samples):
+                self.leave_out(f"{network.name}, {granularity}: {tool.name} wasn't run")
                 continue
             row = {"network": network.name, "granularity": granularity, "tool": tool.name,
                    "program": tool.program, "speed": network.speed, "job": tool.job}

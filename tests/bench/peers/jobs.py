@@ -103,17 +103,12 @@ def keep(out, place):
 class Bench:
     """keel: the command; cache: folder of environments and results; work: folder for this run
     threads: of everybody; limits: of everybody; retry: what failed is tried again
-
-    Where time is compared everybody has all processors, as a user has.
     """
 
     def __init__(self, keel, cache, work, threads, limits, retry=False):
         self.keel, self.cache, self.work = keel, pathlib.Path(cache), pathlib.Path(work)
         self.threads, self.limits, self.retry = threads, limits, retry
         self.digests = {}
-
-    def threads_for(self, network):
-        return os.cpu_count() if network.speed else self.threads
 
     def python(self, program):
         return self.cache / program / "bin" / "python"
@@ -135,9 +130,13 @@ class Bench:
                                                      HERE / f"peer_{tool.program}.py")
         files = [network.onnx, *samples, *scripts]
         text = json.dumps([tool.settings, tool.program, granularity, network.batch, network.speed,
-                           self.threads_for(network), self.versions(tool.program),
-                           *map(self.digest, files)])
+                           self.threads, self.versions(tool.program), *map(self.digest, files)])
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def known(self, tool, granularity, network, samples):
+        """Whether the cache has the result"""
+        place = self.cache / "results" / self.key(tool, granularity, network, samples)
+        return (place / "figures.json").exists()
 
     def result(self, tool, granularity, network, samples):
         """Figures of one job and the folder of its outputs, from the cache where it has them"""
@@ -164,7 +163,7 @@ class Bench:
         model, outputs = out / "net.keel", out / "outputs"
         took = run([self.keel, "compile", network.onnx, "--calibrate", samples[0], "--limit", "0",
                     "--preprocess", network.preprocess, "--granularity", granularity, "--quiet",
-                    "--threads", str(self.threads_for(network)), "-o", model,
+                    "--threads", str(self.threads), "-o", model,
                     *dict(tool.settings)["options"].split()], out / "log", self.limits)
         if not network.speed:
             run([self.keel, "run", model, "--input", samples[1], "--top", "0", "--json",
@@ -175,15 +174,15 @@ class Bench:
     def quantize_peer(self, out, tool, granularity, network, samples):
         job = {"network": str(network.onnx), "calibration": str(samples[0]),
                "test": None if network.speed else str(samples[1]), "granularity": granularity,
-               "batch": network.batch, "threads": self.threads_for(network), "out": str(out),
+               "batch": network.batch, "threads": self.threads, "out": str(out),
                **dict(tool.settings)}
         (out / "job.json").write_text(json.dumps(job))
         run([self.python(tool.program), HERE / f"peer_{tool.program}.py", out / "job.json"],
-            out / "log", self.limits, self.environment(tool.program, job["threads"]))
+            out / "log", self.limits, self.environment(tool.program))
         return load(out)
 
-    def environment(self, program, threads):
-        n = str(threads)
+    def environment(self, program):
+        n = str(self.threads)
         path = f"{self.python(program).parent}:{os.environ['PATH']}"
         return {**os.environ, "PATH": path,
                 "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n,

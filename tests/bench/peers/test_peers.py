@@ -209,6 +209,15 @@ class Cache(InFolder):
         first = self.result()
         self.assertEqual((self.result(), self.runs()), (first, 1))
 
+    def test_says_what_it_knows(self):
+        bench = jobs.Bench(str(self.folder / "keel"), self.folder / "cache", self.folder / "work",
+                           1, Run.LIMITS)
+        asked = (tools.KEEL, "per-tensor", self.network, [self.folder / "data"] * 2)
+        self.assertFalse(bench.known(*asked))
+        self.result()
+        self.assertTrue(bench.known(*asked))
+        self.assertEqual(self.runs(), 1)
+
     def test_again_when_something_changed(self):
         self.result()
         for name in ("net", "data"):

@@ -33,7 +33,7 @@ TOOLS = [
     KEEL,
     tool("Keel, naive", "keel", options="--optimize 0"),
     tool("Keel, min-max", "keel", job=MINMAX, judged=False, options="--optimize 0 --no-measure"),
-    tool("Keel, equalization", "keel", job=EQUALIZATION,
+    tool("Keel, equalization", "keel", job=EQUALIZATION, judged=False,
          options="--optimize 0 --factorize equalize --no-measure"),
     tool("ONNX Runtime, min-max", "ort", do="minmax", job=MINMAX),
     tool("ONNX Runtime, entropy", "ort", do="entropy"),
@@ -54,5 +54,6 @@ TOOLS = [
          do="equalization+bias", platform="RKNN_INT8"),
     tool("PPQ (OpenVINO), default", "ppq", (CHANNEL,), do="default", platform="OPENVINO_INT8",
          job=MINMAX),
-    tool("LiteRT converter", "litert", do="default", job=MINMAX),
+    # Most of its time goes into onnx2tf.
+    tool("LiteRT converter", "litert", do="default"),
 ]
