@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
 """LiteRT: onnx2tf makes it TensorFlow's, TFLiteConverter quantizes; judged by integer kernels"""
 import os
+import subprocess
 
 import numpy
 import onnx
@@ -20,29 +21,37 @@ def one_at_a_time(job):
     model = onnx.load(job["network"])
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
-    onnx.save(model, "network.onnx")
+    return model
 
 
-def folded():
-    """ONNX Runtime folds: onnx2tf gets weights wrong that come through Identity nodes"""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = "network.onnx"
-    onnxruntime.InferenceSession("network.onnx", options, providers=["CPUExecutionProvider"])
-    return onnx.load("network.onnx")
+def without_identities(model):
+    """Weights are named by those that take them: onnx2tf gets some wrong behind Identity nodes
+
+    ONNX Runtime would fold them, too, but it takes HardSwish apart, of which LiteRT has a kernel.
+    """
+    weights = {weight.name for weight in model.graph.initializer}
+    names = {}
+    for node in list(model.graph.node):
+        if node.op_type == "Identity" and node.input[0] in weights:
+            names[node.output[0]] = node.input[0]
+            model.graph.node.remove(node)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    return model
 
 
 def with_explicit_zeros(model):
-    """Padding of pools is a node: onnx2tf neither counts it in averages nor pads evenly
+    """Padding of pools is a node: onnx2tf doesn't count it in averages, and pads maxima by -3.4e38
 
-    Zeros do for maxima, too, where no value is below them; check() sees the rest.
+    No int8 scale reaches from there to what matters. Zeros do as well where no value is below
+    them; check() sees the rest.
     """
     nodes = []
     for node in model.graph.node:
         a = {attribute.name: attribute for attribute in node.attribute}
         counted = node.op_type == "MaxPool" or (
             "count_include_pad" in a and a["count_include_pad"].i)
-        if "Pool" in node.op_type and "pads" in a and counted:
+        if "Pool" in node.op_type and counted and "pads" in a and any(a["pads"].ints):
             top, left, bottom, right = a["pads"].ints
             pads = numpy.array([0, 0, top, left, 0, 0, bottom, right], numpy.int64)
             name = f"{node.output[0]}_padded"
@@ -75,10 +84,12 @@ def sample_for(function, sample):
 def convert(job, calibration):
     """Full integers; floats at the edges, so that everybody is asked the same"""
     saved = os.path.join(job["out"], "saved")
-    # It puts files into the current folder. Simplifying would undo what is done here.
+    # onnx2tf puts files into the current folder.
     os.chdir(job["out"])
-    one_at_a_time(job)
-    onnx.save(with_explicit_zeros(folded()), "network.onnx")
+    onnx.save(without_identities(one_at_a_time(job)), "network.onnx")
+    # onnx2tf would do that by itself, but it would take padding back into the pools.
+    subprocess.run(["onnxsim", "network.onnx", "network.onnx"], check=True)
+    onnx.save(with_explicit_zeros(onnx.load("network.onnx")), "network.onnx")
     numpy.save(PROBE, numpy.random.default_rng(1).random((20, 128, 128, 3), numpy.float32))
     onnx2tf.convert(input_onnx_file_path="network.onnx", output_folder_path=saved, batch_size=1,
                     non_verbose=True, output_signaturedefs=True, not_use_onnxsim=True)
@@ -95,11 +106,8 @@ def convert(job, calibration):
 
 
 def quantize(job, calibration):
-    # XNNPACK refuses some of what the converter makes.
-    net = tensorflow.lite.Interpreter(
-        model_content=convert(job, calibration), num_threads=job["threads"],
-        experimental_op_resolver_type=tensorflow.lite.experimental.OpResolverType
-        .BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    net = tensorflow.lite.Interpreter(model_content=convert(job, calibration),
+                                      num_threads=job["threads"])
     net.allocate_tensors()
     taken, given = net.get_input_details()[0], net.get_output_details()[0]
 
