@@ -45,9 +45,9 @@ static int compare(void *ctx, unsigned int worker, size_t sample, const struct k
 
 	for (i = 0; i < o->nr; i++)
 		if (keel_outputs_of(o, sample, i))
-			k->error[sample * o->nr + i] = difference_of(keel_outputs_of(o, sample, i),
-								     keel_float_output(f, i),
-								     o->first[i + 1] - o->first[i]);
+			k->error[sample * o->nr + i] =
+				difference_of(keel_outputs_of(o, sample, i),
+					      keel_float_output(f, i), keel_outputs_count(o, i));
 	return 0;
 }
 
@@ -69,7 +69,7 @@ static double largest(const struct keel_outputs *o, unsigned int output)
 	size_t s, i;
 
 	for (s = 0; s < o->samples; s++)
-		for (i = 0; i < o->first[output + 1] - o->first[output]; i++)
+		for (i = 0; i < keel_outputs_count(o, output); i++)
 			max = fmax(max, fabsf(keel_outputs_of(o, s, output)[i]));
 	return max;
 }

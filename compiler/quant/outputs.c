@@ -11,8 +11,8 @@
 int keel_outputs_init(struct keel_outputs *o, const struct keel_graph *g, size_t samples,
 		      size_t most)
 {
+	size_t count, at_least_one = samples ? samples : 1;
 	unsigned int i;
-	size_t count;
 
 	*o = (struct keel_outputs){.nr = g->nr_outputs};
 	o->first = calloc(o->nr + 1, sizeof(*o->first));
@@ -23,9 +23,9 @@ int keel_outputs_init(struct keel_outputs *o, const struct keel_graph *g, size_t
 		o->first[i + 1] = o->first[i] + count;
 	}
 	count = o->first[o->nr];
-	if (most && count > most / sizeof(*o->values) / (samples ? samples : 1))
+	if (most && count > most / sizeof(*o->values) / at_least_one)
 		return 0;
-	o->values = calloc(samples, count * sizeof(*o->values) + 1);
+	o->values = calloc(at_least_one, count * sizeof(*o->values) + 1);
 	if (!o->values)
 		return -ENOMEM;
 	o->samples = samples;
@@ -39,6 +39,11 @@ void keel_outputs_free(struct keel_outputs *o)
 	*o = (struct keel_outputs){0};
 }
 
+size_t keel_outputs_count(const struct keel_outputs *o, unsigned int output)
+{
+	return o->first[output + 1] - o->first[output];
+}
+
 static float *place(const struct keel_outputs *o, size_t sample, unsigned int output)
 {
 	return o->values + sample * o->first[o->nr] + o->first[output];
@@ -49,16 +54,14 @@ void keel_outputs_keep(struct keel_outputs *o, size_t sample, const struct keel_
 	unsigned int i;
 
 	for (i = 0; o->samples && i < o->nr; i++)
-		if (o->first[i + 1] > o->first[i])
+		if (keel_outputs_count(o, i))
 			memcpy(place(o, sample, i), keel_float_output(f, i),
-			       (o->first[i + 1] - o->first[i]) * sizeof(*o->values));
+			       keel_outputs_count(o, i) * sizeof(*o->values));
 }
 
 const float *keel_outputs_of(const struct keel_outputs *o, size_t sample, unsigned int output)
 {
-	if (!o->samples || o->first[output + 1] == o->first[output])
-		return NULL;
-	return place(o, sample, output);
+	return o->samples && keel_outputs_count(o, output) ? place(o, sample, output) : NULL;
 }
 
 static int keep(void *ctx, unsigned int worker, size_t sample, const struct keel_float *f,

@@ -33,6 +33,9 @@ int keel_outputs_init(struct keel_outputs *o, const struct keel_graph *g, size_t
 		      size_t most);
 void keel_outputs_free(struct keel_outputs *o);
 
+/** keel_outputs_count() - values of an output of one sample; 0 where it isn't float */
+size_t keel_outputs_count(const struct keel_outputs *o, unsigned int output);
+
 /** keel_outputs_keep() - the outputs that @f has just computed; nothing where nothing is kept */
 void keel_outputs_keep(struct keel_outputs *o, size_t sample, const struct keel_float *f);
 

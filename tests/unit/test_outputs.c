@@ -28,7 +28,7 @@ static void check_outputs(const struct keel_graph *g, const struct keel_outputs 
 
 		ck_assert_uint_eq(floats_of(o), count);
 		for (i = 0, at = 0; i < o->nr; i++) {
-			size_t n = o->first[i + 1] - o->first[i];
+			size_t n = keel_outputs_count(o, i);
 
 			ck_assert_mem_eq(keel_outputs_of(o, s, i), want + at, n * sizeof(*want));
 			at += n;
