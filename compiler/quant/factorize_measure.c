@@ -35,11 +35,6 @@ int keel_factorize_measure_init(struct keel_factorize_private *p)
 	return p->sides ? 0 : -ENOMEM;
 }
 
-static double scale_of(const struct keel_factorize_private *p, uint32_t root)
-{
-	return p->scale[root] > 0 ? p->scale[root] : 1;
-}
-
 static struct sides sides_of(const struct keel_factorize_private *p,
 			     const struct keel_factorize_matrix *m)
 {
@@ -48,9 +43,9 @@ static struct sides sides_of(const struct keel_factorize_private *p,
 	unsigned int c;
 
 	for (c = 0; c < m->view.ins; c++)
-		s.in[c] = 1 / scale_of(p, m->in[c]);
+		s.in[c] = 1 / keel_factorize_scale_of(p, m->in[c]);
 	for (c = 0; c < m->view.outs; c++)
-		s.out[c] = scale_of(p, m->out[c]);
+		s.out[c] = keel_factorize_scale_of(p, m->out[c]);
 	return s;
 }
 

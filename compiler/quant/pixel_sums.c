@@ -136,6 +136,7 @@ static inline __attribute__((always_inline)) void add_lanes(struct keel_pixel_su
 	store(s, (lane + 1) * s->step + channel, &b);
 }
 
+/* Of the channels that don't fill a vector. */
 static void add_channel(struct keel_pixel_sums *s, size_t c, const float *v, size_t pixels)
 {
 	size_t p, at;

@@ -25,10 +25,11 @@ void keel_weight_range_columns(const struct keel_weight_view *v, const float *ra
 					max + o / v->group_outs * ins);
 }
 
-static double *extents(const struct keel_weight_view *v, const double *factor, unsigned int factors,
-		       unsigned int extents,
-		       void (*find)(const struct keel_weight_view *v, const float *range,
-				    const double *factor, double *max))
+/* @factors: channels on the side that @factor is of; @extents: on the other one */
+static double *find(const struct keel_weight_view *v, const double *factor, unsigned int factors,
+		    unsigned int extents,
+		    void (*find_extents)(const struct keel_weight_view *v, const float *range,
+					 const double *factor, double *max))
 {
 	float *range = malloc(v->runs * sizeof(*range));
 	double *factor_of = malloc((factors + 1) * sizeof(*factor_of));
@@ -39,7 +40,7 @@ static double *extents(const struct keel_weight_view *v, const double *factor, u
 		for (c = 0; c < factors; c++)
 			factor_of[c] = factor ? factor[c] : 1;
 		keel_weight_ranges(v, range);
-		find(v, range, factor_of, max);
+		find_extents(v, range, factor_of, max);
 	} else {
 		free(max);
 		max = NULL;
@@ -51,10 +52,10 @@ static double *extents(const struct keel_weight_view *v, const double *factor, u
 
 double *keel_weight_rows(const struct keel_weight_view *v, const double *in)
 {
-	return extents(v, in, v->ins, v->outs, keel_weight_range_rows);
+	return find(v, in, v->ins, v->outs, keel_weight_range_rows);
 }
 
 double *keel_weight_columns(const struct keel_weight_view *v, const double *out)
 {
-	return extents(v, out, v->outs, v->ins, keel_weight_range_columns);
+	return find(v, out, v->outs, v->ins, keel_weight_range_columns);
 }

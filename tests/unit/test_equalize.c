@@ -104,11 +104,6 @@ START_TEST(triples)
 }
 END_TEST
 
-static double scale_of(const struct keel_factorize_private *p, uint32_t root)
-{
-	return p->scale[root] > 0 ? p->scale[root] : 1;
-}
-
 /* Largest weights that make @v and that read it, with the plan. */
 static struct keel_factorize_extent extent_of(const struct keel_factorize_private *p, uint32_t v)
 {
@@ -123,8 +118,9 @@ static struct keel_factorize_extent extent_of(const struct keel_factorize_privat
 		for (o = 0; o < m->view.outs; o++)
 			for (c = 0; c < ins; c++) {
 				uint32_t in = m->in[o / m->view.group_outs * ins + c];
-				double w = m->range[o * ins + c] * scale_of(p, m->out[o]) /
-					   scale_of(p, in);
+				double w = m->range[o * ins + c] *
+					   keel_factorize_scale_of(p, m->out[o]) /
+					   keel_factorize_scale_of(p, in);
 
 				e.made = fmax(e.made, m->out[o] == v ? w : 0);
 				e.read = fmax(e.read, in == v ? w : 0);
