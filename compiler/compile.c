@@ -96,19 +96,28 @@ void keel_known_free(struct keel_known *k)
 	k->stats = NULL;
 }
 
+/* @outputs: see keel_calibrate_options */
+static int take_stats(const struct keel_graph *g, const struct keel_sample_source *source,
+		      const struct keel_compile_options *o, const char *name,
+		      struct keel_outputs *outputs, struct keel_stats **stats, struct keel_error *e)
+{
+	struct keel_stage s = {o, name};
+	struct keel_calibrate_options options = keel_stage_options(&s);
+
+	if (keel_compile_without_samples(source, o))
+		return keel_stats_predict(g, o->inputs, stats, e);
+	options.outputs = outputs;
+	return keel_calibrate(g, source, &options, stats, e);
+}
+
 static int calibrate(struct keel_compiled *c, const struct keel_sample_source *source,
 		     const struct keel_compile_options *o, const char *name, bool histograms,
 		     struct keel_error *e)
 {
-	struct keel_stage s = {o, name};
-	struct keel_calibrate_options options = keel_stage_options(&s);
-	int err = 0;
+	struct keel_stage s = {o, "histograms"};
+	const struct keel_calibrate_options options = keel_stage_options(&s);
+	int err = c->stats ? 0 : take_stats(c->g, source, o, name, NULL, &c->stats, e);
 
-	if (!c->stats && keel_compile_without_samples(source, o))
-		return keel_stats_predict(c->g, o->inputs, &c->stats, e);
-	if (!c->stats)
-		err = keel_calibrate(c->g, source, &options, &c->stats, e);
-	s.name = "histograms";
 	if (!err && histograms && o->ranges.method == KEEL_RANGE_AUTO)
 		err = keel_range_weigh(c->g, c->stats, e);
 	if (!err && histograms)
@@ -126,21 +135,17 @@ static int know(struct keel_known *k, const struct keel_graph *g,
 		const struct keel_sample_source *source, const struct keel_compile_options *o,
 		struct keel_error *e)
 {
-	struct keel_stage s = {o, "calibrate"};
-	struct keel_calibrate_options options = keel_stage_options(&s);
 	int err = 0;
 
 	/* An attempt that failed may have left outputs. */
 	keel_known_free(k);
-	if (keel_compile_without_samples(source, o))
-		return keel_stats_predict(g, o->inputs, &k->stats, e);
 	if (o->judge)
 		err = keel_outputs_run(&k->outputs, g, o->judge, o->threads, MOST_OUTPUTS, e);
 	else if (keel_outputs_init(&k->outputs, g, source->count, MOST_OUTPUTS))
 		err = keel_error_set(e, -ENOMEM, "no memory to keep float outputs");
-	else
-		options.outputs = &k->outputs;
-	return err ? err : keel_calibrate(g, source, &options, &k->stats, e);
+	return err ? err
+		   : take_stats(g, source, o, "calibrate", o->judge ? NULL : &k->outputs, &k->stats,
+				e);
 }
 
 /* The graph as it was given: other compilations of it may have seen it so before. */
