@@ -93,6 +93,8 @@ class Comparison:
 
     def reference(self, network, samples):
         """Outputs of the float network"""
+        if self.args.known and not self.bench.known(tools.FLOAT, None, network, samples):
+            raise jobs.Failed("the float network wasn't run")
         took, place = self.bench.result(tools.FLOAT, None, network, samples)
         if "failed" in took:
             raise jobs.Failed(f"ONNX Runtime on the float network: {took['failed']}")

@@ -133,14 +133,17 @@ class Bench:
                            self.threads, self.versions(tool.program), *map(self.digest, files)])
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
-    def known(self, tool, granularity, network, samples):
+    def place(self, *what):
+        """Folder of a result in the cache, whether it is there or not"""
+        return self.cache / "results" / self.key(*what)
+
+    def known(self, *what):
         """Whether the cache has the result"""
-        place = self.cache / "results" / self.key(tool, granularity, network, samples)
-        return (place / "figures.json").exists()
+        return (self.place(*what) / "figures.json").exists()
 
     def result(self, tool, granularity, network, samples):
         """Figures of one job and the folder of its outputs, from the cache where it has them"""
-        place = self.cache / "results" / self.key(tool, granularity, network, samples)
+        place = self.place(tool, granularity, network, samples)
         if not (place / "figures.json").exists() or (self.retry and "failed" in load(place)):
             shutil.rmtree(place, ignore_errors=True)
             self.fill(place, tool, granularity, network, samples)

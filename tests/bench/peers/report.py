@@ -85,8 +85,8 @@ def markdown_tables(rows):
 
 
 def as_csv(rows):
-    keys = ["network", "granularity", "job", *(c[0] for c in COLUMNS), "only_keel", "only_it", "samples",
-            "slower", "slower_cpu", "failed"]
+    keys = ["network", "granularity", "job", *(c[0] for c in COLUMNS), "only_keel", "only_it",
+            "samples", "slower", "slower_cpu", "failed"]
     out = io.StringIO()
     writer = csv.DictWriter(out, keys, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
