@@ -167,19 +167,34 @@ static struct keel_sample_source any_samples(const struct keel_sample_source *so
 	return keel_compile_without_samples(source, o) ? keel_compile_noise(noise) : *source;
 }
 
+/* Those whose outputs are known, as long as the network is as it was given; else @any. */
+static struct keel_factorize_samples seen_samples(const struct keel_compiled *c,
+						  const struct keel_sample_source *any,
+						  const struct keel_compile_options *o)
+{
+	bool seen = c->outputs->samples && !c->repair.channels && !c->repair.columns;
+
+	return (struct keel_factorize_samples){
+		.source = seen && o->judge ? o->judge : any,
+		.known = seen ? c->outputs : NULL,
+		.threads = o->threads,
+	};
+}
+
 static int factorize(struct keel_compiled *c, const struct keel_sample_source *source,
 		     const struct keel_compile_options *o, struct keel_error *e)
 {
 	struct keel_factorize_options f = o->factorize;
 	struct keel_compile_noise noise = {c->g, o->inputs};
 	const struct keel_sample_source any = any_samples(source, o, &noise);
+	const struct keel_factorize_samples samples = seen_samples(c, &any, o);
 	int err;
 
 	if (f.mode == KEEL_FACTORIZE_NONE)
 		return 0;
 	keel_stage_begin(o, "factorize");
 	f.per_channel = o->per_channel;
-	err = keel_factorize(&c->g, &c->before, c->stats, &any, o->threads, &f, &c->factorize, e);
+	err = keel_factorize(&c->g, &c->before, c->stats, &samples, &f, &c->factorize, e);
 	if (err)
 		return err;
 	if (c->factorize.recalibrate) {

@@ -15,6 +15,9 @@ struct keel_some {
 	size_t count, parts, part;
 };
 
+/** keel_some_index() - which sample of all @index of the part is */
+size_t keel_some_index(const struct keel_some *some, size_t index);
+
 /** keel_some_source() - the part as a source; @some must outlive it; @parts * @count <= all */
 struct keel_sample_source keel_some_source(struct keel_some *some);
 

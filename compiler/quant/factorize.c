@@ -90,11 +90,11 @@ static void attempt_drop(struct attempt *a, struct keel_factorize_result *r)
 }
 
 static int attempt(struct attempt *a, const struct keel_stats *stats,
-		   const struct keel_sample_source *source, unsigned int threads,
+		   const struct keel_factorize_samples *samples,
 		   const struct keel_factorize_options *o, struct keel_factorize_result *r,
 		   struct keel_error *e)
 {
-	unsigned int samples = o->check_samples ? o->check_samples : DEFAULT_SAMPLES;
+	unsigned int most = o->check_samples ? o->check_samples : DEFAULT_SAMPLES;
 	int err;
 
 	a->g = keel_graph_clone(a->from);
@@ -103,8 +103,7 @@ static int attempt(struct attempt *a, const struct keel_stats *stats,
 		return keel_error_set(e, -ENOMEM, "no memory for a copy of the network");
 	err = plan_and_apply(a->g, a->stats, o, r, e);
 	if (!err)
-		err = keel_factorize_check(a->from, a->g, source, samples, threads, &r->difference,
-					   e);
+		err = keel_factorize_check(a->from, a->g, samples, most, &r->difference, e);
 	r->rolled_back = !err && !(r->difference <= tolerance_of(o));
 	return err;
 }
@@ -115,23 +114,23 @@ static int attempt(struct attempt *a, const struct keel_stats *stats,
  * that is off by half an octave is still better than none.
  */
 static int attempts(struct attempt *a, const struct keel_stats *stats,
-		    const struct keel_sample_source *source, unsigned int threads,
+		    const struct keel_factorize_samples *samples,
 		    const struct keel_factorize_options *options, struct keel_factorize_result *r,
 		    struct keel_error *e)
 {
 	struct keel_factorize_options o = *options;
-	int err = attempt(a, stats, source, threads, &o, r, e);
+	int err = attempt(a, stats, samples, &o, r, e);
 
 	if (err || !r->rolled_back || o.powers_of_two || o.clip_bound > 0)
 		return err;
 	attempt_drop(a, r);
 	o.powers_of_two = true;
 	r->rounded = true;
-	return attempt(a, stats, source, threads, &o, r, e);
+	return attempt(a, stats, samples, &o, r, e);
 }
 
 int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
-		   const struct keel_sample_source *source, unsigned int threads,
+		   const struct keel_factorize_samples *samples,
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e)
 {
@@ -141,7 +140,7 @@ int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct kee
 	memset(result, 0, sizeof(*result));
 	if (before)
 		*before = NULL;
-	err = attempts(&a, stats, source, threads, options, result, e);
+	err = attempts(&a, stats, samples, options, result, e);
 	if (!err)
 		describe(result, tolerance_of(options));
 	if (err || result->rolled_back) {

@@ -143,13 +143,25 @@ void keel_factorize_plan_del(struct keel_factorize_plan *plan);
 int keel_factorize_apply(const struct keel_factorize_plan *plan, struct keel_graph *target,
 			 struct keel_stats *stats, struct keel_error *e);
 
+/** struct keel_factorize_samples - on which float outputs are compared
+ * @source: some of them are used
+ * @known: outputs of the network as it was, on all of @source; NULL: it is run
+ * @threads: 0 for one per processor
+ */
+struct keel_factorize_samples {
+	const struct keel_sample_source *source;
+	const struct keel_outputs *known;
+	unsigned int threads;
+};
+
 /**
  * keel_factorize_check() - largest difference of float outputs over some samples
+ * @most: that are used
  * @difference: max |before - after| / max |before|, the worst output of the graph
  */
 int keel_factorize_check(const struct keel_graph *before, const struct keel_graph *after,
-			 const struct keel_sample_source *source, unsigned int samples,
-			 unsigned int threads, double *difference, struct keel_error *e);
+			 const struct keel_factorize_samples *samples, unsigned int most,
+			 double *difference, struct keel_error *e);
 
 /** struct keel_factorize_result - what keel_factorize() did
  * @plan: for reports, NULL when rolled back: its nodes are those of the graph that came
@@ -177,7 +189,7 @@ struct keel_factorize_result {
  * Return: 0 also when rolled back; -ENOMEM, or errors of float execution.
  */
 int keel_factorize(struct keel_graph **g, struct keel_graph **before, struct keel_stats *stats,
-		   const struct keel_sample_source *source, unsigned int threads,
+		   const struct keel_factorize_samples *samples,
 		   const struct keel_factorize_options *options,
 		   struct keel_factorize_result *result, struct keel_error *e);
 

@@ -10,18 +10,28 @@
 #include "some.h"
 
 /*
- * Float outputs of two graphs compared. A first walk keeps the outputs of one,
- * a second compares those of the other; both use the same few samples.
+ * Float outputs of two graphs compared. A first walk keeps the outputs of one, unless they
+ * are known, a second compares those of the other; both use the same few samples.
  */
 
 /** struct check - the second walk
- * @before: outputs of the first
+ * @part: the samples
+ * @before: outputs of the first, on @part or on all it is of
+ * @all: it is on all
  * @error: max |difference| per sample and output
  */
 struct check {
-	struct keel_outputs before;
+	struct keel_some part;
+	const struct keel_outputs *before;
+	bool all;
 	double *error;
 };
+
+static const float *before_of(const struct check *k, size_t sample, unsigned int output)
+{
+	return keel_outputs_of(k->before, k->all ? keel_some_index(&k->part, sample) : sample,
+			       output);
+}
 
 static double difference_of(const float *before, const float *after, size_t count)
 {
@@ -40,14 +50,13 @@ static int compare(void *ctx, unsigned int worker, size_t sample, const struct k
 		   struct keel_error *e)
 {
 	const struct check *k = ctx;
-	const struct keel_outputs *o = &k->before;
-	unsigned int i;
+	unsigned int i, nr = k->before->nr;
 
-	for (i = 0; i < o->nr; i++)
-		if (keel_outputs_of(o, sample, i))
-			k->error[sample * o->nr + i] =
-				difference_of(keel_outputs_of(o, sample, i),
-					      keel_float_output(f, i), keel_outputs_count(o, i));
+	for (i = 0; i < nr; i++)
+		if (before_of(k, sample, i))
+			k->error[sample * nr + i] =
+				difference_of(before_of(k, sample, i), keel_float_output(f, i),
+					      keel_outputs_count(k->before, i));
 	return 0;
 }
 
@@ -63,14 +72,14 @@ static int compare_all(struct check *k, const struct keel_graph *after,
 	return err;
 }
 
-static double largest(const struct keel_outputs *o, unsigned int output)
+static double largest(const struct check *k, unsigned int output)
 {
 	double max = 0;
 	size_t s, i;
 
-	for (s = 0; s < o->samples; s++)
-		for (i = 0; i < keel_outputs_count(o, output); i++)
-			max = fmax(max, fabsf(keel_outputs_of(o, s, output)[i]));
+	for (s = 0; s < k->part.count; s++)
+		for (i = 0; i < keel_outputs_count(k->before, output); i++)
+			max = fmax(max, fabsf(before_of(k, s, output)[i]));
 	return max;
 }
 
@@ -80,31 +89,38 @@ static double worst(const struct check *k)
 	unsigned int i;
 	size_t s;
 
-	for (i = 0; i < k->before.nr; i++) {
-		for (s = 0, error = 0; s < k->before.samples; s++)
-			error = fmax(error, k->error[s * k->before.nr + i]);
-		all = fmax(all, error > 0 ? error / largest(&k->before, i) : 0);
+	for (i = 0; i < k->before->nr; i++) {
+		for (s = 0, error = 0; s < k->part.count; s++)
+			error = fmax(error, k->error[s * k->before->nr + i]);
+		all = fmax(all, error > 0 ? error / largest(k, i) : 0);
 	}
 	return all;
 }
 
 int keel_factorize_check(const struct keel_graph *before, const struct keel_graph *after,
-			 const struct keel_sample_source *source, unsigned int samples,
-			 unsigned int threads, double *difference, struct keel_error *e)
+			 const struct keel_factorize_samples *samples, unsigned int most,
+			 double *difference, struct keel_error *e)
 {
-	/* Spread over the samples, which are often sorted by what they show. */
-	struct keel_some part = {source, samples < source->count ? samples : source->count};
-	const struct keel_sample_source some = keel_some_source(&part);
-	struct check k;
-	int err = keel_outputs_run(&k.before, before, &some, threads, 0, e);
+	size_t count = samples->source->count;
+	struct keel_outputs own = {0};
+	struct check k = {
+		/* Spread over the samples, which are often sorted by what they show. */
+		.part = {samples->source, most < count ? most : count},
+		.before = samples->known ? samples->known : &own,
+		.all = samples->known,
+	};
+	const struct keel_sample_source some = keel_some_source(&k.part);
+	int err = 0;
 
-	k.error = calloc(part.count * before->nr_outputs + 1, sizeof(*k.error));
+	if (!samples->known)
+		err = keel_outputs_run(&own, before, &some, samples->threads, 0, e);
+	k.error = calloc(k.part.count * before->nr_outputs + 1, sizeof(*k.error));
 	if (!k.error)
 		err = keel_error_set(e, -ENOMEM, "no memory to compare float outputs");
 	if (!err)
-		err = compare_all(&k, after, &some, threads, e);
+		err = compare_all(&k, after, &some, samples->threads, e);
 	*difference = err ? 0 : worst(&k);
-	keel_outputs_free(&k.before);
+	keel_outputs_free(&own);
 	free(k.error);
 	return err;
 }

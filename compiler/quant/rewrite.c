@@ -17,12 +17,12 @@ static int change(const struct keel_rewrite *t, struct keel_graph *g, struct kee
 
 int keel_rewrite_run(struct keel_rewrite *t, struct keel_graph *g, struct keel_error *e)
 {
+	const struct keel_factorize_samples samples = {.source = t->source, .threads = t->threads};
 	struct keel_graph *copy = keel_graph_clone(g);
 	int err = change(t, copy, e);
 
 	if (!err)
-		err = keel_factorize_check(g, copy, t->source, SAMPLES, t->threads, &t->difference,
-					   e);
+		err = keel_factorize_check(g, copy, &samples, SAMPLES, &t->difference, e);
 	keel_graph_del(copy);
 	t->kept = !err && t->difference <= (t->tolerance > 0 ? t->tolerance : DEFAULT_TOLERANCE);
 	return t->kept ? change(t, g, e) : err;

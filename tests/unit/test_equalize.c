@@ -164,6 +164,7 @@ static void check_random(uint64_t seed)
 	struct keel_factorize_options o = equalize;
 	struct keel_graph *g = net_random(seed, false), *copy;
 	struct keel_sample_source source;
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_factorize_plan *plan;
 	struct keel_stats *stats;
 	struct keel_error e = {""};
@@ -177,7 +178,7 @@ static void check_random(uint64_t seed)
 		plan = factorize_rig_plan(g, stats, &o);
 		copy = keel_graph_clone(g);
 		keel_factorize_apply(plan, copy, NULL, &e);
-		ck_assert_int_eq(keel_factorize_check(g, copy, &source, 2, 1, &difference, &e), 0);
+		ck_assert_int_eq(keel_factorize_check(g, copy, &samples, 2, &difference, &e), 0);
 		ck_assert_msg(difference <= (o.powers_of_two ? 0 : 1e-5), "seed %llu: moved by %g",
 			      (unsigned long long)seed, difference);
 		keel_factorize_plan_del(plan);

@@ -7,6 +7,7 @@
 
 #include "factorize_private.h"
 #include "factorize_rig.h"
+#include "outputs.h"
 #include "random_net.h"
 #include "weight_view.h"
 #include "weights.h"
@@ -142,6 +143,7 @@ static void check_function(uint64_t seed, const struct keel_factorize_options *o
 {
 	struct keel_graph *g = net_random(seed, false), *copy;
 	struct keel_sample_source source;
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_factorize_plan *plan;
 	struct keel_stats *stats;
 	struct keel_error e = {""};
@@ -153,7 +155,7 @@ static void check_function(uint64_t seed, const struct keel_factorize_options *o
 	plan = factorize_rig_plan(g, stats, o);
 	copy = keel_graph_clone(g);
 	keel_factorize_apply(plan, copy, NULL, &e);
-	ck_assert_msg(!keel_factorize_check(g, copy, &source, 2, 1, &difference, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize_check(g, copy, &samples, 2, &difference, &e), "%s", e.text);
 	ck_assert_msg(difference <= tolerance, "seed %llu: outputs moved by %g",
 		      (unsigned long long)seed, difference);
 	keel_factorize_plan_del(plan);
@@ -161,6 +163,58 @@ static void check_function(uint64_t seed, const struct keel_factorize_options *o
 	keel_graph_del(copy);
 	keel_graph_del(g);
 }
+
+static void disturb(struct keel_graph *g)
+{
+	unsigned int i;
+	size_t k;
+
+	for (i = 0; i < g->nr_tensors; i++) {
+		const struct keel_tensor *t = g->tensors[i];
+		float *v = t->type == KEEL_F32 ? t->data : NULL;
+
+		for (k = 0; v && k < keel_tensor_count(t); k++)
+			v[k] *= 1.125f;
+	}
+}
+
+static double difference_to(const struct keel_graph *g, const struct keel_graph *other,
+			    const struct keel_factorize_samples *samples)
+{
+	struct keel_error e = {""};
+	double difference;
+
+	ck_assert_msg(!keel_factorize_check(g, other, samples, 2, &difference, &e), "%s", e.text);
+	return difference;
+}
+
+START_TEST(known_outputs_are_as_good)
+{
+	unsigned int differ = 0;
+	uint64_t seed;
+
+	for (seed = 0; seed < 50; seed++) {
+		struct keel_graph *g = net_random(seed, false), *other;
+		struct keel_sample_source source = net_source(g, 5);
+		struct keel_factorize_samples samples = {.source = &source, .threads = 1};
+		struct keel_outputs known;
+		struct keel_error e = {""};
+		double run;
+
+		other = keel_graph_clone(g);
+		disturb(other);
+		run = difference_to(g, other, &samples);
+		differ += run > 0;
+		ck_assert_int_eq(keel_outputs_run(&known, g, &source, 1, 0, &e), 0);
+		samples.known = &known;
+		ck_assert_double_eq(difference_to(g, other, &samples), run);
+		keel_outputs_free(&known);
+		keel_graph_del(other);
+		keel_graph_del(g);
+	}
+	ck_assert_uint_gt(differ, 40);
+}
+END_TEST
 
 START_TEST(float_function_stays)
 {
@@ -399,6 +453,7 @@ int main(void)
 	tcase_add_test(c, two_step_is_canonical);
 	tcase_add_test(c, one_step_is_not_canonical);
 	tcase_add_test(c, statistics_follow);
+	tcase_add_test(c, known_outputs_are_as_good);
 	tcase_add_test(c, float_function_stays);
 	tcase_add_test(c, powers_of_two_keep_every_bit);
 	tcase_add_test(c, invariants_hold_on_thousands_of_graphs);

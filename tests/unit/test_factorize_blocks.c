@@ -44,13 +44,14 @@ static unsigned int check_function(const struct keel_graph *g, const struct keel
 {
 	struct keel_factorize_plan *plan = factorize_rig_plan(g, stats, o);
 	struct keel_sample_source source = net_source(g, 2);
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_graph *copy = keel_graph_clone(g);
 	unsigned int nr = equalized(plan);
 	struct keel_error e = {""};
 	double moved;
 
 	keel_factorize_apply(plan, copy, NULL, &e);
-	ck_assert_int_eq(keel_factorize_check(g, copy, &source, 2, 1, &moved, &e), 0);
+	ck_assert_int_eq(keel_factorize_check(g, copy, &samples, 2, &moved, &e), 0);
 	ck_assert_msg(moved <= tolerance, "seed %llu, mode %d: outputs moved by %g",
 		      (unsigned long long)seed, o->mode, moved);
 	keel_factorize_plan_del(plan);

@@ -46,6 +46,7 @@ static double difference(const struct keel_graph *g, const struct keel_stats *st
 			 const struct keel_factorize_options *o)
 {
 	struct keel_sample_source source = net_source(g, 1);
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_graph *copy = keel_graph_clone(g);
 	struct keel_factorize_plan *plan;
 	struct keel_error e = {""};
@@ -53,7 +54,7 @@ static double difference(const struct keel_graph *g, const struct keel_stats *st
 
 	ck_assert_msg(!keel_factorize_plan(g, stats, o, &plan, &e), "%s", e.text);
 	keel_factorize_apply(plan, copy, NULL, &e);
-	ck_assert_msg(!keel_factorize_check(g, copy, &source, 1, 1, &worst, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize_check(g, copy, &samples, 1, &worst, &e), "%s", e.text);
 	keel_factorize_plan_del(plan);
 	keel_graph_del(copy);
 	return worst;

@@ -207,6 +207,7 @@ START_TEST(relu6_stays_exact)
 	struct net n = net_new(5);
 	struct keel_tensor *x = net_input(&n, 3, 6, 6);
 	struct keel_sample_source source;
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_factorize_result r;
 	struct keel_error e = {""};
 	struct keel_stats *s;
@@ -217,7 +218,7 @@ START_TEST(relu6_stays_exact)
 	factorize_rig_prepare(n.g);
 	s = net_stats(n.g, 4);
 	source = net_source(n.g, 4);
-	ck_assert_msg(!keel_factorize(&n.g, NULL, s, &source, 1, &two_step, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize(&n.g, NULL, s, &samples, &two_step, &r, &e), "%s", e.text);
 	ck_assert(!r.rolled_back);
 	ck_assert_double_le(r.difference, 1e-5);
 	ck_assert_int_eq(n.g->nodes[0]->act.kind, KEEL_ACT_CLIP);
@@ -264,6 +265,7 @@ START_TEST(sensitive_networks_get_powers_of_two)
 	struct keel_graph *g = net_random(7, true);
 	struct keel_factorize_options o = two_step;
 	struct keel_sample_source source;
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_factorize_result r;
 	struct keel_error e = {""};
 	struct keel_stats *s;
@@ -274,7 +276,7 @@ START_TEST(sensitive_networks_get_powers_of_two)
 	s = net_stats(g, 2);
 	source = net_source(g, 2);
 	o.tolerance = 1e-30;
-	ck_assert_msg(!keel_factorize(&g, NULL, s, &source, 1, &o, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize(&g, NULL, s, &samples, &o, &r, &e), "%s", e.text);
 	ck_assert(r.rounded && !r.rolled_back);
 	ck_assert_double_eq(r.difference, 0);
 	ck_assert_ptr_nonnull(strstr(r.note, "powers of two"));
@@ -306,6 +308,7 @@ START_TEST(changed_functions_are_rolled_back)
 	struct keel_graph *g = net_random(7, true), *before = g, *old;
 	struct liar liar = {net_source(g, 2)};
 	const struct keel_sample_source source = {2, get_lie, &liar};
+	const struct keel_factorize_samples samples = {.source = &source, .threads = 1};
 	struct keel_factorize_result r;
 	struct keel_error e = {""};
 	struct keel_stats *s;
@@ -315,7 +318,7 @@ START_TEST(changed_functions_are_rolled_back)
 	factorize_rig_prepare(g);
 	a = net_outputs(g, 0, &count);
 	s = net_stats(g, 2);
-	ck_assert_msg(!keel_factorize(&g, &old, s, &source, 1, &two_step, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_factorize(&g, &old, s, &samples, &two_step, &r, &e), "%s", e.text);
 	ck_assert(r.rolled_back);
 	ck_assert_ptr_eq(g, before);
 	ck_assert_ptr_null(old);
