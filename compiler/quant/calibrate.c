@@ -144,11 +144,15 @@ static void row_add(struct row *r, const float *v, size_t count)
 static __int128 fixed_point(double mean)
 {
 	const double limit = (double)(1ull << MEAN_LIMIT);
+	double size = fmin(fabs(mean), limit);
+	uint64_t whole = size;
+	/* Exact, and much faster than a conversion to 128 bits */
+	unsigned __int128 fixed =
+		(unsigned __int128)whole << MEAN_BITS | (uint64_t)((size - whole) * 0x1p64);
 
-	mean = mean > limit ? limit : mean < -limit ? -limit : mean;
-	return (__int128)(mean * 0x1p64);
+	return mean < 0 ? -(__int128)fixed : (__int128)fixed;
 }
-_Static_assert(MEAN_BITS == 64, "what means are multiplied by");
+_Static_assert(MEAN_BITS == 64, "what fractions are multiplied by");
 _Static_assert(KEEL_FLOAT_PART % LANES == 0, "a part gives each lane as much");
 
 /* @nr: values that were summed */

@@ -26,7 +26,7 @@ static double balance(struct keel_factorize_plan *plan, unsigned int group,
 		      struct keel_factorize_extent *e)
 {
 	struct keel_factorize_private *p = plan->priv;
-	double least = INFINITY, most = -INFINITY;
+	double least = INFINITY, most = 0;
 	unsigned int i;
 
 	keel_factorize_extents(plan, group, e);
@@ -35,11 +35,11 @@ static double balance(struct keel_factorize_plan *plan, unsigned int group,
 
 		/* A channel that is not made or not read can stay as it is. */
 		p->step[v] = e[v].made > 0 && e[v].read > 0 ? sqrt(e[v].read / e[v].made) : 1;
-		least = fmin(least, log(p->step[v]));
-		most = fmax(most, log(p->step[v]));
+		least = fmin(least, p->step[v]);
+		most = fmax(most, p->step[v]);
 	}
 	keel_factorize_advance(plan, group);
-	return most > least ? most - least : 0;
+	return most > least ? log(most / least) : 0;
 }
 
 static void mark_capped(struct keel_factorize_plan *plan, uint32_t root)

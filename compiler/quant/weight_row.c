@@ -7,7 +7,6 @@
 #define LANES 8
 
 typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
-typedef long longs __attribute__((vector_size(LANES * sizeof(long))));
 
 /** struct row - LANES inputs at a time */
 struct row {
@@ -31,41 +30,33 @@ static inline __attribute__((always_inline)) void load(const struct row *row, un
 	*x *= in;
 }
 
-static inline __attribute__((always_inline)) void take_max(doubles *max, const doubles *x)
-{
-	longs above = *x > *max;
+/* As many maxima as don't wait for each other. */
+#define MAXIMA (4 * LANES)
 
-	*max = (doubles)(((longs)*x & above) | ((longs)*max & ~above));
+static inline __attribute__((always_inline)) double larger(double a, double b)
+{
+	return b > a ? b : a;
 }
 
-static inline __attribute__((always_inline)) void max_part(const struct row *row, unsigned int i,
-							   unsigned int nr, doubles *max)
-{
-	doubles x;
-
-	load(row, i, nr, &x);
-	take_max(max, &x);
-}
-
-/* Each part waits for the one before; two maxima don't wait for each other. */
 static inline __attribute__((always_inline)) double max_all(const struct row *row)
 {
-	doubles max = {0}, other = {0};
-	double lanes[LANES], result = 0;
-	unsigned int i;
+	const float *range = row->range;
+	const double *in = row->in;
+	double max[MAXIMA] = {0};
+	size_t i, k, ins = row->ins;
 
-	for (i = 0; i + 2 * LANES <= row->ins; i += 2 * LANES) {
-		max_part(row, i, LANES, &max);
-		max_part(row, i + LANES, LANES, &other);
-	}
-	for (; i + LANES <= row->ins; i += LANES)
-		max_part(row, i, LANES, &max);
-	max_part(row, i, row->ins - i, &other);
-	take_max(&max, &other);
-	memcpy(lanes, &max, sizeof(lanes));
-	for (i = 0; i < LANES; i++)
-		result = lanes[i] > result ? lanes[i] : result;
-	return result;
+	for (i = 0; i + MAXIMA <= ins; i += MAXIMA)
+		for (k = 0; k < MAXIMA; k++)
+			max[k] = larger(max[k], range[i + k] * in[i + k]);
+	for (k = 0; i + k < ins; k++)
+		max[k] = larger(max[k], range[i + k] * in[i + k]);
+	for (k = 0; k < 2 * LANES; k++)
+		max[k] = larger(max[k], max[k + 2 * LANES]);
+	for (k = 0; k < LANES; k++)
+		max[k] = larger(max[k], max[k + LANES]);
+	for (k = 1; k < LANES; k++)
+		max[0] = larger(max[0], max[k]);
+	return max[0];
 }
 
 /** struct terms - what the terms of a row are made with, and their sums by lane */
