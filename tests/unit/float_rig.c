@@ -165,6 +165,26 @@ void rig_refused(struct keel_graph *g, const char *word)
 	keel_graph_del(g);
 }
 
+void rig_act_random(struct keel_graph *g, struct keel_node *n, enum keel_act_kind kind,
+		    unsigned int channels, uint64_t *r)
+{
+	struct keel_act *a = &n->act;
+	unsigned int i;
+
+	a->kind = kind;
+	a->channels = channels;
+	a->lo = keel_graph_alloc(g, channels * sizeof(float));
+	a->hi = keel_graph_alloc(g, channels * sizeof(float));
+	a->slope = keel_graph_alloc(g, channels * sizeof(float));
+	for (i = 0; i < channels; i++) {
+		a->lo[i] = -0.2f + 0.1f * rig_uniform(r);
+		a->hi[i] = 0.2f + 0.1f * rig_uniform(r);
+		a->slope[i] = rig_uniform(r);
+	}
+	a->fn = KEEL_OP_ELU;
+	a->alpha = 0.5;
+}
+
 void rig_near(double a, double b, double tolerance, const char *what, int64_t index)
 {
 	ck_assert_msg(fabs(a - b) <= tolerance * (1 + fabs(b)),

@@ -46,6 +46,10 @@ struct keel_node *rig_node(struct keel_graph *g, enum keel_op op, unsigned int n
 			   struct keel_tensor *const *inputs, enum keel_dtype type,
 			   unsigned int rank, const int64_t *dims);
 
+/** rig_act_random() - an activation with random bounds and slopes, for 1 channel or all */
+void rig_act_random(struct keel_graph *g, struct keel_node *n, enum keel_act_kind kind,
+		    unsigned int channels, uint64_t *state);
+
 /** rig_run() - execute; returns the last graph output in memory of the graph */
 const void *rig_run(struct keel_graph *g);
 /** rig_inputs() - arrays for keel_float_run() */
