@@ -157,6 +157,7 @@ def markdown(rows, setting, template):
     words = {
         "worse": bullets(worse, "Nowhere in this table."),
         "better": f"{better} of the {peers} peer rows that have classes to compare",
+        "chance": f"{peers * SIGNIFICANT / 2:.0f}",
         "slow": bullets(slow(rows), "Not measured."),
         "tables": markdown_tables(rows),
         "versions": bullets(setting["versions"], ""),

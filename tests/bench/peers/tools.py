@@ -32,6 +32,7 @@ KEEL = tool("Keel", "keel", job=EVERYTHING, options="")
 TOOLS = [
     KEEL,
     tool("Keel, naive", "keel", options="--optimize 0"),
+    tool("Keel, --optimize 2", "keel", options="--optimize 2"),
     tool("Keel, min-max", "keel", job=MINMAX, judged=False, options="--optimize 0 --no-measure"),
     tool("Keel, equalization", "keel", job=EQUALIZATION, judged=False,
          options="--optimize 0 --factorize equalize --no-measure"),
@@ -44,6 +45,8 @@ TOOLS = [
     tool("AIMET, CLE, TF-enhanced", "aimet", do="cle", scheme="tf_enhanced"),
     tool("AIMET, CLE and AdaRound", "aimet", (TENSOR,), do="cle+adaround", scheme="min_max",
          iterations=500),
+    tool("AIMET, CLE and AdaRound to the end", "aimet", (TENSOR,), do="cle+adaround",
+         scheme="min_max", iterations=10000),
     tool("PPQ (PPL-DSP), default", "ppq", (TENSOR,), do="default", platform="PPL_DSP_INT8"),
     tool("PPQ (PPL-DSP), equalization", "ppq", (TENSOR,), do="equalization",
          platform="PPL_DSP_INT8", job=EQUALIZATION),
