@@ -371,6 +371,7 @@ int keel_labels_build(struct keel_labels *l, const struct keel_graph *g)
 
 	memset(l, 0, sizeof(*l));
 	l->g = g;
+	l->nr_tensors = g->nr_tensors;
 	l->of = calloc(g->nr_tensors + 1, sizeof(*l->of));
 	l->first = calloc(g->nr_nodes + 1, sizeof(*l->first));
 	new_vars(l, 1);
@@ -398,7 +399,7 @@ void keel_labels_free(struct keel_labels *l)
 {
 	unsigned int i;
 
-	for (i = 0; l->of && i < l->g->nr_tensors; i++)
+	for (i = 0; l->of && i < l->nr_tensors; i++)
 		free(l->of[i].var);
 	free(l->of);
 	free(l->first);

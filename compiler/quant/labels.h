@@ -50,13 +50,14 @@ struct keel_variable {
 };
 
 /** struct keel_labels - labels of a graph
- * @of: by tensor id
+ * @of: by tensor id, of the @nr_tensors that there were; more may have come since
  * @first: per node, the variable of output channel 0 when the node scales its output; else 0
  * @vars: all variables; 0 is fixed and stands for everything that has no producer
  */
 struct keel_labels {
 	const struct keel_graph *g;
 	struct keel_label *of;
+	unsigned int nr_tensors;
 	uint32_t *first;
 	struct keel_variable *vars;
 	uint32_t nr_vars, cap_vars;

@@ -326,6 +326,29 @@ struct keel_tensor *net_gate(struct net *n, struct keel_tensor *x)
 	return net_binary(n, KEEL_OP_MUL, x, s);
 }
 
+static bool same_shape(const struct keel_tensor *a, const struct keel_tensor *b)
+{
+	return a->rank == b->rank && !memcmp(a->dims, b->dims, a->rank * sizeof(*a->dims));
+}
+
+void net_save(struct net *n)
+{
+	struct keel_node *last = NULL;
+	unsigned int i;
+
+	for (i = 0; i < n->g->nr_nodes; i++) {
+		struct keel_node *c = n->g->nodes[i];
+
+		if (c->op != KEEL_OP_CONV && c->op != KEEL_OP_FC)
+			continue;
+		if (!net_below(n, 3))
+			c->nr_inputs = 2;
+		if (last && same_shape(c->inputs[1], last->inputs[1]))
+			c->inputs[1] = last->inputs[1];
+		last = c;
+	}
+}
+
 struct keel_graph *net_done(struct net *n, struct keel_tensor *y)
 {
 	struct keel_error e = {""};

@@ -64,10 +64,16 @@ struct keel_tensor *net_softmax(struct net *n, struct keel_tensor *x);
 /** net_gate() - squeeze and excitation */
 struct keel_tensor *net_gate(struct net *n, struct keel_tensor *x);
 
+/** net_save() - some layers lose their bias, neighbours of one shape share their weights */
+void net_save(struct net *n);
+
 /** net_done() - make @y an output, sort, return the graph */
 struct keel_graph *net_done(struct net *n, struct keel_tensor *y);
 
-/** net_random() - a random network; @homogeneous: only operators that scales pass through */
+/** net_random() - a random network; @homogeneous: only operators that scales pass through
+ *
+ * Every fourth saves biases and weights, see net_save(); those of net_blocks(), too.
+ */
 struct keel_graph *net_random(uint64_t seed, bool homogeneous);
 
 /** net_blocks() - a random network of known blocks: dense, inverted residual, gates, LRN ... */

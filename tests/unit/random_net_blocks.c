@@ -164,5 +164,7 @@ struct keel_graph *net_blocks(uint64_t seed)
 			ck_assert_int_eq(keel_graph_add_output(n.g, x), 0);
 	}
 	x = net_fc(&n, net_flatten(&n, net_global(&n, plain(&n, x))), 5);
+	if (seed % 4 == 3)
+		net_save(&n);
 	return net_done(&n, x);
 }

@@ -250,5 +250,8 @@ struct keel_graph *net_random(uint64_t seed, bool homogeneous)
 		if (!net_below(&n, 20) && !keel_tensor_is_output(n.g, x))
 			ck_assert_int_eq(keel_graph_add_output(n.g, x), 0);
 	}
-	return net_done(&n, head(&n, x, homogeneous));
+	x = head(&n, x, homogeneous);
+	if (seed % 4 == 3)
+		net_save(&n);
+	return net_done(&n, x);
 }
