@@ -80,6 +80,20 @@ static bool far_from_life(const struct keel_node *n, const struct keel_channel_s
 						pre->min - spread >= bound(&n->act, n->act.hi, c));
 }
 
+/* Where nothing does, the samples are too few or all the same: they say nothing about channels. */
+static bool any_changes(const struct keel_tensor_stats *s)
+{
+	const struct keel_channel_stats *pre;
+	unsigned int c;
+
+	for (c = 0; c < s->channels; c++) {
+		pre = keel_stats_pre(s, c);
+		if (pre->max > pre->min)
+			return true;
+	}
+	return false;
+}
+
 /* @part: see keel_reach_of(); @row: largest weight that makes the channel */
 static bool is_dead(const struct keel_node *n, const struct keel_tensor_stats *s, unsigned int c,
 		    double part, double row, float *bias)
@@ -88,8 +102,9 @@ static bool is_dead(const struct keel_node *n, const struct keel_tensor_stats *s
 		return false;
 	if (!(row > 0))
 		return true;
-	return n->moments.channels ? dead_in_training(n, c, part)
-				   : far_from_life(n, keel_stats_pre(s, c), c, part);
+	return n->moments.channels
+		       ? dead_in_training(n, c, part)
+		       : any_changes(s) && far_from_life(n, keel_stats_pre(s, c), c, part);
 }
 
 static int find_dead(struct keel_repair_plan *p, unsigned int node)

@@ -296,6 +296,27 @@ START_TEST(constants_move_on)
 }
 END_TEST
 
+/* One value for each channel behind a global pool: no sample shows what changes. */
+START_TEST(one_sample_kills_nothing)
+{
+	struct net n = net_new(_i + 1);
+	struct keel_tensor *x = net_input(&n, 3, 6, 6);
+	struct keel_repair_result r;
+	struct keel_stats *stats;
+	struct keel_graph *g;
+
+	x = net_global(&n, net_clip(&n, net_conv(&n, x, 8, 3, 1, 1), 0, 6));
+	g = net_done(&n, net_fc(&n, net_flatten(&n, x), 10));
+	factorize_rig_prepare(g);
+	stats = net_stats(g, 1);
+	r = repair(g, stats);
+	ck_assert_uint_eq(r.channels, 0);
+	ck_assert_uint_eq(r.columns, 0);
+	keel_stats_del(stats);
+	keel_graph_del(g);
+}
+END_TEST
+
 /* Kills some channels of random networks: rows become loud, biases shut them up. */
 static void kill_some(struct keel_graph *g, uint64_t seed)
 {
@@ -553,6 +574,7 @@ int main(void)
 
 	tcase_set_timeout(c, 300);
 	tcase_add_test(c, silenced_by_its_bias);
+	tcase_add_loop_test(c, one_sample_kills_nothing, 0, 8);
 	tcase_add_test(c, harmless_channels_stay);
 	tcase_add_test(c, living_channels_stay);
 	tcase_add_loop_test(c, factorization_decides_nothing, 0, 10);
