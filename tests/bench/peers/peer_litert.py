@@ -10,6 +10,7 @@ import onnxruntime
 import tensorflow
 
 import peer
+from identities import without_identities
 
 
 # Pictures by which onnx2tf finds out about layouts; it would fetch them.
@@ -21,22 +22,6 @@ def one_at_a_time(job):
     model = onnx.load(job["network"])
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
-    return model
-
-
-def without_identities(model):
-    """Weights are named by those that take them: onnx2tf gets some wrong behind Identity nodes
-
-    ONNX Runtime would fold them, too, but it takes HardSwish apart, of which LiteRT has a kernel.
-    """
-    weights = {weight.name for weight in model.graph.initializer}
-    names = {}
-    for node in list(model.graph.node):
-        if node.op_type == "Identity" and node.input[0] in weights:
-            names[node.output[0]] = node.input[0]
-            model.graph.node.remove(node)
-    for node in model.graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
     return model
 
 
