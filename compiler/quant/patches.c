@@ -8,6 +8,7 @@
 #include "calibrate.h"
 #include "float_net.h"
 #include "graph.h"
+#include "keel_validate.h"
 #include "patches.h"
 #include "sweep.h"
 #include "weight_view.h"
@@ -21,6 +22,9 @@
 #define ROWS_MOST      2048
 #define ROWS_PER_MANY  2     /* where these exceed ROWS_MOST */
 #define ROWS_LIMIT     16384 /* sums of products of levels stay far inside of int32 */
+
+#define PHASES	     1000
+#define PHASE_VALUES 256 /* that the phase of a sample depends on */
 
 /** struct collector - one sweep
  * @quota: by node: positions of each sample
@@ -92,26 +96,38 @@ static void take_patch(const struct keel_node *n, struct keel_patches *p, const 
 		take_window(n, p, &at, i * taps, row);
 }
 
+/* From its values, so that it doesn't matter which sample comes when. */
+static size_t phase_of(const struct keel_tensor *t, const float *x)
+{
+	size_t count = keel_tensor_count(t), step = count / PHASE_VALUES + 1, nr = 0, i;
+	float some[PHASE_VALUES];
+
+	for (i = 0; i < count; i += step)
+		some[nr++] = x[i];
+	return keel_crc32(0, some, nr * sizeof(*some)) % PHASES;
+}
+
 /* Evenly spread, in each sample from another place. */
-static size_t place(const struct collector *c, unsigned int node, size_t sample, size_t i)
+static size_t place(const struct collector *c, unsigned int node, size_t phase, size_t i)
 {
 	size_t quota = c->quota[node], positions = c->positions[node];
-	size_t phase = quota == positions ? 0 : sample * 7919 % 1000;
 
-	return (i * 1000 + phase) * positions / (quota * 1000);
+	if (quota == positions)
+		return i;
+	return (i * PHASES + phase) * positions / (quota * PHASES);
 }
 
 static void take_node(const struct collector *c, unsigned int node, size_t sample, const float *x)
 {
 	const struct keel_node *n = c->g->nodes[node];
 	struct keel_patches *p = &c->patches[node];
-	size_t i, row = sample * c->quota[node];
+	size_t i, row = sample * c->quota[node], phase = phase_of(n->inputs[0], x);
 
 	for (i = 0; i < c->quota[node]; i++, row++)
 		if (n->op == KEEL_OP_FC)
-			take_row(n, p, x, place(c, node, sample, i), row);
+			take_row(n, p, x, place(c, node, phase, i), row);
 		else
-			take_patch(n, p, x, place(c, node, sample, i), row);
+			take_patch(n, p, x, place(c, node, phase, i), row);
 }
 
 static void take_tensor(const struct collector *c, const struct keel_tensor *t, size_t sample,

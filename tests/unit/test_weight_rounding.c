@@ -337,9 +337,16 @@ static void keep_outputs(struct read *r)
 	keel_float_del(f);
 }
 
-static struct keel_patches *collect(struct keel_graph *g, unsigned int threads, uint64_t memory)
+static int get_backwards(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
 {
-	const struct keel_sample_source source = {SAMPLES, get_levels, g};
+	return get_levels(ctx, SAMPLES - 1 - index, inputs, e);
+}
+
+static struct keel_patches *collect(struct keel_graph *g, unsigned int threads, uint64_t memory,
+				    bool backwards)
+{
+	const struct keel_sample_source source = {SAMPLES, backwards ? get_backwards : get_levels,
+						  g};
 	const struct keel_calibrate_options options = {.threads = threads};
 	bool wanted[8] = {true, true, true, true, true, true, true, true};
 	struct keel_patches *p = NULL;
@@ -408,7 +415,7 @@ START_TEST(patches_give_the_outputs)
 	r.n = r.g->nodes[r.g->nr_nodes - 1];
 	r.n->inputs[0]->quant = (struct keel_quant){.scale = 1.0 / 64, .zero_point = 5};
 	keep_outputs(&r);
-	r.p = collect(r.g, 1 + _i % 2, 1 << 20);
+	r.p = collect(r.g, 1 + _i % 2, 1 << 20, false);
 	p = &r.p[r.g->nr_nodes - 1];
 	ck_assert_ptr_nonnull(p->x);
 	ck_assert_uint_eq(p->rows, SAMPLES * r.positions);
@@ -434,7 +441,7 @@ START_TEST(some_patches_are_spread)
 	r.n = r.g->nodes[0];
 	r.n->inputs[0]->quant = (struct keel_quant){.scale = 1.0 / 64, .zero_point = -7};
 	keep_outputs(&r);
-	r.p = collect(r.g, 3, _i ? 36 * 90 : 1 << 20);
+	r.p = collect(r.g, 3, _i ? 36 * 90 : 1 << 20, false);
 	p = r.p;
 	quota = p->rows / SAMPLES;
 	ck_assert_uint_eq(quota, _i ? 30 : 36 * 16 / 3);
@@ -454,6 +461,29 @@ START_TEST(some_patches_are_spread)
 }
 END_TEST
 
+/* A sample gives the same patches whenever it comes. */
+START_TEST(patches_do_not_depend_on_order)
+{
+	struct net n = net_new(5);
+	struct keel_graph *g = net_done(&n, net_conv(&n, net_input(&n, 4, 40, 50), 8, 3, 1, 1));
+	struct keel_patches *p, *q;
+	size_t quota, s, i;
+
+	g->nodes[0]->inputs[0]->quant = (struct keel_quant){.scale = 1.0 / 64, .zero_point = -7};
+	p = collect(g, 1, 1 << 20, false);
+	q = collect(g, 2, 1 << 20, true);
+	quota = p->rows / SAMPLES;
+	ck_assert_uint_eq(q->rows, p->rows);
+	for (i = 0; i < p->inputs; i++)
+		for (s = 0; s < SAMPLES; s++)
+			ck_assert_mem_eq(p->x + i * p->rows + s * quota,
+					 q->x + i * p->rows + (SAMPLES - 1 - s) * quota, quota);
+	keel_patches_free(p, g->nr_nodes);
+	keel_patches_free(q, g->nr_nodes);
+	keel_graph_del(g);
+}
+END_TEST
+
 START_TEST(nodes_without_patches_say_why)
 {
 	struct net n = net_new(5);
@@ -469,7 +499,7 @@ START_TEST(nodes_without_patches_say_why)
 	g = net_done(&n, net_fc(&n, net_flatten(&n, _i ? x : y), 6));
 	for (i = 0; i < g->nr_tensors; i++)
 		g->tensors[i]->quant = (struct keel_quant){.scale = 1.0 / 64};
-	p = collect(g, 1, 1 << 24);
+	p = collect(g, 1, 1 << 24, false);
 	for (i = 0; i < g->nr_nodes; i++)
 		wanted[i] = g->nodes[i]->nr_inputs > 1;
 	ck_assert_msg(!keel_weights_all(g, wanted, &o, p, 1, w, &e), "%s", e.text);
@@ -503,7 +533,8 @@ START_TEST(threads_change_nothing)
 {
 	struct keel_graph *g = several_layers();
 	const struct keel_weight_options o = {.per_channel = true, .rounding = _i};
-	struct keel_patches *p[2] = {collect(g, 1, 1 << 20), collect(g, 2 + _i, 1 << 20)};
+	struct keel_patches *p[2] = {collect(g, 1, 1 << 20, false),
+				     collect(g, 2 + _i, 1 << 20, false)};
 	struct keel_weights *w[2][8] = {{NULL}};
 	struct keel_error e = {""};
 	bool wanted[8] = {false};
@@ -571,6 +602,7 @@ int main(void)
 	tcase_add_loop_test(t, compensated_is_near_the_best, 0, 3);
 	tcase_add_loop_test(t, patches_give_the_outputs, 0, 8);
 	tcase_add_loop_test(t, some_patches_are_spread, 0, 2);
+	tcase_add_test(t, patches_do_not_depend_on_order);
 	tcase_add_loop_test(t, nodes_without_patches_say_why, 0, 2);
 	tcase_add_loop_test(t, threads_change_nothing, 0, 3);
 	tcase_add_loop_test(t, the_first_failure_is_reported, 0, 3);
