@@ -2,13 +2,15 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "changes.h"
 #include "compile_private.h"
+#include "order.h"
 #include "trials.h"
 
-/* Of four samples in a row, the last one judges. */
+/* Of four samples in a row, ordered by what they show, the last one judges. */
 #define JUDGE_EVERY 4
 
 void keel_optimize(unsigned int level, unsigned int fixed, struct keel_compile_options *o)
@@ -51,9 +53,12 @@ static const struct step steps[] = {
 #define NR_STEPS (sizeof(steps) / sizeof(steps[0]))
 _Static_assert(NR_STEPS <= KEEL_MAX_TRIALS, "room for every trial");
 
-/** struct part - every fourth sample, or the others */
+/** struct part - every fourth sample, or the others
+ * @order: see keel_order_samples()
+ */
 struct part {
 	const struct keel_sample_source *all;
+	const size_t *order;
 	bool judges;
 };
 
@@ -63,7 +68,7 @@ static int get_part(void *ctx, size_t index, void *const *inputs, struct keel_er
 	size_t at = p->judges ? index * JUDGE_EVERY + JUDGE_EVERY - 1
 			      : index / (JUDGE_EVERY - 1) * JUDGE_EVERY + index % (JUDGE_EVERY - 1);
 
-	return p->all->get(p->all->ctx, at, inputs, e);
+	return p->all->get(p->all->ctx, p->order[at], inputs, e);
 }
 
 /** struct search - what all trials share
@@ -142,8 +147,9 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 		unsigned int level, unsigned int fixed, struct keel_compile_options *o,
 		struct keel_search_result *r, struct keel_error *e)
 {
-	struct part fit = {source, false}, judge = {source, true};
+	struct part fit = {source, NULL, false}, judge = {source, NULL, true};
 	struct search s = {.g = g};
+	size_t *order;
 	int err;
 
 	*r = (struct keel_search_result){.judged = source->count / JUDGE_EVERY, .note = ""};
@@ -159,7 +165,11 @@ int keel_search(const struct keel_graph *g, const struct keel_sample_source *sou
 		o->bias_correction = KEEL_CORRECT_ITERATIVE;
 	s.fit = (struct keel_sample_source){r->fitted, get_part, &fit};
 	s.judge = (struct keel_sample_source){r->judged, get_part, &judge};
-	err = search(&s, level, fixed, o, r, e);
+	err = keel_order_samples(g, source, o->cancel, &order, e);
+	fit.order = judge.order = order;
+	if (!err)
+		err = search(&s, level, fixed, o, r, e);
 	keel_known_free(&s.known);
+	free(order);
 	return err;
 }

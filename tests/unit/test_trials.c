@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compile.h"
+#include "order.h"
 #include "random_net.h"
 #include "trials.h"
 
@@ -74,13 +75,13 @@ START_TEST(better_options_are_kept)
 {
 	struct keel_graph *g = uneven();
 	struct keel_compile_options o = options();
-	struct keel_search_result r = search(g, SAMPLES, 2, 0, &o);
+	struct keel_search_result r = search(g, 4 * SAMPLES, 2, 0, &o);
 	double best = -INFINITY;
 	unsigned int i, kept = 0;
 
 	ck_assert_int_eq(o.factorize.mode, KEEL_FACTORIZE_LEAST_NOISE);
-	ck_assert_uint_eq(r.fitted, 8);
-	ck_assert_uint_eq(r.judged, 2);
+	ck_assert_uint_eq(r.fitted, 3 * SAMPLES);
+	ck_assert_uint_eq(r.judged, SAMPLES);
 	for (i = 0; i < r.nr_trials; i++) {
 		const struct keel_trial *t = &r.trials[i];
 
@@ -126,14 +127,18 @@ START_TEST(judges_are_held_out)
 	struct keel_search_result r;
 	struct keel_error e = {""};
 	unsigned int i;
+	size_t *order;
 
 	ck_assert_msg(!keel_search(g, &source, 2, ~0u, &o, &r, &e), "%s", e.text);
+	ck_assert_msg(!keel_order_samples(g, &fit.all, NULL, &order, &e), "%s", e.text);
 	for (i = 0; i < SAMPLES; i++)
-		/* The integer network once, the float network once: no calibration. */
+		/* Put in order; the integer network once, the float network once: no calibration.
+		 */
 		if (i % 4 == 3)
-			ck_assert_uint_eq(fit.asked[i], 2);
+			ck_assert_uint_eq(fit.asked[order[i]], 3);
 		else
-			ck_assert_uint_ge(fit.asked[i], 1);
+			ck_assert_uint_ge(fit.asked[order[i]], 2);
+	free(order);
 	keel_graph_del(g);
 }
 END_TEST
@@ -179,6 +184,31 @@ START_TEST(statistics_are_kept)
 	keel_compiled_free(&first);
 	keel_compiled_free(&second);
 	keel_known_free(&known);
+	keel_graph_del(g);
+}
+END_TEST
+
+static int get_backwards(void *ctx, size_t index, void *const *inputs, struct keel_error *e)
+{
+	const struct keel_sample_source *all = ctx;
+
+	return all->get(all->ctx, all->count - 1 - index, inputs, e);
+}
+
+START_TEST(order_changes_nothing)
+{
+	struct keel_graph *g = uneven();
+	struct keel_sample_source source = net_source(g, SAMPLES);
+	const struct keel_sample_source back = {SAMPLES, get_backwards, &source};
+	size_t *a, *b, i;
+	struct keel_error e = {""};
+
+	ck_assert_msg(!keel_order_samples(g, &source, NULL, &a, &e), "%s", e.text);
+	ck_assert_msg(!keel_order_samples(g, &back, NULL, &b, &e), "%s", e.text);
+	for (i = 0; i < SAMPLES; i++)
+		ck_assert_uint_eq(b[i], SAMPLES - 1 - a[i]);
+	free(a);
+	free(b);
 	keel_graph_del(g);
 }
 END_TEST
@@ -259,6 +289,7 @@ int main(void)
 	tcase_add_test(c, fixed_options_stay);
 	tcase_add_test(c, judges_are_held_out);
 	tcase_add_test(c, statistics_are_kept);
+	tcase_add_test(c, order_changes_nothing);
 	tcase_add_test(c, threads_change_nothing);
 	tcase_add_test(c, too_few_samples_are_a_note);
 	tcase_add_loop_test(c, low_levels_try_nothing, 0, 2);
