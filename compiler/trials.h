@@ -71,8 +71,8 @@ struct keel_search_result {
  * @fixed: options that stay, a set of enum keel_choice
  * @o: in: options to start from; out: the best that was found
  *
- * Every fourth sample by its checksum judges, the others calibrate, in whatever order they come.
- * The same samples and options give the same choice, whatever the number of threads.
+ * Every fourth sample, ordered by their checksums, judges, the others calibrate. The same
+ * samples and options give the same choice, whatever the number of threads and the order.
  *
  * Return: 0, also when nothing can be tried (see @note); what compiling with the
  * options to start from returned; -ECANCELED; -ENOMEM.

@@ -44,8 +44,8 @@ struct keel_repair_result {
  * zero, or the BatchNorm behind the layer says the same of the training data. Without
  * BatchNorm the samples are all that is known: then a channel is only taken out where
  * its weights decide a layer's range, its values would have to spread twice as far
- * before anything came through, and another channel of the layer changed. The value goes into the biases of the layers
- * that read it where none of them pads with zeros.
+ * before anything came through, and another channel of the layer changed. The value goes into the
+ *biases of the layers that read it where none of them pads with zeros.
  *
  * Return: 0 also when rolled back; -ENOMEM, or errors of float execution.
  */
